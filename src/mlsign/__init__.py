@@ -1,0 +1,1 @@
+"""mlsign: the signed supply chain for machine-learning models."""

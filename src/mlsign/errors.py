@@ -1,0 +1,75 @@
+"""The errors of mlsign: one root and four families, each named for who must act.
+
+Owns the exception types and the spelling of foreign text in messages. Leaves findings (facts about a
+package that a policy judges) to ``evidence``: a denial is a value, an error is something that could not
+be done at all.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+MAX_SHOWN_CHARS: Final = 160
+"""Foreign text longer than this is cut in messages; a reader needs the start, a log needs a bound."""
+
+
+def shown(text: object, *, limit: int = MAX_SHOWN_CHARS) -> str:
+    """Foreign text as it may stand in a message: no control or bidirectional characters, cut short.
+
+    A file name or a field of a hostile document must not move the cursor, colour the terminal, forge a
+    second log line or reorder what a reviewer reads (CVE-2021-42574).
+    """
+    raw = str(text)
+    cut = raw[:limit]
+    out = "".join(
+        char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\u{{{ord(char):x}}}"
+        for char in cut
+    )
+    return out if len(raw) <= limit else f"{out}… ({len(raw)} characters)"
+
+
+class MlsignError(Exception):
+    """The root of all errors that mlsign raises on purpose.
+
+    ``code`` is stable and dotted (``manifest.path.escapes``), ``where`` is a place inside the input
+    (``files[3].path``), ``expected`` and ``found`` are what was wanted and what was there, and ``hint``
+    says what to do next. The message itself is one lower-case sentence without a full stop.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        where: str = "",
+        expected: str = "",
+        found: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.where = where
+        self.expected = expected
+        self.found = found
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class InputError(MlsignError):
+    """The bytes are not what they claim to be, or not what was asked for: fix the input."""
+
+
+class TrustError(MlsignError):
+    """The bytes are readable but nothing vouches for them: do not use them."""
+
+
+class OutsideError(MlsignError):
+    """Disk, network or token failed: nothing is known about the input; a retry may work."""
+
+
+class JailError(MlsignError):
+    """The sandbox could not be built, or its worker broke the contract: there is no result."""

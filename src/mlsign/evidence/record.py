@@ -1,0 +1,66 @@
+"""Evidence: everything that was found out about a package before anybody judges it.
+
+Immutable, and complete in itself: a decision over it needs no disk, no network and no clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from mlsign.digest import Algorithm, Digest
+from mlsign.evidence.findings import Finding
+from mlsign.formats.manifest import Manifest
+from mlsign.identity import Identity, Method
+from mlsign.onnx.summary import ModelSummary
+
+
+class Standing(Enum):
+    """Whether a signature may be counted."""
+
+    COUNTED = "counted"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureRecord:
+    """One bundle and what became of it.
+
+    ``COUNTED`` means: authentic under the trust roots, about exactly the content of this package, and
+    covering everything that is loaded. Anything else is ``REJECTED`` and ``reasons`` (never empty then) say
+    why. ``identity`` is only there for authentic signatures; ``times`` are trusted times, never the
+    signer's own word.
+    """
+
+    bundle: str
+    method: Method
+    standing: Standing
+    identity: Identity | None
+    times: tuple[datetime, ...]
+    algorithms: frozenset[Algorithm]
+    reasons: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known about one package.
+
+    ``digest`` is the subject digest that signatures are about, None while no readable content gives one.
+    ``manifest`` and ``summary`` are decoded from bytes whose digests were compared; None means absent or
+    unreadable, and ``findings`` then say which. ``findings`` are of the checks that every package goes
+    through (content, manifest, model), whatever the policy says. ``unverified`` are paths in the folder
+    that no counted signature covers and nothing is loaded from.
+    """
+
+    digest: Digest | None
+    manifest: Manifest | None
+    summary: ModelSummary | None
+    signatures: tuple[SignatureRecord, ...]
+    findings: tuple[Finding, ...]
+    unverified: tuple[str, ...]
+
+    @property
+    def counted(self) -> tuple[SignatureRecord, ...]:
+        """The signatures that a rule may count."""
+        return tuple(s for s in self.signatures if s.standing is Standing.COUNTED)
