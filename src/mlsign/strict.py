@@ -11,6 +11,7 @@ import base64
 import binascii
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Final, NoReturn, TypeAlias, TypeVar
 
@@ -20,7 +21,7 @@ from mlsign.errors import InputError, shown
 from mlsign.limits import DEFAULT, Limits
 
 T = TypeVar("T")
-JsonValue: TypeAlias = "None | bool | int | float | str | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
@@ -85,8 +86,8 @@ def decode_json(data: bytes, *, where: str = "", max_bytes: int, limits: Limits 
     def pairs(items: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
         out = dict(items)
         if len(out) != len(items):
-            seen: set[str] = set()
-            twice = next(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            counts = Counter(key for key, _ in items)
+            twice = next(key for key, count in counts.items() if count > 1)
             _fail(f"key {shown(twice)} stands twice in one object", code="json.duplicate_key", where=where, found=twice)
         return out
 
@@ -235,6 +236,15 @@ class Fields:
 
     def fields(self, name: str) -> Fields:
         return Fields(self.take(name), where=self._place(name), format_name=self._format)
+
+    def each(self, name: str, read: Callable[[Fields], T], *, maximum: int, minimum: int = 0) -> tuple[T, ...]:
+        """What ``read`` makes of each object of a list; fields it leaves are refused."""
+        out = []
+        for item, where in self.items(name, maximum=maximum, minimum=minimum):
+            fields = Fields(item, where=where, format_name=self._format)
+            out.append(read(fields))
+            fields.done()
+        return tuple(out)
 
     def entries(self, name: str, *, maximum: int) -> Iterator[tuple[str, JsonValue, str]]:
         """Key, value and ``where`` of a map with free keys."""

@@ -1,0 +1,176 @@
+"""A package on disk, opened once: one directory descriptor, everything else beneath it.
+
+Hands out open files, not paths. A symbolic link may lead to the package (``current -> fraud-1.2.0``); it is
+resolved once, when the package is opened. No link inside is ever followed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from mlsign.errors import InputError, MlsignError, OutsideError, shown
+from mlsign.limits import DEFAULT, Limits
+from mlsign.package.file_source import FileSource
+from mlsign.package.scan import DIRECTORY_FLAGS, Intruder, Listing, scan
+from mlsign.paths import SIGNATURES_NAME, PackagePath, decode_path
+
+PARTIAL_PREFIX: Final = ".partial-"
+"""Files being written into ``signatures/`` carry this prefix until they are whole."""
+
+_FILE_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+_DIRECTORY_ONCE: Final = DIRECTORY_FLAGS & ~getattr(os, "O_NOFOLLOW", 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundBundle:
+    """A file that may be a bundle: its bytes, or the error that kept them from being read."""
+
+    name: str
+    content: bytes | MlsignError
+    inode: tuple[int, int] | None
+
+
+class OpenPackage:
+    """An open package folder, or a single file with the folder it lies in hidden from view."""
+
+    def __init__(self, fd: int, *, where: str, only: str | None) -> None:
+        self._fd = fd
+        self._only = only
+        self.where = where
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The package at ``path``. Raises ``InputError`` (``package.missing``, ``package.kind``), ``OutsideError``."""
+        try:
+            return cls(os.open(path, _DIRECTORY_ONCE), where=str(path), only=None)
+        except NotADirectoryError:
+            pass
+        except OSError as err:
+            raise _unopenable(path, err) from err
+        # A single file, as others sign them: seen as a package that holds this one file.
+        try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise InputError("is neither a folder nor a regular file", code="package.kind", where=shown(path))
+            resolved = path.parent.resolve() / path.name
+            return cls(os.open(resolved.parent, _DIRECTORY_ONCE), where=str(path), only=resolved.name)
+        except OSError as err:
+            raise _unopenable(path, err) from err
+
+    def list_files(self, *, skip: frozenset[str], limits: Limits = DEFAULT) -> Listing:
+        """All files, except beneath the paths in ``skip``."""
+        if self._only is None:
+            return scan(self._fd, skip=skip, limits=limits)
+        everything = frozenset(os.listdir(self._fd)) - {self._only}  # noqa: PTH208 - a descriptor, not a path
+        return Listing(files=scan(self._fd, skip=everything, limits=limits).files, intruders=(), skipped=())
+
+    def open_file(self, path: PackagePath) -> FileSource:
+        """The regular file at ``path``, opened without following a link in any part of its name.
+
+        Raises ``InputError`` (``file.missing``, ``file.kind``), ``OutsideError`` (``file.read``).
+        """
+        folder = self._fd
+        opened: list[int] = []
+        try:
+            for part in path.parts[:-1]:
+                folder = os.open(part, DIRECTORY_FLAGS, dir_fd=folder)
+                opened.append(folder)
+            fd = os.open(path.name, _FILE_FLAGS, dir_fd=folder)
+        except OSError as err:
+            raise _unreadable(str(path), err) from err
+        finally:
+            for number in opened:
+                os.close(number)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise InputError("is no regular file", code="file.kind", where=str(path))
+        return FileSource(fd, where=str(path))
+
+    def read_bundles(self, *, limits: Limits = DEFAULT) -> tuple[FoundBundle, ...]:
+        """Every file in ``signatures/``, by name. Names prove nothing, so any name will do.
+
+        Raises ``InputError`` (``package.bundles``) when there are too many to look at.
+        """
+        if self._only is not None:
+            return ()
+        try:
+            folder = os.open(SIGNATURES_NAME, DIRECTORY_FLAGS, dir_fd=self._fd)
+        except FileNotFoundError:
+            return ()
+        except OSError as err:
+            error = _unreadable(SIGNATURES_NAME, err)
+            return (FoundBundle(name=SIGNATURES_NAME, content=error, inode=None),)
+        try:
+            names = sorted(n for n in os.listdir(folder) if not n.startswith(PARTIAL_PREFIX))  # noqa: PTH208 - a descriptor
+        finally:
+            os.close(folder)
+        if len(names) > limits.max_bundles:
+            raise InputError(
+                f"has {len(names)} signatures, allowed are {limits.max_bundles}", code="package.bundles", where=SIGNATURES_NAME
+            )
+        return tuple(self._read_bundle(f"{SIGNATURES_NAME}/{name}", limits=limits) for name in names)
+
+    def _read_bundle(self, name: str, *, limits: Limits) -> FoundBundle:
+        try:
+            with self.open_file(decode_path(name, limits=limits)) as source:
+                status = os.fstat(source.fd)
+                content = source.read_all(max_bytes=limits.max_bundle_bytes)
+                return FoundBundle(name=name, content=content, inode=(status.st_dev, status.st_ino))
+        except MlsignError as err:
+            return FoundBundle(name=shown(name), content=err, inode=None)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_bundle_file(path: Path, *, limits: Limits = DEFAULT) -> FoundBundle:
+    """A bundle that the user names. Raises ``InputError`` (``signature.missing``), ``OutsideError``."""
+    data, inode = read_user_file(path, max_bytes=limits.max_bundle_bytes, what="signature")
+    return FoundBundle(name=str(path), content=data, inode=inode)
+
+
+def read_user_file(path: Path, *, max_bytes: int, what: str) -> tuple[bytes, tuple[int, int]]:
+    """A file that the user named, opened once, links followed; with its device and inode.
+
+    Raises ``InputError`` (``WHAT.missing``, ``WHAT.kind``, ``file.size``) and ``OutsideError`` (``file.read``).
+    """
+    try:
+        fd = os.open(path, _FILE_FLAGS & ~getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError as err:
+        raise InputError(f"there is no {what} file of this name", code=f"{what}.missing", where=shown(path)) from err
+    except OSError as err:
+        raise _unreadable(str(path), err) from err
+    with FileSource(fd, where=shown(path)) as source:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(f"is no regular file, expected a {what} file", code=f"{what}.kind", where=shown(path))
+        return source.read_all(max_bytes=max_bytes), (status.st_dev, status.st_ino)
+
+
+def _unopenable(path: Path, err: OSError) -> MlsignError:
+    if isinstance(err, FileNotFoundError):
+        return InputError("there is nothing of this name", code="package.missing", where=shown(path))
+    return OutsideError(f"cannot be opened: {err.strerror}", code="file.read", where=shown(path))
+
+
+def _unreadable(name: str, err: OSError) -> MlsignError:
+    if err.errno == errno.ENOENT:
+        return InputError("is missing", code="file.missing", where=shown(name))
+    if err.errno in {errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO}:
+        return InputError("is, or lies behind, something that is no regular file", code="file.kind", where=shown(name))
+    return OutsideError(f"cannot be read: {err.strerror}", code="file.read", where=shown(name))
+
+
+__all__ = ["FoundBundle", "Intruder", "OpenPackage", "read_bundle_file", "read_user_file"]

@@ -1,0 +1,131 @@
+"""A folder as a sorted list of regular files, and of everything in it that has no place in a package.
+
+Walks beneath one directory descriptor and follows no link, so a name that is swapped during the walk can
+make the walk fail but never lead it out of the folder.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from mlsign.errors import InputError, OutsideError, shown
+from mlsign.limits import DEFAULT, Limits
+from mlsign.paths import PackagePath, decode_path
+
+DIRECTORY_FLAGS: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_KINDS: Final = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a block device"),
+    (stat.S_ISCHR, "a character device"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundFile:
+    """A regular file: its size in bytes, how many names it has, and which file it is on its device."""
+
+    path: PackagePath
+    size: int
+    links: int
+    inode: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intruder:
+    """Something that is no regular file of a package; ``error`` says what (``file.kind``, ``path.…``)."""
+
+    name: str
+    error: InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The content of a folder. ``skipped`` are the paths that were asked to be left out and exist."""
+
+    files: tuple[FoundFile, ...]
+    intruders: tuple[Intruder, ...]
+    skipped: tuple[str, ...]
+
+
+def scan(root: int, *, skip: frozenset[str] = frozenset(), limits: Limits = DEFAULT) -> Listing:
+    """What lies beneath the open directory ``root``, paths under ``skip`` aside.
+
+    Raises ``InputError`` (``package.files``, ``package.bytes``) beyond the limits and ``OutsideError``
+    (``file.read``) when a directory cannot be read: a part that was not seen must not count as absent.
+    """
+    files: list[FoundFile] = []
+    intruders: list[Intruder] = []
+    skipped: list[str] = []
+    total = 0
+    for name, status in _walk(root, prefix="", depth=1, skip=skip, skipped=skipped, intruders=intruders, limits=limits):
+        kind = next((words for test, words in _KINDS if test(status.st_mode)), None)
+        if kind is not None:
+            intruders.append(Intruder(name=shown(name), error=_refused(name, f"is {kind}, packages hold regular files only")))
+            continue
+        try:
+            path = decode_path(name, limits=limits)
+        except InputError as err:
+            intruders.append(Intruder(name=shown(name), error=err))
+            continue
+        total += status.st_size
+        files.append(FoundFile(path=path, size=status.st_size, links=status.st_nlink, inode=(status.st_dev, status.st_ino)))
+        if len(files) + len(intruders) > limits.max_files:
+            raise InputError(f"has more than {limits.max_files} files", code="package.files")
+        if total > limits.max_package_bytes:
+            raise InputError(f"has more than {limits.max_package_bytes} bytes", code="package.bytes")
+    files.sort(key=lambda f: f.path)
+    return Listing(files=tuple(files), intruders=tuple(intruders), skipped=tuple(sorted(skipped)))
+
+
+def _refused(name: str, message: str) -> InputError:
+    return InputError(
+        message, code="file.kind", where=shown(name), hint="replace it by a copy of the file it stands for, or remove it"
+    )
+
+
+def _walk(
+    folder: int,
+    *,
+    prefix: str,
+    depth: int,
+    skip: frozenset[str],
+    skipped: list[str],
+    intruders: list[Intruder],
+    limits: Limits,
+) -> Iterator[tuple[str, os.stat_result]]:
+    """Every entry below ``folder`` that is no directory, with what ``lstat`` says of it."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries)
+    except OSError as err:
+        raise OutsideError(f"cannot be listed: {err.strerror}", code="file.read", where=shown(prefix) or ".") from err
+    for name in names:
+        path = f"{prefix}{name}"
+        if path in skip:
+            skipped.append(path)
+            continue
+        try:
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if not stat.S_ISDIR(status.st_mode):
+                yield path, status
+                continue
+            if depth >= limits.max_path_depth:
+                intruders.append(
+                    Intruder(name=shown(path), error=_refused(path, f"is deeper than {limits.max_path_depth} levels"))
+                )
+                continue
+            child = os.open(name, DIRECTORY_FLAGS, dir_fd=folder)
+        except OSError as err:
+            raise OutsideError(f"cannot be read: {err.strerror}", code="file.read", where=shown(path)) from err
+        try:
+            yield from _walk(
+                child, prefix=f"{path}/", depth=depth + 1, skip=skip, skipped=skipped, intruders=intruders, limits=limits
+            )
+        finally:
+            os.close(child)

@@ -1,0 +1,97 @@
+"""Sealed memory: bytes that nobody can change any more, not even us.
+
+On Linux a memfd with all seals (``memfd_create(2)``, ``fcntl(2)`` "File Sealing"): once sealed it can be
+hashed, inspected and handed to another process, and it stays what it was. It is the reason why the bytes
+that were verified are the bytes that are scored.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import sys
+from typing import Final, Self
+
+from mlsign.errors import InputError, OutsideError
+from mlsign.package.file_source import FileSource
+from mlsign.package.hashing import CHUNK_BYTES, Advance
+from mlsign.source import MemorySource
+
+F_ADD_SEALS: Final = 1033
+F_GET_SEALS: Final = 1034
+ALL_SEALS: Final = 0x0001 | 0x0002 | 0x0004 | 0x0008
+"""F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE (``linux/fcntl.h``)."""
+
+
+class SealedMemory:
+    """Owns a sealed memfd and a read-only mapping of it; a ``ByteSource`` of exactly ``size`` bytes."""
+
+    __slots__ = ("_map", "_source", "_view", "fd", "size")
+
+    def __init__(self, fd: int, *, size: int) -> None:
+        self.fd = fd
+        self.size = size
+        self._map = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ) if size else None
+        self._view = memoryview(self._map) if self._map is not None else memoryview(b"")
+        self._source = MemorySource(self._view)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._source.read_at(offset, length)
+
+    @property
+    def view(self) -> memoryview:
+        """The bytes, read-only, without a copy."""
+        return self._view
+
+    def close(self) -> None:
+        """Gives the memory back. Views handed out before must be gone."""
+        if self.fd >= 0:
+            self._source = MemorySource(b"")
+            self._view.release()
+            if self._map is not None:
+                self._map.close()
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def seal_file(source: FileSource, *, advance: Advance | None = None) -> SealedMemory:
+    """A sealed copy of an open file.
+
+    What was copied is what counts: a file that changes meanwhile gives a copy with another digest, which
+    the caller finds by hashing the copy. Raises ``InputError`` (``file.changed``) when the file ends early,
+    and ``OutsideError`` (``sealed.unavailable``, ``sealed.memory``).
+    """
+    if sys.platform != "linux":
+        raise OutsideError("sealed memory needs Linux", code="sealed.unavailable")
+    fd = os.memfd_create("mlsign", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(fd, source.size)
+        _copy(source, fd, advance=advance)
+        fcntl.fcntl(fd, F_ADD_SEALS, ALL_SEALS)
+        if fcntl.fcntl(fd, F_GET_SEALS) & ALL_SEALS != ALL_SEALS:
+            raise OutsideError("the kernel did not seal the memory", code="sealed.unavailable")
+        return SealedMemory(fd, size=source.size)
+    except OSError as err:
+        os.close(fd)
+        raise OutsideError(f"cannot be held in memory: {err.strerror}", code="sealed.memory", where=source.where) from err
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _copy(source: FileSource, fd: int, *, advance: Advance | None) -> None:
+    offset = 0
+    while offset < source.size:
+        count = os.sendfile(fd, source.fd, offset, min(8 * CHUNK_BYTES, source.size - offset))
+        if count == 0:
+            raise InputError("ended early while it was read", code="file.changed", where=source.where)
+        offset += count
+        if advance is not None:
+            advance(count)

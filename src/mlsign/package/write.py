@@ -1,0 +1,177 @@
+"""Writing packages and signatures so that a name either shows something whole or nothing at all.
+
+A package is built in a hidden folder beside its place and moved there by one rename; a signature likewise.
+A process killed at any moment leaves at most a hidden ``.NAME.partial-…`` behind, which nobody reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from mlsign.digest import Algorithm, Digest, sha256
+from mlsign.errors import InputError, OutsideError, shown
+from mlsign.package.file_source import FileSource
+from mlsign.package.hashing import Advance, hash_source
+from mlsign.package.read import PARTIAL_PREFIX
+from mlsign.package.scan import DIRECTORY_FLAGS
+from mlsign.paths import SIGNATURES_NAME, PackagePath
+
+
+def _outside(err: OSError, *, where: object) -> OutsideError:
+    if err.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return OutsideError(
+            "the disk is full, nothing was written under this name",
+            code="disk.full",
+            where=shown(where),
+            hint="free some space or choose another place, and run the command again",
+        )
+    return OutsideError(f"cannot be written: {err.strerror}", code="disk.write", where=shown(where))
+
+
+@contextlib.contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A hidden folder to fill, which becomes ``target`` at the end, or vanishes when the block raises.
+
+    Raises ``InputError`` (``output.exists``) when ``target`` is already there: nothing is ever overwritten;
+    and ``OutsideError`` (``disk.full``, ``disk.write``).
+    """
+    if os.path.lexists(target):
+        raise _exists(target)
+    try:
+        partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+    except OSError as err:
+        raise _outside(err, where=target) from err
+    try:
+        yield partial
+        partial.chmod(0o755)
+        # rename(2) replaces an empty folder and nothing else, so a package that appeared meanwhile stays.
+        partial.rename(target)
+    except OSError as err:
+        shutil.rmtree(partial, ignore_errors=True)
+        if err.errno in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
+            raise _exists(target) from err
+        raise _outside(err, where=target) from err
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _exists(target: Path) -> InputError:
+    return InputError(
+        "is already there and packing never overwrites",
+        code="output.exists",
+        where=shown(target),
+        hint="choose another name with -o, or remove the old package first",
+    )
+
+
+def write_file(folder: Path, path: PackagePath, data: bytes) -> None:
+    """Creates one file with these bytes. Raises ``OutsideError``."""
+    try:
+        place = _prepare(folder, path)
+        with place.open("xb") as file:
+            file.write(data)
+    except OSError as err:
+        raise _outside(err, where=path) from err
+
+
+def copy_file(
+    folder: Path, path: PackagePath, source: FileSource, *, algorithm: Algorithm, advance: Advance | None = None
+) -> Digest:
+    """Copies an open file into the folder and returns the digest of the bytes that were written.
+
+    Raises ``InputError`` (``file.changed``) and ``OutsideError``.
+    """
+    try:
+        place = _prepare(folder, path)
+        with place.open("xb", buffering=0) as file:
+            write = _writer(file.fileno())
+            (digest,) = hash_source(source, algorithms=(algorithm,), consume=write, advance=advance)
+        return digest
+    except OSError as err:
+        raise _outside(err, where=path) from err
+
+
+def _writer(fd: int) -> Callable[[memoryview], None]:
+    def write(chunk: memoryview) -> None:
+        while chunk:
+            chunk = chunk[os.write(fd, chunk) :]
+
+    return write
+
+
+def _prepare(folder: Path, path: PackagePath) -> Path:
+    place = folder.joinpath(*path.parts)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def add_signature(package: Path, bundle: bytes) -> str:
+    """Puts a bundle under ``signatures/``, named by its digest, and returns the path within the package.
+
+    The same bundle twice is one file; two signers at once do not disturb each other. Raises ``OutsideError``.
+    """
+    name = f"sha256-{sha256(bundle).hex}.sigstore.json"
+    folder = package / SIGNATURES_NAME
+    try:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir()
+        fd = os.open(folder, DIRECTORY_FLAGS)
+        try:
+            _write_beneath(fd, name, bundle)
+        finally:
+            os.close(fd)
+    except OSError as err:
+        raise _outside(err, where=f"{package}/{SIGNATURES_NAME}/{name}") from err
+    return f"{SIGNATURES_NAME}/{name}"
+
+
+def _write_beneath(folder: int, name: str, data: bytes) -> None:
+    partial = f"{PARTIAL_PREFIX}{os.urandom(8).hex()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+    fd = os.open(partial, flags, 0o644, dir_fd=folder)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(partial, dir_fd=folder)
+        raise
+
+
+def write_new_files(files: Iterable[tuple[Path, bytes, int]]) -> None:
+    """Creates files that must not exist yet, each with its mode. Raises ``InputError`` (``output.exists``), ``OutsideError``.
+
+    When a later one cannot be written the earlier ones are removed: a private key without its public half
+    helps nobody.
+    """
+    made: list[Path] = []
+    try:
+        for path, data, mode in files:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
+            made.append(path)
+            with os.fdopen(fd, "wb") as file:
+                os.fchmod(file.fileno(), mode)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as err:
+        for path in made:
+            path.unlink(missing_ok=True)
+        if isinstance(err, FileExistsError):
+            raise InputError(
+                "is already there, and a key is never overwritten",
+                code="output.exists",
+                where=shown(path),
+                hint="choose another name, or move the old key away first",
+            ) from err
+        raise _outside(err, where=path) from err

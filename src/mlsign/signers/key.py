@@ -1,0 +1,117 @@
+"""Signing with a private key in a PEM file, and making such keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from mlsign.errors import InputError
+from mlsign.formats.bundle import Bundle
+from mlsign.formats.dsse import IN_TOTO_TYPE, Envelope, pre_authentication_encoding
+from mlsign.identity import KeyIdentity, Method
+from mlsign.trust.keys import CURVES, PublicKey, describe_public_key
+
+_HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
+    "secp256r1": hashes.SHA256(),
+    "secp384r1": hashes.SHA384(),
+    "secp521r1": hashes.SHA512(),
+}
+
+
+class KeyType(Enum):
+    """Kinds of keys that can be made."""
+
+    P256 = "p256"
+    P384 = "p384"
+    P521 = "p521"
+
+
+_CURVE_OF: Final[dict[KeyType, ec.EllipticCurve]] = {
+    KeyType.P256: ec.SECP256R1(),
+    KeyType.P384: ec.SECP384R1(),
+    KeyType.P521: ec.SECP521R1(),
+}
+
+
+def generate_key(kind: KeyType, *, password: bytes | None) -> tuple[bytes, bytes, PublicKey]:
+    """A new key pair: private PEM (PKCS #8, encrypted when there is a password), public PEM, and its identity."""
+    key = ec.generate_private_key(_CURVE_OF[kind])
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+    public = key.public_key()
+    return private, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), describe_public_key(public)
+
+
+class KeySigner:
+    """Signs with one elliptic-curve private key held in memory."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self._key = key
+        self.public = describe_public_key(key.public_key())
+
+    @property
+    def identity(self) -> KeyIdentity:
+        return self.public.identity
+
+    def sign(self, payload: bytes) -> Bundle:
+        """A bundle over the payload.
+
+        ECDSA nonces are deterministic (RFC 6979) where OpenSSL can: signing the same package twice gives the
+        same bundle, and no weak random source can give the key away.
+        """
+        algorithm = _HASHES[self._key.curve.name]
+        message = pre_authentication_encoding(IN_TOTO_TYPE, payload)
+        try:
+            signature = self._key.sign(message, ec.ECDSA(algorithm, deterministic_signing=True))
+        except UnsupportedAlgorithm:
+            signature = self._key.sign(message, ec.ECDSA(algorithm))
+        envelope = Envelope(payload_type=IN_TOTO_TYPE, unauthenticated_payload=payload, signature=signature)
+        return Bundle(method=Method.KEY, key_hint=self.public.hint, envelope=envelope)
+
+
+def decode_private_key(pem: bytes, *, where: str, ask_password: Callable[[], bytes]) -> KeySigner:
+    """A signer from a PEM private key; ``ask_password`` is called only when the key is encrypted.
+
+    Raises ``InputError`` (``key.public``, ``key.pem``, ``key.password``, ``key.kind``).
+    """
+    if b"-----BEGIN PUBLIC KEY-----" in pem:
+        raise InputError(
+            "is a public key, signing needs the private one",
+            code="key.public",
+            where=where,
+            hint="name the .key file that mlsign keygen wrote beside it",
+        )
+    encrypted = b"BEGIN ENCRYPTED PRIVATE KEY" in pem or b"Proc-Type: 4,ENCRYPTED" in pem
+    password = ask_password() if encrypted else None
+    try:
+        key = load_pem_private_key(pem, password)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as err:
+        if encrypted:
+            raise InputError(
+                "cannot be opened with this password",
+                code="key.password",
+                where=where,
+                hint="check the password or the --password-file; a newline at the end of that file is not part of it",
+            ) from err
+        raise InputError("is not a readable PEM private key", code="key.pem", where=where) from err
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name not in CURVES:
+        raise InputError(
+            f"is not an elliptic-curve key on {', '.join(CURVES)}",
+            code="key.kind",
+            where=where,
+            hint="make one with mlsign keygen",
+        )
+    return KeySigner(key)

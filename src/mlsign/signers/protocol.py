@@ -1,0 +1,19 @@
+"""What signing needs of a signer."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from mlsign.formats.bundle import Bundle
+from mlsign.identity import Identity
+
+
+class Signer(Protocol):
+    """Somebody who can sign a payload; holds whatever that takes."""
+
+    @property
+    def identity(self) -> Identity:
+        """Who the signature will be by."""
+
+    def sign(self, payload: bytes) -> Bundle:
+        """A bundle over exactly these bytes. Raises ``OutsideError`` when the means of signing fail."""
