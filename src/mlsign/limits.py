@@ -39,6 +39,7 @@ class Limits:
     max_model_bytes: int = 1024 * GIB
     max_nodes: int = 2_000_000
     max_functions: int = 100_000
+    max_expanded_nodes: int = 10_000_000
     max_graph_depth: int = 32
     max_type_depth: int = 16
     max_tensors: int = 2_000_000

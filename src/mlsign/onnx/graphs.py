@@ -1,0 +1,243 @@
+"""Graphs and functions: every node at any depth, every name made once and before it is used.
+
+Owns ``GraphProto`` and ``FunctionProto``. A graph in an attribute sees the names of the graphs around it as they are
+where its node stands, and makes names of its own that end with it (ONNX IR, "Graphs": static single
+assignment, topological order).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from mlsign.errors import shown
+from mlsign.interface import ONNX_DOMAIN, TypeSpec
+from mlsign.onnx import problems, schema, trees
+from mlsign.onnx.nodes import Attribute, Node, NodeReader
+from mlsign.onnx.scan import Scan, body, text
+from mlsign.onnx.summary import ExternalTensor
+from mlsign.onnx.tensors import TensorFacts, read_sparse, read_tensor
+from mlsign.onnx.types import TypeReader
+from mlsign.onnx.wire import Body, Value, Where, refuse
+
+Call = tuple[bytes, bytes, bytes]
+"""Domain, operator and overload as a node names them."""
+
+
+@dataclass(slots=True, kw_only=True)
+class GraphFacts:
+    """What a caller needs of a graph: its inputs and outputs in model order."""
+
+    inputs: list[tuple[bytes, TypeSpec | None]] = field(default_factory=list)
+    outputs: list[tuple[bytes, TypeSpec | None]] = field(default_factory=list)
+    initializers: dict[bytes, TensorFacts] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Totals:
+    """What is counted over the whole model."""
+
+    graphs: int = 0
+    depth: int = 0
+    parameter_count: int = 0
+    parameter_bytes: int = 0
+    external: list[ExternalTensor] = field(default_factory=list)
+
+    def add(self, tensor: TensorFacts) -> None:
+        self.parameter_count += tensor.count
+        self.parameter_bytes += tensor.size
+
+
+class GraphReader:
+    """Walks graphs. ``calls`` counts nodes by what they call, for the body (model or function) that is being read."""
+
+    __slots__ = ("_function", "_hidden", "_nodes", "_scan", "_visible", "calls", "totals", "types")
+
+    def __init__(self, scan: Scan) -> None:
+        self._scan = scan
+        self.totals = Totals()
+        self.types = TypeReader(scan)
+        self._nodes = NodeReader(scan, self.types, external=self.totals.external)
+        self.calls: Counter[Call] = Counter()
+        self._visible: set[bytes] = {b""}  # the empty name is an optional value that is left out
+        self._function = False
+        self._hidden = ""
+
+    def start(self, *, function: bool = False, hidden: str = "") -> Counter[Call]:
+        """Begins a new body with no names; returns the counter of its calls."""
+        self.calls = Counter()
+        self._visible = {b""}
+        self._function = function
+        self._hidden = hidden
+        return self.calls
+
+    def graph(self, data: Body, where: Where, *, depth: int = 1) -> GraphFacts:
+        """The graph and all beneath it. Raises ``InputError`` (``onnx.limit.depth``)."""
+        if depth > self._scan.limits.max_graph_depth:
+            refuse(f"graphs are nested deeper than {self._scan.limits.max_graph_depth}", code="limit.depth", where=where)
+        self.totals.graphs += 1
+        self.totals.depth = max(self.totals.depth, depth)
+        facts = GraphFacts()
+        parts: dict[int, list[Value]] = {number: [] for number in schema.GRAPH.names}
+        for number, value in self._scan.fields(data, schema.GRAPH, where):
+            parts[number].append(value)
+        self._scan.entries(parts[16], where, name="metadata_props")
+        for index, value in enumerate(parts[14]):
+            self._annotation(body(value), (where, "quantization_annotation", index))
+        for index, value in enumerate(parts[13]):
+            self.types.value_info(body(value), (where, "value_info", index))
+        facts.inputs = self._values(parts[11], where, "input")
+        facts.outputs = self._values(parts[12], where, "output")
+        self._initializers(parts, facts, where)
+        made = self._declare(facts, where)
+        self.nodes([body(value) for value in parts[1]], where, depth=depth, made=made)
+        for index, (name, _) in enumerate(facts.outputs):
+            if name not in self._visible or not name:
+                self._scan.problems.add(
+                    problems.NOT_PRODUCED,
+                    f"output {shown(text(name))} is made by nothing",
+                    (where, "output", index),
+                    found=text(name),
+                )
+        self._visible.difference_update(made)
+        return facts
+
+    def _values(self, values: list[Value], where: Where, kind: str) -> list[tuple[bytes, TypeSpec | None]]:
+        return [self.types.value_info(body(value), (where, kind, index)) for index, value in enumerate(values)]
+
+    def _initializers(self, parts: dict[int, list[Value]], facts: GraphFacts, where: Where) -> None:
+        external = self.totals.external
+        for number, name in ((5, "initializer"), (15, "sparse_initializer")):
+            for index, value in enumerate(parts[number]):
+                here = (where, name, index)
+                if number == 5:
+                    tensor = read_tensor(self._scan, body(value), here, external=external, hidden=self._hidden)
+                else:
+                    tensor = read_sparse(self._scan, body(value), here, external=external)
+                self.totals.add(tensor)
+                if tensor.name in facts.initializers or not tensor.name:
+                    self._repeated(tensor.name, "initializer", here)
+                facts.initializers[tensor.name] = tensor
+
+    def _repeated(self, name: bytes, kind: str, where: Where) -> None:
+        spelled = shown(text(name))
+        message = f"{kind} {spelled} is named twice" if name else f"an {kind} has no name"
+        self._scan.problems.add(problems.REPEATED_NAME, message, where, found=text(name))
+
+    def _declare(self, facts: GraphFacts, where: Where) -> set[bytes]:
+        """Makes the names of inputs and initializers visible and returns them.
+
+        An initializer may stand for an input of its name (a default value); then it must be of its type.
+        """
+        made: set[bytes] = set()
+        for index, (name, spec) in enumerate(facts.inputs):
+            here = (where, "input", index)
+            if name in made or not name:
+                self._repeated(name, "input", here)
+            tensor = facts.initializers.get(name)
+            if tensor is not None and spec is not None and not _fits(tensor, spec):
+                self._scan.problems.add(
+                    problems.INPUT_SHADOWED,
+                    f"initializer {shown(text(name))} takes the place of an input of another type",
+                    here,
+                    expected=str(spec),
+                    found=f"{tensor.element}{list(tensor.dims)}",
+                )
+            made.add(name)
+        names = [name for name, _ in facts.outputs]
+        if len(set(names)) != len(names):
+            self._repeated(Counter(names).most_common(1)[0][0], "output", where)
+        made.update(facts.initializers)
+        made.discard(b"")
+        self._shadowed(made & self._visible, where)
+        made -= self._visible
+        self._visible |= made
+        return made
+
+    def _shadowed(self, names: set[bytes], where: Where) -> None:
+        for name in sorted(names):
+            self._scan.problems.add(
+                problems.SHADOWED_NAME,
+                f"{shown(text(name))} hides a value of the graph around it",
+                where,
+                found=text(name),
+            )
+
+    def nodes(self, bodies: list[Body], where: Where, *, depth: int, made: set[bytes]) -> None:
+        """Reads nodes in order; the names they make are added to ``made`` and stay visible."""
+        visible, calls, read = self._visible, self.calls, self._nodes.node
+        waiting: list[tuple[int, bytes]] = []
+        for index, data in enumerate(bodies):
+            here = (where, "node", index)
+            node = read(data, here)
+            calls[node.domain, node.op_type, node.overload] += 1
+            if not visible.issuperset(node.inputs):
+                waiting.extend((index, name) for name in node.inputs if name not in visible)
+            if node.attributes:
+                self._attributes(node, here, depth=depth)
+            for name in node.outputs:
+                if name not in visible:
+                    visible.add(name)
+                    made.add(name)
+                elif name in made:
+                    self._repeated(name, "value", here)
+                elif name:
+                    self._shadowed({name}, here)
+        for index, name in waiting:
+            self._scan.problems.add(
+                problems.NOT_PRODUCED,
+                f"{shown(text(name))} is used before it is made: nodes are out of order or in a circle"
+                if name in made
+                else f"{shown(text(name))} is used and made by nothing",
+                (where, "node", index),
+                found=text(name),
+            )
+
+    def _attributes(self, node: Node, where: Where, *, depth: int) -> None:
+        hidden = self._hidden or "an attribute"
+        attributes = self._nodes.attributes(node.attributes, where, function=self._function, hidden=hidden)
+        for attribute in attributes:
+            for data, here in attribute.graphs:
+                self.graph(data, here, depth=depth + 1)
+            if attribute.tensors and node.op_type == b"Constant":
+                for tensor in attribute.tensors:
+                    self.totals.add(tensor)
+        if node.op_type in trees.OPERATORS and node.domain == trees.DOMAIN:
+            trees.check(self._scan, node.op_type, node.attributes, where)
+
+    def default(self, data: Body, where: Where) -> Attribute:
+        """A default value in ``FunctionProto.attribute_proto``."""
+        return self._nodes.attribute(data, where, hidden=self._hidden)
+
+    def declare(self, names: list[bytes], where: Where) -> set[bytes]:
+        """Makes the inputs of a function visible."""
+        made = set(names)
+        if len(made) != len(names) or b"" in made:
+            self._repeated(Counter(names).most_common(1)[0][0], "input", where)
+        self._visible |= made
+        return made
+
+    def is_visible(self, name: bytes) -> bool:
+        """Whether a value of this name has been made in the body that was read last."""
+        return name in self._visible
+
+    def _annotation(self, data: Body, where: Where) -> None:
+        entries = [value for number, value in self._scan.fields(data, schema.ANNOTATION, where) if number == 2]
+        self._scan.entries(entries, where, name="quant_parameter_tensor_names")
+
+
+def _fits(tensor: TensorFacts, spec: TypeSpec) -> bool:
+    """Whether a tensor may stand for an input of this type: its element, and each dimension that the type fixes."""
+    if tensor.element != spec.element:
+        return False
+    shape = spec.shape
+    if shape is None:
+        return True
+    return len(shape) == len(tensor.dims) and all(
+        not isinstance(want, int) or want == have for want, have in zip(shape, tensor.dims, strict=True)
+    )
+
+
+def normal(domain: bytes) -> str:
+    """A domain as facts spell it: the standard one is never empty."""
+    return text(domain) or ONNX_DOMAIN

@@ -1,0 +1,219 @@
+"""From bytes to a ``ModelSummary``: every graph, subgraph and function, no weights, nothing trusted.
+
+Owns ``ModelProto`` and the order of reading. Needs no protobuf and no onnx library, and holds only
+``Limits`` worth of memory. What is wrong but readable becomes a ``Problem``; what cannot be read raises.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from mlsign.errors import InputError, shown
+from mlsign.interface import OperatorId, OperatorUse, OpsetImport, TypeSpec, ValueSpec
+from mlsign.limits import DEFAULT, Limits
+from mlsign.onnx import problems, schema
+from mlsign.onnx.functions import Function, canonical, check_functions, operator, read_function
+from mlsign.onnx.graphs import Call, GraphFacts, GraphReader, normal
+from mlsign.onnx.opsets import read_opsets
+from mlsign.onnx.scan import Scan, body, text
+from mlsign.onnx.summary import ModelSummary
+from mlsign.onnx.types import UNTYPED
+from mlsign.onnx.wire import Value, Where, signed
+from mlsign.source import ByteSource
+
+_MAGIC_BYTES: Final = 512
+_MAGICS: Final = (
+    (0, b"PK\x03\x04", "zip", "a ZIP archive (PyTorch, NumPy and Keras save such files)"),
+    (0, b"PK\x05\x06", "zip", "an empty ZIP archive"),
+    (0, b"\x80\x02", "pickle", "a Python pickle, which runs code when it is loaded"),
+    (0, b"\x80\x03", "pickle", "a Python pickle, which runs code when it is loaded"),
+    (0, b"\x80\x04", "pickle", "a Python pickle, which runs code when it is loaded"),
+    (0, b"\x80\x05", "pickle", "a Python pickle, which runs code when it is loaded"),
+    (4, b"ORTM", "ort", "an ORT flatbuffer, the internal format of onnxruntime"),
+    (4, b"TFL3", "tflite", "a TensorFlow Lite model"),
+    (0, b"\x89HDF\r\n\x1a\n", "hdf5", "an HDF5 file (Keras saves such files)"),
+    (0, b"\x1f\x8b", "gzip", "compressed with gzip"),
+    (0, b"BZh", "bzip2", "compressed with bzip2"),
+    (0, b"\xfd7zXZ\x00", "xz", "compressed with xz"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd", "compressed with zstd"),
+    (0, b"GGUF", "gguf", "a GGUF model"),
+    (0, b"\x93NUMPY", "numpy", "a NumPy array"),
+    (257, b"ustar", "tar", "a tar archive"),
+    (0, b"version https://git-lfs", "git_lfs", "a Git LFS pointer: the model itself was not fetched"),
+    (0, b"<", "text", "text or markup"),
+    (0, b"{", "text", "JSON or other text"),
+)
+"""Files that people call ``.onnx`` by mistake or on purpose; none of these bytes can start an ONNX model."""
+
+
+def _refuse_other_formats(source: ByteSource, *, limits: Limits) -> None:
+    if source.size == 0:
+        raise InputError("the file is empty", code="onnx.empty", hint="was the model written, or fetched, completely?")
+    if source.size > limits.max_model_bytes:
+        raise InputError(f"the file has {source.size} bytes, allowed are {limits.max_model_bytes}", code="onnx.limit.size")
+    head = source.read_at(0, min(_MAGIC_BYTES, source.size))
+    for offset, magic, name, what in _MAGICS:
+        if head[offset:].startswith(magic):
+            raise InputError(
+                f"the file is not an ONNX model but {what}",
+                code=f"onnx.magic.{name}",
+                expected="an ONNX model",
+                found=what,
+                hint="export the model to ONNX and pack that file",
+            )
+
+
+def read_model(source: ByteSource, *, limits: Limits = DEFAULT) -> ModelSummary:
+    """The facts of the ONNX model in ``source``.
+
+    Raises ``InputError`` with an ``onnx.…`` code when the bytes are not an ONNX model, break the wire format, or
+    exceed a limit. Everything else that is wrong is in ``ModelSummary.problems``.
+    """
+    _refuse_other_formats(source, limits=limits)
+    return _Reader(Scan(source, limits=limits)).read()
+
+
+class _Reader:
+    def __init__(self, scan: Scan) -> None:
+        self._scan = scan
+        self._graphs = GraphReader(scan)
+        self._operators: Counter[Call] = Counter()
+
+    def read(self) -> ModelSummary:
+        scan = self._scan
+        parts: dict[int, list[Value]] = {number: [] for number in schema.MODEL.names}
+        for number, value in scan.fields(scan.wire.whole(), schema.MODEL, None):
+            parts[number].append(value)
+        ir_version = _integer(parts[1])
+        if ir_version < 1:
+            scan.problems.add(problems.NO_IR_VERSION, "the model does not say which IR version it is", (None, "ir_version", -1))
+        opsets = read_opsets(scan, parts[8], None)
+        metadata = self._metadata(parts[14])
+        for index, value in enumerate(parts[26]):
+            for _ in scan.fields(body(value), schema.CONFIGURATION, (None, "configuration", index)):
+                pass
+        facts, main = self._main(parts[7], opsets)
+        self._training(parts[20])
+        functions = [
+            read_function(scan, self._graphs, body(value), (None, "functions", index)) for index, value in enumerate(parts[25])
+        ]
+        check_functions(scan, functions, main, maximum=scan.limits.max_expanded_nodes)
+        for function in functions:
+            self._imports(function.calls, function.opsets, (None, "functions", -1))
+            self._operators.update(function.calls)
+        return self._summary(parts, facts, functions, ir_version=ir_version, opsets=opsets, metadata=metadata)
+
+    def _main(self, values: list[Value], opsets: dict[str, int]) -> tuple[GraphFacts, Counter[Call]]:
+        if not values:
+            self._scan.problems.add(problems.NO_GRAPH, "the model has no graph", (None, "graph", -1))
+            return GraphFacts(), Counter()
+        main: Counter[Call] = Counter()
+        facts = GraphFacts()
+        for value in values:  # a second graph is a problem already, and its nodes count
+            calls = self._graphs.start()
+            facts = self._graphs.graph(body(value), (None, "graph", -1))
+            main.update(calls)
+        self._imports(main, opsets, (None, "graph", -1))
+        self._operators.update(main)
+        return facts, main
+
+    def _training(self, values: list[Value]) -> None:
+        for index, value in enumerate(values):
+            here = (None, "training_info", index)
+            self._scan.problems.add(problems.TRAINING_INFO, "the model carries training information", here)
+            bindings: dict[int, list[Value]] = {3: [], 4: []}
+            for number, part in self._scan.fields(body(value), schema.TRAINING, here):
+                if number in bindings:
+                    bindings[number].append(part)
+                    continue
+                calls = self._graphs.start(hidden="training information")
+                self._graphs.graph(body(part), (here, schema.TRAINING.names[number], -1))
+                self._operators.update(calls)
+            for number, entries in bindings.items():
+                self._scan.entries(entries, here, name=schema.TRAINING.names[number])
+
+    def _metadata(self, values: list[Value]) -> tuple[str, ...]:
+        pairs = self._scan.entries(values, None, name="metadata_props")
+        for key, _ in pairs:
+            if is_runtime_key(key):
+                self._scan.problems.add(
+                    problems.RUNTIME_CONFIGURATION,
+                    f"metadata key {shown(key)} configures the runtime that loads the model",
+                    (None, "metadata_props", -1),
+                    found=key,
+                )
+        return tuple(sorted({key for key, _ in pairs}))
+
+    def _imports(self, calls: Counter[Call], opsets: dict[str, int], where: Where) -> None:
+        for domain in sorted({normal(call[0]) for call in calls} - set(opsets)):
+            self._scan.problems.add(
+                problems.DOMAIN_NOT_IMPORTED,
+                f"nodes use domain {shown(domain)}, of which no version is imported",
+                where,
+                found=domain,
+            )
+
+    def _summary(
+        self,
+        parts: dict[int, list[Value]],
+        facts: GraphFacts,
+        functions: list[Function],
+        *,
+        ir_version: int,
+        opsets: dict[str, int],
+        metadata: tuple[str, ...],
+    ) -> ModelSummary:
+        defined = {function.key for function in functions}
+        uses: Counter[OperatorId] = Counter()
+        calls: Counter[OperatorId] = Counter()
+        for call, count in self._operators.items():
+            name = operator(call)
+            if not name.name.isidentifier():
+                self._scan.problems.add(problems.OPERATOR_NAME, f"{shown(name)} is not a name of an operator", None, found=name)
+            (calls if canonical(call) in defined else uses)[name] += count
+        imports = {OpsetImport(domain, version) for domain, version in opsets.items()}
+        imports.update(OpsetImport(domain, version) for function in functions for domain, version in function.opsets.items())
+        totals = self._graphs.totals
+        return ModelSummary(
+            ir_version=ir_version,
+            producer_name=text(parts[2][-1]) if parts[2] else "",
+            producer_version=text(parts[3][-1]) if parts[3] else "",
+            opsets=tuple(sorted(imports)),
+            operators=tuple(sorted(OperatorUse(name, count) for name, count in uses.items())),
+            functions=tuple(sorted({operator(function.key) for function in functions})),
+            function_calls=tuple(sorted(OperatorUse(name, count) for name, count in calls.items())),
+            inputs=self._specs([item for item in facts.inputs if item[0] not in facts.initializers], "input"),
+            outputs=self._specs(facts.outputs, "output"),
+            node_count=self._scan.used["nodes"],
+            graph_count=totals.graphs,
+            graph_depth=totals.depth,
+            parameter_count=totals.parameter_count,
+            parameter_bytes=totals.parameter_bytes,
+            external=tuple(sorted(totals.external, key=lambda tensor: (tensor.name, tensor.where))),
+            metadata_keys=metadata,
+            problems=self._scan.problems.all(),
+        )
+
+    def _specs(self, values: list[tuple[bytes, TypeSpec | None]], kind: str) -> tuple[ValueSpec, ...]:
+        for index, (name, spec) in enumerate(values):
+            if spec is None:
+                self._scan.problems.add(
+                    problems.INTERFACE_TYPE, f"{kind} {shown(text(name))} has no type", ((None, "graph", -1), kind, index)
+                )
+        return tuple(ValueSpec(name=text(name), type=spec or UNTYPED) for name, spec in values)
+
+
+def is_runtime_key(key: str) -> bool:
+    """Whether a metadata key is one that a runtime takes settings from.
+
+    ``ort_config`` holds session and run options in onnxruntime (``inference_session_utils.cc``; read when
+    ``ORT_LOAD_CONFIG_FROM_MODEL=1`` is set); ``session.`` and ``ep.`` are its configuration keys.
+    """
+    folded = key.strip().lower()
+    return folded == "ort_config" or folded.startswith(("session.", "ep.", "optimization.", "ort."))
+
+
+def _integer(values: list[Value]) -> int:
+    value = values[-1] if values else 0
+    return signed(value) if isinstance(value, int) else 0

@@ -1,0 +1,132 @@
+"""Types of inputs, outputs and intermediate values: ``ValueInfoProto`` and ``TypeProto``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mlsign.errors import shown
+from mlsign.interface import TypeSpec, ValueKind
+from mlsign.onnx import problems, schema
+from mlsign.onnx.scan import Scan, body, text
+from mlsign.onnx.wire import Body, Value, Where, refuse, signed
+
+_KINDS: Final = {
+    1: (ValueKind.TENSOR, schema.TENSOR_TYPE),
+    8: (ValueKind.SPARSE_TENSOR, schema.TENSOR_TYPE),
+    4: (ValueKind.SEQUENCE, schema.ELEMENT_TYPE),
+    9: (ValueKind.OPTIONAL, schema.ELEMENT_TYPE),
+    5: (ValueKind.MAP, schema.MAP_TYPE),
+}
+_MAP_KEYS: Final = frozenset(("string", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8"))
+UNTYPED: Final = TypeSpec(kind=ValueKind.TENSOR)
+"""Stands where a model gives no type; its element is empty, so no manifest can hold it."""
+
+_MAX_REMEMBERED: Final = 4096
+_MAX_REMEMBERED_BYTES: Final = 512
+
+
+class TypeReader:
+    """Reads types and remembers those without problems: thousands of values share a few types."""
+
+    __slots__ = ("_known", "_scan")
+
+    def __init__(self, scan: Scan) -> None:
+        self._scan = scan
+        self._known: dict[bytes, TypeSpec] = {}
+
+    def value_info(self, data: Body, where: Where) -> tuple[bytes, TypeSpec | None]:
+        """Name and type of a ``ValueInfoProto``; None where it has no type."""
+        name, spec = b"", None
+        metadata: list[Value] = []
+        for number, value in self._scan.fields(data, schema.VALUE_INFO, where):
+            if number == 1:
+                name = self._scan.name(value, where)
+            elif number == 2:
+                spec = self.type(body(value), (where, "type", -1))
+            elif number == 4:
+                metadata.append(value)
+        self._scan.entries(metadata, where, name="metadata_props")
+        return name, spec
+
+    def type(self, data: Body, where: Where) -> TypeSpec:
+        """The type, or ``UNTYPED`` after noting what is wrong with it."""
+        if isinstance(data, bytes) and (known := self._known.get(data)) is not None:
+            return known
+        before = len(self._scan.problems)
+        spec = self._type(data, where, 1)
+        small = isinstance(data, bytes) and len(data) <= _MAX_REMEMBERED_BYTES
+        if small and len(self._scan.problems) == before and len(self._known) < _MAX_REMEMBERED:
+            self._known[data] = spec  # type: ignore[index]  # `small` says that these are bytes
+        return spec
+
+    def _type(self, data: Body, where: Where, depth: int) -> TypeSpec:
+        if depth > self._scan.limits.max_type_depth:
+            refuse(f"a type is nested deeper than {self._scan.limits.max_type_depth}", code="limit.type_depth", where=where)
+        found: list[TypeSpec] = []
+        for number, value in self._scan.fields(data, schema.TYPE, where):
+            if number == 6:
+                continue
+            here = (where, schema.TYPE.names[number], -1)
+            if number == 7:
+                for _ in self._scan.fields(body(value), schema.OPAQUE_TYPE, here):
+                    pass
+                self._scan.problems.add(problems.TYPE, "the type is opaque: only some runtime knows what it is", here)
+                found.append(UNTYPED)
+                continue
+            kind, message = _KINDS[number]
+            found.append(self._inside(body(value), here, depth, kind=kind, message=message))
+        if len(found) != 1:
+            self._scan.problems.add(
+                problems.TYPE, f"a type has {len(found)} values", where, expected="exactly one", found=len(found)
+            )
+            return UNTYPED
+        return found[0]
+
+    def _inside(self, data: Body, where: Where, depth: int, *, kind: ValueKind, message: schema.Message) -> TypeSpec:
+        element, shape, inner = "", None, None
+        plain = kind in (ValueKind.TENSOR, ValueKind.SPARSE_TENSOR)
+        for number, value in self._scan.fields(data, message, where):
+            if isinstance(value, int):
+                element = self._element(signed(value), where)
+            elif plain:
+                shape = self._shape(body(value), (where, "shape", -1))
+            else:
+                inner = self._type(body(value), (where, message.names[number], -1), depth + 1)
+        if not plain and inner is None:
+            self._scan.problems.add(problems.TYPE, f"a {kind.value} does not say what it holds", where)
+        if (plain or kind is ValueKind.MAP) and not element:
+            self._scan.problems.add(problems.ELEMENT_TYPE, f"a {kind.value} type has no element type of ONNX", where)
+        if kind is ValueKind.MAP and element and element not in _MAP_KEYS:
+            self._scan.problems.add(problems.TYPE, f"{element} cannot be the key of a map", where, found=element)
+        return TypeSpec(kind=kind, element=element, shape=shape, inner=inner)
+
+    def _element(self, number: int, where: Where) -> str:
+        known = schema.ELEMENTS.get(number)
+        if known is None:
+            self._scan.problems.add(problems.ELEMENT_TYPE, "the element type is not one of ONNX", where, found=number)
+        return known.name if known else ""
+
+    def _shape(self, data: Body, where: Where) -> tuple[int | str | None, ...]:
+        dims: list[int | str | None] = []
+        for _, value in self._scan.fields(data, schema.SHAPE, where):
+            dims.append(self._dimension(body(value), (where, "dim", len(dims))))
+            if len(dims) > self._scan.limits.max_dimensions:
+                refuse(
+                    f"a shape has more than {self._scan.limits.max_dimensions} dimensions", code="limit.dimensions", where=where
+                )
+        return tuple(dims)
+
+    def _dimension(self, data: Body, where: Where) -> int | str | None:
+        found: list[int | str | None] = []
+        for number, value in self._scan.fields(data, schema.DIMENSION, where):
+            if isinstance(value, int):
+                size = signed(value)
+                if size < -1:
+                    self._scan.problems.add(problems.DIMENSIONS, "a dimension is negative", where, found=size)
+                # -1 is how older exporters say "any size"
+                found.append(size if size >= 0 else None)
+            elif number == 2:
+                found.append(text(self._scan.name(value, where)) or None)
+        if len(found) > 1:
+            self._scan.problems.add(problems.REPEATED_FIELD, "a dimension has a number and a symbol", where, found=shown(found))
+        return found[-1] if found else None
