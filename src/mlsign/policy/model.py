@@ -1,0 +1,225 @@
+"""The words of a policy and of a decision: what a package must be, and what was decided about one.
+
+Everything here is bound: keys are identities, not paths, and operator sets are operators, not names.
+Reading a policy from text is ``decode``; judging is ``decide``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from mlsign.digest import Algorithm, Digest
+from mlsign.evidence.findings import Finding
+from mlsign.evidence.record import SignatureRecord
+from mlsign.identity import KeyIdentity
+from mlsign.interface import ONNX_DOMAIN, OperatorId
+from mlsign.limits import GIB
+from mlsign.paths import PackagePath
+from mlsign.version import Version
+
+STANDARD_DOMAINS: Final = frozenset({ONNX_DOMAIN, "ai.onnx.ml"})
+"""The domains whose operators the ONNX specification defines; every other domain is a custom one."""
+
+
+class ManifestMode(Enum):
+    """Whether a package without ``mlsign.json`` can be allowed at all."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+
+
+class Mode(Enum):
+    """What follows from a denial. The verdict itself is the same in both."""
+
+    ENFORCE = "enforce"
+    AUDIT = "audit"
+
+
+class CustomDomains(Enum):
+    """Whether ``operators.allow`` may name a custom domain as a whole, or only its operators one by one."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class ExternalData(Enum):
+    """Whether weights may lie in files beside the model (inside the package; outside is never possible)."""
+
+    PACKAGED = "packaged"
+    DENY = "deny"
+
+
+class Isolation(Enum):
+    """How much of the sandbox must be in force: all of it, or whatever this kernel and container give."""
+
+    FULL = "full"
+    AVAILABLE = "available"
+
+
+class SubjectKind(Enum):
+    """How a keyless subject is compared: as it stands, or with ``*`` for any run of characters."""
+
+    EXACT = "exact"
+    PATTERN = "pattern"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRequirement:
+    """Somebody who signs with this key. ``reference`` is what the policy calls it, for messages."""
+
+    reference: str
+    identity: KeyIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeylessRequirement:
+    """Somebody with a certificate of this issuer for this subject.
+
+    Held, not yet met: this version authenticates no keyless signature, so nobody satisfies this.
+    """
+
+    issuer: str
+    subject: str
+    kind: SubjectKind
+
+
+Requirement: TypeAlias = KeyRequirement | KeylessRequirement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerGroup:
+    """At least ``require`` distinct identities out of ``any`` must have signed."""
+
+    name: str
+    require: int
+    any: tuple[Requirement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSettings:
+    """Which operators a model may contain. What ``deny`` or ``denied_domains`` names is denied whatever allows it."""
+
+    allow: frozenset[OperatorId]
+    allowed_domains: frozenset[str] = frozenset()
+    deny: frozenset[OperatorId] = frozenset()
+    denied_domains: frozenset[str] = frozenset()
+    custom_domains: CustomDomains = CustomDomains.DENY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRange:
+    """Versions of an operator set from ``minimum`` to ``maximum``, both included; ``text`` as in the policy."""
+
+    text: str
+    minimum: int
+    maximum: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """Caps on the model itself. None is no cap beyond ``Limits``; sizes in bytes."""
+
+    opset: MappingProxyType[str, VersionRange] = field(default_factory=lambda: MappingProxyType({}))
+    max_nodes: int | None = None
+    max_parameter_bytes: int | None = None
+    external_data: ExternalData = ExternalData.PACKAGED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedPackage:
+    """The package with this subject digest, or any package that contains a file with it."""
+
+    digest: Digest
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedFile:
+    """Any package that contains this file. ``digests`` are of the one file, by different algorithms."""
+
+    digests: tuple[Digest, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedRelease:
+    """The release of that name and version, or every release of that name."""
+
+    name: str
+    version: Version | None
+    reason: str
+
+
+Revocation: TypeAlias = RevokedPackage | RevokedFile | RevokedRelease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """What the scoring worker gets: address space in bytes, processor and wall-clock time in seconds for one call."""
+
+    memory_bytes: int = 2 * GIB
+    cpu_seconds: float = 10.0
+    wall_seconds: float = 15.0
+    threads: int = 2
+    isolation: Isolation = Isolation.AVAILABLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a package must be to be allowed. ``digest`` is the sha256 of the bytes it was decoded from.
+
+    ``unsigned_files`` are paths that a folder signed by others may carry although no signature covers them:
+    they are listed as unverified and never loaded.
+    """
+
+    name: str
+    description: str
+    digest: Digest
+    manifest: ManifestMode
+    signers: tuple[SignerGroup, ...]
+    digests: frozenset[Algorithm]
+    operators: OperatorSettings
+    model: ModelSettings
+    minimum_version: Version | None
+    revoked: tuple[Revocation, ...]
+    mode: Mode
+    sandbox: SandboxSettings
+    unsigned_files: tuple[PackagePath, ...]
+
+
+class Verdict(Enum):
+    """The answer. Match on ``ALLOW``; whatever else it may be is a refusal. Not a truth value on purpose."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupResult:
+    """A group of signers that was met, and the signatures that met it: one for each distinct identity."""
+
+    name: str
+    require: int
+    signatures: tuple[SignatureRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a policy makes of the evidence.
+
+    ``verdict`` is the judgement and never depends on ``mode``. ``findings`` are all of them, sorted, each
+    once. ``met`` are the groups of signers that were met.
+    """
+
+    verdict: Verdict
+    mode: Mode
+    findings: tuple[Finding, ...]
+    met: tuple[GroupResult, ...]
+
+    @property
+    def enforced_verdict(self) -> Verdict:
+        """What the caller has to act on: in audit mode nothing is stopped, and ``verdict`` says what would have been."""
+        return Verdict.ALLOW if self.mode is Mode.AUDIT else self.verdict
