@@ -7,7 +7,7 @@ refused, so ``encode_manifest(decode_manifest(b)) == b``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -80,7 +80,7 @@ class Provenance:
     source_commit: str | None = None
     builder: str | None = None
     training_data: tuple[TrainingData, ...] = ()
-    tools: MappingProxyType[str, str] = MappingProxyType({})
+    tools: MappingProxyType[str, str] = field(default_factory=lambda: MappingProxyType({}))
     time: str | None = None
 
 
