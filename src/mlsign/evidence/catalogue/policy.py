@@ -1,0 +1,177 @@
+"""Findings of the policy: what a model may contain and be here, MLS301 to MLS308 and MLS401 to MLS419."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mlsign.evidence.catalogue.entry import CodeEntry
+
+ENTRIES: Final[tuple[CodeEntry, ...]] = (
+    CodeEntry(
+        code="MLS301",
+        title="Operator not allowed",
+        meaning=(
+            "The model has a node of a standard operator that operators.allow of the policy does not name, by itself or "
+            "through a set. Nodes count wherever they are: in the main graph, in subgraphs of If, Loop and Scan at any "
+            "depth, and in functions, called or not. The finding is unknown when the model could not be read."
+        ),
+        abuse=(
+            "Operators that a scoring model has no use for are what an attacker builds from: Loop without end, an If whose "
+            "rare branch answers differently, a shape that asks for all memory. Hidden in a branch that no test takes, they "
+            "pass every test. An allow list leaves only what the model is known to need."
+        ),
+        action=(
+            "Look at what the operator does in the model (mlsign inspect shows the counts). If the model needs it and you "
+            "accept what it can do, name it in operators.allow, or name the reviewed set that has it. If nobody can say why "
+            "it is there, do not run the model."
+        ),
+    ),
+    CodeEntry(
+        code="MLS302",
+        title="Operator denied",
+        meaning=(
+            "The model has a node of an operator, or of a domain, that operators.deny of the policy names. Deny wins over "
+            "allow, whatever set the operator is also in."
+        ),
+        abuse=(
+            "An operator is denied by name where it has been the cause of trouble before: a known fault in a runtime, or a "
+            "cost that no limit catches in time. A model that has it anyway was made without knowledge of the policy, or "
+            "against it."
+        ),
+        action=(
+            "Export the model without the operator. Take it off operators.deny only when the reason for which it was put "
+            "there is gone."
+        ),
+    ),
+    CodeEntry(
+        code="MLS303",
+        title="Operator of a custom domain",
+        meaning=(
+            "The model has a node whose domain is neither ai.onnx nor ai.onnx.ml, and the policy names neither the operator "
+            "nor, with custom_domains: allow, its whole domain. What such an operator does is not in the ONNX "
+            "specification: it is whatever the runtime has registered under that name. Calls of functions that the model "
+            "itself defines do not count; what is inside them does."
+        ),
+        abuse=(
+            "Custom operators are native code that reads the model's attributes and tensors. Contributed operators of "
+            "runtimes have had memory faults, and EPContext nodes hand an opaque binary from the model to a driver."
+        ),
+        action=(
+            "Export the model with standard operators only. Where a custom operator is needed, name it alone "
+            "(com.acme:Op) in operators.allow after a look at the code that implements it."
+        ),
+    ),
+    CodeEntry(
+        code="MLS304",
+        title="Operator set version out of range",
+        meaning="The model imports a version of an operator set outside the range that model.opset of the policy gives.",
+        abuse=(
+            "An operator keeps its name and changes what it computes from version to version. A version that the runtime "
+            "does not know takes code paths that nobody tested; a very old one takes those that nobody keeps."
+        ),
+        action=(
+            "Export or convert the model to a version in the range, and compare its scores. Widen the range after you have "
+            "tested your runtime with that version."
+        ),
+    ),
+    CodeEntry(
+        code="MLS305",
+        title="Too many nodes",
+        meaning="The model has more nodes, subgraphs and functions included, than model.max_nodes of the policy allows.",
+        abuse=(
+            "Building a session takes time and memory by the node, some optimisations more than in proportion. A model of "
+            "a few megabytes with hundreds of thousands of nodes keeps a scoring host busy before the first row."
+        ),
+        action=(
+            "Find out whether a model of this kind needs so many nodes (unrolled loops are the usual reason). Raise "
+            "model.max_nodes if it does."
+        ),
+    ),
+    CodeEntry(
+        code="MLS306",
+        title="Parameters too large",
+        meaning=(
+            "The model's parameters take more bytes than model.max_parameter_bytes of the policy allows, by element type "
+            "and shape, external data included."
+        ),
+        abuse=(
+            "Parameters are memory in every process that serves the model. A file can be small and its parameters large "
+            "when a shape claims what the file does not hold; the number here is what a runtime would have to reserve."
+        ),
+        action="Check that this is the model you meant to deploy, then raise model.max_parameter_bytes to its size.",
+    ),
+    CodeEntry(
+        code="MLS307",
+        title="External data not accepted",
+        meaning=(
+            "A tensor of the model has its bytes in another file, and the policy denies external data, or the file is not "
+            "listed as weights in the manifest, or its name could mean a file outside the package."
+        ),
+        abuse=(
+            "The location is text in the model. With .. or an absolute path in it, loading the model reads any file that "
+            "the process can (CVE-2022-25882, CVE-2024-27318 and CVE-2026-27489 in one library), and a file that is not "
+            "signed can be changed after the signature was checked."
+        ),
+        action=(
+            "Pack the model again from the folder that holds its weights, so that they are listed and signed, or save it "
+            "with all weights inside. Never loosen this for a location outside the package; there is no switch for that."
+        ),
+    ),
+    CodeEntry(
+        code="MLS308",
+        title="Operator beyond what the release allows itself",
+        meaning=(
+            "The model has an operator that allowed_operators of its own manifest does not name. The release contradicts "
+            "what was signed about it."
+        ),
+        abuse=(
+            "Whoever exchanges the model before signing, in a build that signs what it finds, leaves the reviewed list of "
+            "operators behind. The list is how a change of what a model can do becomes visible in a review."
+        ),
+        action=("Do not run it. Ask the publisher; if the operator is meant, the release is packed again with it in the list."),
+    ),
+    CodeEntry(
+        code="MLS401",
+        title="Revoked",
+        meaning=(
+            "The policy revokes this package by its digest, a file in it, or this release by name and version. The finding "
+            "is unknown when a revocation cannot be held against the package: it has no digest, no manifest to say what "
+            "release it is, or its files are known by another digest algorithm than the revoked file."
+        ),
+        abuse=(
+            "A signature never expires in the file that it is in. A model that was found to be faulty, poisoned or leaked "
+            "stays as well signed as on its first day, and handing it out again is the simplest attack there is."
+        ),
+        action=(
+            "Deploy another release. If the finding is unknown, give the revocation in both algorithms "
+            "(file: [sha256:…, blake3:…]), or have the package made with a manifest."
+        ),
+    ),
+    CodeEntry(
+        code="MLS402",
+        title="Version too old",
+        meaning=(
+            "The version in the manifest is below versions.minimum of the policy, in the order of Semantic Versioning. The "
+            "finding is unknown when there is no manifest that says the version."
+        ),
+        abuse=(
+            "Rolling a consumer back to an old, properly signed release brings back every fault that was mended since, "
+            "without forging anything."
+        ),
+        action="Deploy a release at or above the minimum. Lower the minimum only to go back on purpose.",
+    ),
+    CodeEntry(
+        code="MLS410",
+        title="Model read and in order",
+        meaning=(
+            "Passed: the model was read whole, every subgraph and function included, and nothing in it is what no honest "
+            "exporter writes. Unknown: the model could not be read, and the findings beside this one say why. What is out "
+            "of order has a code of its own."
+        ),
+        abuse=(
+            "A file that one reader refuses and another one accepts is how a check and a runtime are made to see different "
+            "models. What mlsign cannot read whole, it does not let a runtime read at all."
+        ),
+        action="Follow the other findings. If there is none and the model is an honest one, report it as a defect.",
+    ),
+)
