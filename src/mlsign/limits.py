@@ -45,6 +45,7 @@ class Limits:
     max_tensors: int = 2_000_000
     max_attributes: int = 8_000_000
     max_dimensions: int = 32
+    max_fields: int = 32_000_000
     max_name_bytes: int = 64 * KIB
     max_skeleton_bytes: int = 2 * GIB
 

@@ -13,10 +13,11 @@ from typing import Final
 from mlsign.errors import shown
 from mlsign.interface import ONNX_DOMAIN, OperatorId
 from mlsign.onnx import problems, schema
-from mlsign.onnx.graphs import Call, GraphReader, normal
+from mlsign.onnx.graphs import GraphReader, normal
+from mlsign.onnx.nodes import Call
 from mlsign.onnx.opsets import read_opsets
 from mlsign.onnx.scan import Scan, body, text
-from mlsign.onnx.wire import Body, Value, Where
+from mlsign.onnx.wire import Body, Where
 
 _STANDARD: Final = frozenset(
     (
@@ -51,23 +52,20 @@ def canonical(call: Call) -> Call:
 def read_function(scan: Scan, graphs: GraphReader, data: Body, where: Where) -> Function:
     """The function and every node in it, used or not."""
     scan.count("functions", where)
-    parts: dict[int, list[Value]] = {number: [] for number in schema.FUNCTION.names}
-    for number, value in scan.fields(data, schema.FUNCTION, where):
-        parts[number].append(value)
-    names = {number: scan.name(parts[number][-1], where) if parts[number] else b"" for number in (1, 10, 13)}
-    scan.entries(parts[14], where, name="metadata_props")
-    opsets = read_opsets(scan, parts[9], where)
+    parts = scan.fields(data, schema.FUNCTION, where)
+    scan.entries(parts.get(14, ()), where, name="metadata_props")
+    opsets = read_opsets(scan, parts.get(9, ()), where)
     calls = graphs.start(function=True, hidden="a function")
-    for index, value in enumerate(parts[11]):
+    for index, value in enumerate(parts.get(11, ())):
         graphs.default(body(value), (where, "attribute_proto", index))
-    for index, value in enumerate(parts[12]):
+    for index, value in enumerate(parts.get(12, ())):
         graphs.types.value_info(body(value), (where, "value_info", index))
-    made = graphs.declare([scan.name(value, where) for value in parts[4]], where)
-    graphs.nodes([body(value) for value in parts[7]], where, depth=1, made=made)
-    for value in parts[5]:
+    made = graphs.declare([scan.name(value, where) for value in parts.get(4, ())], where)
+    graphs.nodes(parts.get(7, ()), where, depth=1, made=made)
+    for value in parts.get(5, ()):
         if not graphs.is_visible(scan.name(value, where)):
             scan.problems.add(problems.NOT_PRODUCED, f"output {shown(text(value))} of a function is made by nothing", where)
-    key = canonical((names[10], names[1], names[13]))
+    key = canonical((scan.last(parts, 10, where), scan.last(parts, 1, where), scan.last(parts, 13, where)))
     _check_name(scan, key, where)
     return Function(key=key, calls=calls, opsets=opsets)
 

@@ -8,20 +8,18 @@ assignment, topological order).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mlsign.errors import shown
 from mlsign.interface import ONNX_DOMAIN, TypeSpec
 from mlsign.onnx import problems, schema, trees
-from mlsign.onnx.nodes import Attribute, Node, NodeReader
+from mlsign.onnx.nodes import Attribute, Call, NodeReader
 from mlsign.onnx.scan import Scan, body, text
 from mlsign.onnx.summary import ExternalTensor
 from mlsign.onnx.tensors import TensorFacts, read_sparse, read_tensor
 from mlsign.onnx.types import TypeReader
 from mlsign.onnx.wire import Body, Value, Where, refuse
-
-Call = tuple[bytes, bytes, bytes]
-"""Domain, operator and overload as a node names them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,19 +76,17 @@ class GraphReader:
         self.totals.graphs += 1
         self.totals.depth = max(self.totals.depth, depth)
         facts = GraphFacts()
-        parts: dict[int, list[Value]] = {number: [] for number in schema.GRAPH.names}
-        for number, value in self._scan.fields(data, schema.GRAPH, where):
-            parts[number].append(value)
-        self._scan.entries(parts[16], where, name="metadata_props")
-        for index, value in enumerate(parts[14]):
+        parts = self._scan.fields(data, schema.GRAPH, where)
+        self._scan.entries(parts.get(16, ()), where, name="metadata_props")
+        for index, value in enumerate(parts.get(14, ())):
             self._annotation(body(value), (where, "quantization_annotation", index))
-        for index, value in enumerate(parts[13]):
+        for index, value in enumerate(parts.get(13, ())):
             self.types.value_info(body(value), (where, "value_info", index))
-        facts.inputs = self._values(parts[11], where, "input")
-        facts.outputs = self._values(parts[12], where, "output")
+        facts.inputs = self._values(parts.get(11, ()), where, "input")
+        facts.outputs = self._values(parts.get(12, ()), where, "output")
         self._initializers(parts, facts, where)
         made = self._declare(facts, where)
-        self.nodes([body(value) for value in parts[1]], where, depth=depth, made=made)
+        self.nodes(parts.get(1, ()), where, depth=depth, made=made)
         for index, (name, _) in enumerate(facts.outputs):
             if name not in self._visible or not name:
                 self._scan.problems.add(
@@ -102,13 +98,13 @@ class GraphReader:
         self._visible.difference_update(made)
         return facts
 
-    def _values(self, values: list[Value], where: Where, kind: str) -> list[tuple[bytes, TypeSpec | None]]:
+    def _values(self, values: Sequence[Value], where: Where, kind: str) -> list[tuple[bytes, TypeSpec | None]]:
         return [self.types.value_info(body(value), (where, kind, index)) for index, value in enumerate(values)]
 
     def _initializers(self, parts: dict[int, list[Value]], facts: GraphFacts, where: Where) -> None:
         external = self.totals.external
         for number, name in ((5, "initializer"), (15, "sparse_initializer")):
-            for index, value in enumerate(parts[number]):
+            for index, value in enumerate(parts.get(number, ())):
                 here = (where, name, index)
                 if number == 5:
                     tensor = read_tensor(self._scan, body(value), here, external=external, hidden=self._hidden)
@@ -163,26 +159,26 @@ class GraphReader:
                 found=text(name),
             )
 
-    def nodes(self, bodies: list[Body], where: Where, *, depth: int, made: set[bytes]) -> None:
+    def nodes(self, bodies: Sequence[Value], where: Where, *, depth: int, made: set[bytes]) -> None:
         """Reads nodes in order; the names they make are added to ``made`` and stay visible."""
+        self._scan.count("nodes", where, number=len(bodies))
         visible, calls, read = self._visible, self.calls, self._nodes.node
         waiting: list[tuple[int, bytes]] = []
         for index, data in enumerate(bodies):
-            here = (where, "node", index)
-            node = read(data, here)
-            calls[node.domain, node.op_type, node.overload] += 1
-            if not visible.issuperset(node.inputs):
-                waiting.extend((index, name) for name in node.inputs if name not in visible)
-            if node.attributes:
-                self._attributes(node, here, depth=depth)
-            for name in node.outputs:
+            inputs, outputs, call, attributes = read(data, where, index)
+            calls[call] += 1
+            if not visible.issuperset(inputs):
+                waiting.extend((index, name) for name in inputs if name not in visible)
+            if attributes:
+                self._attributes(call, attributes, (where, "node", index), depth=depth)
+            for name in outputs:
                 if name not in visible:
                     visible.add(name)
                     made.add(name)
                 elif name in made:
-                    self._repeated(name, "value", here)
+                    self._repeated(name, "value", (where, "node", index))
                 elif name:
-                    self._shadowed({name}, here)
+                    self._shadowed({name}, (where, "node", index))
         for index, name in waiting:
             self._scan.problems.add(
                 problems.NOT_PRODUCED,
@@ -193,17 +189,17 @@ class GraphReader:
                 found=text(name),
             )
 
-    def _attributes(self, node: Node, where: Where, *, depth: int) -> None:
+    def _attributes(self, call: Call, bodies: list[Value], where: Where, *, depth: int) -> None:
+        domain, op_type, _ = call
         hidden = self._hidden or "an attribute"
-        attributes = self._nodes.attributes(node.attributes, where, function=self._function, hidden=hidden)
-        for attribute in attributes:
+        for attribute in self._nodes.attributes(bodies, where, function=self._function, hidden=hidden):
             for data, here in attribute.graphs:
                 self.graph(data, here, depth=depth + 1)
-            if attribute.tensors and node.op_type == b"Constant":
+            if op_type == b"Constant":
                 for tensor in attribute.tensors:
                     self.totals.add(tensor)
-        if node.op_type in trees.OPERATORS and node.domain == trees.DOMAIN:
-            trees.check(self._scan, node.op_type, node.attributes, where)
+        if op_type in trees.OPERATORS and domain == trees.DOMAIN:
+            trees.check(self._scan, op_type, bodies, where)
 
     def default(self, data: Body, where: Where) -> Attribute:
         """A default value in ``FunctionProto.attribute_proto``."""
@@ -222,8 +218,9 @@ class GraphReader:
         return name in self._visible
 
     def _annotation(self, data: Body, where: Where) -> None:
-        entries = [value for number, value in self._scan.fields(data, schema.ANNOTATION, where) if number == 2]
-        self._scan.entries(entries, where, name="quant_parameter_tensor_names")
+        self._scan.entries(
+            self._scan.fields(data, schema.ANNOTATION, where).get(2, ()), where, name="quant_parameter_tensor_names"
+        )
 
 
 def _fits(tensor: TensorFacts, spec: TypeSpec) -> bool:

@@ -7,6 +7,7 @@ Owns ``ModelProto`` and the order of reading. Needs no protobuf and no onnx libr
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from mlsign.errors import InputError, shown
@@ -14,12 +15,13 @@ from mlsign.interface import OperatorId, OperatorUse, OpsetImport, TypeSpec, Val
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx import problems, schema
 from mlsign.onnx.functions import Function, canonical, check_functions, operator, read_function
-from mlsign.onnx.graphs import Call, GraphFacts, GraphReader, normal
+from mlsign.onnx.graphs import GraphFacts, GraphReader, normal
+from mlsign.onnx.nodes import Call
 from mlsign.onnx.opsets import read_opsets
-from mlsign.onnx.scan import Scan, body, text
+from mlsign.onnx.scan import Scan, body, integer, text
 from mlsign.onnx.summary import ModelSummary
 from mlsign.onnx.types import UNTYPED
-from mlsign.onnx.wire import Value, Where, signed
+from mlsign.onnx.wire import Value, Where
 from mlsign.source import ByteSource
 
 _MAGIC_BYTES: Final = 512
@@ -82,21 +84,19 @@ class _Reader:
 
     def read(self) -> ModelSummary:
         scan = self._scan
-        parts: dict[int, list[Value]] = {number: [] for number in schema.MODEL.names}
-        for number, value in scan.fields(scan.wire.whole(), schema.MODEL, None):
-            parts[number].append(value)
-        ir_version = _integer(parts[1])
+        parts = scan.fields(scan.wire.whole(), schema.MODEL, None)
+        ir_version = integer(parts, 1)
         if ir_version < 1:
             scan.problems.add(problems.NO_IR_VERSION, "the model does not say which IR version it is", (None, "ir_version", -1))
-        opsets = read_opsets(scan, parts[8], None)
-        metadata = self._metadata(parts[14])
-        for index, value in enumerate(parts[26]):
-            for _ in scan.fields(body(value), schema.CONFIGURATION, (None, "configuration", index)):
-                pass
-        facts, main = self._main(parts[7], opsets)
-        self._training(parts[20])
+        opsets = read_opsets(scan, parts.get(8, ()), None)
+        metadata = self._metadata(parts.get(14, ()))
+        for index, value in enumerate(parts.get(26, ())):
+            scan.fields(body(value), schema.CONFIGURATION, (None, "configuration", index))
+        facts, main = self._main(parts.get(7, ()), opsets)
+        self._training(parts.get(20, ()))
         functions = [
-            read_function(scan, self._graphs, body(value), (None, "functions", index)) for index, value in enumerate(parts[25])
+            read_function(scan, self._graphs, body(value), (None, "functions", index))
+            for index, value in enumerate(parts.get(25, ()))
         ]
         check_functions(scan, functions, main, maximum=scan.limits.max_expanded_nodes)
         for function in functions:
@@ -104,7 +104,7 @@ class _Reader:
             self._operators.update(function.calls)
         return self._summary(parts, facts, functions, ir_version=ir_version, opsets=opsets, metadata=metadata)
 
-    def _main(self, values: list[Value], opsets: dict[str, int]) -> tuple[GraphFacts, Counter[Call]]:
+    def _main(self, values: Sequence[Value], opsets: dict[str, int]) -> tuple[GraphFacts, Counter[Call]]:
         if not values:
             self._scan.problems.add(problems.NO_GRAPH, "the model has no graph", (None, "graph", -1))
             return GraphFacts(), Counter()
@@ -118,22 +118,20 @@ class _Reader:
         self._operators.update(main)
         return facts, main
 
-    def _training(self, values: list[Value]) -> None:
+    def _training(self, values: Sequence[Value]) -> None:
         for index, value in enumerate(values):
             here = (None, "training_info", index)
             self._scan.problems.add(problems.TRAINING_INFO, "the model carries training information", here)
-            bindings: dict[int, list[Value]] = {3: [], 4: []}
-            for number, part in self._scan.fields(body(value), schema.TRAINING, here):
-                if number in bindings:
-                    bindings[number].append(part)
-                    continue
-                calls = self._graphs.start(hidden="training information")
-                self._graphs.graph(body(part), (here, schema.TRAINING.names[number], -1))
-                self._operators.update(calls)
-            for number, entries in bindings.items():
-                self._scan.entries(entries, here, name=schema.TRAINING.names[number])
+            parts = self._scan.fields(body(value), schema.TRAINING, here)
+            for number in (1, 2):
+                for part in parts.get(number, ()):
+                    calls = self._graphs.start(hidden="training information")
+                    self._graphs.graph(body(part), (here, schema.TRAINING.names[number], -1))
+                    self._operators.update(calls)
+            for number in (3, 4):
+                self._scan.entries(parts.get(number, ()), here, name=schema.TRAINING.names[number])
 
-    def _metadata(self, values: list[Value]) -> tuple[str, ...]:
+    def _metadata(self, values: Sequence[Value]) -> tuple[str, ...]:
         pairs = self._scan.entries(values, None, name="metadata_props")
         for key, _ in pairs:
             if is_runtime_key(key):
@@ -177,8 +175,8 @@ class _Reader:
         totals = self._graphs.totals
         return ModelSummary(
             ir_version=ir_version,
-            producer_name=text(parts[2][-1]) if parts[2] else "",
-            producer_version=text(parts[3][-1]) if parts[3] else "",
+            producer_name=text(self._scan.last(parts, 2, None)),
+            producer_version=text(self._scan.last(parts, 3, None)),
             opsets=tuple(sorted(imports)),
             operators=tuple(sorted(OperatorUse(name, count) for name, count in uses.items())),
             functions=tuple(sorted({operator(function.key) for function in functions})),
@@ -212,8 +210,3 @@ def is_runtime_key(key: str) -> bool:
     """
     folded = key.strip().lower()
     return folded == "ort_config" or folded.startswith(("session.", "ep.", "optimization.", "ort."))
-
-
-def _integer(values: list[Value]) -> int:
-    value = values[-1] if values else 0
-    return signed(value) if isinstance(value, int) else 0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlsign.errors import shown
 from mlsign.interface import ONNX_DOMAIN
 from mlsign.onnx import problems, schema
-from mlsign.onnx.scan import Scan, body, text
-from mlsign.onnx.wire import Value, Where, signed
+from mlsign.onnx.scan import Scan, body, integer, text
+from mlsign.onnx.wire import Value, Where
 
 
-def read_opsets(scan: Scan, bodies: list[Value], where: Where) -> dict[str, int]:
+def read_opsets(scan: Scan, bodies: Sequence[Value], where: Where) -> dict[str, int]:
     """Version by domain. A domain at two versions, or at none, is a problem.
 
     Writing the same import twice is not: skl2onnx does, and every reader gets the same answer.
@@ -17,13 +19,9 @@ def read_opsets(scan: Scan, bodies: list[Value], where: Where) -> dict[str, int]
     out: dict[str, int] = {}
     for index, data in enumerate(bodies):
         here = (where, "opset_import", index)
-        domain, version = "", 0
-        for number, value in scan.fields(body(data), schema.OPSET, here):
-            if isinstance(value, int):
-                version = signed(value)
-            elif number == 1:
-                domain = text(scan.name(value, here))
-        domain = domain or ONNX_DOMAIN
+        parts = scan.fields(body(data), schema.OPSET, here)
+        domain = text(scan.last(parts, 1, here)) or ONNX_DOMAIN
+        version = integer(parts, 2)
         if out.get(domain, version) != version or version < 1:
             scan.problems.add(
                 problems.BAD_OPSETS,

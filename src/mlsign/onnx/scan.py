@@ -7,7 +7,7 @@ budgets. Leaves the meaning of each message to the modules that read it.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from mlsign.errors import shown
@@ -31,44 +31,56 @@ class Scan:
         self.problems = Problems()
         self.used = dict.fromkeys(("nodes", "attributes", "tensors", "functions"), 0)
 
-    def count(self, what: str, where: Where) -> None:
-        """One more of ``what``. Raises ``InputError`` (``onnx.limit.nodes`` and the like)."""
-        self.used[what] += 1
+    def count(self, what: str, where: Where, *, number: int = 1) -> None:
+        """So many more of ``what``. Raises ``InputError`` (``onnx.limit.nodes`` and the like)."""
+        self.used[what] += number
         maximum: int = getattr(self.limits, f"max_{what}")
         if self.used[what] > maximum:
             refuse(f"the model has more than {maximum} {what}", code=f"limit.{what}", where=where)
 
-    def fields(self, body: Body, message: schema.Message, where: Where) -> Iterator[tuple[int, Value]]:
-        """Field number and value of every known field, in file order.
+    def fields(self, body: Body, message: schema.Message, where: Where) -> dict[int, list[Value]]:
+        """The values of every known field by number, in file order; never an empty list.
 
-        Unknown fields and second values of a single field are problems; of the latter both are yielded,
-        because protobuf merges messages and so both count. Strings are valid UTF-8 or a problem. Raises
+        Unknown fields and second values of a single field are problems; of the latter all are there,
+        because protobuf merges messages and so all count. Strings are valid UTF-8 or a problem. Raises
         ``InputError`` for a wire type that the schema does not give the field, and for integers that are
         wider than the field.
         """
-        seen: set[int] = set()
+        out: dict[int, list[Value]] = {}
         by_tag = message.by_tag
-        for key, value in self.wire.tokens(body, where, heavy=message.heavy):
+        for key, found in self.wire.fields(body, where, heavy=message.heavy).items():
+            values = found
             field = by_tag.get(key)
             if field is None:
                 self._unknown(key, message, where)
                 continue
-            if field.single:
-                if key in seen:
-                    self.problems.add(
-                        problems.REPEATED_FIELD,
-                        f"field {field.name} of {message.name} is written twice, and readers differ on which one counts",
-                        where,
-                        found=field.name,
-                    )
-                seen.add(key)
+            if len(values) > 1 and field.single:
+                self._repeated(field, message, where)
+                # a long row of numbers may have been taken in one step, as bytes
+                values = [value for value in values if type(value) is type(values[0])]
             kind = field.kind
             if kind == "string":
-                self.check_text(value, (where, field.name, -1))
-            elif kind in ("int32", "enum") and isinstance(value, int) and not -_INT32_LIMIT <= signed(value) < _INT32_LIMIT:
-                # protobuf would cut it to 32 bits without a word
-                refuse(f"field {field.name} has more than 32 bits", code="wire.range", where=where)
-            yield field.number, value
+                for value in values:
+                    if not (isinstance(value, bytes) and value.isascii()):
+                        self._check_text(value, (where, field.name, -1))
+            elif field.single and kind in ("int32", "enum"):
+                for value in values:
+                    if isinstance(value, int) and not -_INT32_LIMIT <= signed(value) < _INT32_LIMIT:
+                        # protobuf would cut it to 32 bits without a word
+                        refuse(f"field {field.name} has more than 32 bits", code="wire.range", where=where)
+            if field.number in out:  # packed and unpacked in one message: no writer does that
+                self._repeated(field, message, where)
+                values = out[field.number] + values
+            out[field.number] = values
+        return out
+
+    def _repeated(self, field: schema.Field, message: schema.Message, where: Where) -> None:
+        self.problems.add(
+            problems.REPEATED_FIELD,
+            f"field {field.name} of {message.name} is written twice, and readers differ on which one counts",
+            where,
+            found=field.name,
+        )
 
     def _unknown(self, key: int, message: schema.Message, where: Where) -> None:
         number = key >> 3
@@ -84,10 +96,8 @@ class Scan:
             found=number,
         )
 
-    def check_text(self, value: Value, where: Where) -> None:
+    def _check_text(self, value: Value, where: Where) -> None:
         """Notes a problem when a string is not UTF-8; reads it in pieces when it is long."""
-        if isinstance(value, bytes) and value.isascii():
-            return
         decoder = codecs.getincrementaldecoder("utf-8")()
         try:
             for chunk in self.wire.chunks(body(value), where):
@@ -101,6 +111,10 @@ class Scan:
         if not isinstance(value, bytes) or len(value) > self.limits.max_name_bytes:
             refuse(f"a name has more than {self.limits.max_name_bytes} bytes", code="limit.name", where=where)
         return value
+
+    def last(self, fields: dict[int, list[Value]], number: int, where: Where) -> bytes:
+        """The name in a single string field, empty when it is not there; of two, the one that protobuf takes."""
+        return self.name(fields[number][-1], where) if number in fields else b""
 
     def integers(self, value: Value, where: Where) -> Iterator[int]:
         """Signed integers from one field of a repeated integer, packed or not."""
@@ -121,23 +135,20 @@ class Scan:
             yield signed(number)
 
     def entries(
-        self, bodies: list[Value], where: Where, *, name: str, code: str = problems.REPEATED_KEY
+        self, bodies: Sequence[Value], where: Where, *, name: str, code: str = problems.REPEATED_KEY
     ) -> list[tuple[str, str]]:
         """The pairs of a ``StringStringEntryProto`` list. A key that stands there twice is the problem ``code``."""
         out: list[tuple[str, str]] = []
         keys: set[str] = set()
         for index, entry in enumerate(bodies):
             here = (where, name, index)
-            pair = {1: b"", 2: b""}
-            for number, value in self.fields(body(entry), schema.ENTRY, here):
-                pair[number] = value if isinstance(value, bytes) else b""  # a long value has no meaning to us
-                if number == 1:
-                    self.name(value, here)
-            key = text(pair[1])
+            pair = self.fields(body(entry), schema.ENTRY, here)
+            key = text(self.last(pair, 1, here))
+            # a long value has no meaning to us
             if key in keys:
                 self.problems.add(code, f"key {shown(key)} stands twice", here, found=key)
             keys.add(key)
-            out.append((key, text(pair[2])))
+            out.append((key, text(pair[2][-1]) if 2 in pair else ""))
         return out
 
 
@@ -155,3 +166,10 @@ def length(value: Value) -> int:
 def text(value: Value) -> str:
     """Text for people and facts; what is not UTF-8 is spelled out (and was noted as a problem)."""
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else ""
+
+
+def integer(fields: dict[int, list[Value]], number: int, *, default: int = 0) -> int:
+    """The signed value of a single integer field; of two, the one that protobuf takes."""
+    value = fields[number][-1] if number in fields else default
+    assert isinstance(value, int)  # noqa: S101 - the tables let only varints stand for single integers
+    return signed(value)

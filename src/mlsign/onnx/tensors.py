@@ -8,14 +8,15 @@ and a payload that is shorter is an out-of-bounds read; two payloads are two mod
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from mlsign.errors import InputError, shown
 from mlsign.onnx import problems, schema
-from mlsign.onnx.scan import Scan, body, length, text
+from mlsign.onnx.scan import Scan, body, integer, length, text
 from mlsign.onnx.summary import ExternalTensor
-from mlsign.onnx.wire import Body, Value, Where, place, refuse, signed
+from mlsign.onnx.wire import Body, Value, Where, place, refuse
 from mlsign.strict import decode_decimal
 
 _PAYLOADS: Final = {
@@ -55,33 +56,18 @@ def read_tensor(scan: Scan, data: Body, where: Where, *, external: list[External
     that has it is a problem.
     """
     scan.count("tensors", where)
-    dims: list[int] = []
-    element_number = location = 0
-    name = b""
-    payload: dict[int, list[Value]] = {}
-    entries: list[Value] = []
-    for number, value in scan.fields(data, schema.TENSOR, where):
-        if number == 1:
-            for dim in scan.integers(value, where):
-                dims.append(dim)
-                if len(dims) > scan.limits.max_dimensions:
-                    refuse(
-                        f"a tensor has more than {scan.limits.max_dimensions} dimensions", code="limit.dimensions", where=where
-                    )
-        elif number == 2:
-            element_number = signed(_int(value))
-        elif number == 8:
-            name = scan.name(value, where)
-        elif number in _PAYLOADS:
-            payload.setdefault(number, []).append(value)
-        elif number == 13:
-            entries.append(value)
-        elif number == 14:
-            location = signed(_int(value))
-        elif number == 3:
-            scan.problems.add(problems.SEGMENT, "the tensor is only a segment of another one", where)
-        elif number == 16:
-            scan.entries([value], where, name="metadata_props")
+    parts = scan.fields(data, schema.TENSOR, where)
+    dims = _dims(scan, parts.get(1, ()), where)
+    name = scan.last(parts, 8, where)
+    payload = {number: values for number, values in parts.items() if number in _PAYLOADS}
+    entries, location = parts.get(13, []), integer(parts, 14)
+    if 3 in parts:
+        for value in parts[3]:
+            scan.fields(body(value), schema.SEGMENT, where)
+        scan.problems.add(problems.SEGMENT, "the tensor is only a segment of another one", where)
+    if 16 in parts:
+        scan.entries(parts[16], where, name="metadata_props")
+    element_number = integer(parts, 2)
     element = schema.ELEMENTS.get(element_number, _UNKNOWN)
     if not element.name:
         scan.problems.add(problems.ELEMENT_TYPE, "the element type is not one of ONNX", where, found=element_number)
@@ -103,17 +89,13 @@ def read_sparse(
 
     Values must have one dimension, indices be ``int64`` of shape [n] or [n, rank] (ONNX IR, ``SparseTensorProto``).
     """
-    parts: dict[int, TensorFacts] = {}
-    dims: list[int] = []
-    for number, value in scan.fields(data, schema.SPARSE_TENSOR, where):
-        if number == 3:
-            dims.extend(scan.integers(value, where))
-        else:
-            parts[number] = read_tensor(
-                scan, body(value), (where, "values" if number == 1 else "indices", -1), external=external, hidden=hidden
-            )
-        if len(dims) > scan.limits.max_dimensions:
-            refuse(f"a tensor has more than {scan.limits.max_dimensions} dimensions", code="limit.dimensions", where=where)
+    fields = scan.fields(data, schema.SPARSE_TENSOR, where)
+    dims = _dims(scan, fields.get(3, ()), where)
+    parts = {
+        number: read_tensor(scan, body(value), (where, name, -1), external=external, hidden=hidden)
+        for number, name in ((1, "values"), (2, "indices"))
+        for value in fields.get(number, ())
+    }
     values, indices = parts.get(1), parts.get(2)
     if values is None or indices is None:
         scan.problems.add(problems.SPARSE_TENSOR, "a sparse tensor has no values or no indices", where)
@@ -131,9 +113,15 @@ def read_sparse(
     return values
 
 
-def _int(value: Value) -> int:
-    assert isinstance(value, int)  # noqa: S101 - the tables let only varints stand for single integers
-    return value
+def _dims(scan: Scan, values: Sequence[Value], where: Where) -> list[int]:
+    """Raises ``InputError`` (``onnx.limit.dimensions``)."""
+    dims: list[int] = []
+    for value in values:
+        for dim in scan.integers(value, where):
+            dims.append(dim)
+            if len(dims) > scan.limits.max_dimensions:
+                refuse(f"a tensor has more than {scan.limits.max_dimensions} dimensions", code="limit.dimensions", where=where)
+    return dims
 
 
 def _count(scan: Scan, dims: list[int], element: schema.Element, where: Where) -> int:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from mlsign.errors import shown
 from mlsign.interface import TypeSpec, ValueKind
 from mlsign.onnx import problems, schema
-from mlsign.onnx.scan import Scan, body, text
-from mlsign.onnx.wire import Body, Value, Where, refuse, signed
+from mlsign.onnx.scan import Scan, body, integer, text
+from mlsign.onnx.wire import Body, Where, refuse
 
 _KINDS: Final = {
     1: (ValueKind.TENSOR, schema.TENSOR_TYPE),
@@ -36,17 +35,10 @@ class TypeReader:
 
     def value_info(self, data: Body, where: Where) -> tuple[bytes, TypeSpec | None]:
         """Name and type of a ``ValueInfoProto``; None where it has no type."""
-        name, spec = b"", None
-        metadata: list[Value] = []
-        for number, value in self._scan.fields(data, schema.VALUE_INFO, where):
-            if number == 1:
-                name = self._scan.name(value, where)
-            elif number == 2:
-                spec = self.type(body(value), (where, "type", -1))
-            elif number == 4:
-                metadata.append(value)
-        self._scan.entries(metadata, where, name="metadata_props")
-        return name, spec
+        parts = self._scan.fields(data, schema.VALUE_INFO, where)
+        self._scan.entries(parts.get(4, ()), where, name="metadata_props")
+        spec = self.type(body(parts[2][-1]), (where, "type", -1)) if 2 in parts else None
+        return self._scan.last(parts, 1, where), spec
 
     def type(self, data: Body, where: Where) -> TypeSpec:
         """The type, or ``UNTYPED`` after noting what is wrong with it."""
@@ -63,18 +55,18 @@ class TypeReader:
         if depth > self._scan.limits.max_type_depth:
             refuse(f"a type is nested deeper than {self._scan.limits.max_type_depth}", code="limit.type_depth", where=where)
         found: list[TypeSpec] = []
-        for number, value in self._scan.fields(data, schema.TYPE, where):
+        for number, values in self._scan.fields(data, schema.TYPE, where).items():
             if number == 6:
                 continue
             here = (where, schema.TYPE.names[number], -1)
+            value = body(values[-1])
             if number == 7:
-                for _ in self._scan.fields(body(value), schema.OPAQUE_TYPE, here):
-                    pass
+                self._scan.fields(value, schema.OPAQUE_TYPE, here)
                 self._scan.problems.add(problems.TYPE, "the type is opaque: only some runtime knows what it is", here)
                 found.append(UNTYPED)
                 continue
             kind, message = _KINDS[number]
-            found.append(self._inside(body(value), here, depth, kind=kind, message=message))
+            found.append(self._inside(value, here, depth, kind=kind, message=message))
         if len(found) != 1:
             self._scan.problems.add(
                 problems.TYPE, f"a type has {len(found)} values", where, expected="exactly one", found=len(found)
@@ -83,19 +75,17 @@ class TypeReader:
         return found[0]
 
     def _inside(self, data: Body, where: Where, depth: int, *, kind: ValueKind, message: schema.Message) -> TypeSpec:
-        element, shape, inner = "", None, None
         plain = kind in (ValueKind.TENSOR, ValueKind.SPARSE_TENSOR)
-        for number, value in self._scan.fields(data, message, where):
-            if isinstance(value, int):
-                element = self._element(signed(value), where)
-            elif plain:
-                shape = self._shape(body(value), (where, "shape", -1))
-            else:
-                inner = self._type(body(value), (where, message.names[number], -1), depth + 1)
+        keyed = plain or kind is ValueKind.MAP
+        parts = self._scan.fields(data, message, where)
+        element = self._element(integer(parts, 1), where) if keyed else ""
+        shape = self._shape(body(parts[2][-1]), (where, "shape", -1)) if plain and 2 in parts else None
+        inside = 2 if keyed else 1
+        inner = None
+        if not plain and inside in parts:
+            inner = self._type(body(parts[inside][-1]), (where, message.names[inside], -1), depth + 1)
         if not plain and inner is None:
             self._scan.problems.add(problems.TYPE, f"a {kind.value} does not say what it holds", where)
-        if (plain or kind is ValueKind.MAP) and not element:
-            self._scan.problems.add(problems.ELEMENT_TYPE, f"a {kind.value} type has no element type of ONNX", where)
         if kind is ValueKind.MAP and element and element not in _MAP_KEYS:
             self._scan.problems.add(problems.TYPE, f"{element} cannot be the key of a map", where, found=element)
         return TypeSpec(kind=kind, element=element, shape=shape, inner=inner)
@@ -107,26 +97,19 @@ class TypeReader:
         return known.name if known else ""
 
     def _shape(self, data: Body, where: Where) -> tuple[int | str | None, ...]:
-        dims: list[int | str | None] = []
-        for _, value in self._scan.fields(data, schema.SHAPE, where):
-            dims.append(self._dimension(body(value), (where, "dim", len(dims))))
-            if len(dims) > self._scan.limits.max_dimensions:
-                refuse(
-                    f"a shape has more than {self._scan.limits.max_dimensions} dimensions", code="limit.dimensions", where=where
-                )
-        return tuple(dims)
+        dims = self._scan.fields(data, schema.SHAPE, where).get(1, [])
+        maximum = self._scan.limits.max_dimensions
+        if len(dims) > maximum:
+            refuse(f"a shape has more than {maximum} dimensions", code="limit.dimensions", where=where)
+        return tuple(self._dimension(body(dim), (where, "dim", index)) for index, dim in enumerate(dims))
 
     def _dimension(self, data: Body, where: Where) -> int | str | None:
-        found: list[int | str | None] = []
-        for number, value in self._scan.fields(data, schema.DIMENSION, where):
-            if isinstance(value, int):
-                size = signed(value)
-                if size < -1:
-                    self._scan.problems.add(problems.DIMENSIONS, "a dimension is negative", where, found=size)
-                # -1 is how older exporters say "any size"
-                found.append(size if size >= 0 else None)
-            elif number == 2:
-                found.append(text(self._scan.name(value, where)) or None)
-        if len(found) > 1:
-            self._scan.problems.add(problems.REPEATED_FIELD, "a dimension has a number and a symbol", where, found=shown(found))
-        return found[-1] if found else None
+        parts = self._scan.fields(data, schema.DIMENSION, where)
+        if 1 in parts and 2 in parts:
+            self._scan.problems.add(problems.REPEATED_FIELD, "a dimension has a number and a symbol", where)
+        if 1 not in parts:
+            return text(self._scan.last(parts, 2, where)) or None
+        size = integer(parts, 1)
+        if size < -1:
+            self._scan.problems.add(problems.DIMENSIONS, "a dimension is negative", where, found=size)
+        return size if size >= 0 else None  # -1 is how older exporters say "any size"

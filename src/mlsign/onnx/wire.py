@@ -11,7 +11,9 @@ spelling that no writer produces is a place where two readers may disagree about
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
@@ -31,6 +33,7 @@ _FIRST_WINDOW: Final = 4 * KIB
 _LAST_WINDOW: Final = 256 * KIB
 _MAX_HEADER_BYTES: Final = 20  # a tag and a length or value, ten bytes each
 _MAX_FIELD_NUMBER: Final = 2**29 - 1
+_RUN: Final = 16  # from here on a row of number fields is taken in one step
 _NO_KEYS: Final[frozenset[int]] = frozenset()
 
 
@@ -103,15 +106,42 @@ def _past_end(key: int, where: Where) -> NoReturn:
     refuse(f"field {key >> 3} reaches past the end of its message", code="wire.truncated", where=where)
 
 
-def tokens(data: bytes, where: Where) -> list[tuple[int, Value]]:
-    """All fields of a message in memory as (tag, value), in file order.
+Fields: TypeAlias = dict[int, list[Value]]
+"""The values of a message by tag, each list in file order."""
 
-    The value of a varint is an unsigned ``int``, everything else is ``bytes``. Raises ``InputError`` with
-    an ``onnx.wire.…`` code.
+
+@functools.cache
+def _run(key: int) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """What matches a row of equal number fields, and the payload of each of them."""
+    tag = re.escape(bytes((key,)))
+    if key & 7 == 0:  # exactly the spellings that ``varint`` takes
+        payload = rb"(?:[\x00-\x7f]|[\x80-\xff]{1,8}[\x01-\x7f]|[\x80-\xff]{9}\x01)"
+    else:
+        payload = rb".{4}" if key & 7 == 5 else rb".{8}"
+    return re.compile(b"(?:" + tag + payload + b")+", re.DOTALL), re.compile(tag + b"(" + payload + b")", re.DOTALL)
+
+
+def _take_run(data: bytes, at: int, key: int, slot: list[Value]) -> int:
+    """Takes a row of equal number fields in one step, as the packed field it could have been; the position behind it.
+
+    Old exporters write the arrays of tree ensembles as millions of single fields.
     """
-    out: list[tuple[int, Value]] = []
-    at, end = 0, len(data)
-    while at < end:
+    row, item = _run(key)
+    match = row.match(data, at)
+    if match is None:
+        return at
+    slot.append(b"".join(item.findall(data, at, match.end())))
+    return match.end()
+
+
+def _take(data: bytes, at: int, safe: int, out: Fields, where: Where) -> tuple[int, int, int]:
+    """Takes fields from ``data`` while they start before ``safe``: position, tag and size of one that is left to the caller.
+
+    That is a field that is larger than ``HEAVY_BYTES`` or does not end within ``data``; its tag is 0 when
+    there is none. Raises ``InputError`` with an ``onnx.wire.…`` code.
+    """
+    end = len(data)
+    while at < safe:
         key = data[at]
         at += 1
         if key >= 128:
@@ -119,6 +149,7 @@ def tokens(data: bytes, where: Where) -> list[tuple[int, Value]]:
         if not 8 <= key < 128:
             _check_tag(key, where)
         wire = key & 7
+        value: Value
         if wire == 2:
             if at >= end:
                 _past_end(key, where)
@@ -126,33 +157,41 @@ def tokens(data: bytes, where: Where) -> list[tuple[int, Value]]:
             at += 1
             if size >= 128:
                 size, at = varint(data, at - 1, where)
+            stop = at + size
+            if stop > end or size > HEAVY_BYTES:
+                return at, key, size
+            value = data[at:stop]
+            at = stop
         elif wire == 0:
             value, at = varint(data, at, where)
-            out.append((key, value))
-            continue
-        elif wire == 5:
-            size = 4
-        elif wire == 1:
-            size = 8
+        elif wire in (1, 5):
+            stop = at + (4 if wire == 5 else 8)
+            if stop > end:
+                _past_end(key, where)
+            value = data[at:stop]
+            at = stop
         else:
             _wrong_wire_type(key, where)
-        stop = at + size
-        if stop > end:
-            _past_end(key, where)
-        out.append((key, data[at:stop]))
-        at = stop
-    return out
+        slot = out.get(key)
+        if slot is None:
+            out[key] = [value]
+            continue
+        slot.append(value)
+        if wire != 2 and len(slot) >= _RUN and at < end and data[at] == key:
+            at = _take_run(data, at, key, slot)
+    return at, 0, 0
 
 
 class Wire:
     """Reads messages from one source and counts what it reads against ``limits.max_skeleton_bytes``."""
 
-    __slots__ = ("_left", "_limits", "_source")
+    __slots__ = ("_fields_left", "_left", "_limits", "_source")
 
     def __init__(self, source: ByteSource, *, limits: Limits = DEFAULT) -> None:
         self._source = source
         self._limits = limits
         self._left = limits.max_skeleton_bytes
+        self._fields_left = limits.max_fields
 
     def whole(self) -> Body:
         """The whole source as one message."""
@@ -178,47 +217,57 @@ class Wire:
         for start in range(body.start, body.end, _LAST_WINDOW):
             yield self.read(Region(start, min(start + _LAST_WINDOW, body.end)), where)
 
-    def tokens(self, body: Body, where: Where, *, heavy: frozenset[int] = _NO_KEYS) -> Iterable[tuple[int, Value]]:
-        """All fields of a message as (tag, value). Fields of a region that are large come out as regions.
+    def fields(self, body: Body, where: Where, *, heavy: frozenset[int] = _NO_KEYS) -> Fields:
+        """All fields of a message by tag. The value of a varint is an unsigned ``int``; everything else is bytes or,
+        where the message itself was a region and the field is large, a region.
 
-        ``heavy`` are tags of fields that may hold weights and are large from ``HEAVY_BYTES`` on.
+        ``heavy`` are tags of fields that may hold weights; they are large from ``HEAVY_BYTES`` on. A row of number
+        fields may come as one packed value. Raises ``InputError`` with an ``onnx.wire.…`` or ``onnx.limit.…`` code.
         """
-        return tokens(body, where) if isinstance(body, bytes) else self._stream(body, where, heavy)
+        out: Fields = {}
+        if isinstance(body, bytes):
+            self._split(body, out, where)
+        else:
+            self._stream(body, out, where, heavy)
+        self._fields_left -= sum(map(len, out.values()))
+        if self._fields_left < 0:
+            refuse(f"the model has more than {self._limits.max_fields} fields", code="limit.fields", where=where)
+        return out
 
-    def _stream(self, region: Region, where: Where, heavy: frozenset[int]) -> Iterator[tuple[int, Value]]:
-        end = region.end
-        window, base, at = b"", region.start, 0
-        step = _FIRST_WINDOW
-        while base + at < end:
-            if len(window) - at < _MAX_HEADER_BYTES and base + len(window) < end:
-                base, at = base + at, 0
-                window = self.read(Region(base, min(base + step, end)), where)
-                step = min(step * 2, _LAST_WINDOW)
-            key, at = varint(window, at, where)
-            _check_tag(key, where)
-            wire = key & 7
-            if wire == 0:
-                value, at = varint(window, at, where)
-                yield key, value
-                continue
-            if wire == 2:
-                size, at = varint(window, at, where)
-            elif wire in (1, 5):
-                size = 8 if wire == 1 else 4
-            else:
-                _wrong_wire_type(key, where)
-            if size > end - base - at:
+    @staticmethod
+    def _split(data: bytes, out: Fields, where: Where) -> None:
+        at, end = 0, len(data)
+        while True:
+            at, key, size = _take(data, at, end, out, where)
+            if not key:
+                return
+            if at + size > end:
                 _past_end(key, where)
-            if size > (HEAVY_BYTES if key in heavy else WHOLE_BYTES):
-                start = base + at
-                yield key, Region(start, start + size)
-                at += size
-                if at > len(window):
-                    window, base, at, step = b"", start + size, 0, _FIRST_WINDOW
-                continue
-            if at + size > len(window):
-                base, at = base + at, 0
-                window = self.read(Region(base, min(base + max(step, size), end)), where)
-                step = min(step * 2, _LAST_WINDOW)
-            yield key, window[at : at + size]
+            out.setdefault(key, []).append(data[at : at + size])
             at += size
+
+    def _stream(self, region: Region, out: Fields, where: Where, heavy: frozenset[int]) -> None:
+        base, end, step = region.start, region.end, _FIRST_WINDOW
+        room = self._fields_left
+        while base < end:
+            window = self.read(Region(base, min(base + step, end)), where)
+            step = min(step * 2, _LAST_WINDOW)
+            last = base + len(window) == end
+            at, key, size = _take(window, 0, len(window) - (0 if last else _MAX_HEADER_BYTES), out, where)
+            while key:
+                if size > end - base - at:
+                    _past_end(key, where)
+                value, fits = Region(base + at, base + at + size), at + size <= len(window)
+                slot = out.setdefault(key, [])
+                if size > (HEAVY_BYTES if key in heavy else WHOLE_BYTES):
+                    slot.append(value)
+                    step = step if fits else _FIRST_WINDOW
+                else:
+                    slot.append(window[at : at + size] if fits else self.read(value, where))
+                at += size
+                if not fits:
+                    break
+                at, key, size = _take(window, at, len(window) - (0 if last else _MAX_HEADER_BYTES), out, where)
+            base += at
+            if sum(map(len, out.values())) > room:
+                refuse(f"the model has more than {self._limits.max_fields} fields", code="limit.fields", where=where)
