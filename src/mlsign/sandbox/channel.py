@@ -1,0 +1,142 @@
+"""The parent's end of the control socket: frames under a deadline and a CPU budget.
+
+Nothing in here waits without a bound, and nothing the worker sends is believed before it was decoded. Any
+``JailError`` from this module means that the worker is to be killed.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from typing import Final
+
+from mlsign.errors import InputError, JailError
+from mlsign.limits import Limits
+from mlsign.sandbox.protocol import HEAD_BYTES, Buffer, Head, Kind, decode_head, encode_head
+
+_JOINED_BYTES: Final = 65536
+_CPU_STEP_SECONDS: Final = 0.002
+"""The CPU budget is looked at when it can have run out at the earliest, and not more often than this."""
+
+
+def cpu_time(pid: int) -> float:
+    """Seconds of CPU time that a process has used, all threads together. Raises ``OSError`` when it is gone.
+
+    Its CPU clock by number, as ``clock_getcpuclockid(3)`` makes it (``CPUCLOCK_SCHED`` of a process).
+    """
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+class Watch:
+    """One call's deadline and CPU budget."""
+
+    __slots__ = ("_budget", "_cpu_start", "_deadline", "_pid", "_spec_cpu", "_spec_wall", "_threads")
+
+    def __init__(self, *, wall_seconds: float, cpu_seconds: float | None, pid: int, threads: int) -> None:
+        self._spec_wall = wall_seconds
+        self._spec_cpu = cpu_seconds or 0.0
+        self._deadline = time.monotonic() + wall_seconds
+        self._pid = pid
+        self._threads = threads
+        self._cpu_start = self._used() if cpu_seconds is not None else None
+
+    def _used(self) -> float:
+        try:
+            return cpu_time(self._pid)
+        except OSError:  # gone already: the socket will tell
+            return 0.0
+
+    def timeout(self) -> float:
+        """Seconds until the next look is due. Raises ``JailError`` (``sandbox.deadline``, ``sandbox.cpu``)."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise JailError(
+                f"no answer within {self._spec_wall:g} seconds", code="sandbox.deadline", expected=f"{self._spec_wall:g} s"
+            )
+        if self._cpu_start is None:
+            return left
+        budget = self._spec_cpu - (self._used() - self._cpu_start)
+        if budget <= 0:
+            message = f"the call used more than {self._spec_cpu:g} seconds of CPU time"
+            raise JailError(message, code="sandbox.cpu", expected=f"{self._spec_cpu:g} s")
+        return min(left, max(budget / self._threads, _CPU_STEP_SECONDS))
+
+
+class Channel:
+    """Frames out and in over one non-blocking socket. ``pidfd`` is -1 where the platform has none."""
+
+    __slots__ = ("_pidfd", "_poll", "_sock")
+
+    def __init__(self, sock: socket.socket, *, pidfd: int) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._pidfd = pidfd
+        self._poll = select.poll()
+        if pidfd >= 0:
+            self._poll.register(pidfd, select.POLLIN)
+
+    def watch_process(self, pidfd: int) -> None:
+        """From now on the end of this process ends waiting, too."""
+        self._pidfd = pidfd
+        self._poll.register(pidfd, select.POLLIN)
+
+    def _wait(self, event: int, watch: Watch) -> None:
+        self._poll.register(self._sock, event)
+        while True:
+            ready = dict(self._poll.poll(watch.timeout() * 1000))
+            if self._sock.fileno() in ready:
+                return  # also when the process has ended: it may have answered before
+            if self._pidfd in ready:
+                raise died()
+
+    def send(self, kind: Kind, request: int, parts: list[Buffer], watch: Watch) -> None:
+        """One frame, whole. Raises ``JailError`` (``sandbox.worker.died``, ``sandbox.deadline``, ``sandbox.cpu``)."""
+        length = sum(len(part) for part in parts)
+        head = encode_head(kind=kind, request=request, length=length)
+        pieces: list[Buffer] = [b"".join((head, *parts))] if length < _JOINED_BYTES else [head, *parts]
+        for piece in pieces:
+            view = memoryview(piece)
+            while len(view) > 0:
+                try:
+                    view = view[self._sock.send(view, socket.MSG_NOSIGNAL) :]
+                except BlockingIOError:
+                    self._wait(select.POLLOUT, watch)
+                except OSError as err:
+                    raise died() from err
+
+    def receive(self, request: int, watch: Watch, *, limits: Limits) -> tuple[Head, bytearray]:
+        """The answer to ``request``. Raises ``JailError`` (also ``sandbox.frame`` for what is no answer to it)."""
+        head_bytes = self._exactly(HEAD_BYTES, watch)
+        try:
+            head = decode_head(head_bytes, limits=limits)
+        except InputError as err:
+            raise JailError(f"the worker sent what is not a frame: {err}", code="sandbox.frame", found=err.code) from err
+        if head.request != request:
+            message = f"the worker answered request {head.request}, asked was {request}"
+            raise JailError(message, code="sandbox.frame", expected=str(request), found=str(head.request))
+        return head, self._exactly(head.length, watch)
+
+    def _exactly(self, count: int, watch: Watch) -> bytearray:
+        data = bytearray(count)
+        view = memoryview(data)
+        while len(view) > 0:
+            try:
+                received = self._sock.recv_into(view)
+            except BlockingIOError:
+                self._wait(select.POLLIN, watch)
+                continue
+            except OSError as err:
+                raise died() from err
+            if received == 0:
+                raise died()
+            view = view[received:]
+        return data
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+def died() -> JailError:
+    """The worker is gone; ``jail`` says how, once it has been reaped."""
+    return JailError("the worker ended without an answer", code="sandbox.worker.died")

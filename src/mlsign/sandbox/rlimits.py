@@ -1,0 +1,39 @@
+"""Resource limits of a worker: soft and hard alike, so that nothing inside can raise them."""
+
+from __future__ import annotations
+
+import resource
+from typing import Final
+
+ZEROED: Final = (
+    resource.RLIMIT_CORE,  # a core dump would write what was scored to disk
+    resource.RLIMIT_FSIZE,
+    resource.RLIMIT_MEMLOCK,
+    resource.RLIMIT_MSGQUEUE,
+    resource.RLIMIT_RTPRIO,
+    resource.RLIMIT_NICE,
+)
+
+
+def address_space() -> int:
+    """Bytes of address space this process has now. Raises ``OSError`` where /proc cannot be read."""
+    with open("/proc/self/statm", "rb") as file:  # noqa: PTH123  one number of the kernel's, pathlib costs an import
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+def restrict(*, address_space_bytes: int, descriptors: int, processes: int | None) -> None:
+    """Sets the limits and reads them back. Raises ``OSError`` or ``ValueError`` where one does not hold.
+
+    ``processes`` of None leaves ``RLIMIT_NPROC`` alone: outside a user namespace it counts everything that
+    the user runs, and no number is right.
+    """
+    wanted = dict.fromkeys(ZEROED, 0)
+    wanted[resource.RLIMIT_AS] = address_space_bytes
+    wanted[resource.RLIMIT_NOFILE] = descriptors
+    if processes is not None:
+        wanted[resource.RLIMIT_NPROC] = processes
+    for kind, value in wanted.items():
+        resource.setrlimit(kind, (value, value))
+    for kind, value in wanted.items():
+        if resource.getrlimit(kind) != (value, value):
+            raise OSError(0, f"resource limit {kind} is {resource.getrlimit(kind)}, wanted {value}")

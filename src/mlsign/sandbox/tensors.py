@@ -1,0 +1,221 @@
+"""Between numpy arrays and the values of frames; and feeds held against what a model takes.
+
+Parent and worker both use it. ``check_feeds`` runs in the parent before the worker sees anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NoReturn, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mlsign.errors import InputError, shown
+from mlsign.interface import TypeSpec, ValueKind, ValueSpec
+from mlsign.limits import DEFAULT, Limits
+from mlsign.sandbox.protocol import Absent, Map, Sequence, Strings, Tensor, Value
+
+Array: TypeAlias = npt.NDArray[Any]
+Result: TypeAlias = "Array | list[Result] | dict[int, Any] | dict[str, Any] | None"
+
+DTYPES: Final[Mapping[str, np.dtype[Any]]] = MappingProxyType(
+    {
+        "float": np.dtype("<f4"),
+        "double": np.dtype("<f8"),
+        "float16": np.dtype("<f2"),
+        "int8": np.dtype("i1"),
+        "int16": np.dtype("<i2"),
+        "int32": np.dtype("<i4"),
+        "int64": np.dtype("<i8"),
+        "uint8": np.dtype("u1"),
+        "uint16": np.dtype("<u2"),
+        "uint32": np.dtype("<u4"),
+        "uint64": np.dtype("<u8"),
+        "bool": np.dtype("?"),
+        "complex64": np.dtype("<c8"),
+        "complex128": np.dtype("<c16"),
+    }
+)
+_NAMES: Final = MappingProxyType({dtype: name for name, dtype in DTYPES.items()})
+
+
+def element_of(array: Array) -> str:
+    """The ONNX element type of an array, ``string`` for texts, empty where there is none."""
+    if array.dtype.kind in "UO":
+        return "string"
+    return _NAMES.get(array.dtype.newbyteorder("<"), "")
+
+
+def describe_inputs(inputs: tuple[ValueSpec, ...]) -> str:
+    """Every input with its type and shape, for messages."""
+    return ", ".join(f"{shown(spec.name)}: {shown(spec.type)}" for spec in inputs)
+
+
+def check_feeds(
+    feeds: Mapping[str, Array], *, inputs: tuple[ValueSpec, ...], limits: Limits = DEFAULT
+) -> dict[str, Tensor | Strings]:
+    """The feeds as values of a frame; they are what ``inputs`` asks for, in names, types and shapes.
+
+    Symbolic dimensions have one size each across all inputs. Raises ``InputError`` (``input.name``,
+    ``input.missing``, ``input.dtype``, ``input.shape``, ``input.kind``, ``input.size``).
+    """
+    wanted = describe_inputs(inputs)
+    known = {spec.name: spec for spec in inputs}
+    for name in feeds:
+        if name not in known:
+            _refuse(f"the model has no input {shown(name)}, it takes {wanted}", "name", where=name, expected=wanted)
+    symbols: dict[str, tuple[int, str]] = {}
+    out: dict[str, Tensor | Strings] = {}
+    total = 0
+    for spec in inputs:
+        if spec.name not in feeds:
+            _refuse(f"input {shown(spec.name)} is missing, the model takes {wanted}", "missing", where=spec.name, expected=wanted)
+        array = feeds[spec.name]
+        _check_type(array, spec, wanted)
+        _check_shape(array, spec, symbols, wanted)
+        value = encode_array(array, where=spec.name)
+        total += _weight(value)
+        if total > limits.max_input_bytes:
+            _refuse(f"the inputs have more than {limits.max_input_bytes} bytes", "size", where=spec.name)
+        out[spec.name] = value
+    return out
+
+
+def _weight(value: Tensor | Strings) -> int:
+    return len(value.data) if isinstance(value, Tensor) else sum(4 + 4 * len(item) for item in value.items)
+
+
+def _refuse(message: str, code: str, *, where: str, expected: str = "", found: str = "", hint: str = "") -> NoReturn:
+    raise InputError(message, code=f"input.{code}", where=shown(where), expected=expected, found=found, hint=hint)
+
+
+def _check_type(array: Array, spec: ValueSpec, wanted: str) -> None:
+    if spec.type.kind is not ValueKind.TENSOR or spec.type.element not in (*DTYPES, "string"):
+        message = f"input {shown(spec.name)} is {shown(spec.type)}, which cannot be fed; only tensors that numpy carries can"
+        _refuse(message, "kind", where=spec.name, found=shown(spec.type))
+    if not isinstance(array, np.ndarray):
+        _refuse(f"input {shown(spec.name)} is {type(array).__name__}, expected a numpy array", "dtype", where=spec.name)
+    if element_of(array) != spec.type.element:
+        dtype = DTYPES.get(spec.type.element)
+        hint = f"cast it: array.astype({str(dtype)!r})" if dtype is not None else "give an array of str"
+        message = f"input {shown(spec.name)} is {array.dtype}, the model takes {wanted}"
+        _refuse(message, "dtype", where=spec.name, expected=spec.type.element, found=str(array.dtype), hint=hint)
+
+
+def _check_shape(array: Array, spec: ValueSpec, symbols: dict[str, tuple[int, str]], wanted: str) -> None:
+    dims = spec.type.shape
+    if dims is None:
+        return
+    found = str(array.shape)
+    if len(dims) != array.ndim:
+        message = f"input {shown(spec.name)} has {array.ndim} dimensions, the model takes {wanted}"
+        _refuse(message, "shape", where=spec.name, expected=shown(spec.type), found=found)
+    for axis, (dim, size) in enumerate(zip(dims, array.shape, strict=True)):
+        if isinstance(dim, int) and dim != size:
+            message = f"input {shown(spec.name)} has {size} in dimension {axis}, the model takes {wanted}"
+            _refuse(message, "shape", where=spec.name, expected=shown(spec.type), found=found)
+        if isinstance(dim, str) and symbols.setdefault(dim, (size, spec.name))[0] != size:
+            first, name = symbols[dim]
+            message = f"{shown(dim)} is {first} in input {shown(name)} and {size} in input {shown(spec.name)}"
+            _refuse(message, "shape", where=spec.name, expected=str(first), found=str(size))
+
+
+def encode_array(array: Array, *, where: str = "") -> Tensor | Strings:
+    """An array as a value; its memory is referred to where it is contiguous. Raises ``InputError`` (``input.dtype``)."""
+    element = element_of(array)
+    if element == "string":
+        items = array.reshape(-1).tolist()
+        if not all(isinstance(item, str) for item in items):
+            _refuse("holds objects that are not strings", "dtype", where=where, expected="string", found=str(array.dtype))
+        try:
+            "".join(items).encode("utf-8")
+        except UnicodeEncodeError as err:
+            raise InputError("holds half of a surrogate pair", code="input.dtype", where=shown(where)) from err
+        return Strings(array.shape, tuple(items))
+    if not element:
+        _refuse(f"{array.dtype} is not an element type of ONNX", "dtype", where=where, found=str(array.dtype))
+    flat = np.ascontiguousarray(array, dtype=DTYPES[element]).reshape(-1)
+    return Tensor(element, array.shape, memoryview(flat.view(np.uint8)))
+
+
+def decode_array(value: Tensor | Strings) -> Array:
+    """The array of a value, over the value's own memory."""
+    if isinstance(value, Strings):
+        out = np.empty(math.prod(value.shape), dtype=object)
+        out[:] = value.items
+        return out.reshape(value.shape)
+    return np.frombuffer(value.data, dtype=DTYPES[value.element]).reshape(value.shape)
+
+
+def decode_result(value: Value) -> Result:
+    """A result in Python's terms: arrays, lists for sequences, dictionaries for maps, None for absent optionals."""
+    match value:
+        case Sequence(items):
+            return [decode_result(item) for item in items]
+        case Map(keys, values):
+            return dict(zip(decode_array(keys).tolist(), decode_array(values).tolist(), strict=True))
+        case Absent():
+            return None
+        case _:
+            return decode_array(value)
+
+
+def encode_result(result: Any) -> Value:
+    """What onnxruntime returned, as a value. Raises ``InputError`` (``input.dtype``) for what cannot be carried."""
+    if result is None:
+        return Absent()
+    if isinstance(result, np.ndarray):
+        return encode_array(result)
+    if isinstance(result, list):
+        return Sequence(tuple(encode_result(item) for item in result))
+    if isinstance(result, dict):
+        return Map(_column(list(result)), _column(list(result.values())))
+    if isinstance(result, str | bool | int | float | np.generic):
+        return encode_array(np.asarray(result, dtype=object if isinstance(result, str) else None))
+    _refuse(f"{type(result).__name__} cannot be carried as a result", "dtype", where="")
+
+
+def _column(items: list[Any]) -> Tensor | Strings:
+    if all(isinstance(item, str) for item in items):
+        return Strings((len(items),), tuple(items))
+    return encode_array(np.asarray(items))
+
+
+def mismatch(value: Value, spec: TypeSpec) -> str:
+    """How a result differs from its declared type, empty where it does not.
+
+    The first dimension is not held against the declaration: some exporters declare one row and mean any
+    number of them, and onnxruntime only warns. Neither is the float type within a map: Python's float is
+    a double.
+    """
+    if spec.kind is ValueKind.OPTIONAL and spec.inner is not None and not isinstance(value, Absent):
+        spec = spec.inner
+    match value:
+        case Absent():
+            return "" if spec.kind is ValueKind.OPTIONAL else "nothing where a value was declared"
+        case Sequence(items):
+            inner = spec.inner if spec.kind is ValueKind.SEQUENCE else None
+            if inner is None:
+                return "a sequence"
+            return next((text for text in (mismatch(item, inner) for item in items) if text), "")
+        case Map(keys, _):
+            element = "string" if isinstance(keys, Strings) else keys.element
+            return "" if spec.kind is ValueKind.MAP and (spec.element == element or keys.shape == (0,)) else f"a map of {element}"
+        case Tensor() | Strings():
+            return _tensor_mismatch(value, spec)
+
+
+def _tensor_mismatch(value: Tensor | Strings, spec: TypeSpec) -> str:
+    element = "string" if isinstance(value, Strings) else value.element
+    actual = f"{element}{list(value.shape)}"
+    if spec.kind is not ValueKind.TENSOR or spec.element != element:
+        return actual
+    if spec.shape is None:
+        return ""
+    if len(spec.shape) != len(value.shape):
+        return actual
+    pairs = zip(spec.shape[1:], value.shape[1:], strict=True)
+    return actual if any(isinstance(dim, int) and dim != size for dim, size in pairs) else ""

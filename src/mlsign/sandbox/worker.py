@@ -1,0 +1,301 @@
+"""The sandboxed process: confine, load one model, answer. Started by ``jail``, never imported by it.
+
+The only module that imports onnxruntime. Everything that Python, numpy and onnxruntime load lazily is
+loaded and used once before confinement; the model is read after it.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import gc
+import math
+import mmap
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import numpy as np
+import onnxruntime as ort
+
+from mlsign.errors import JailError, MlsignError, shown
+from mlsign.limits import Limits
+from mlsign.sandbox import protocol
+from mlsign.sandbox.confine import Plan, confine
+from mlsign.sandbox.externals import External, check_externals, find_externals, region
+from mlsign.sandbox.layers import Layer
+from mlsign.sandbox.protocol import HEAD_BYTES, Head, Kind
+from mlsign.sandbox.seccomp import CONTROL_FD
+from mlsign.sandbox.tensors import DTYPES, decode_array, encode_result
+from mlsign.strict import Fields, JsonValue
+
+_SMALL_BYTES: Final = 65536
+"""A reply up to this size is joined and written at once."""
+
+_BASE_FD: Final = 64
+"""The control and status sockets are moved here first, so that neither stands where the other belongs."""
+
+_WARMING: Final = (
+    "CAg6sAEKEAoBcxIBdCIISWRlbnRpdHkKDwoBeAoBdxIBZyIER2VtbQoPCgFnEgFwIgdTb2Z0bWF4Cg4KAXASAWkiBkFyZ01heBIE"
+    "d2FybSobCAIIAhABIhAAAIA/AAAAQAAAQEAAAIBAQgF3WhQKAXgSDwoNCAESCQoDEgFuCgIIAloQCgFzEgsKCQgIEgUKAxIBbmIJ"
+    "CgFwEgQKAggBYgkKAWkSBAoCCAdiCQoBdBIECgIICEIECgAQEQ=="
+)
+"""A model of four nodes, opset 17: t = Identity(s) over strings; p = Softmax(Gemm(x, w)), i = ArgMax(p)."""
+
+Entry = tuple[str, int, int]
+"""Path, descriptor, size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """The start document."""
+
+    confined: bool
+    threads: int
+    memory_bytes: int
+    limits: Limits
+    model: Entry
+    weights: tuple[Entry, ...]
+    external: frozenset[tuple[str, str, int, int | None]]
+
+
+def _entry(value: JsonValue, where: str) -> Entry:
+    fields = Fields(value, where=where, format_name="start")
+    out = (fields.text("path"), fields.integer("fd"), fields.integer("size"))
+    fields.done()
+    return out
+
+
+def _expected(value: JsonValue, where: str) -> tuple[str, str, int, int | None]:
+    fields = Fields(value, where=where, format_name="start")
+    length = fields.integer("length") if fields.has("length") else None
+    out = (fields.text("name", empty=True), fields.text("location", empty=True), fields.integer("offset"), length)
+    fields.done()
+    return out
+
+
+def decode_task(document: JsonValue) -> Task:
+    """The task from the start document. Raises ``InputError`` (``start.…``)."""
+    fields = Fields(document, where="", format_name="start")
+    limits = Limits(max_input_bytes=fields.integer("max_input_bytes"), max_output_bytes=fields.integer("max_output_bytes"))
+    task = Task(
+        confined=fields.boolean("confined"),
+        threads=fields.integer("threads", minimum=1),
+        memory_bytes=fields.integer("memory_bytes"),
+        limits=limits,
+        model=_entry(fields.take("model"), "model"),
+        weights=tuple(_entry(item, where) for item, where in fields.items("weights", maximum=limits.max_files)),
+        external=frozenset(_expected(i, where) for i, where in fields.items("external", maximum=limits.max_tensors)),
+    )
+    fields.done()
+    return task
+
+
+class Pipe:
+    """The control socket, by ``read`` and ``write`` alone: the filter lets nothing else through."""
+
+    def __init__(self, fd: int, *, limits: Limits) -> None:
+        self.fd = fd
+        self.limits = limits
+
+    def read_exactly(self, view: memoryview) -> None:
+        """Fills the view. Exits at the end of the stream: the parent has closed, there is nobody to answer."""
+        at = 0
+        while at < len(view):
+            data = os.read(self.fd, min(len(view) - at, 1 << 20))
+            if not data:
+                os._exit(0)
+            view[at : at + len(data)] = data
+            at += len(data)
+
+    def read(self) -> tuple[Head, bytearray]:
+        """The next frame. Raises ``InputError`` (``frame.…``), or ``MemoryError`` with the body thrown away."""
+        head_bytes = bytearray(HEAD_BYTES)
+        self.read_exactly(memoryview(head_bytes))
+        head = protocol.decode_head(head_bytes, limits=self.limits)
+        try:
+            body = bytearray(head.length)
+        except MemoryError:
+            self._skip(head.length)
+            raise
+        self.read_exactly(memoryview(body))
+        return head, body
+
+    def _skip(self, length: int) -> None:
+        sink = memoryview(bytearray(_SMALL_BYTES))
+        while length > 0:
+            count = min(length, _SMALL_BYTES)
+            self.read_exactly(sink[:count])
+            length -= count
+
+    def write(self, kind: Kind, request: int, parts: list[protocol.Buffer]) -> None:
+        """One frame, whole. Exits when the parent is gone."""
+        length = sum(len(part) for part in parts)
+        head = protocol.encode_head(kind=kind, request=request, length=length)
+        pieces = [b"".join((head, *parts))] if length < _SMALL_BYTES else [head, *parts]
+        try:
+            for piece in pieces:
+                view = memoryview(piece)
+                while len(view) > 0:
+                    view = view[os.write(self.fd, view) :]
+        except BrokenPipeError:
+            os._exit(0)
+
+    def write_document(self, kind: Kind, request: int, document: JsonValue) -> None:
+        self.write(kind, request, [protocol.encode_document(document)])
+
+
+def options(threads: int) -> ort.SessionOptions:
+    """Session options: ONNX only, no spinning threads, no words but fatal ones."""
+    out = ort.SessionOptions()
+    out.intra_op_num_threads = threads
+    out.inter_op_num_threads = 1
+    out.log_severity_level = 4
+    out.add_session_config_entry("session.load_model_format", "ONNX")
+    out.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return out
+
+
+def _session(model: bytes, settings: ort.SessionOptions) -> ort.InferenceSession:
+    return ort.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
+
+
+def warm(threads: int) -> None:
+    """Everything that is loaded at first use has been: a tiny model ran, and failed, once."""
+    session = _session(base64.b64decode(_WARMING), options(threads))
+    texts = np.array(["a", "b"], dtype=object)
+    results = session.run(None, {"x": np.ones((2, 2), np.float32), "s": texts})
+    for result in results:
+        encode_result(result)
+    try:
+        session.run(None, {"x": np.ones((2, 3), np.float32), "s": texts})
+    except Exception as err:  # noqa: BLE001  the binding's exceptions share no narrower type
+        shown(err)
+    else:
+        raise JailError("the runtime took a wrong shape", code="sandbox.runtime")
+    del session
+    gc.collect()
+
+
+def _map(entry: Entry) -> memoryview:
+    _, fd, size = entry
+    if size == 0:
+        return memoryview(b"")
+    # Private, because kernels before 6.7 refuse a shared mapping of write-sealed memory, even a read-only one.
+    return memoryview(mmap.mmap(fd, size, mmap.MAP_PRIVATE, mmap.PROT_READ))
+
+
+def _one_thread() -> None:
+    count = len(os.listdir("/proc/self/task"))  # noqa: PTH208  no pathlib in here
+    if count != 1:  # a thread from before confinement would keep its credentials and its namespaces
+        raise JailError(f"{count} threads run before confinement", code="sandbox.threads", found=str(count))
+
+
+def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> tuple[ort.InferenceSession, list[ort.OrtValue]]:
+    """A session over the model, external initializers tied to mapped memory; the values must outlive the session."""
+    settings = options(task.threads)
+    found = find_externals(model) if task.external or weights else ()
+    check_externals(found, task.external)
+    values = [_external_value(item, weights, model_path=task.model[0]) for item in found]
+    if values:
+        settings.add_external_initializers([item.name for item in found], values)
+    return _session(bytes(model), settings), values
+
+
+def _external_value(item: External, weights: Mapping[str, memoryview], *, model_path: str) -> ort.OrtValue:
+    dtype = next((DTYPES[e.name] for e in protocol.ELEMENTS.values() if e.number == item.element), None)
+    raw = {16: np.dtype("<u2"), 17: np.dtype("u1"), 18: np.dtype("u1"), 19: np.dtype("u1"), 20: np.dtype("u1")}.get(item.element)
+    kind = dtype or raw  # bfloat16 and the float8 types, which numpy has no name for, are carried as their bits
+    if kind is None:
+        message = f"external tensor {shown(item.name)} has element type {item.element}, which cannot be carried"
+        raise JailError(message, code="sandbox.external", where=shown(item.name))
+    view = region(item, weights, model_path=model_path, size=math.prod(item.shape) * kind.itemsize)
+    array = np.frombuffer(view, dtype=kind).reshape(item.shape)
+    if not array.flags.aligned:
+        array = array.copy()
+    if dtype is not None:
+        return ort.OrtValue.ortvalue_from_numpy(array)
+    return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array, item.element)
+
+
+def _names(values: Any) -> JsonValue:
+    return [{"name": value.name, "type": value.type} for value in values]
+
+
+def _layers(layers: tuple[Layer, ...]) -> JsonValue:
+    return [{"name": layer.name, "in_force": layer.in_force, "detail": layer.detail} for layer in layers]
+
+
+def _answer(session: ort.InferenceSession, body: bytearray, limits: Limits) -> list[protocol.Buffer]:
+    feeds = {name: decode_array(value) for name, value in protocol.decode_values(body, limits=limits).items()}  # type: ignore[arg-type]  # the parent sends tensors and strings only
+    names = [value.name for value in session.get_outputs()]
+    results = session.run(names, feeds)
+    parts = protocol.encode_values({name: encode_result(result) for name, result in zip(names, results, strict=True)})
+    if sum(len(part) for part in parts) > limits.max_output_bytes:
+        raise JailError(f"the outputs have more than {limits.max_output_bytes} bytes", code="sandbox.output.size")
+    return parts
+
+
+def _complaint(err: BaseException, *, doing: str) -> JsonValue:
+    """An error as the document of an ERROR frame."""
+    text = str(err)
+    if isinstance(err, MlsignError):
+        return {"code": err.code, "message": err.message[:2000]}
+    memory = isinstance(err, MemoryError) or "bad_alloc" in text or "allocate memory" in text or "bad allocation" in text
+    code = "sandbox.memory" if memory else f"sandbox.model.{doing}"
+    return {"code": code, "message": text.encode("utf-8", "backslashreplace").decode()[:2000] or type(err).__name__}
+
+
+def serve(pipe: Pipe, *, status_fd: int) -> NoReturn:
+    """The life of a worker: start, confine, load, then calls until the parent closes."""
+    head, body = pipe.read()
+    task = decode_task(protocol.decode_document(body))
+    pipe.limits = task.limits
+    model = _map(task.model)
+    weights = {entry[0]: _map(entry) for entry in task.weights}
+    warm(task.threads)
+    layers: tuple[Layer, ...] = ()
+    if task.confined:
+        _one_thread()
+        os.dup2(pipe.fd, CONTROL_FD)
+        pipe.fd = CONTROL_FD
+        layers = confine(Plan(memory_bytes=task.memory_bytes, threads=task.threads, status_fd=status_fd))
+    pipe.write_document(Kind.CONFINED, head.request, _layers(layers))
+    head, _ = pipe.read()
+    try:
+        session, _values = load(task, model, weights)
+        ready: JsonValue = {"inputs": _names(session.get_inputs()), "outputs": _names(session.get_outputs())}
+    except Exception as err:  # noqa: BLE001  whatever the runtime says of a hostile model is an answer, not an end
+        pipe.write_document(Kind.ERROR, head.request, _complaint(err, doing="load"))
+        os._exit(0)
+    pipe.write_document(Kind.READY, head.request, ready)
+    while True:
+        request = 0
+        try:
+            head, body = pipe.read()
+            request = head.request
+            parts = _answer(session, body, task.limits)
+        except Exception as err:  # noqa: BLE001  see above
+            pipe.write_document(Kind.ERROR, request, _complaint(err, doing="run"))
+        else:
+            pipe.write(Kind.RESULT, request, parts)
+        finally:
+            body = bytearray()
+
+
+def main() -> NoReturn:
+    """The entry point: descriptors by number in the arguments. Leaves without Python's own clean-up."""
+    control, status = (fcntl.fcntl(int(text), fcntl.F_DUPFD_CLOEXEC, _BASE_FD) for text in sys.argv[1:3])
+    pipe = Pipe(control, limits=Limits())
+    try:
+        serve(pipe, status_fd=status)
+    except Exception as err:  # noqa: BLE001  the entry point of the process: everything becomes an answer
+        pipe.write_document(Kind.ERROR, 0, _complaint(err, doing="start"))
+    finally:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
