@@ -1,1 +1,91 @@
-"""mlsign: the signed supply chain for machine-learning models."""
+"""mlsign: the signed supply chain for machine-learning models.
+
+The public names; everything is loaded when it is first used, so ``import mlsign`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlsign.actions.admit import AdmittedModel, Denied
+    from mlsign.actions.gate import Gate
+    from mlsign.actions.inspect import Inspection, inspect
+    from mlsign.actions.keygen import KeygenRequest, KeyPair, keygen
+    from mlsign.actions.pack import Packed, PackRequest, pack
+    from mlsign.actions.score import Confinement, Scorer
+    from mlsign.actions.sign import Signed, load_key, sign
+    from mlsign.actions.verify import Report
+    from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError
+    from mlsign.evidence.findings import Finding, Outcome
+    from mlsign.policy.model import Verdict
+
+_HOMES = {
+    "AdmittedModel": "actions.admit",
+    "Confinement": "actions.score",
+    "Denied": "actions.admit",
+    "Finding": "evidence.findings",
+    "Gate": "actions.gate",
+    "InputError": "errors",
+    "Inspection": "actions.inspect",
+    "JailError": "errors",
+    "KeyPair": "actions.keygen",
+    "KeygenRequest": "actions.keygen",
+    "MlsignError": "errors",
+    "Outcome": "evidence.findings",
+    "OutsideError": "errors",
+    "PackRequest": "actions.pack",
+    "Packed": "actions.pack",
+    "Report": "actions.verify",
+    "Scorer": "actions.score",
+    "Signed": "actions.sign",
+    "TrustError": "errors",
+    "Verdict": "policy.model",
+    "inspect": "actions.inspect",
+    "keygen": "actions.keygen",
+    "load_key": "actions.sign",
+    "pack": "actions.pack",
+    "sign": "actions.sign",
+}
+
+__all__ = [
+    "AdmittedModel",
+    "Confinement",
+    "Denied",
+    "Finding",
+    "Gate",
+    "InputError",
+    "Inspection",
+    "JailError",
+    "KeyPair",
+    "KeygenRequest",
+    "MlsignError",
+    "Outcome",
+    "OutsideError",
+    "PackRequest",
+    "Packed",
+    "Report",
+    "Scorer",
+    "Signed",
+    "TrustError",
+    "Verdict",
+    "inspect",
+    "keygen",
+    "load_key",
+    "pack",
+    "sign",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'mlsign' has no attribute {name!r}")
+    value = getattr(import_module(f"mlsign.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

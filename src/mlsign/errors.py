@@ -22,10 +22,7 @@ def shown(text: object, *, limit: int = MAX_SHOWN_CHARS) -> str:
     """
     raw = str(text)
     cut = raw[:limit]
-    out = "".join(
-        char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\u{{{ord(char):x}}}"
-        for char in cut
-    )
+    out = "".join(char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\u{{{ord(char):x}}}" for char in cut)
     return out if len(raw) <= limit else f"{out}… ({len(raw)} characters)"
 
 

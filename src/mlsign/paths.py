@@ -20,9 +20,7 @@ MANIFEST_NAME: Final = "mlsign.json"
 SIGNATURES_NAME: Final = "signatures"
 
 _FORBIDDEN: Final = frozenset('\\:*?"<>|')
-_DEVICE: Final = re.compile(
-    r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\..*)?", re.IGNORECASE
-)
+_DEVICE: Final = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\..*)?", re.IGNORECASE)
 _MAX_PART_BYTES: Final = 255
 
 

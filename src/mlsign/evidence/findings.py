@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from mlsign.errors import MlsignError
+
 
 class Outcome(Enum):
     """What a check came to. Only ``PASS`` lets a package through; ``UNKNOWN`` is a check that could not run."""
@@ -32,3 +34,17 @@ class Finding:
     found: str = ""
     cause: str = ""
     hint: str = ""
+
+
+def finding_of(error: MlsignError, *, code: str, where: str = "", outcome: Outcome = Outcome.FAIL) -> Finding:
+    """The finding that an error amounts to when it is about one part of a package."""
+    return Finding(
+        code=code,
+        outcome=outcome,
+        message=str(error) if error.where not in ("", where) else error.message,
+        where=where or error.where,
+        expected=error.expected,
+        found=error.found,
+        cause=error.code,
+        hint=error.hint,
+    )

@@ -29,12 +29,12 @@ class SignatureRecord:
 
     ``COUNTED`` means: authentic under the trust roots, about exactly the content of this package, and
     covering everything that is loaded. Anything else is ``REJECTED`` and ``reasons`` (never empty then) say
-    why. ``identity`` is only there for authentic signatures; ``times`` are trusted times, never the
+    why. ``method`` is None for a file that could not be read as a bundle. ``identity`` is only there for authentic signatures; ``times`` are trusted times, never the
     signer's own word.
     """
 
     bundle: str
-    method: Method
+    method: Method | None
     standing: Standing
     identity: Identity | None
     times: tuple[datetime, ...]
@@ -46,7 +46,8 @@ class SignatureRecord:
 class Evidence:
     """What is known about one package.
 
-    ``digest`` is the subject digest that signatures are about, None while no readable content gives one.
+    ``digest`` is the subject digest that signatures are about, None while no readable content gives one;
+    ``digests`` are all digests by which this package or a file of it can be named, for revocation.
     ``manifest`` and ``summary`` are decoded from bytes whose digests were compared; None means absent or
     unreadable, and ``findings`` then say which. ``findings`` are of the checks that every package goes
     through (content, manifest, model), whatever the policy says. ``unverified`` are paths in the folder
@@ -54,6 +55,7 @@ class Evidence:
     """
 
     digest: Digest | None
+    digests: frozenset[Digest]
     manifest: Manifest | None
     summary: ModelSummary | None
     signatures: tuple[SignatureRecord, ...]

@@ -100,6 +100,19 @@ def hash_source(
     return tuple(Digest(algorithm=a, value=h.digest()) for a, h in zip(wanted, hashers, strict=True))
 
 
+def hash_memory(view: memoryview, *, algorithms: Iterable[Algorithm], advance: Advance | None = None) -> tuple[Digest, ...]:
+    """Digests of bytes in memory, one for each algorithm."""
+    out = []
+    for algorithm in algorithms:
+        hasher = new_hasher(algorithm, size=len(view))
+        for start in range(0, len(view), _WIDE_CHUNK_BYTES):
+            hasher.update(view[start : start + _WIDE_CHUNK_BYTES])
+        out.append(Digest(algorithm=algorithm, value=hasher.digest()))
+    if advance is not None:
+        advance(len(view))
+    return tuple(out)
+
+
 def worker_count() -> int:
     """How many threads hash at once: the processors this process may use, eight at most."""
     return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))

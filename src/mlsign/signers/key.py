@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,6 +21,7 @@ from mlsign.errors import InputError
 from mlsign.formats.bundle import Bundle
 from mlsign.formats.dsse import IN_TOTO_TYPE, Envelope, pre_authentication_encoding
 from mlsign.identity import KeyIdentity, Method
+from mlsign.signers.key_types import KeyType
 from mlsign.trust.keys import CURVES, PublicKey, describe_public_key
 
 _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
@@ -29,14 +29,6 @@ _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
     "secp384r1": hashes.SHA384(),
     "secp521r1": hashes.SHA512(),
 }
-
-
-class KeyType(Enum):
-    """Kinds of keys that can be made."""
-
-    P256 = "p256"
-    P384 = "p384"
-    P521 = "p521"
 
 
 _CURVE_OF: Final[dict[KeyType, ec.EllipticCurve]] = {

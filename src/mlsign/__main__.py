@@ -1,0 +1,5 @@
+"""``python -m mlsign``."""
+
+from mlsign.cli.main import main
+
+main()

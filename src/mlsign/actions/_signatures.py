@@ -1,0 +1,125 @@
+"""From bundles to signatures that count: decode, authenticate, and hold each statement against the content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlsign.compare.content import Content, check_coverage, compare_with_statement, merge
+from mlsign.errors import MlsignError
+from mlsign.evidence.findings import Finding, Outcome, finding_of
+from mlsign.evidence.record import SignatureRecord, Standing
+from mlsign.formats.bundle import Bundle, decode_bundle
+from mlsign.limits import Limits
+from mlsign.package.read import FoundBundle, OpenPackage, read_bundle_file
+from mlsign.paths import PackagePath
+from mlsign.trust.authenticate import Authentic, authenticate
+from mlsign.trust.root import TrustRoot
+
+_CODES: Final = {
+    "signature.invalid": "MLS203",
+    "signature.unknown_key": "MLS204",
+    "statement.subject": "MLS207",
+    "signature.method": "MLS209",
+}
+_OTHER_CONTENT: Final = "MLS210"
+_CONTENT: Final = "MLS101"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One bundle file: an authentic statement, or the reason why there is none."""
+
+    name: str
+    inode: tuple[int, int] | None
+    bundle: Bundle | None
+    authentic: Authentic | None
+    reason: Finding | None
+
+
+def attempt_bundles(package: OpenPackage, *, extra: Iterable[Path], root: TrustRoot, limits: Limits) -> tuple[Attempt, ...]:
+    """Every bundle in ``signatures/`` and every one the user named, authenticated where that is possible.
+
+    Raises ``InputError`` for a named signature that is not there, and for too many bundles.
+    """
+    found = (*package.read_bundles(limits=limits), *(read_bundle_file(path, limits=limits) for path in extra))
+    return tuple(_attempt(item, root=root, limits=limits) for item in found)
+
+
+def _attempt(found: FoundBundle, *, root: TrustRoot, limits: Limits) -> Attempt:
+    bundle: Bundle | None = None
+    try:
+        if isinstance(found.content, MlsignError):
+            raise found.content
+        bundle = decode_bundle(found.content, limits=limits)
+        authentic = authenticate(bundle, root=root, limits=limits)
+    except MlsignError as err:
+        # Before authentication it is the bundle that is wrong, after it the statement inside.
+        code = _CODES.get(err.code) or ("MLS202" if bundle is None else "MLS206")
+        # A method that is not verified here was not found wanting, it was not looked at.
+        outcome = Outcome.UNKNOWN if err.code == "signature.method" else Outcome.FAIL
+        reason = finding_of(err, code=code, where=found.name, outcome=outcome)
+        return Attempt(name=found.name, inode=found.inode, bundle=bundle, authentic=None, reason=reason)
+    return Attempt(name=found.name, inode=found.inode, bundle=bundle, authentic=authentic, reason=None)
+
+
+def judge(
+    attempts: tuple[Attempt, ...], content: Content, *, needed: Iterable[PackagePath], unsigned: frozenset[PackagePath]
+) -> tuple[tuple[SignatureRecord, ...], tuple[Finding, ...]]:
+    """Which signatures count, and what is wrong with the content where none does.
+
+    A signature counts when it is authentic, about exactly this content, and covers everything that is
+    loaded. While at least one does, the others are merely not counted: a stray or stale bundle that anybody
+    can drop into ``signatures/`` neither helps nor harms.
+    """
+    needed = tuple(needed)
+    records: list[SignatureRecord] = []
+    mismatches: list[tuple[Finding, ...]] = []
+    for attempt in attempts:
+        record, differences = _judge_one(attempt, content, needed=needed, unsigned=unsigned)
+        records.append(record)
+        mismatches.append(differences)
+    if any(record.standing is Standing.COUNTED for record in records):
+        total = sum(seen.size for seen in content.values())
+        message = f"all {len(content)} files ({total} bytes) are exactly what was signed"
+        return tuple(records), (Finding(code=_CONTENT, outcome=Outcome.PASS, message=message),)
+    return tuple(records), merge(*mismatches)
+
+
+def _judge_one(
+    attempt: Attempt, content: Content, *, needed: tuple[PackagePath, ...], unsigned: frozenset[PackagePath]
+) -> tuple[SignatureRecord, tuple[Finding, ...]]:
+    authentic = attempt.authentic
+    if authentic is None:
+        return _record(attempt, Standing.REJECTED, () if attempt.reason is None else (attempt.reason,)), ()
+    uncovered = check_coverage(authentic.statement, needed=needed, unsigned=unsigned)
+    differences = compare_with_statement(authentic.statement, content, unsigned=unsigned)
+    if not uncovered and not differences:
+        return _record(attempt, Standing.COUNTED, ()), ()
+    reasons = uncovered
+    if differences:
+        places = ", ".join(finding.where for finding in differences[:4])
+        more = f" and {len(differences) - 4} more" if len(differences) > 4 else ""
+        summary = Finding(
+            code=_OTHER_CONTENT,
+            outcome=Outcome.FAIL,
+            message=f"the signature is genuine but over other content: {places}{more}",
+            where=attempt.name,
+        )
+        reasons = (*uncovered, summary)
+    return _record(attempt, Standing.REJECTED, reasons), differences
+
+
+def _record(attempt: Attempt, standing: Standing, reasons: tuple[Finding, ...]) -> SignatureRecord:
+    authentic = attempt.authentic
+    return SignatureRecord(
+        bundle=attempt.name,
+        method=None if attempt.bundle is None else attempt.bundle.method,
+        standing=standing,
+        identity=None if authentic is None else authentic.identity,
+        times=() if authentic is None else authentic.times,
+        algorithms=frozenset() if authentic is None else frozenset({authentic.statement.algorithm}),
+        reasons=reasons,
+    )

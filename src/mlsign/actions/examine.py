@@ -1,0 +1,287 @@
+"""From an open package to evidence: everything that can be found out before a policy judges it.
+
+One sequence, written once, behind ``verify``, ``admit``, ``sign`` and ``inspect``. A step that fails does not
+stop the steps that can still run, and whatever could not be established is absent from the evidence, never
+assumed. Reading files and judging signatures are in ``contents`` and ``signatures`` beside this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlsign.actions._contents import Contents, Storage
+from mlsign.actions._signatures import Attempt, attempt_bundles, judge
+from mlsign.compare.content import common_ignored, compare_with_manifest, is_ignored, merge
+from mlsign.compare.declared import compare_declared
+from mlsign.compare.external import FileFact, check_external, external_path
+from mlsign.digest import Algorithm, Digest
+from mlsign.errors import InputError
+from mlsign.evidence.findings import Finding, Outcome, finding_of
+from mlsign.evidence.record import Evidence, SignatureRecord, Standing
+from mlsign.formats.manifest import Manifest, Role
+from mlsign.formats.manifest_codec import decode_manifest
+from mlsign.formats.statement import Resource, build_statement
+from mlsign.limits import DEFAULT, Limits
+from mlsign.onnx.inspect import read_model
+from mlsign.onnx.summary import ModelSummary
+from mlsign.package.hashing import Advance
+from mlsign.package.read import OpenPackage
+from mlsign.package.scan import Listing
+from mlsign.package.sealed import SealedMemory
+from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
+from mlsign.trust.root import TrustRoot
+
+MANIFEST_PATH: Final = PackagePath(MANIFEST_NAME)
+_MODEL_SUFFIX: Final = ".onnx"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExamineRequest:
+    """How to examine: whom to trust, where else signatures are, what may lie about unsigned, where bytes are held.
+
+    ``algorithms`` are computed in addition to those that signatures and manifest use.
+    """
+
+    root: TrustRoot
+    signatures: tuple[Path, ...] = ()
+    unsigned: frozenset[PackagePath] = frozenset()
+    algorithms: frozenset[Algorithm] = frozenset()
+    storage: Storage = Storage.DISK
+    limits: Limits = DEFAULT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """Evidence, and the bytes behind it where they were kept: ``sealed`` holds model and weights, or nothing."""
+
+    evidence: Evidence
+    attempts: tuple[Attempt, ...]
+    contents: Contents
+    model_path: PackagePath | None
+
+    @property
+    def sealed(self) -> Mapping[PackagePath, SealedMemory]:
+        return self.contents.sealed
+
+
+def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance | None = None) -> Examination:
+    """Evidence about an open package.
+
+    Raises ``OutsideError`` when disk or memory fail, and ``InputError`` when a limit is passed that makes
+    going on unsafe. Everything else that is wrong becomes a finding. The caller closes ``contents``.
+    """
+    limits = request.limits
+    # 1. The package is open: one descriptor, everything else beneath it.
+    # 2. Decode every bundle. 3. Authenticate each against the trust root.
+    attempts = attempt_bundles(package, extra=request.signatures, root=request.root, limits=limits)
+    statements = tuple(a.authentic.statement for a in attempts if a.authentic is not None)
+    # 4. Read all content. What every trusted signer ignores is not read, and nothing is loaded from it.
+    skip = common_ignored(statements, default=frozenset({SIGNATURES_NAME}))
+    listing = package.list_files(skip=skip, limits=limits)
+    bundle_inodes = frozenset(a.inode for a in attempts if a.inode is not None)
+    contents = Contents(
+        package,
+        files=tuple(f for f in listing.files if f.inode not in bundle_inodes),
+        storage=request.storage,
+        limits=limits,
+        advance=advance,
+    )
+    try:
+        manifest, manifest_findings = _read_manifest(contents, limits=limits)
+        model_path, model_findings = _find_model(package, contents, manifest, listing)
+        summary, inspect_findings = _inspect(contents, model_path, limits=limits)
+        weights = _weights(contents, manifest, summary, model_path)
+        wanted = {s.algorithm for s in statements} | request.algorithms | ({manifest.algorithm} if manifest else set())
+        contents.read_rest(weights, algorithms=frozenset(wanted) or frozenset({Algorithm.SHA256}))
+        # 5. Compare the content with each statement. A signature over other content counts for nothing.
+        needed = {p for p in (model_path, *weights) if p is not None}
+        if MANIFEST_PATH in contents.paths or MANIFEST_NAME in listing.skipped:
+            needed.add(MANIFEST_PATH)
+        signatures, content_findings = judge(attempts, contents.observed, needed=needed, unsigned=request.unsigned)
+        unverified = _unverified(contents, listing, attempts, signatures)
+        # 6. Hold the manifest against what was seen. 7. Hold the model against the manifest and its files.
+        findings = merge(
+            contents.findings,
+            _check_listing(listing, contents, unsigned=request.unsigned),
+            content_findings,
+            manifest_findings,
+            _check_manifest(manifest, contents, unverified=unverified),
+            model_findings,
+            inspect_findings,
+            _check_model(manifest, summary, contents, model_path),
+        )
+        evidence = Evidence(
+            digest=_package_digest(contents, manifest, attempts, signatures, unsigned=request.unsigned),
+            digests=_known_digests(contents, attempts, unsigned=request.unsigned),
+            manifest=manifest,
+            summary=summary,
+            signatures=signatures,
+            findings=findings,
+            unverified=tuple(sorted(unverified)),
+        )
+    except BaseException:
+        contents.close()
+        raise
+    return Examination(evidence=evidence, attempts=attempts, contents=contents, model_path=model_path)
+
+
+def _read_manifest(contents: Contents, *, limits: Limits) -> tuple[Manifest | None, tuple[Finding, ...]]:
+    if MANIFEST_PATH not in contents.paths:
+        return None, ()
+    try:
+        data = contents.read_whole(MANIFEST_PATH, max_bytes=limits.max_manifest_bytes)
+        return decode_manifest(data, limits=limits), ()
+    except InputError as err:
+        return None, (finding_of(err, code="MLS109", where=MANIFEST_NAME),)
+
+
+def _find_model(
+    package: OpenPackage, contents: Contents, manifest: Manifest | None, listing: Listing
+) -> tuple[PackagePath | None, tuple[Finding, ...]]:
+    """The model's path: what the manifest says, or the one ONNX file of a folder that has no manifest."""
+    if manifest is not None:
+        return manifest.model.path, ()
+    if MANIFEST_PATH in contents.paths:
+        return None, ()
+    models = [path for path in contents.paths if path.name.casefold().endswith(_MODEL_SUFFIX)]
+    if len(models) > 1:
+        message = f"the folder has {len(models)} ONNX files and no manifest that says which one is the model"
+        found = ", ".join(str(path) for path in models[:8])
+        return None, (
+            Finding(
+                code="MLS113",
+                outcome=Outcome.UNKNOWN,
+                message=message,
+                found=found,
+                hint="verify the file itself, or pack it with mlsign",
+            ),
+        )
+    if not models and any(name != SIGNATURES_NAME for name in listing.skipped):
+        # Perhaps the model is among what the signature leaves out: then the signature is over nothing that matters.
+        hidden = package.list_files(skip=frozenset({SIGNATURES_NAME, ".git"}))
+        models = [f.path for f in hidden.files if f.path.name.casefold().endswith(_MODEL_SUFFIX)]
+    return (models[0] if models else None), ()
+
+
+def _inspect(
+    contents: Contents, model_path: PackagePath | None, *, limits: Limits
+) -> tuple[ModelSummary | None, tuple[Finding, ...]]:
+    if model_path is None or model_path not in contents.paths:
+        return None, ()
+    try:
+        return read_model(contents.hold(model_path), limits=limits), ()
+    except InputError as err:
+        return None, (finding_of(err, code="MLS309", where=str(model_path)),)
+
+
+def _weights(
+    contents: Contents, manifest: Manifest | None, summary: ModelSummary | None, model_path: PackagePath | None
+) -> frozenset[PackagePath]:
+    """Files that will be loaded with the model: those the manifest calls weights and those the model points at."""
+    found = {entry.path for entry in manifest.files if entry.role is Role.WEIGHTS} if manifest else set()
+    if summary is not None and model_path is not None:
+        for tensor in summary.external:
+            try:
+                found.add(external_path(model_path, tensor.location))
+            except InputError:
+                continue  # check_external reports the location; there is no file of ours behind it
+    found.discard(MANIFEST_PATH)
+    return frozenset(path for path in found if path in contents.paths and path != model_path)
+
+
+def _check_listing(listing: Listing, contents: Contents, *, unsigned: frozenset[PackagePath]) -> tuple[Finding, ...]:
+    findings = [
+        finding_of(i.error, code="MLS104" if i.error.code == "file.kind" else "MLS105", where=i.name) for i in listing.intruders
+    ]
+    findings.extend(
+        Finding(
+            code="MLS107",
+            outcome=Outcome.FAIL,
+            message=f"{f.path} has {f.links} names on this disk",
+            where=str(f.path),
+            expected="1 name",
+            found=f"{f.links} names",
+            hint="copy the package (cp -r) so that nobody can change the file through its other name",
+        )
+        for f in contents.files
+        if f.links > 1 and f.path not in unsigned
+    )
+    return tuple(findings)
+
+
+def _check_manifest(manifest: Manifest | None, contents: Contents, *, unverified: frozenset[str]) -> tuple[Finding, ...]:
+    if manifest is None:
+        return ()
+    return compare_with_manifest(manifest, contents.observed, unverified=frozenset(map(PackagePath, unverified)))
+
+
+def _check_model(
+    manifest: Manifest | None, summary: ModelSummary | None, contents: Contents, model_path: PackagePath | None
+) -> tuple[Finding, ...]:
+    if summary is None or model_path is None:
+        return ()
+    roles = {entry.path: entry.role.value for entry in manifest.files} if manifest else {}
+    facts = {
+        str(f.path): FileFact(size=f.size, links=f.links, role=roles.get(f.path, Role.OTHER.value) if manifest else None)
+        for f in contents.files
+    }
+    external = check_external(summary, model_path=model_path, files=facts)
+    return external + (compare_declared(manifest, summary) if manifest else ())
+
+
+def _unverified(
+    contents: Contents, listing: Listing, attempts: tuple[Attempt, ...], signatures: tuple[SignatureRecord, ...]
+) -> frozenset[str]:
+    """What lies in the folder while no counted signature covers it."""
+    counted = [
+        a.authentic.statement
+        for a, s in zip(attempts, signatures, strict=True)
+        if s.standing is Standing.COUNTED and a.authentic is not None
+    ]
+    if not counted:
+        return frozenset()
+    covered = {resource.path for statement in counted for resource in statement.resources}
+    loose = {str(path) for path in contents.paths if path not in covered}
+    return frozenset(loose | {name for name in listing.skipped if not is_ignored(name, ignored=(SIGNATURES_NAME,))})
+
+
+def _canonical_subject(contents: Contents, algorithm: Algorithm, *, unsigned: frozenset[PackagePath]) -> Digest | None:
+    """The subject digest that mlsign itself would sign over this content."""
+    resources = tuple(
+        Resource(path=path, digest=seen.digests[algorithm])
+        for path, seen in contents.observed.items()
+        if algorithm in seen.digests and path not in unsigned
+    )
+    if not resources:
+        return None
+    return build_statement(name=".", algorithm=algorithm, resources=resources, ignore_paths=()).subject_digest
+
+
+def _package_digest(
+    contents: Contents,
+    manifest: Manifest | None,
+    attempts: tuple[Attempt, ...],
+    signatures: tuple[SignatureRecord, ...],
+    *,
+    unsigned: frozenset[PackagePath],
+) -> Digest | None:
+    for attempt, record in zip(attempts, signatures, strict=True):
+        if record.standing is Standing.COUNTED and attempt.authentic is not None:
+            return attempt.authentic.statement.subject_digest
+    algorithm = manifest.algorithm if manifest else Algorithm.SHA256
+    return _canonical_subject(contents, algorithm, unsigned=unsigned)
+
+
+def _known_digests(contents: Contents, attempts: tuple[Attempt, ...], *, unsigned: frozenset[PackagePath]) -> frozenset[Digest]:
+    """Every digest by which this package can be revoked, whichever of its signatures is shown.
+
+    The subject digest depends on the algorithm that a signer chose; all of them are computed when a policy
+    revokes, so that dropping one signature does not bring a revoked package back.
+    """
+    files = {digest for seen in contents.observed.values() for digest in seen.digests.values()}
+    subjects = {_canonical_subject(contents, algorithm, unsigned=unsigned) for algorithm in Algorithm}
+    signed = {a.authentic.statement.subject_digest for a in attempts if a.authentic is not None}
+    return frozenset(files | signed | {s for s in subjects if s is not None})

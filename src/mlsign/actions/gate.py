@@ -1,0 +1,43 @@
+"""The gate: a policy loaded once, and every package that wants to pass it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from typing import Self
+
+from mlsign.actions.admit import AdmittedModel, admit
+from mlsign.actions.load_policy import LoadedPolicy, load_policy
+from mlsign.actions.verify import Report, VerifyRequest, verify
+
+
+class Gate:
+    """What serving code embeds: ``Gate.load(policy).admit(package)``. Holds no package and may be shared by threads."""
+
+    def __init__(self, policy: LoadedPolicy) -> None:
+        self._policy = policy
+
+    @classmethod
+    def load(cls, policy: str | PathLike[str]) -> Self:
+        """A gate for the policy file. Raises ``InputError`` with line and field for a policy that is wrong."""
+        return cls(load_policy(Path(policy)))
+
+    @property
+    def policy(self) -> LoadedPolicy:
+        return self._policy
+
+    def verify(
+        self, package: str | PathLike[str], *, signatures: tuple[str | PathLike[str], ...] = (), now: datetime | None = None
+    ) -> Report:
+        """The report on a package; a denial is a report too. Raises ``InputError``, ``OutsideError``."""
+        return verify(Path(package), self._request(signatures, now))
+
+    def admit(
+        self, package: str | PathLike[str], *, signatures: tuple[str | PathLike[str], ...] = (), now: datetime | None = None
+    ) -> AdmittedModel:
+        """The model of a package, sealed. Raises ``Denied``, ``InputError``, ``OutsideError``."""
+        return admit(Path(package), self._request(signatures, now))
+
+    def _request(self, signatures: tuple[str | PathLike[str], ...], now: datetime | None) -> VerifyRequest:
+        return VerifyRequest(policy=self._policy, signatures=tuple(map(Path, signatures)), now=now)

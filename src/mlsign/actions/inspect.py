@@ -1,0 +1,105 @@
+"""Inspect: what is in a model or a package, read without trusting, judging or running any of it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlsign.errors import InputError, MlsignError
+from mlsign.formats.bundle import decode_bundle
+from mlsign.formats.manifest import Manifest
+from mlsign.formats.manifest_codec import decode_manifest
+from mlsign.formats.statement import decode_statement
+from mlsign.limits import DEFAULT, Limits
+from mlsign.onnx.inspect import read_model
+from mlsign.onnx.summary import ModelSummary
+from mlsign.package.read import FoundBundle, OpenPackage
+from mlsign.package.scan import FoundFile
+from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
+
+_MANIFEST = PackagePath(MANIFEST_NAME)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedSigner:
+    """What a bundle says about its signer. Nothing of it has been checked: that is what ``verify`` is for."""
+
+    bundle: str
+    method: str
+    key_hint: str
+    subject: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """Facts about a path: the model, and for a package its manifest, files and claimed signers."""
+
+    path: str
+    model_path: str
+    model_bytes: int
+    summary: ModelSummary
+    manifest: Manifest | None
+    files: tuple[FoundFile, ...]
+    signers: tuple[ClaimedSigner, ...]
+
+
+def inspect(path: Path, *, limits: Limits = DEFAULT) -> Inspection:
+    """What is in the ONNX file or the package at ``path``. Weights are never read.
+
+    Raises ``InputError`` when there is no model that can be read, and ``OutsideError``.
+    """
+    with OpenPackage.open(path) as package:
+        listing = package.list_files(skip=frozenset({SIGNATURES_NAME, ".git"}), limits=limits)
+        manifest = None
+        if any(f.path == _MANIFEST for f in listing.files):
+            with package.open_file(_MANIFEST) as source:
+                manifest = decode_manifest(source.read_all(max_bytes=limits.max_manifest_bytes), limits=limits)
+        model_path = _model_path(path, manifest, listing.files)
+        with package.open_file(model_path) as source:
+            summary = read_model(source, limits=limits)
+            source.check_unchanged()
+            size = source.size
+        bundles = package.read_bundles(limits=limits)
+    return Inspection(
+        path=str(path),
+        model_path=str(model_path),
+        model_bytes=size,
+        summary=summary,
+        manifest=manifest,
+        files=listing.files,
+        signers=tuple(_claimed(bundle, limits=limits) for bundle in bundles),
+    )
+
+
+def _model_path(path: Path, manifest: Manifest | None, files: tuple[FoundFile, ...]) -> PackagePath:
+    if manifest is not None:
+        return manifest.model.path
+    if len(files) == 1 and not stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - the file itself was opened above
+        return files[0].path
+    models = [f.path for f in files if f.path.name.casefold().endswith(".onnx")]
+    if len(models) == 1:
+        return models[0]
+    found = ", ".join(str(model) for model in models[:8])
+    raise InputError(
+        f"has {len(models)} ONNX files and no manifest, so there is no one model to look at",
+        code="inspect.model",
+        where=str(path),
+        found=found,
+        hint="name the ONNX file itself",
+    )
+
+
+def _claimed(found: FoundBundle, *, limits: Limits) -> ClaimedSigner:
+    method = hint = subject = problem = ""
+    try:
+        if isinstance(found.content, MlsignError):
+            raise found.content
+        bundle = decode_bundle(found.content, limits=limits)
+        method, hint = bundle.method.value, bundle.key_hint
+        subject = decode_statement(bundle.envelope.unauthenticated_payload, limits=limits).subject_name
+    except MlsignError as err:
+        problem = str(err)
+    return ClaimedSigner(bundle=found.name, method=method, key_hint=hint, subject=subject, problem=problem)

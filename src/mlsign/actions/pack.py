@@ -1,0 +1,251 @@
+"""Pack: a model and what belongs to it into a new package with a manifest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from mlsign.actions._ingredients import Ingredient, find_golden, find_included, find_weights, open_model
+from mlsign.compare.external import FileFact, check_external
+from mlsign.digest import Algorithm, Digest
+from mlsign.errors import InputError, shown
+from mlsign.evidence.findings import Finding, Outcome
+from mlsign.formats.manifest import FileEntry, GoldenSet, Manifest, ModelFacts, Provenance, Role
+from mlsign.formats.manifest_codec import decode_manifest, decode_name, decode_provenance, encode_manifest
+from mlsign.interface import OperatorId, decode_operator
+from mlsign.limits import DEFAULT, MIB, Limits
+from mlsign.onnx.inspect import read_model
+from mlsign.onnx.summary import ModelSummary
+from mlsign.package.hashing import Advance, run_largest_first
+from mlsign.package.read import read_user_file
+from mlsign.package.write import copy_file, new_folder, write_file
+from mlsign.paths import MANIFEST_NAME, PackagePath
+from mlsign.strict import Fields, decode_json
+from mlsign.version import decode_version
+
+MODEL_PATH: Final = PackagePath("model.onnx")
+_AUTO_BLAKE3_BYTES: Final = 256 * MIB
+"""From this total on ``auto`` takes blake3, which is several times faster on more than one core."""
+_NAME_VERSION: Final = re.compile(r"(.+?)-v?([0-9]+\.[0-9]+\.[0-9]+.*)")
+_DEFAULT_VERSION: Final = "0.1.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackRequest:
+    """What to pack and what to say about it.
+
+    ``allow`` are operator set names and operators (``domain:Name``), empty for exactly those the model uses;
+    ``sets`` the operators behind the names. ``algorithm`` None chooses by size. ``time`` is the packing time to
+    record (from ``SOURCE_DATE_EPOCH``), None to record none.
+    """
+
+    model: Path
+    output: Path
+    name: str | None = None
+    version: str | None = None
+    license: str | None = None
+    description: str | None = None
+    allow: tuple[str, ...] = ()
+    sets: Mapping[str, frozenset[OperatorId]] = MappingProxyType({})
+    golden: tuple[Path, ...] = ()
+    rtol: float = 1e-4
+    atol: float = 1e-5
+    provenance: Path | None = None
+    include: tuple[Path, ...] = ()
+    algorithm: Algorithm | None = None
+    time: datetime | None = None
+    limits: Limits = DEFAULT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """The package that was made."""
+
+    path: Path
+    manifest: Manifest
+    bytes: int
+
+
+class RefusedToPack(InputError):  # noqa: N818 - named for what happened, as Denied is
+    """The model is one that no policy would let in; ``findings`` say why."""
+
+    def __init__(self, path: str, findings: tuple[Finding, ...]) -> None:
+        first = findings[0]
+        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+        super().__init__(
+            f"will not be packed: {first.code} {first.message}{more}",
+            code="pack.refused",
+            where=path,
+            expected=first.expected,
+            found=first.found,
+            hint=first.hint or f"docs/findings/{first.code}.md says what this is and how to mend the model",
+        )
+        self.findings = findings
+
+
+def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
+    """A new package at ``request.output``; packing the same input twice gives the same bytes.
+
+    The package appears whole or not at all. Raises ``RefusedToPack``, ``InputError`` (``output.exists``,
+    ``pack.…``, ``onnx.…``, ``file.…``) and ``OutsideError`` (``disk.full`` …).
+    """
+    name, version = _name_and_version(request)
+    ingredients: dict[PackagePath, Ingredient] = {}
+    try:
+        # The model is opened once; what is inspected here is what is copied below, or the copy fails.
+        model = open_model(request.model)
+        ingredients[MODEL_PATH] = model
+        summary = read_model(model.source(), limits=request.limits)
+        for item in (
+            *find_weights(request.model, summary, model_path=MODEL_PATH),
+            *find_golden(request.golden),
+            *find_included(request.include),
+        ):
+            _add(ingredients, item)
+        _check(request, summary, ingredients)
+        allowed = _allowed(request, summary)
+        algorithm = request.algorithm or _automatic(ingredients)
+        with new_folder(request.output) as folder:
+            digests = _copy(folder, ingredients, algorithm=algorithm, advance=advance)
+            manifest = Manifest(
+                name=name,
+                version=decode_version(version, where="--version"),
+                license=request.license,
+                description=request.description,
+                model=_facts(summary),
+                allowed_operators=allowed,
+                files=tuple(
+                    FileEntry(path=path, size=item.size, digest=digests[path], role=item.role)
+                    for path, item in sorted(ingredients.items())
+                ),
+                algorithm=algorithm,
+                golden=_golden_sets(request, ingredients),
+                provenance=_provenance(request),
+            )
+            data = encode_manifest(manifest)
+            # What we write is read back by the rules it will be verified under.
+            decode_manifest(data, limits=request.limits)
+            write_file(folder, PackagePath(MANIFEST_NAME), data)
+    finally:
+        for item in ingredients.values():
+            item.close()
+    return Packed(path=request.output, manifest=manifest, bytes=sum(entry.size for entry in manifest.files))
+
+
+def _name_and_version(request: PackRequest) -> tuple[str, str]:
+    """What was given, else what the output's name says (``fraud-1.2.0``), else the output's name and 0.1.0."""
+    match = _NAME_VERSION.fullmatch(request.output.name)
+    name = request.name or (match.group(1) if match else request.output.name)
+    version = request.version or (match.group(2) if match else _DEFAULT_VERSION)
+    decode_version(version, where="--version" if request.version else str(request.output))
+    return decode_name(name, where="--name" if request.name else str(request.output)), version
+
+
+def _add(ingredients: dict[PackagePath, Ingredient], item: Ingredient) -> None:
+    clash = next((path for path in ingredients if path.folded == item.path.folded), None)
+    reserved = item.path.parts[0].casefold() in {MANIFEST_NAME, "signatures"}
+    if clash is not None or reserved:
+        item.close()
+        raise InputError(
+            f"{item.path} is {'a name that mlsign itself uses' if reserved else 'already in the package'}",
+            code="pack.collision",
+            where=shown(item.origin),
+            hint="rename the file, or leave it out",
+        )
+    ingredients[item.path] = item
+
+
+def _check(request: PackRequest, summary: ModelSummary, ingredients: Mapping[PackagePath, Ingredient]) -> None:
+    facts = {
+        str(path): FileFact(size=item.size, links=item.links if item.role is Role.WEIGHTS else 1, role=item.role.value)
+        for path, item in ingredients.items()
+    }
+    wrong = tuple(f for f in check_external(summary, model_path=MODEL_PATH, files=facts) if f.outcome is not Outcome.PASS)
+    problems = tuple(
+        Finding(code=p.code, outcome=Outcome.FAIL, message=p.message, where=p.where, expected=p.expected, found=p.found)
+        for p in summary.problems
+    )
+    if wrong or problems:
+        raise RefusedToPack(str(request.model), wrong + problems)
+
+
+def _allowed(request: PackRequest, summary: ModelSummary) -> tuple[OperatorId, ...]:
+    used = {use.operator for use in summary.operators}
+    if not request.allow:
+        return tuple(sorted(used))
+    allowed: set[OperatorId] = set()
+    for text in request.allow:
+        if text in request.sets:
+            allowed |= request.sets[text]
+        elif ":" in text:
+            allowed.add(decode_operator(text, where="--allow"))
+        else:
+            raise InputError(
+                f"{shown(text)} is neither an operator set nor an operator",
+                code="pack.allow",
+                where="--allow",
+                expected=", ".join(sorted(request.sets)),
+                hint="write an operator as domain:Name, for instance ai.onnx:Gemm",
+            )
+    if missing := sorted(used - allowed):
+        raise InputError(
+            f"the model contains {', '.join(map(str, missing[:8]))}, which --allow leaves out",
+            code="pack.allow",
+            where=str(request.model),
+            hint="allow these operators as well, or find out why the model has them",
+        )
+    return tuple(sorted(allowed))
+
+
+def _automatic(ingredients: Mapping[PackagePath, Ingredient]) -> Algorithm:
+    total = sum(item.size for item in ingredients.values())
+    return Algorithm.SHA256 if total < _AUTO_BLAKE3_BYTES else Algorithm.BLAKE3
+
+
+def _copy(
+    folder: Path, ingredients: Mapping[PackagePath, Ingredient], *, algorithm: Algorithm, advance: Advance | None
+) -> dict[PackagePath, Digest]:
+    digests: dict[PackagePath, Digest] = {}
+
+    def copy(path: PackagePath, item: Ingredient) -> None:
+        with item.source() as source:
+            digests[path] = copy_file(folder, path, source, algorithm=algorithm, advance=advance)
+
+    run_largest_first((item.size, partial(copy, path, item)) for path, item in ingredients.items())
+    return digests
+
+
+def _facts(summary: ModelSummary) -> ModelFacts:
+    return ModelFacts(
+        path=MODEL_PATH,
+        ir_version=summary.ir_version,
+        opsets=summary.opsets,
+        inputs=summary.inputs,
+        outputs=summary.outputs,
+        operators=summary.operators,
+        functions=summary.functions,
+        parameter_count=summary.parameter_count,
+        parameter_bytes=summary.parameter_bytes,
+    )
+
+
+def _golden_sets(request: PackRequest, ingredients: Mapping[PackagePath, Ingredient]) -> tuple[GoldenSet, ...]:
+    folders = {path.text.rpartition("/")[0] for path, item in ingredients.items() if item.role is Role.GOLDEN}
+    return tuple(GoldenSet(path=PackagePath(f), rtol=request.rtol, atol=request.atol) for f in sorted(folders))
+
+
+def _provenance(request: PackRequest) -> Provenance | None:
+    time = None if request.time is None else request.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if request.provenance is None:
+        return None if time is None else Provenance(time=time)
+    data, _ = read_user_file(request.provenance, max_bytes=request.limits.max_manifest_bytes, what="provenance")
+    value = decode_json(data, where=str(request.provenance), max_bytes=request.limits.max_manifest_bytes)
+    if isinstance(value, dict) and time is not None:
+        value.setdefault("time", time)
+    return decode_provenance(Fields(value, where="provenance", format_name="provenance"))

@@ -1,0 +1,132 @@
+"""Score: an admitted model, rows in, answers out, computed in a confined process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from mlsign.actions.admit import AdmittedModel, admit
+from mlsign.actions.verify import Report, VerifyRequest
+from mlsign.package.hashing import Advance
+from mlsign.policy.model import SandboxSettings
+from mlsign.sandbox.layers import Isolation, Layer
+from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
+
+if TYPE_CHECKING:
+    from mlsign.sandbox.jail import Jail
+
+
+class Confinement(Enum):
+    """Whether a model may run where it cannot be confined."""
+
+    REQUIRED = "required"
+    WAIVED = "waived"
+
+
+class Scorer:
+    """One model in one confined worker. Threads may share it; calls are answered one after the other.
+
+    Starting it raises ``JailError`` where the worker cannot be confined, unless confinement is waived by
+    name; ``layers`` say what was in force. The admitted model must stay open as long as the scorer starts.
+    """
+
+    def __init__(self, model: AdmittedModel, *, confinement: Confinement = Confinement.REQUIRED) -> None:
+        # Starting the jail brings in numpy, which verifying alone does not need.
+        from mlsign.sandbox.jail import Jail
+
+        self._jail: Jail = Jail.start(
+            _jailed(model),
+            spec=_spec(model.report.policy.sandbox),
+            allow_unsandboxed=confinement is Confinement.WAIVED,
+        )
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Each layer of the sandbox and whether it is in force."""
+        return self._jail.layers
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Outputs by name for arrays by name.
+
+        Arrays are checked against the model's own inputs first: ``InputError`` (``input.…``) says what the
+        model wants. ``JailError`` (``sandbox.…``) means there is no answer, and the scorer is finished.
+        """
+        return self._jail.run(inputs)
+
+    def close(self) -> None:
+        """Ends the worker."""
+        self._jail.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRequest:
+    """What to score and where to put the answers; the formats follow from the files' endings."""
+
+    verify: VerifyRequest
+    input: Path
+    output: Path
+    confinement: Confinement = Confinement.REQUIRED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What was done: the report that let the model in, how it was confined, what was written."""
+
+    report: Report
+    layers: tuple[Layer, ...]
+    output: Path
+    outputs: Mapping[str, str]
+
+
+def score(path: Path, request: ScoreRequest, *, advance: Advance | None = None) -> Scored:
+    """Scores a file of inputs with the package at ``path``.
+
+    Raises ``Denied`` before anything is run, ``InputError`` for inputs that the model does not take,
+    ``JailError`` when there is no answer and ``OutsideError``. The output appears whole or not at all.
+    """
+    with admit(path, request.verify, advance=advance) as model:
+        from mlsign.sandbox.feeds import read_feeds, write_results
+
+        feeds = read_feeds(request.input, inputs=model.summary.inputs, limits=request.verify.limits)
+        with Scorer(model, confinement=request.confinement) as scorer:
+            results = scorer.run(feeds)
+            layers = scorer.layers
+        write_results(request.output, results)
+        return Scored(
+            report=model.report,
+            layers=layers,
+            output=request.output,
+            outputs={value.name: str(value.type) for value in model.summary.outputs},
+        )
+
+
+def _spec(settings: SandboxSettings) -> JailSpec:
+    return JailSpec(
+        memory_bytes=settings.memory_bytes,
+        cpu_seconds=settings.cpu_seconds,
+        wall_seconds=settings.wall_seconds,
+        threads=settings.threads,
+        isolation=Isolation(settings.isolation.value),
+    )
+
+
+def _jailed(model: AdmittedModel) -> JailedModel:
+    def sealed(path: str, fd: int, size: int) -> SealedFile:
+        return SealedFile(path=path, fd=fd, size=size)
+
+    return JailedModel(
+        model=sealed(str(model.model_path), model.model.fd, model.model.size),
+        weights=tuple(sealed(str(path), memory.fd, memory.size) for path, memory in model.weights.items()),
+        external=model.summary.external,
+        inputs=model.summary.inputs,
+        outputs=model.summary.outputs,
+    )

@@ -1,0 +1,75 @@
+"""Verify: a package and a policy to a report. Nothing is kept and nothing is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlsign.actions._contents import Storage
+from mlsign.actions.examine import Examination, ExamineRequest, examine
+from mlsign.actions.load_policy import LoadedPolicy
+from mlsign.evidence.record import Evidence
+from mlsign.limits import DEFAULT, Limits
+from mlsign.package.hashing import Advance
+from mlsign.package.read import OpenPackage
+from mlsign.policy.decide import decide
+from mlsign.policy.model import Decision, Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyRequest:
+    """A policy, and where signatures lie that are not in ``signatures/`` of the package itself."""
+
+    policy: LoadedPolicy
+    signatures: tuple[Path, ...] = ()
+    now: datetime | None = None
+    limits: Limits = DEFAULT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was found out, what was decided about it, under which policy and at what time."""
+
+    path: str
+    policy: Policy
+    evidence: Evidence
+    decision: Decision
+    now: datetime
+
+
+def verify(path: Path, request: VerifyRequest, *, advance: Advance | None = None) -> Report:
+    """The report on the package at ``path``.
+
+    A denial is in the report, not an exception. Raises ``InputError`` when there is no package to speak of
+    and ``OutsideError`` when disk or memory fail.
+    """
+    with OpenPackage.open(path) as package:
+        report, examination = judge_package(package, request, storage=Storage.DISK, advance=advance)
+        examination.contents.close()
+    return report
+
+
+def judge_package(
+    package: OpenPackage, request: VerifyRequest, *, storage: Storage, advance: Advance | None = None
+) -> tuple[Report, Examination]:
+    """The whole sequence of verifying over an open package, steps 2 to 8. The caller closes the contents."""
+    policy = request.policy.policy
+    now = request.now or datetime.now(UTC)
+    examination = examine(
+        package,
+        ExamineRequest(
+            root=request.policy.root,
+            signatures=request.signatures,
+            unsigned=frozenset(policy.unsigned_files),
+            # A revoked package is found by any of its digests, whichever signature it shows today.
+            algorithms=policy.digests if policy.revoked else frozenset(),
+            storage=storage,
+            limits=request.limits,
+        ),
+        advance=advance,
+    )
+    # 8. Decide: the policy, the evidence and the time, and nothing else.
+    decision = decide(policy, examination.evidence, now=now)
+    report = Report(path=package.where, policy=policy, evidence=examination.evidence, decision=decision, now=now)
+    return report, examination

@@ -1,0 +1,42 @@
+"""``mlsign keygen``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlsign.cli.console import put, say
+from mlsign.cli.options import PasswordFile, Quiet, Verbose, ask_password, read_password
+from mlsign.signers.key_types import KeyType
+
+HELP = """Make a signing key: NAME.key (private, mode 0600, encrypted) and NAME.pub (for policies).
+
+Example: mlsign keygen -o keys/release
+"""
+
+
+def keygen_command(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write, without the ending.")] = Path("mlsign"),
+    kind: Annotated[KeyType, typer.Option("--type", help="The elliptic curve.")] = KeyType.P256,
+    password_file: PasswordFile = None,
+    no_password: Annotated[bool, typer.Option("--no-password", help="Leave the private key unencrypted.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Parses, asks for a password, makes the key."""
+    from mlsign.actions.keygen import KeygenRequest, keygen
+
+    if password_file is not None and no_password:
+        raise typer.BadParameter("--password-file and --no-password exclude each other")
+    password: bytes | None = None
+    if password_file is not None:
+        password = read_password(password_file)
+    elif not no_password:
+        password = ask_password(confirm=True, instead="--password-file FILE, or --no-password to leave the key unencrypted")
+    pair = keygen(output, KeygenRequest(kind=kind, password=password))
+    say(f"private key: {pair.private_path}" + ("" if password else "  (not encrypted: whoever reads this file can sign as you)"))
+    say(f"public key:  {pair.public_path}  ({pair.public.identity.kind}, {pair.public.identity.spki})")
+    say("next: name the public key in a policy, and sign with the private one")
+    put(str(pair.public_path))

@@ -1,0 +1,86 @@
+"""``mlsign pack``."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlsign.cli.console import progress, put, say
+from mlsign.cli.options import Quiet, Verbose
+from mlsign.errors import InputError
+from mlsign.strict import decode_decimal
+
+HELP = """Pack an ONNX model into a package: a folder with the model, its weights and a manifest.
+
+Packing the same input twice gives the same bytes. The package appears whole or not at all, and nothing is
+ever overwritten.
+
+Example: mlsign pack fraud.onnx -o fraud-1.2.0 --license Apache-2.0 --include MODEL_CARD.md
+"""
+
+
+def pack_command(
+    model: Annotated[Path, typer.Argument(help="The ONNX file. Weights in other files are found from it, in its own folder.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The package to make; NAME-VERSION also names the release.")],
+    name: Annotated[str | None, typer.Option(help="Name of the model. Default: from the output.")] = None,
+    version: Annotated[str | None, typer.Option(help="Version (SemVer). Default: from the output, else 0.1.0.")] = None,
+    license_: Annotated[str | None, typer.Option("--license", help="SPDX licence expression.")] = None,
+    description: Annotated[str | None, typer.Option(help="One line about the model.")] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="Operator set or domain:Operator that this release may contain. Default: exactly what it uses."),
+    ] = None,
+    golden: Annotated[list[Path] | None, typer.Option(help="Test data in ONNX's layout (folders test_data_set_N).")] = None,
+    rtol: Annotated[float, typer.Option(help="Relative tolerance of golden data.", min=0.0, max=1.0)] = 1e-4,
+    atol: Annotated[float, typer.Option(help="Absolute tolerance of golden data.", min=0.0)] = 1e-5,
+    provenance: Annotated[Path | None, typer.Option(help="JSON with source_repository, source_commit, builder, ...")] = None,
+    include: Annotated[list[Path] | None, typer.Option(help="A further file or folder, such as a model card.")] = None,
+    digest: Annotated[str, typer.Option(help="sha256, blake3, or auto: blake3 from 256 MiB on.")] = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Parses, packs, says what was made."""
+    from mlsign.actions.load_policy import load_operator_sets
+    from mlsign.actions.pack import PackRequest, pack
+    from mlsign.digest import decode_algorithm
+
+    request = PackRequest(
+        model=model,
+        output=output,
+        name=name,
+        version=version,
+        license=license_,
+        description=description,
+        allow=tuple(allow or ()),
+        sets=load_operator_sets() if allow else {},
+        golden=tuple(golden or ()),
+        rtol=rtol,
+        atol=atol,
+        provenance=provenance,
+        include=tuple(include or ()),
+        algorithm=None if digest == "auto" else decode_algorithm(digest, where="--digest"),
+        time=_source_date_epoch(),
+    )
+    with progress("packing", model.parent) as advance:
+        packed = pack(request, advance=advance)
+    manifest = packed.manifest
+    say(
+        f"packed {manifest.name} {manifest.version}: {len(manifest.files)} files, {packed.bytes} bytes, {manifest.algorithm.value}"
+    )
+    say(f"next: mlsign sign {packed.path} --key KEY")
+    put(str(packed.path))
+
+
+def _source_date_epoch() -> datetime | None:
+    """The packing time that the caller fixed (https://reproducible-builds.org/specs/source-date-epoch)."""
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return None
+    try:
+        return datetime.fromtimestamp(decode_decimal(text, maximum=253402300799), UTC)
+    except InputError as err:
+        raise InputError("is not a number of seconds", code="usage.time", where="SOURCE_DATE_EPOCH", found=text) from err

@@ -1,0 +1,59 @@
+"""``mlsign score``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlsign.cli.console import detail, progress, put, say
+from mlsign.cli.options import Format, PolicyFile, Quiet, SignatureFiles, Verbose
+from mlsign.cli.rendering import render
+
+HELP = """Score rows with a package: verify it into sealed memory, then run it in a confined process.
+
+A package that the policy denies is never run. Inputs: .npz, .npy, .json, .csv. Outputs: .npz, .json, .csv.
+
+Example: mlsign score fraud-1.2.0 --policy policy.yaml --input rows.csv --output scores.csv
+"""
+
+
+def score_command(
+    package: Annotated[Path, typer.Argument(help="The package.")],
+    policy: PolicyFile,
+    input_file: Annotated[Path, typer.Option("--input", "-i", help="The rows to score.")],
+    output_file: Annotated[Path, typer.Option("--output", "-o", help="Where the answers go.")],
+    signature: SignatureFiles = None,
+    allow_unsandboxed: Annotated[
+        bool, typer.Option("--allow-unsandboxed", help="Run the model even where it cannot be confined. Dangerous.")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Parses, scores, says how it was confined."""
+    from mlsign.actions.admit import Denied
+    from mlsign.actions.load_policy import load_policy
+    from mlsign.actions.score import Confinement, ScoreRequest, score
+    from mlsign.actions.verify import VerifyRequest
+
+    request = ScoreRequest(
+        verify=VerifyRequest(policy=load_policy(policy), signatures=tuple(signature or ())),
+        input=input_file,
+        output=output_file,
+        confinement=Confinement.WAIVED if allow_unsandboxed else Confinement.REQUIRED,
+    )
+    try:
+        with progress("scoring", package) as advance:
+            scored = score(package, request, advance=advance)
+    except Denied as denied:
+        say(render(denied.report, Format.TEXT))
+        raise
+    held = [layer.name for layer in scored.layers if layer.in_force]
+    open_ = [layer.name for layer in scored.layers if not layer.in_force]
+    say(f"scored with {', '.join(scored.outputs)}; confined by {', '.join(held) or 'nothing'}")
+    if open_:
+        say(f"not in force here: {', '.join(open_)}")
+    for layer in scored.layers:
+        detail(f"  {layer.name}: {layer.detail}")
+    put(str(scored.output))

@@ -1,0 +1,49 @@
+"""``mlsign sign``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlsign.cli.console import progress, put, say
+from mlsign.cli.options import PasswordFile, Quiet, Verbose, ask_password, read_password
+
+HELP = """Sign a package with a private key. Adds a file under signatures/ and changes nothing else.
+
+Everything is hashed again first; a package that is not what its manifest says is not signed.
+
+Example: mlsign sign fraud-1.2.0 --key keys/release.key
+"""
+
+
+def sign_command(
+    package: Annotated[Path, typer.Argument(help="The package.")],
+    key: Annotated[Path, typer.Option("--key", help="The private key, a PEM file.")],
+    password_file: PasswordFile = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Parses, signs, says what was added."""
+    from mlsign.actions.sign import Addition, load_key, sign
+
+    def password() -> bytes:
+        if password_file is not None:
+            return read_password(password_file)
+        return ask_password(confirm=False, instead="--password-file FILE")
+
+    signer = load_key(key, ask_password=password)
+    with progress("signing", package) as advance:
+        signed = sign(package, signer, advance=advance)
+    verb = "signed" if signed.addition is Addition.ADDED else "was already signed with this key, nothing added:"
+    say(
+        f"{signed.name} {verb} {signed.files} files, {signed.digest}"
+        if verb != "signed"
+        else f"signed {signed.name}: {signed.files} files, {signed.digest}"
+    )
+    say(
+        f"by {signer.identity.kind} key {signer.identity.spki}"
+        + (f"; other signatures: {signed.others}" if signed.others else "")
+    )
+    put(signed.bundle)

@@ -1,0 +1,123 @@
+"""What the terminal sees: words on standard error, data on standard output, progress only where somebody looks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import typer
+
+from mlsign.errors import MlsignError, shown
+
+_PROGRESS_BYTES: Final = 64 * 1000 * 1000
+"""Work on less than this is over before a bar could be read."""
+
+
+class _Switch:
+    """A setting of this run that the outermost catch needs to know as well."""
+
+    on: bool = False
+
+
+QUIET = _Switch()
+VERBOSE = _Switch()
+
+
+def set_quiet(value: bool) -> bool:
+    QUIET.on = value
+    return value
+
+
+def set_verbose(value: bool) -> bool:
+    VERBOSE.on = value
+    return value
+
+
+def say(text: str) -> None:
+    """Words for a person, on standard error, unless ``--quiet``."""
+    if not QUIET.on:
+        typer.echo(text, err=True)
+
+
+def detail(text: str) -> None:
+    """Words for somebody who asked for more (``--verbose``)."""
+    if VERBOSE.on:
+        typer.echo(text, err=True)
+
+
+def put(text: str) -> None:
+    """Data, on standard output."""
+    typer.echo(text, nl=not text.endswith("\n"))
+
+
+def wants_color() -> bool:
+    """Colour only on a terminal, and never with ``NO_COLOR`` (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int:
+    """Columns of the terminal, 100 where there is none."""
+    return shutil.get_terminal_size((100, 24)).columns
+
+
+def print_error(error: MlsignError) -> None:
+    """One error: what is wrong, what was expected, what to do. Printed even with ``--quiet``."""
+    lines = [f"mlsign: {shown(error.where, limit=400)}: {error.message}" if error.where else f"mlsign: {error.message}"]
+    lines.extend(
+        f"  {label}: {shown(value, limit=400)}"
+        for label, value in (("expected", error.expected), ("found", error.found), ("do", error.hint))
+        if value
+    )
+    if VERBOSE.on:
+        lines.append(f"  code: {error.code}")
+    typer.echo("\n".join(lines), err=True)
+
+
+@contextlib.contextmanager
+def progress(label: str, path: Path) -> Iterator[Callable[[int], None] | None]:
+    """A progress bar over the bytes at ``path``, on a terminal, for work that takes a while; else nothing."""
+    started = time.monotonic()
+    try:
+        total = _bytes_of(path) if sys.stderr.isatty() and not QUIET.on else 0
+        if total < _PROGRESS_BYTES:
+            yield None
+        else:
+            with _bar(label, total) as advance:
+                yield advance
+    except KeyboardInterrupt:
+        typer.echo("mlsign: interrupted, nothing was allowed and nothing half-done was left under its name", err=True)
+        raise typer.Exit(130) from None
+    detail(f"mlsign: {label} took {time.monotonic() - started:.3f} s")
+
+
+@contextlib.contextmanager
+def _bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn(label), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+def _bytes_of(path: Path) -> int:
+    total = 0
+    stack = [str(path)]
+    while stack:
+        try:
+            with os.scandir(stack.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        stack.append(entry.path)
+                    elif entry.is_file(follow_symlinks=False):
+                        total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue  # only a bar's length hangs on it; the work itself reports what it cannot read
+    return total

@@ -1,0 +1,91 @@
+"""The command ``mlsign``: its subcommands, its exit codes and the outermost catch.
+
+Exit codes: 0 allowed or done, 1 denied, 2 wrong usage, 3 the input is not what it claims to be, 4 something
+outside failed, 5 a defect of mlsign.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Annotated, Final
+
+import typer
+
+from mlsign.cli.commands import explain, inspect, keygen, pack, score, sign, verify
+from mlsign.cli.console import VERBOSE, print_error
+from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError
+
+EXIT_OF: Final[tuple[tuple[type[MlsignError], int], ...]] = ((TrustError, 1), (InputError, 3), (OutsideError, 4), (JailError, 4))
+USAGE: Final = 2
+DEFECT: Final = 5
+INTERRUPTED: Final = 130
+
+_HELP: Final = """Sign ML models, and let in only what a policy allows.
+
+Pack an ONNX model with a manifest, sign it, verify it under a policy, and score it in a sandbox with the
+very bytes that were verified.
+
+Example: from a model to an answer
+
+  mlsign pack fraud.onnx -o fraud-1.2.0
+  mlsign keygen -o keys/release
+  mlsign sign fraud-1.2.0 --key keys/release.key
+  mlsign verify fraud-1.2.0 --policy policy.yaml
+  mlsign score fraud-1.2.0 --policy policy.yaml --input rows.csv --output scores.csv
+"""
+
+app = typer.Typer(
+    name="mlsign",
+    help=_HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 allowed or done, 1 denied, 2 usage, 3 unreadable input, 4 something outside failed, 5 a defect.",
+)
+app.command("pack", help=pack.HELP)(pack.pack_command)
+app.command("keygen", help=keygen.HELP)(keygen.keygen_command)
+app.command("sign", help=sign.HELP)(sign.sign_command)
+app.command("verify", help=verify.HELP)(verify.verify_command)
+app.command("inspect", help=inspect.HELP)(inspect.inspect_command)
+app.command("score", help=score.HELP)(score.score_command)
+app.command("explain", help=explain.HELP)(explain.explain_command)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"mlsign {version('mlsign')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Options of ``mlsign`` itself."""
+
+
+def main() -> None:
+    """Runs the command line and leaves the process with the exit code."""
+    try:
+        app()
+    except MlsignError as err:
+        print_error(err)
+        sys.exit(USAGE if err.code.startswith("usage.") else next(code for kind, code in EXIT_OF if isinstance(err, kind)))
+    except BrokenPipeError:
+        # Whoever read our output has left; Python would complain again when it flushes on exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(4)
+    except Exception as err:  # noqa: BLE001 - the outermost catch: no input may end in a traceback
+        if VERBOSE.on:
+            traceback.print_exc()
+        typer.echo(
+            f"mlsign: this is a defect of mlsign, not of your input: {type(err).__name__}: {err}\n"
+            "  nothing was allowed; run again with --verbose and report what it prints (SECURITY.md says how)",
+            err=True,
+        )
+        sys.exit(DEFECT)

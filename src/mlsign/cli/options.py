@@ -1,0 +1,53 @@
+"""Options that several commands share, and what they read."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlsign.cli.console import set_quiet, set_verbose
+from mlsign.errors import InputError
+from mlsign.limits import KIB
+from mlsign.package.read import read_user_file
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=set_quiet, help="Say nothing but errors; data still goes out.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", callback=set_verbose, help="Say more: times, error codes, tracebacks of defects.")
+]
+PolicyFile = Annotated[Path, typer.Option("--policy", "-p", help="The policy, a YAML file. Its keys are found relative to it.")]
+SignatureFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--signature", help="A signature that lies outside signatures/, such as model.sig. May be given several times."),
+]
+PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="A file with the password of the private key.")]
+
+
+class Format(Enum):
+    """How a result is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="text for people, json for programs.")]
+
+
+def read_password(path: Path) -> bytes:
+    """The password in a file; one newline at its end is not part of it. Raises ``InputError`` (``password.empty``)."""
+    data, _ = read_user_file(path, max_bytes=64 * KIB, what="password")
+    password = data.removesuffix(b"\n").removesuffix(b"\r")
+    if not password:
+        raise InputError("is empty, so there is no password in it", code="password.empty", where=str(path))
+    return password
+
+
+def ask_password(*, confirm: bool, instead: str) -> bytes:
+    """The password typed at the terminal. Raises ``InputError`` (``usage.password``) where nobody can type."""
+    if not sys.stdin.isatty():
+        raise InputError("a password is needed and there is no terminal to ask on", code="usage.password", hint=f"give {instead}")
+    answer = typer.prompt("Password for the private key", hide_input=True, confirmation_prompt=confirm, err=True)
+    return str(answer).encode("utf-8")

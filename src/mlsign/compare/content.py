@@ -1,0 +1,150 @@
+"""Content against what was signed: changed, missing and extra files, and files that nobody vouches for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mlsign.digest import Algorithm, Digest
+from mlsign.evidence.findings import Finding, Outcome
+from mlsign.formats.manifest import Manifest
+from mlsign.formats.statement import Statement
+from mlsign.paths import MANIFEST_NAME, PackagePath
+
+CHANGED = "MLS101"
+MISSING = "MLS102"
+EXTRA = "MLS103"
+IGNORED = "MLS208"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One file as it was read: size in bytes and a digest for each algorithm that was asked for."""
+
+    size: int
+    digests: Mapping[Algorithm, Digest]
+
+
+Content = Mapping[PackagePath, Observed]
+
+
+def is_ignored(path: PackagePath | str, *, ignored: Iterable[str]) -> bool:
+    """Whether a path is one of the ignored ones or lies beneath one; ``.`` ignores everything."""
+    text = str(path)
+    return any(prefix in {".", text} or text.startswith(f"{prefix}/") for prefix in ignored)
+
+
+def common_ignored(statements: Iterable[Statement], *, default: frozenset[str]) -> frozenset[str]:
+    """Paths that every statement ignores, so nobody has to look beneath them; ``default`` without statements."""
+    lists = [statement.ignore_paths for statement in statements]
+    if not lists:
+        return default
+    return frozenset(p for p in set().union(*lists) if p != "." and all(is_ignored(p, ignored=other) for other in lists))
+
+
+def compare_with_statement(
+    statement: Statement, content: Content, *, unsigned: frozenset[PackagePath] = frozenset()
+) -> tuple[Finding, ...]:
+    """Every way in which the content is not what the statement says; empty when it is exactly that."""
+    signed = {resource.path: resource.digest for resource in statement.resources}
+    findings = []
+    for path, digest in signed.items():
+        seen = content.get(path)
+        if seen is None:
+            findings.append(_missing(path))
+        elif seen.digests.get(statement.algorithm) != digest:
+            findings.append(_changed(path, expected=digest, found=seen.digests.get(statement.algorithm)))
+    findings.extend(
+        _extra(path)
+        for path in content
+        if path not in signed and path not in unsigned and not is_ignored(path, ignored=statement.ignore_paths)
+    )
+    return tuple(findings)
+
+
+def check_coverage(
+    statement: Statement, *, needed: Iterable[PackagePath], unsigned: frozenset[PackagePath]
+) -> tuple[Finding, ...]:
+    """A finding for each file that is loaded but that the signature leaves out on purpose.
+
+    A properly signed statement may ignore paths. One that ignores the model, its weights or the manifest
+    would be a valid signature over nothing that matters.
+    """
+    return tuple(
+        Finding(
+            code=IGNORED,
+            outcome=Outcome.FAIL,
+            message=f"the signature leaves out {path}, which is loaded",
+            where=str(path),
+            expected=f"{path} among the signed files",
+            found=f"ignore_paths: {', '.join(statement.ignore_paths[:8])}"
+            if path not in unsigned
+            else "unsigned_files of the policy",
+            hint="sign again without ignoring this file",
+        )
+        for path in needed
+        if path in unsigned or is_ignored(path, ignored=statement.ignore_paths)
+    )
+
+
+def compare_with_manifest(
+    manifest: Manifest, content: Content, *, unverified: frozenset[PackagePath] = frozenset()
+) -> tuple[Finding, ...]:
+    """Every way in which the content is not what the manifest lists; the manifest itself is not in its own list."""
+    findings = []
+    listed = {entry.path: entry for entry in manifest.files}
+    for path, entry in listed.items():
+        seen = content.get(path)
+        if seen is None:
+            findings.append(_missing(path))
+        elif seen.digests.get(entry.digest.algorithm) != entry.digest or seen.size != entry.size:
+            findings.append(_changed(path, expected=entry.digest, found=seen.digests.get(entry.digest.algorithm)))
+    findings.extend(
+        _extra(path) for path in content if path not in listed and str(path) != MANIFEST_NAME and path not in unverified
+    )
+    return tuple(findings)
+
+
+def merge(*groups: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings without repeats: the first about one code and place stands for all."""
+    seen: dict[tuple[str, str, Outcome], Finding] = {}
+    for group in groups:
+        for finding in group:
+            seen.setdefault((finding.code, finding.where, finding.outcome), finding)
+    return tuple(seen.values())
+
+
+def _changed(path: PackagePath, *, expected: Digest, found: Digest | None) -> Finding:
+    return Finding(
+        code=CHANGED,
+        outcome=Outcome.FAIL,
+        message=f"{path} is not the file that was signed",
+        where=str(path),
+        expected=str(expected),
+        found="no digest" if found is None else str(found),
+        hint="get the package again from its source; if the change was meant, pack and sign a new version",
+    )
+
+
+def _missing(path: PackagePath) -> Finding:
+    return Finding(
+        code=MISSING,
+        outcome=Outcome.FAIL,
+        message=f"{path} was signed and is not there",
+        where=str(path),
+        expected=str(path),
+        found="nothing",
+        hint="get the package again from its source",
+    )
+
+
+def _extra(path: PackagePath) -> Finding:
+    return Finding(
+        code=EXTRA,
+        outcome=Outcome.FAIL,
+        message=f"{path} is there and was not signed",
+        where=str(path),
+        expected="nothing",
+        found=str(path),
+        hint="remove the file, or pack and sign a new version with it (--include)",
+    )

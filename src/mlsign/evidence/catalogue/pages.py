@@ -1,0 +1,25 @@
+"""All finding codes and their pages, the ones under ``docs/findings`` and those of ``mlsign explain``."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from mlsign.evidence.catalogue import model, package, policy, sandbox, signatures
+from mlsign.evidence.catalogue.entry import CodeEntry
+
+ENTRIES: Final = MappingProxyType(
+    {
+        entry.code: entry
+        for family in (package.ENTRIES, signatures.ENTRIES, model.ENTRIES, policy.ENTRIES, sandbox.ENTRIES)
+        for entry in sorted(family, key=lambda entry: entry.code)
+    }
+)
+
+
+def render_page(entry: CodeEntry) -> str:
+    """One page in Markdown."""
+    return (
+        f"# {entry.code}: {entry.title}\n\n{entry.meaning}\n\n"
+        f"## How it is abused\n\n{entry.abuse}\n\n## What to do\n\n{entry.action}\n"
+    )

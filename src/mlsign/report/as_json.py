@@ -1,0 +1,171 @@
+"""Reports as JSON, after ``schemas/report.v1.schema.json``."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from mlsign.actions.inspect import Inspection
+from mlsign.actions.verify import Report
+from mlsign.errors import MlsignError
+from mlsign.evidence.findings import Finding
+from mlsign.evidence.record import SignatureRecord
+from mlsign.interface import TypeSpec, ValueSpec
+from mlsign.onnx.summary import ModelSummary
+
+SCHEMA = "mlsign/report/v1"
+INSPECTION_SCHEMA = "mlsign/inspection/v1"
+ERROR_SCHEMA = "mlsign/error/v1"
+
+
+def render_report(report: Report) -> str:
+    """The whole report; findings that passed are in it too."""
+    evidence, decision = report.evidence, report.decision
+    manifest = evidence.manifest
+    return _dump(
+        {
+            "schema": SCHEMA,
+            "decision": decision.verdict.value,
+            "mode": decision.mode.value,
+            "path": report.path,
+            "package": {
+                "name": None if manifest is None else manifest.name,
+                "version": None if manifest is None else manifest.version.text,
+                "digest": None if evidence.digest is None else str(evidence.digest),
+                "license": None if manifest is None else manifest.license,
+            },
+            "policy": {"name": report.policy.name, "digest": str(report.policy.digest)},
+            "now": _time(report.now),
+            "signers": [_signer(group.name, record) for group in decision.met for record in group.signatures],
+            "signatures": [_signature(record) for record in evidence.signatures],
+            "findings": [_finding(finding) for finding in decision.findings],
+            "model": None if evidence.summary is None else _summary(evidence.summary),
+            "unverified": list(evidence.unverified),
+        }
+    )
+
+
+def render_inspection(inspection: Inspection) -> str:
+    """What ``mlsign inspect`` found."""
+    manifest = inspection.manifest
+    return _dump(
+        {
+            "schema": INSPECTION_SCHEMA,
+            "path": inspection.path,
+            "package": None
+            if manifest is None
+            else {
+                "name": manifest.name,
+                "version": manifest.version.text,
+                "license": manifest.license,
+                "description": manifest.description,
+            },
+            "model_path": inspection.model_path,
+            "model_bytes": inspection.model_bytes,
+            "model": _summary(inspection.summary),
+            "files": [{"path": str(f.path), "size": f.size} for f in inspection.files],
+            "claimed_signers": [
+                {"bundle": s.bundle, "method": s.method, "key_hint": s.key_hint, "subject": s.subject, "problem": s.problem}
+                for s in inspection.signers
+            ],
+        }
+    )
+
+
+def render_error(error: MlsignError) -> str:
+    """An error as JSON, for callers that asked for JSON and got no report."""
+    return _dump(
+        {
+            "schema": ERROR_SCHEMA,
+            "code": error.code,
+            "message": error.message,
+            "where": error.where,
+            "expected": error.expected,
+            "found": error.found,
+            "hint": error.hint,
+        }
+    )
+
+
+def _dump(value: dict[str, Any]) -> str:
+    # ASCII only: a bidirectional override in a file name stays an escape in every log and terminal.
+    return json.dumps(value, indent=2, ensure_ascii=True) + "\n"
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {
+        "code": finding.code,
+        "outcome": finding.outcome.value,
+        "message": finding.message,
+        "where": finding.where,
+        "expected": finding.expected,
+        "found": finding.found,
+        "cause": finding.cause,
+        "hint": finding.hint,
+    }
+
+
+def _signer(group: str, record: SignatureRecord) -> dict[str, Any]:
+    return {
+        "group": group,
+        "identity": None if record.identity is None else record.identity.describe(),
+        "method": None if record.method is None else record.method.value,
+        "time": _time(record.times[0]) if record.times else None,
+        "bundle": record.bundle,
+    }
+
+
+def _signature(record: SignatureRecord) -> dict[str, Any]:
+    return {
+        "bundle": record.bundle,
+        "standing": record.standing.value,
+        "method": None if record.method is None else record.method.value,
+        "identity": None if record.identity is None else record.identity.describe(),
+        "reasons": [_finding(reason) for reason in record.reasons],
+    }
+
+
+def _type(spec: TypeSpec) -> dict[str, Any]:
+    out: dict[str, Any] = {"kind": spec.kind.value}
+    if spec.element:
+        out["element"] = spec.element
+    if spec.shape is not None:
+        out["shape"] = list(spec.shape)
+    if spec.inner is not None:
+        out["inner"] = _type(spec.inner)
+    return out
+
+
+def _value(value: ValueSpec) -> dict[str, Any]:
+    return {"name": value.name, "type": _type(value.type)}
+
+
+def _summary(summary: ModelSummary) -> dict[str, Any]:
+    return {
+        "ir_version": summary.ir_version,
+        "producer": {"name": summary.producer_name, "version": summary.producer_version},
+        "opset_imports": [{"domain": o.domain, "version": o.version} for o in summary.opsets],
+        "operators": [{"domain": u.operator.domain, "name": u.operator.name, "count": u.count} for u in summary.operators],
+        "functions": [{"domain": f.domain, "name": f.name} for f in summary.functions],
+        "function_calls": [
+            {"domain": u.operator.domain, "name": u.operator.name, "count": u.count} for u in summary.function_calls
+        ],
+        "inputs": [_value(value) for value in summary.inputs],
+        "outputs": [_value(value) for value in summary.outputs],
+        "nodes": summary.node_count,
+        "graphs": summary.graph_count,
+        "depth": summary.graph_depth,
+        "parameters": summary.parameter_count,
+        "parameter_bytes": summary.parameter_bytes,
+        "external": [
+            {"name": t.name, "location": t.location, "offset": t.offset, "length": t.length, "size": t.size}
+            for t in summary.external
+        ],
+        "metadata_keys": list(summary.metadata_keys),
+        "problems": [{"code": p.code, "message": p.message, "where": p.where} for p in summary.problems],
+    }

@@ -1,0 +1,237 @@
+"""Reports as text that one likes to read: the verdict first, then why, then everything else."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from mlsign.actions.inspect import Inspection
+from mlsign.actions.verify import Report
+from mlsign.errors import shown
+from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.record import SignatureRecord, Standing
+from mlsign.interface import OperatorUse, ValueSpec
+from mlsign.onnx.summary import ModelSummary
+from mlsign.policy.model import Mode, Verdict
+
+_MARKS = {Outcome.PASS: ("✓", "green"), Outcome.FAIL: ("✗", "bold red"), Outcome.UNKNOWN: ("?", "bold yellow")}
+_MANY = 12
+_LONG = 600
+
+
+def size(count: int) -> str:
+    """Bytes in the largest unit that leaves a number of one to three digits: ``6.2 kB``, ``1.5 GB``."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def render_report(report: Report, *, width: int, color: bool) -> str:
+    """The report for a terminal of ``width`` columns, without colour codes unless ``color``."""
+    out = _Page(width=width, color=color)
+    _headline(out, report)
+    facts = out.facts()
+    _package_facts(facts, report)
+    if report.evidence.summary is not None:
+        _model_facts(facts, report.evidence.summary)
+    out.show(facts)
+    wrong = [f for f in report.decision.findings if f.outcome is not Outcome.PASS]
+    passed = [f for f in report.decision.findings if f.outcome is Outcome.PASS]
+    if wrong:
+        out.heading("Refused because" if report.decision.mode is Mode.ENFORCE else "Would be refused because")
+        for finding in wrong:
+            _finding(out, finding)
+    if passed:
+        out.heading("In order")
+        for finding in passed:
+            out.line(_mark(finding), Text(f" {finding.code}  ", style="dim"), Text(_words(finding.message)))
+    idle = [s for s in report.evidence.signatures if s.standing is Standing.REJECTED]
+    if idle and report.decision.verdict is Verdict.ALLOW:
+        out.heading("Signatures that were not counted")
+        for record in idle:
+            out.line(Text(f"· {shown(record.bundle)}: "), Text(_words("; ".join(reason.message for reason in record.reasons))))
+    if report.evidence.unverified:
+        out.heading("In the folder but covered by no signature, and never loaded")
+        for name in report.evidence.unverified[:_MANY]:
+            out.line(Text(f"· {shown(name)}"))
+        if len(report.evidence.unverified) > _MANY:
+            out.line(Text(f"· and {len(report.evidence.unverified) - _MANY} more"))
+    if wrong:
+        out.blank()
+        out.line(Text(f"mlsign explain {wrong[0].code} says more about a code.", style="dim"))
+    return out.text()
+
+
+def render_inspection(inspection: Inspection, *, width: int, color: bool) -> str:
+    """What ``mlsign inspect`` found."""
+    out = _Page(width=width, color=color)
+    manifest = inspection.manifest
+    name = f"{manifest.name} {manifest.version}" if manifest else shown(inspection.model_path)
+    out.line(Text(name, style="bold"))
+    facts = out.facts()
+    if manifest is not None:
+        for label, value in (("Licence", manifest.license), ("About", manifest.description)):
+            if value:
+                facts.add_row(label, shown(value))
+    _model_facts(facts, inspection.summary)
+    facts.add_row("Size", f"{size(inspection.model_bytes)} model file, {size(sum(f.size for f in inspection.files))} in all")
+    if len(inspection.files) > 1:
+        _rows(facts, "Files", [f"{f.path}  {size(f.size)}" for f in inspection.files])
+    _rows(
+        facts,
+        "Signatures",
+        [
+            f"claims to be by key {s.key_hint[:16] or '(no hint)'}…, over {shown(s.subject)}"
+            if not s.problem
+            else shown(s.problem)
+            for s in inspection.signers
+        ],
+    )
+    out.show(facts)
+    if inspection.signers:
+        out.line(Text("Claims are not checked here; mlsign verify checks them.", style="dim"))
+    if inspection.summary.problems:
+        out.heading("Problems")
+        for problem in inspection.summary.problems:
+            out.line(Text("✗", style="bold red"), Text(f" {problem.code}  ", style="bold"), Text(_words(problem.message)))
+            if problem.where:
+                out.detail("where", _words(problem.where))
+    return out.text()
+
+
+class _Page:
+    """A page of text under construction."""
+
+    def __init__(self, *, width: int, color: bool) -> None:
+        self._buffer = io.StringIO()
+        self._console = Console(
+            file=self._buffer,
+            width=max(60, min(width, 120)),
+            force_terminal=color,
+            color_system="standard" if color else None,
+            no_color=not color,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+    def line(self, *parts: Text) -> None:
+        self._console.print(Padding(Text.assemble(*parts), (0, 0, 0, 2)))
+
+    def detail(self, label: str, value: str) -> None:
+        self._console.print(Padding(Text.assemble((f"{label:<9}", "dim"), value), (0, 0, 0, 14)), soft_wrap=True)
+
+    def heading(self, text: str) -> None:
+        self.blank()
+        self._console.print(Padding(Text(text, style="bold"), (0, 0, 0, 2)))
+
+    def blank(self) -> None:
+        self._console.print()
+
+    def facts(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", no_wrap=True, min_width=10)
+        table.add_column(overflow="fold")
+        return table
+
+    def show(self, table: Table) -> None:
+        self._console.print(Padding(table, (1, 0, 0, 2)))
+
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self._buffer.getvalue().split("\n"))
+
+
+def _headline(out: _Page, report: Report) -> None:
+    verdict = report.decision.verdict
+    manifest = report.evidence.manifest
+    name = f"{manifest.name} {manifest.version}" if manifest else shown(report.path)
+    allowed = verdict is Verdict.ALLOW
+    words = "is allowed" if allowed else "is DENIED"
+    out.line(
+        Text("✓ " if allowed else "✗ ", style="bold green" if allowed else "bold red"),
+        Text(name, style="bold"),
+        Text(f" {words}", style="bold green" if allowed else "bold red"),
+        Text(f" by the policy {report.policy.name}"),
+    )
+    if report.decision.mode is Mode.AUDIT:
+        out.line(Text("Audit mode: this policy reports and stops nothing.", style="bold yellow"))
+
+
+def _package_facts(facts: Table, report: Report) -> None:
+    evidence = report.evidence
+    if evidence.digest is not None:
+        facts.add_row("Digest", str(evidence.digest))
+    if evidence.manifest is not None:
+        total = sum(entry.size for entry in evidence.manifest.files)
+        facts.add_row("Content", f"{len(evidence.manifest.files)} files and the manifest, {size(total)}")
+        if evidence.manifest.license:
+            facts.add_row("Licence", shown(evidence.manifest.license))
+    met = [(group.name, record) for group in report.decision.met for record in group.signatures]
+    _rows(facts, "Signed by", [_signer(name, record) for name, record in met] or ["nobody this policy trusts"])
+
+
+def _signer(group: str, record: SignatureRecord) -> str:
+    identity = record.identity.describe() if record.identity is not None else {}
+    return f"{shown(group)}: {identity.get('kind', '')} key {identity.get('key', '')}"
+
+
+def _model_facts(facts: Table, summary: ModelSummary) -> None:
+    opsets = ", ".join(f"{shown(o.domain)} {o.version}" for o in summary.opsets)
+    producer = " ".join(shown(part) for part in (summary.producer_name, summary.producer_version) if part)
+    facts.add_row("Model", f"ONNX IR {summary.ir_version}, opset {opsets}" + (f", written by {producer}" if producer else ""))
+    _rows(facts, "Takes", [_value(v) for v in summary.inputs])
+    _rows(facts, "Gives", [_value(v) for v in summary.outputs])
+    facts.add_row("Operators", _operators(summary.operators, summary.node_count))
+    if summary.functions:
+        facts.add_row("Functions", ", ".join(shown(f) for f in summary.functions[:_MANY]))
+    external = f", {len(summary.external)} tensors in other files" if summary.external else ""
+    facts.add_row("Weights", f"{summary.parameter_count:,} parameters, {size(summary.parameter_bytes)}{external}")
+
+
+def _operators(uses: tuple[OperatorUse, ...], nodes: int) -> str:
+    ordered = sorted(uses, key=lambda use: (-use.count, use.operator))
+    names = ", ".join(f"{shown(use.operator)} x{use.count}" for use in ordered[:_MANY])
+    more = f" and {len(ordered) - _MANY} more" if len(ordered) > _MANY else ""
+    return f"{len(ordered)} in {nodes:,} nodes: {names}{more}" if ordered else f"none in {nodes} nodes"
+
+
+def _value(value: ValueSpec) -> str:
+    return f"{shown(value.name)}: {shown(value.type)}"
+
+
+def _rows(facts: Table, label: str, lines: Iterable[str]) -> None:
+    every = list(lines)
+    for index, line in enumerate(every[:_MANY]):
+        facts.add_row(label if index == 0 else "", line)
+    if len(every) > _MANY:
+        facts.add_row("", f"and {len(every) - _MANY} more")
+
+
+def _mark(finding: Finding) -> Text:
+    mark, style = _MARKS[finding.outcome]
+    return Text(mark, style=style)
+
+
+def _finding(out: _Page, finding: Finding) -> None:
+    out.line(_mark(finding), Text(f" {finding.code}  ", style="bold"), Text(_words(finding.message)))
+    for label, value in (
+        ("where", finding.where if finding.where not in finding.message else ""),
+        ("expected", finding.expected),
+        ("found", finding.found),
+        ("do", finding.hint),
+    ):
+        if value:
+            out.detail(label, _words(value))
+
+
+def _words(text: str) -> str:
+    """Foreign text in a finding was escaped where it came in; here is the second wall before the terminal."""
+    return shown(text, limit=_LONG)
