@@ -75,7 +75,7 @@ LATER_FIELDS: Final = {
 }
 """Fields of the whole design that this version does not enforce, and therefore refuses."""
 
-MAX_REVOKED: Final = 10_000
+MAX_REVOKED: Final = 2_000
 MAX_UNSIGNED_FILES: Final = 256
 MAX_THREADS: Final = 256
 MAX_SECONDS: Final = 24 * 3600.0

@@ -31,8 +31,8 @@ from mlsign.errors import InputError, shown
 from mlsign.limits import DEFAULT, Limits
 
 MAX_DEPTH: Final = 32
-MAX_NODES: Final = 60_000
-"""Keys, values and collections of one policy; ten thousand revoked packages are fifty thousand."""
+MAX_NODES: Final = 20_000
+"""Keys, values and collections of one policy; two thousand revoked packages are ten thousand."""
 MAX_LINE_CHARS: Final = 4096
 """A longer line is nothing a person reviews, and the scanner is quadratic in the length of some tokens."""
 

@@ -1,0 +1,417 @@
+"""Policies, good and bad: what the decoder says, and that the schema never disagrees about what it can see."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from mlsign.digest import Algorithm, Digest, sha256
+from mlsign.errors import InputError
+from mlsign.identity import KeyIdentity
+from mlsign.interface import OperatorId
+from mlsign.policy import decode
+from mlsign.policy.decode import PolicyDocument, decode_policy
+from mlsign.policy.model import (
+    CustomDomains,
+    ExternalData,
+    Isolation,
+    KeylessRequirement,
+    KeyRequirement,
+    ManifestMode,
+    Mode,
+    RevokedFile,
+    RevokedPackage,
+    RevokedRelease,
+    SandboxSettings,
+    SubjectKind,
+)
+from mlsign.version import decode_version
+
+ROOT = Path(__file__).resolve().parents[3]
+SCHEMA = json.loads((ROOT / "schemas" / "policy.v1.schema.json").read_text())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+Sets = Mapping[str, frozenset[OperatorId]]
+HEX = "ab" * 32
+
+MINIMAL = """\
+apiVersion: mlsign/v1
+kind: Policy
+name: minimal
+signers: [{name: release, require: 1, any: [{key: release.pub}]}]
+operators: {allow: [inference-v1]}
+"""
+
+
+def decoded(text: str, sets: Sets) -> PolicyDocument:
+    return decode_policy(text.encode(), name="policy.yaml", operator_sets=sets)
+
+
+def schema_accepts(text: str) -> bool:
+    loaded: Any = YAML(typ="safe", pure=True).load(text)
+    return VALIDATOR.is_valid(loaded)
+
+
+def test_the_whole_policy_is_decoded(text: str, sets: Sets, key: Callable[[str], KeyIdentity]) -> None:
+    document = decoded(text, sets)
+    assert document.key_references == ("keys/a.pub", "keys/b.pub")
+    policy = document.bind({"keys/a.pub": key("a"), "keys/b.pub": key("b"), "other": key("c")})
+    assert (policy.name, policy.description, policy.digest) == ("production", "for tests", sha256(text.encode()))
+    assert (policy.manifest, policy.mode) == (ManifestMode.REQUIRED, Mode.ENFORCE)
+    (group,) = policy.signers
+    assert (group.name, group.require) == ("release", 1)
+    assert group.any == (
+        KeyRequirement(reference="keys/a.pub", identity=key("a")),
+        KeyRequirement(reference="keys/b.pub", identity=key("b")),
+    )
+    assert policy.digests == {Algorithm.SHA256, Algorithm.BLAKE3}
+    assert policy.operators.allow == {OperatorId("ai.onnx", n) for n in ("Gemm", "Relu", "Add")}
+    assert policy.operators.deny == {OperatorId("ai.onnx", "Loop")}
+    assert policy.operators.custom_domains is CustomDomains.DENY
+    opset = policy.model.opset["ai.onnx"]
+    assert (opset.minimum, opset.maximum, opset.text) == (13, 24, ">=13,<=24")
+    assert (policy.model.max_nodes, policy.model.max_parameter_bytes) == (100, 1024)
+    assert policy.model.external_data is ExternalData.PACKAGED
+    assert policy.minimum_version == decode_version("1.2.0")
+    assert policy.revoked == (
+        RevokedPackage(digest=Digest(algorithm=Algorithm.SHA256, value=b"\xee" * 32), reason="bad labels"),
+    )
+    assert policy.sandbox == SandboxSettings()
+    assert [str(path) for path in policy.unsigned_files] == ["model.sig"]
+
+
+def test_what_is_left_out_gets_the_strict_reading(sets: Sets) -> None:
+    document = decoded(MINIMAL, sets)
+    assert (document.manifest, document.mode) == (ManifestMode.REQUIRED, Mode.ENFORCE)
+    assert document.digests == {Algorithm.SHA256, Algorithm.BLAKE3}
+    assert document.operators.custom_domains is CustomDomains.DENY
+    assert (document.model.max_nodes, document.model.max_parameter_bytes, dict(document.model.opset)) == (None, None, {})
+    assert (document.minimum_version, document.revoked, document.unsigned_files) == (None, (), ())
+    assert document.description == ""
+
+
+# What to add to or put in place of a line of the minimal policy.
+GOOD = {
+    "minimal": "",
+    "optional manifest": "manifest: optional",
+    "audit": "mode: audit",
+    "one digest": "digests: [blake2b]",
+    "digest twice": "digests: [sha256, sha256]",
+    "deny set and domain": 'operators: {allow: [inference-v1], deny: [control-flow-v1, "com.acme:*"]}',
+    "custom operator": "operators: {allow: ['com.acme:Op']}",
+    "custom domain": "operators: {allow: ['com.acme:*'], custom_domains: allow}",
+    "nothing denied": "operators: {allow: [inference-v1], deny: []}",
+    "empty model": "model: {}",
+    "ranges": 'model: {opset: {ai.onnx: ">=13", ai.onnx.ml: "==3", com.acme: "> 1, < 4"}}',
+    "no parameters": "model: {max_parameter_bytes: 0, external_data: deny}",
+    "bytes": "model: {max_parameter_bytes: 17B}",
+    "empty sandbox": "sandbox: {}",
+    "sandbox": "sandbox: {memory: 67108864, cpu: 500ms, wall: 2m, threads: 1, isolation: full}",
+    "hours": "sandbox: {wall: 24h}",
+    "nothing revoked": "revoked: []",
+    "revoked": f"revoked: [{{name: fraud, reason: x}}, {{name: fraud, version: 1.0.0, reason: x}}, {{file: 'blake3:{HEX}', reason: x}}, "
+    f"{{file: ['sha256:{HEX}', 'blake3:{HEX}'], reason: x}}]",
+    "pre-release": "versions: {minimum: 1.0.0-rc.1}",
+    "no unsigned files": "unsigned_files: []",
+    "unsigned files": "unsigned_files: [b/model.sig, a.txt, a.txt]",
+    "described": "description: |\n  two\n  lines\n",
+    "keyless": "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://id.example, subject: a@b.example}}]}]",
+    "pattern": "signers: [{name: r, require: 3, any: [{keyless: {issuer: https://id.example/x, subject: {pattern: '*@b.example'}}}]}]",
+    "url pattern": "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://id.example, subject: {pattern: 'https://git.example/acme/*'}}}]}]",
+    "quoted words": "name: 'yes'",
+    "plain words": "name: yes",
+}
+
+# The change, the code, a part of the message, and whether the schema can see it too.
+BAD: dict[str, tuple[str, str, str, bool]] = {
+    "not a map": ("!", "policy.type", "is a list, expected a map", True),
+    "no api version": ("-apiVersion", "policy.missing", "apiVersion is missing from the policy", True),
+    "other api version": ("apiVersion: mlsign/v2", "policy.version", "is not mlsign/v1", True),
+    "other kind": ("kind: policy", "policy.version", "is not Policy", True),
+    "no name": ("-name", "policy.missing", "name is missing", True),
+    "empty name": ("name: ''", "policy.length", "has 0 characters", True),
+    "long name": (f"name: {'x' * 129}", "policy.length", "has 129 characters", True),
+    "name is a number": ("name: 12", "policy.type", "is an integer, expected a string", True),
+    "name is nothing": ("name:", "policy.type", "is null, expected a string", True),
+    "name is a list": ("name: [x]", "policy.type", "is a list, expected a string", True),
+    "typo": ("operatorz: {allow: [x]}", "policy.unknown", "operatorz is not a field of a policy, line 6 column 1: did you mean operators", True),
+    "unknown": ("qqqqqq: 1", "policy.unknown", "qqqqqq is not a field of a policy", True),
+    "unsigned": ("unsigned: allow", "policy.unknown", "unsigned is not a field", True),
+    "manifest": ("manifest: yes", "policy.value", "is yes, expected required or optional", True),
+    "mode": ("mode: audits", "policy.value", "did you mean audit", True),
+    "no signers": ("-signers", "policy.missing", "signers is missing", True),
+    "nobody": ("signers: []", "policy.length", "has 0 elements", True),
+    "empty any": ("signers: [{name: r, require: 1, any: []}]", "policy.length", "has 0 elements", True),
+    "require none": ("signers: [{name: r, require: 0, any: [{key: k}]}]", "policy.range", "is 0, expected 1 to 256", True),
+    "require less": ("signers: [{name: r, require: -1, any: [{key: k}]}]", "policy.range", "is -1", True),
+    "require too many": ("signers: [{name: r, require: 2, any: [{key: k}]}]", "policy.signers.require", "can never be met", False),
+    "require twice the same": ("signers: [{name: r, require: 2, any: [{key: k}, {key: k}]}]", "policy.signers.require", "names 1 distinct", False),
+    "require is a boolean": ("signers: [{name: r, require: true, any: [{key: k}]}]", "policy.type", "expected an integer", True),
+    "require is left out": ("signers: [{name: r, any: [{key: k}]}]", "policy.missing", "require is missing from signers[0]", True),
+    "group twice": (
+        "signers: [{name: r, require: 1, any: [{key: k}]}, {name: r, require: 1, any: [{key: j}]}]",
+        "policy.signers.name",
+        "stands twice",
+        False,
+    ),
+    "signer typo": ("signers: [{name: r, require: 1, any: [{kex: k}]}]", "policy.unknown", "did you mean key", True),
+    "signer of no kind": ("signers: [{name: r, require: 1, any: [{}]}]", "policy.signers.method", "either key or keyless", True),
+    "signer of both kinds": (
+        "signers: [{name: r, require: 1, any: [{key: k, keyless: {issuer: https://i.example, subject: s}}]}]",
+        "policy.signers.method",
+        "not both",
+        True,
+    ),
+    "issuer": ("signers: [{name: r, require: 1, any: [{keyless: {issuer: http://i.example, subject: s}}]}]", "policy.signers.issuer", "https", True),
+    "issuer pattern": ("signers: [{name: r, require: 1, any: [{keyless: {issuer: 'https://*', subject: s}}]}]", "policy.signers.issuer", "https", True),
+    "subject with a star": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: 'a*'}}]}]",
+        "policy.signers.subject",
+        "compared as it stands",
+        True,
+    ),
+    "anybody": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: {pattern: '*'}}}]}]",
+        "policy.signers.subject",
+        "matches too much",
+        True,
+    ),
+    "anybody with an account": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: {pattern: 'https://github.com/*'}}}]}]",
+        "policy.signers.subject",
+        "matches too much",
+        True,
+    ),
+    "any owner of that name": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: {pattern: 'https://github.com/acme*'}}}]}]",
+        "policy.signers.subject",
+        "matches too much",
+        True,
+    ),
+    "any mail": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: {pattern: '*@*'}}}]}]",
+        "policy.signers.subject",
+        "matches too much",
+        True,
+    ),
+    "no digests": ("digests: []", "policy.length", "has 0 elements", True),
+    "weak digest": ("digests: [sha1]", "policy.value", "is sha1, expected sha256 or blake3 or blake2b", True),
+    "digest in capitals": ("digests: [SHA256]", "policy.value", "expected sha256", True),
+    "no operators": ("-operators", "policy.missing", "operators is missing", True),
+    "nothing allowed": ("operators: {allow: []}", "policy.length", "has 0 elements", True),
+    "allow left out": ("operators: {deny: []}", "policy.missing", "allow is missing from operators", True),
+    "all taken away": ("operators: {allow: [inference-v1], deny: [inference-v1]}", "policy.operators.empty", "takes away all", False),
+    "all taken away by domain": ("operators: {allow: [inference-v1], deny: ['ai.onnx:*']}", "policy.operators.empty", "takes away all", False),
+    "custom taken away": (
+        "operators: {allow: ['com.acme:*'], deny: ['com.acme:*'], custom_domains: allow}",
+        "policy.operators.empty",
+        "takes away all",
+        False,
+    ),
+    "set typo": ("operators: {allow: [inferance-v1]}", "policy.operators.set", "did you mean inference-v1", False),
+    "no such set": ("operators: {allow: ['*']}", "policy.operators.set", "is not an operator set", False),
+    "operator spelling": ("operators: {allow: ['ai.onnx:Ge mm']}", "policy.operators.spelling", "does not name an operator", False),
+    "empty domain": ("operators: {allow: [':Gemm']}", "policy.operators.spelling", "does not name an operator", False),
+    "odd domain": ("operators: {allow: ['ai onnx:Gemm']}", "policy.operators.spelling", "is not a domain", False),
+    "odd whole domain": ("operators: {allow: ['*:*']}", "policy.operators.spelling", "does not name an operator", False),
+    "all of onnx": ("operators: {allow: ['ai.onnx:*']}", "policy.operators.domain", "every operator of a standard domain", False),
+    "all of onnx by a switch": (
+        "operators: {allow: ['ai.onnx.ml:*'], custom_domains: allow}",
+        "policy.operators.domain",
+        "every operator of a standard domain",
+        False,
+    ),
+    "custom domain unasked": ("operators: {allow: ['com.acme:*']}", "policy.operators.domain", "while custom_domains is deny", False),
+    "custom without names": (
+        "operators: {allow: [inference-v1], custom_domains: allow}",
+        "policy.operators.custom_domains",
+        "names no whole domain",
+        False,
+    ),
+    "opset spelling": ("model: {opset: {ai.onnx: '13-24'}}", "policy.model.opset", "write it as >=13,<=24", True),
+    "opset number": ("model: {opset: {ai.onnx: 13}}", "policy.type", "is an integer", True),
+    "opset leaves none": ("model: {opset: {ai.onnx: '>=24,<13'}}", "policy.model.opset", "leaves no version", False),
+    "opset of the empty domain": ("model: {opset: {'': '>=13'}}", "policy.model.opset", "the standard one is ai.onnx", True),
+    "opset of nothing": ("model: {opset: {}}", "policy.length", "has 0 entries", True),
+    "opset is a list": ("model: {opset: []}", "policy.type", "is a list, expected a map", True),
+    "no nodes": ("model: {max_nodes: 0}", "policy.range", "is 0", True),
+    "nodes with underscore": ("model: {max_nodes: 1_0}", "policy.type", "is 1_0, expected an integer in plain decimal", False),
+    "nodes in octal": ("model: {max_nodes: 017}", "policy.type", "is 017", False),
+    "nodes in hex": ("model: {max_nodes: 0x1f}", "policy.type", "is 0x1f", False),
+    "nodes in quotes": ("model: {max_nodes: '10'}", "policy.type", "expected an integer", True),
+    "nodes with plus": ("model: {max_nodes: +10}", "policy.type", "is +10", False),
+    "too many digits": (f"model: {{max_nodes: {'9' * 3000}}}", "policy.range", "expected 1 to", False),
+    "nodes as a fraction": ("model: {max_nodes: 1.0}", "policy.type", "is 1.0", False),
+    "decimal unit": ("model: {max_parameter_bytes: 20GB}", "policy.unit", "is 20GB, expected bytes as 512MiB or 20GiB", True),
+    "too large": ("model: {max_parameter_bytes: 999999TiB}", "policy.range", "bytes, expected 0 to", False),
+    "negative bytes": ("model: {max_parameter_bytes: -1}", "policy.range", "is -1", True),
+    "bytes of a list": ("model: {max_parameter_bytes: []}", "policy.type", "is a list, expected an integer", True),
+    "external": ("model: {external_data: allow}", "policy.value", "expected packaged or deny", True),
+    "version number": ("versions: {minimum: 1.2}", "policy.type", "is a number, expected a string", True),
+    "version spelling": ("versions: {minimum: v1.2.0}", "policy.versions", "is not a version", False),
+    "no version": ("versions: {}", "policy.missing", "minimum is missing", True),
+    "rollback": ("versions: {minimum: 1.0.0, rollback: deny}", "policy.unsupported", "not enforced by this version", True),
+    "revoked without reason": (f"revoked: [{{digest: 'sha256:{HEX}'}}]", "policy.missing", "reason is missing", True),
+    "revoked nothing": ("revoked: [{reason: x}]", "policy.revoked", "exactly one of digest, file and name", True),
+    "revoked both": (f"revoked: [{{digest: 'sha256:{HEX}', name: x, reason: x}}]", "policy.revoked", "exactly one", True),
+    "revoked version alone": (f"revoked: [{{digest: 'sha256:{HEX}', version: 1.0.0, reason: x}}]", "policy.revoked", "a version without a name", True),
+    "revoked short digest": ("revoked: [{digest: 'sha256:abcd', reason: x}]", "policy.revoked", "is not a sha256 digest", True),
+    "revoked package by blake3": (f"revoked: [{{digest: 'blake3:{HEX}', reason: x}}]", "policy.revoked", "is not a sha256 digest", True),
+    "revoked file by sha1": (f"revoked: [{{file: 'sha1:{HEX}', reason: x}}]", "policy.revoked", "is not a digest algorithm", True),
+    "revoked two files": (
+        f"revoked: [{{file: ['sha256:{HEX}', 'sha256:{'cd' * 32}'], reason: x}}]",
+        "policy.revoked",
+        "two digests by one algorithm",
+        False,
+    ),
+    "no threads": ("sandbox: {threads: 0}", "policy.range", "is 0, expected 1 to 256", True),
+    "no memory": ("sandbox: {memory: 1MiB}", "policy.range", "is 1048576 bytes", False),
+    "no time": ("sandbox: {cpu: 0s}", "policy.unit", "expected a duration", True),
+    "time without unit": ("sandbox: {cpu: 10}", "policy.unit", "is 10, expected a duration as 500ms, 10s or 2m", True),
+    "time of a list": ("sandbox: {cpu: []}", "policy.unit", "is a list", True),
+    "time without end": ("sandbox: {wall: 25h}", "policy.range", "allowed are 86400", False),
+    "isolation": ("sandbox: {isolation: none}", "policy.value", "expected full or available", True),
+    "unsigned file outside": ("unsigned_files: [../x]", "policy.unsigned_files", "leaves the package", False),
+    "unsigned manifest": ("unsigned_files: [mlsign.json]", "policy.unsigned_files", "cannot be left unsigned", False),
+    "unsigned manifest in capitals": ("unsigned_files: [MLSIGN.json]", "policy.unsigned_files", "cannot be left unsigned", False),
+    "unsigned signature": ("unsigned_files: [signatures/x.json]", "policy.unsigned_files", "cannot be left unsigned", False),
+    **{
+        f"later {name}": (f"{name}: {{}}", "policy.unsupported", f"{name} ({words}) is not enforced by this version", True)
+        for name, words in decode.LATER_FIELDS.items()
+    },
+}
+
+
+def changed(change: str) -> str:
+    """The minimal policy with one line put in place of the one that has the same field, added, or taken out."""
+    if change == "!":
+        return "[]"
+    field = change.lstrip("-").partition(":")[0]
+    lines = [line for line in MINIMAL.splitlines() if line.partition(":")[0] != field]
+    return "\n".join(lines if change.startswith("-") else [*lines, change]) + "\n"
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good_policies_are_taken_by_decoder_and_schema(name: str, sets: Sets) -> None:
+    text = changed(GOOD[name])
+    assert isinstance(decoded(text, sets), PolicyDocument)
+    assert schema_accepts(text)
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_policies_are_refused_and_the_schema_refuses_what_it_can_see(name: str, sets: Sets) -> None:
+    change, code, part, seen_by_schema = BAD[name]
+    text = changed(change)
+    with pytest.raises(InputError) as caught:
+        decoded(text, sets)
+    error = caught.value
+    assert error.code == code
+    assert part in error.message
+    assert "line " in error.message
+    assert error.where.startswith("policy.yaml:")
+    assert schema_accepts(text) is not seen_by_schema
+
+
+def test_a_typo_is_told_with_line_field_and_nearest_name(text: str, sets: Sets) -> None:
+    with pytest.raises(InputError) as caught:
+        decoded(text.replace("operators:", "operatorz:"), sets)
+    error = caught.value
+    assert error.message == "operatorz is not a field of a policy, line 13 column 1: did you mean operators"
+    assert error.where == "policy.yaml:13:1 operatorz"
+    assert error.hint == "did you mean operators"
+    with pytest.raises(InputError) as caught:
+        decoded(text.replace("  max_nodes", "  max_node"), sets)
+    assert caught.value.where == "policy.yaml:19:3 model.max_node"
+
+
+def test_what_this_version_does_not_enforce_is_never_ignored(sets: Sets) -> None:
+    with pytest.raises(InputError) as caught:
+        decoded(changed("golden: {required: true, replay: true}"), sets)
+    assert caught.value.message.startswith("golden (replay of test data) is not enforced by this version, so it is refused")
+    assert "nothing checks it" in caught.value.hint
+
+
+def test_hostile_names_do_not_reach_the_terminal(sets: Sets) -> None:
+    with pytest.raises(InputError) as caught:
+        decoded(changed('"\\e[2J\\u202e": 1'), sets)
+    assert caught.value.code == "policy.unknown"
+    assert "\x1b" not in str(caught.value)
+    assert "\u202e" not in str(caught.value)
+
+
+def test_requirements_and_revocations_keep_what_was_written(sets: Sets) -> None:
+    (group,) = decoded(changed(GOOD["pattern"]), sets).bind({}).signers
+    assert group.any == (
+        KeylessRequirement(issuer="https://id.example/x", subject="*@b.example", kind=SubjectKind.PATTERN),
+    )
+    (group,) = decoded(changed(GOOD["keyless"]), sets).bind({}).signers
+    assert group.any == (KeylessRequirement(issuer="https://id.example", subject="a@b.example", kind=SubjectKind.EXACT),)
+    digest = bytes.fromhex(HEX)
+    assert decoded(changed(GOOD["revoked"]), sets).revoked == (
+        RevokedRelease(name="fraud", version=None, reason="x"),
+        RevokedRelease(name="fraud", version=decode_version("1.0.0"), reason="x"),
+        RevokedFile(digests=(Digest(algorithm=Algorithm.BLAKE3, value=digest),), reason="x"),
+        RevokedFile(
+            digests=(Digest(algorithm=Algorithm.SHA256, value=digest), Digest(algorithm=Algorithm.BLAKE3, value=digest)),
+            reason="x",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "minimum", "maximum"),
+    [(">=13,<=24", 13, 24), (">13,<24", 14, 23), ("==17", 17, 17), (">=1,>=5", 5, 2**31 - 1), ("<=9, <=7", 0, 7)],
+)
+def test_ranges(text: str, minimum: int, maximum: int, sets: Sets) -> None:
+    found = decoded(changed(f'model: {{opset: {{ai.onnx: "{text}"}}}}'), sets).model.opset["ai.onnx"]
+    assert (found.minimum, found.maximum) == (minimum, maximum)
+
+
+def test_units(sets: Sets) -> None:
+    sandbox = decoded(changed(GOOD["sandbox"]), sets).sandbox
+    assert sandbox == SandboxSettings(
+        memory_bytes=67108864, cpu_seconds=0.5, wall_seconds=120.0, threads=1, isolation=Isolation.FULL
+    )
+    assert decoded(changed("model: {max_parameter_bytes: 20GiB}"), sets).model.max_parameter_bytes == 20 * 2**30
+    assert decoded(changed("model: {max_parameter_bytes: 2TiB}"), sets).model.max_parameter_bytes == 2 * 2**40
+    assert decoded(changed("model: {max_parameter_bytes: 0}"), sets).model.max_parameter_bytes == 0
+
+
+def test_binding_needs_every_key(text: str, sets: Sets, key: Callable[[str], KeyIdentity]) -> None:
+    with pytest.raises(InputError) as caught:
+        decoded(text, sets).bind({"keys/a.pub": key("a")})
+    assert (caught.value.code, caught.value.found) == ("policy.signers.key", "keys/b.pub")
+    assert caught.value.where == "policy.yaml:11:14 signers[0]"
+
+
+def test_one_key_under_two_names_is_one_signer(text: str, sets: Sets, key: Callable[[str], KeyIdentity]) -> None:
+    document = decoded(text.replace("require: 1", "require: 2"), sets)
+    assert document.bind({"keys/a.pub": key("a"), "keys/b.pub": key("b")}).signers[0].require == 2
+    with pytest.raises(InputError) as caught:
+        document.bind({"keys/a.pub": key("a"), "keys/b.pub": key("a")})
+    assert caught.value.code == "policy.signers.require"
+
+
+def test_the_digest_is_of_the_bytes(sets: Sets) -> None:
+    assert decoded(MINIMAL + "# another word\n", sets).digest != decoded(MINIMAL, sets).digest
+
+
+def test_the_schema_names_the_fields_of_the_decoder_and_describes_every_one() -> None:
+    assert set(SCHEMA["properties"]) == set(decode.FIELDS)
+    assert set(SCHEMA["properties"]).isdisjoint(decode.LATER_FIELDS)
+    undescribed = []
+
+    def walk(node: Any, path: str) -> None:
+        for name, value in node.get("properties", {}).items():
+            if "description" not in value:
+                undescribed.append(f"{path}.{name}")
+            walk(value, f"{path}.{name}")
+        for value in (node.get("items"), *node.get("oneOf", ())):
+            if isinstance(value, dict):
+                walk(value, path)
+
+    walk(SCHEMA, "")
+    assert undescribed == []
