@@ -38,6 +38,7 @@ def decode_operator_set(data: bytes, *, where: str = "", limits: Limits = DEFAUL
     if not _NAME.fullmatch(name):
         raise fields.wrong(f"is {shown(name)}, expected words as in inference-v1", code="value", name="name", found=name)
     fields.optional("description", fields.text)
+    fields.optional("generated_from", fields.text)
     texts = fields.texts("operators", minimum=1, maximum=MAX_OPERATORS, length=256)
     fields.done()
     operators = frozenset(decode_operator(text, where=f"{where}.operators" if where else "operators") for text in texts)
