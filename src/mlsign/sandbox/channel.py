@@ -99,7 +99,7 @@ class Channel:
             view = memoryview(piece)
             while len(view) > 0:
                 try:
-                    view = view[self._sock.send(view, socket.MSG_NOSIGNAL) :]
+                    view = view[self._sock.send(view) :]
                 except BlockingIOError:
                     self._wait(select.POLLOUT, watch)
                 except OSError as err:

@@ -17,9 +17,9 @@ from typing import Final, NoReturn
 
 from mlsign.errors import JailError
 from mlsign.sandbox import kernel, landlock, rlimits, seccomp
+from mlsign.sandbox.layers import Layer
 from mlsign.sandbox.proof import prove_answers, prove_refusals
 from mlsign.sandbox.seccomp import CONTROL_FD, Mode
-from mlsign.sandbox.layers import Layer
 
 NOBODY: Final = 65534
 
@@ -60,7 +60,7 @@ def _required(name: str, err: Exception) -> JailError:
 
 
 def confine(plan: Plan) -> tuple[Layer, ...]:
-    """This process, or its only child, is confined for good; the layers and what they came to.
+    """Confines the process for good; the layers and what they came to.
 
     Returns in the confined process alone: the process that called becomes its keeper and never returns.
     Raises ``JailError`` (``sandbox.layer``, ``sandbox.proof``).
@@ -237,10 +237,11 @@ def _drop_capabilities() -> Layer:
 def _no_new_privs() -> Layer:
     try:
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-        if kernel.prctl(kernel.PR_GET_NO_NEW_PRIVS) != 1:
-            raise OSError(0, "it reads back as not set")
+        reads_back = kernel.prctl(kernel.PR_GET_NO_NEW_PRIVS)
     except OSError as err:
         raise _required("no_new_privs", err) from err
+    if reads_back != 1:
+        raise _required("no_new_privs", OSError(0, "it reads back as not set"))
     return _held("no_new_privs", "set")
 
 

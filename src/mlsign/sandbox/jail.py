@@ -63,24 +63,34 @@ class Jail:
     def start(cls, model: JailedModel, *, spec: JailSpec | None = None, allow_unsandboxed: bool = False) -> Self:
         """A worker that is confined as ``spec`` asks and has loaded the model.
 
+        ``allow_unsandboxed`` runs the same worker as a plain process where, and only where, the kernel cannot
+        confine it; ``layers`` then says so. It does not weaken ``Isolation.FULL``.
         Raises ``JailError``: ``sandbox.unavailable`` where the kernel cannot confine, ``sandbox.layer`` where a
         layer that was asked for is missing, ``sandbox.unsealed`` for files that can still change,
         ``sandbox.model.load`` for a model that onnxruntime refuses, and whatever a dying worker comes to.
         """
         spec = spec if spec is not None else JailSpec()
-        confined = _can_confine()
-        if not confined and not allow_unsandboxed:
+        may_fall_back = allow_unsandboxed and spec.isolation is not Isolation.FULL
+        if not _can_confine() and not may_fall_back:
             raise JailError(
                 f"{sys.platform} on {os.uname().machine} cannot confine a process, nothing is scored",
                 code="sandbox.unavailable",
                 hint="score on Linux on x86-64 or aarch64, or allow scoring without a sandbox explicitly",
             )
-        files = (model.model, *model.weights)
-        for file in files:
+        for file in (model.model, *model.weights):
             check_sealed(file)
-        if allow_unsandboxed:
-            confined = False
-        process = Process(pass_fds=tuple(file.fd for file in files), threads=spec.threads, confined=confined)
+        if _can_confine():
+            try:
+                return cls._start(model, spec, confined=True)
+            except JailError as err:
+                if err.code != "sandbox.layer" or not may_fall_back:
+                    raise
+        return cls._start(model, spec, confined=False)
+
+    @classmethod
+    def _start(cls, model: JailedModel, spec: JailSpec, *, confined: bool) -> Self:
+        fds = tuple(file.fd for file in (model.model, *model.weights))
+        process = Process(pass_fds=fds, threads=spec.threads, confined=confined)
         jail = cls(process, Channel(process.control, pidfd=process.pidfd), model, spec)
         try:
             jail._set_up(confined=confined)
@@ -97,12 +107,10 @@ class Jail:
             if confined:
                 self._process.meet_worker(watch.timeout())
                 self._channel.watch_process(self._process.pidfd)
-            self.layers = _decode_layers(self._answer(Kind.CONFINED, watch)) if confined else _open_layers()
-            if not confined:
-                self._answer(Kind.CONFINED, watch)
-            elif missing := missing_layers(self.layers, isolation=self._spec.isolation):
-                names = ", ".join(f"{layer.name} ({shown(layer.detail)})" for layer in missing)
-                raise JailError(f"not in force: {names}", code="sandbox.layer", where=missing[0].name, found=names)
+            reported = _decode_layers(self._answer(Kind.CONFINED, watch))
+            self.layers = reported if confined else _open_layers()
+            if confined:
+                _check_layers(self.layers, isolation=self._spec.isolation)
             self._request = 1
             self._channel.send(Kind.LOAD, 1, [protocol.encode_document(None)], watch)
             _check_interface(self._answer(Kind.READY, watch), self._model)
@@ -232,6 +240,13 @@ def _task(model: JailedModel, spec: JailSpec, *, confined: bool) -> JsonValue:
     }
 
 
+def _check_layers(layers: tuple[Layer, ...], *, isolation: Isolation) -> None:
+    """Every layer that is asked for is in force. Raises ``JailError`` (``sandbox.layer``)."""
+    if missing := missing_layers(layers, isolation=isolation):
+        names = ", ".join(f"{layer.name} ({shown(layer.detail)})" for layer in missing)
+        raise JailError(f"not in force: {names}", code="sandbox.layer", where=missing[0].name, found=names)
+
+
 def _open_layers() -> tuple[Layer, ...]:
     return tuple(Layer(name=name, in_force=False, detail="not confined: allowed explicitly") for name in FULL)
 
@@ -262,7 +277,7 @@ def _reported(body: bytearray) -> JailError:
 
 
 def _check_interface(body: bytearray, model: JailedModel) -> None:
-    """onnxruntime sees the inputs and outputs that verification saw. Raises ``JailError`` (``sandbox.interface``).
+    """The runtime sees the inputs and outputs that verification saw. Raises ``JailError`` (``sandbox.interface``).
 
     Two readers that disagree about a model are how a reviewed model and a running one come apart.
     """

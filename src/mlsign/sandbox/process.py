@@ -58,7 +58,7 @@ class Process:
         os.set_blocking(stderr, False)  # a full pipe loses words rather than stopping the worker
         arenas = {"MALLOC_ARENA_MAX": str(threads)}  # each arena reserves 64 MiB of address space
         try:
-            self._popen = subprocess.Popen(
+            self._popen = subprocess.Popen(  # noqa: S603  this interpreter, our own module, numbers as arguments
                 [sys.executable, "-I", "-B", "-m", "mlsign.sandbox.worker", str(theirs.fileno()), str(status.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -361,10 +361,7 @@ def decode_values(body: Buffer, *, limits: Limits = DEFAULT) -> dict[str, Value]
 
 def encode_frame(frame: Frame) -> bytes:
     """A whole frame in one piece, for what is small."""
-    if frame.values is None:
-        body = encode_document(frame.document)
-    else:
-        body = b"".join(encode_values(frame.values))
+    body = encode_document(frame.document) if frame.values is None else b"".join(encode_values(frame.values))
     return encode_head(kind=frame.kind, request=frame.request, length=len(body)) + body
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import resource
 from typing import Final
 
-ZEROED: Final = (
-    resource.RLIMIT_CORE,  # a core dump would write what was scored to disk
-    resource.RLIMIT_FSIZE,
-    resource.RLIMIT_MEMLOCK,
-    resource.RLIMIT_MSGQUEUE,
-    resource.RLIMIT_RTPRIO,
-    resource.RLIMIT_NICE,
+ZEROED: Final = tuple(
+    getattr(resource, name)
+    for name in ("RLIMIT_CORE", "RLIMIT_FSIZE", "RLIMIT_MEMLOCK", "RLIMIT_MSGQUEUE", "RLIMIT_RTPRIO", "RLIMIT_NICE")
+    if hasattr(resource, name)  # other systems import this module, too
 )
+"""A core dump would write what was scored to disk; the others are ways to take from the machine."""
 
 
 def address_space() -> int:

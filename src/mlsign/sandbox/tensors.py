@@ -138,7 +138,7 @@ def encode_array(array: Array, *, where: str = "") -> Tensor | Strings:
     if not element:
         _refuse(f"{array.dtype} is not an element type of ONNX", "dtype", where=where, found=str(array.dtype))
     flat = np.ascontiguousarray(array, dtype=DTYPES[element]).reshape(-1)
-    return Tensor(element, array.shape, memoryview(flat.view(np.uint8)))
+    return Tensor(element, array.shape, flat.view(np.uint8).data)
 
 
 def decode_array(value: Tensor | Strings) -> Array:

@@ -44,6 +44,9 @@ _WARMING: Final = (
 )
 """A model of four nodes, opset 17: t = Identity(s) over strings; p = Softmax(Gemm(x, w)), i = ArgMax(p)."""
 
+_RAW: Final[Mapping[int, np.dtype[Any]]] = {16: np.dtype("<u2"), **dict.fromkeys((17, 18, 19, 20), np.dtype("u1"))}
+"""bfloat16 and the float8 types, which numpy has no name for: carried as their bits."""
+
 Entry = tuple[str, int, int]
 """Path, descriptor, size."""
 
@@ -205,9 +208,8 @@ def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> tu
 
 
 def _external_value(item: External, weights: Mapping[str, memoryview], *, model_path: str) -> ort.OrtValue:
-    dtype = next((DTYPES[e.name] for e in protocol.ELEMENTS.values() if e.number == item.element), None)
-    raw = {16: np.dtype("<u2"), 17: np.dtype("u1"), 18: np.dtype("u1"), 19: np.dtype("u1"), 20: np.dtype("u1")}.get(item.element)
-    kind = dtype or raw  # bfloat16 and the float8 types, which numpy has no name for, are carried as their bits
+    named: dict[int, np.dtype[Any]] = {element.number: DTYPES[element.name] for element in protocol.ELEMENTS.values()}
+    kind = named.get(item.element, _RAW.get(item.element))
     if kind is None:
         message = f"external tensor {shown(item.name)} has element type {item.element}, which cannot be carried"
         raise JailError(message, code="sandbox.external", where=shown(item.name))
@@ -215,7 +217,7 @@ def _external_value(item: External, weights: Mapping[str, memoryview], *, model_
     array = np.frombuffer(view, dtype=kind).reshape(item.shape)
     if not array.flags.aligned:
         array = array.copy()
-    if dtype is not None:
+    if item.element in named:
         return ort.OrtValue.ortvalue_from_numpy(array)
     return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array, item.element)
 

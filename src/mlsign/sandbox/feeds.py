@@ -1,0 +1,129 @@
+"""Files to feeds: ``.npz``, ``.npy``, ``.json`` and ``.csv``, read once, with caps, never unpickled.
+
+What comes out is still to be held against the model by ``tensors.check_feeds``; only where a format has no
+types of its own (JSON, CSV) the model's are used. Writing results is ``results``.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from mlsign.errors import InputError, OutsideError, shown
+from mlsign.interface import ValueSpec
+from mlsign.limits import DEFAULT, Limits
+from mlsign.sandbox.feeds_text import read_csv, read_json
+from mlsign.sandbox.tensors import Array, describe_inputs
+
+MAX_MEMBERS: Final = 10_000
+"""Of an .npz: no model has this many inputs."""
+
+Inputs = tuple[ValueSpec, ...]
+
+
+def read_feeds(path: Path, *, inputs: Inputs, limits: Limits = DEFAULT) -> dict[str, Array]:
+    """The feeds in a file, by the format its name ends in.
+
+    Raises ``InputError`` (``input.format``, ``input.size``, ``input.npy``, ``input.npz``, ``input.json``,
+    ``input.csv``, ``input.dtype``, ``input.shape``, ``input.name``) and ``OutsideError`` (``input.unreadable``).
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise InputError(
+            f"{shown(path.name)} has no format that is read here, name it {', '.join(READERS)}",
+            code="input.format",
+            expected=" ".join(READERS),
+            found=shown(path.suffix),
+        )
+    try:
+        with path.open("rb") as file:
+            data = file.read(limits.max_input_bytes + 1)
+    except OSError as err:
+        raise OutsideError(f"{shown(path)} cannot be read: {err.strerror}", code="input.unreadable") from err
+    if len(data) > limits.max_input_bytes:
+        raise InputError(f"{shown(path.name)} has more than {limits.max_input_bytes} bytes", code="input.size")
+    return reader(data, inputs, limits)
+
+
+def decode_npy(data: bytes | memoryview, *, where: str) -> Array:
+    """The array in the bytes of an .npy file. Raises ``InputError`` (``input.npy``).
+
+    numpy's own reader allocates what the header announces before it has seen a single element.
+    """
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        elif version == (2, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+        else:
+            raise InputError(f"is .npy version {version}, read are 1.0 and 2.0", code="input.npy", where=where)
+    except (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError, UnicodeDecodeError) as err:
+        raise InputError(f"is not an .npy file: {shown(err)}", code="input.npy", where=where) from err
+    if dtype.hasobject:
+        hint = "save texts as fixed-width unicode: array.astype(str)"
+        raise InputError("holds pickled objects, which are never loaded", code="input.npy", where=where, hint=hint)
+    left = len(data) - stream.tell()
+    wanted = math.prod(shape) * dtype.itemsize
+    if any(size < 0 for size in shape) or wanted != left:
+        raise InputError(f"has {left} bytes of elements, its header announces {wanted}", code="input.npy", where=where)
+    try:
+        array = np.frombuffer(data, dtype=dtype, offset=stream.tell()) if left else np.empty(math.prod(shape), dtype)
+        return array.reshape(shape, order="F" if fortran else "C")
+    except ValueError as err:
+        raise InputError(f"is not an .npy file: {shown(err)}", code="input.npy", where=where) from err
+
+
+def _read_npy(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Array]:
+    del limits
+    array = decode_npy(data, where="")
+    if len(inputs) == 1:
+        return {inputs[0].name: array}
+    if array.ndim == 2 and array.shape[1] == len(inputs) and all(_is_column(spec) for spec in inputs):
+        return {spec.name: np.ascontiguousarray(array[:, i : i + 1]) for i, spec in enumerate(inputs)}
+    wanted = describe_inputs(inputs)
+    raise InputError(
+        f"one array of shape {array.shape} does not feed the {len(inputs)} inputs {wanted}",
+        code="input.shape",
+        expected=wanted,
+        found=str(array.shape),
+        hint="give an .npz with one array for each input",
+    )
+
+
+def _is_column(spec: ValueSpec) -> bool:
+    shape = spec.type.shape
+    return shape is not None and len(shape) == 2 and shape[1] == 1
+
+
+def _read_npz(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Array]:
+    del inputs
+    out: dict[str, Array] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            if len(members) > MAX_MEMBERS:
+                raise InputError(f"has {len(members)} members, allowed are {MAX_MEMBERS}", code="input.npz")
+            if sum(member.file_size for member in members) > limits.max_input_bytes:  # a reader stops at this size
+                raise InputError(f"unpacks to more than {limits.max_input_bytes} bytes", code="input.size")
+            for member in members:
+                name = member.filename.removesuffix(".npy")
+                if name in out or name == member.filename:
+                    raise InputError("is not one array of its own name", code="input.npz", where=shown(member.filename))
+                out[name] = decode_npy(archive.read(member), where=shown(name))
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as err:
+        raise InputError(f"is not an .npz file: {shown(err)}", code="input.npz") from err
+    return out
+
+
+READERS: Final[Mapping[str, Callable[[bytes, Inputs, Limits], dict[str, Array]]]] = MappingProxyType(
+    {".npz": _read_npz, ".npy": _read_npy, ".json": read_json, ".csv": read_csv}
+)

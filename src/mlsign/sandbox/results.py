@@ -1,0 +1,162 @@
+"""Results to files: ``.npz``, ``.npy``, ``.json`` and ``.csv``, whole or not at all.
+
+A file appears under its name by one rename, after everything was written and synced; what stood there
+before stays until then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import math
+import os
+import secrets
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, NoReturn
+
+import numpy as np
+
+from mlsign.errors import InputError, OutsideError, shown
+from mlsign.sandbox.tensors import Array, Result
+
+
+def write_results(path: Path, results: Mapping[str, Result]) -> None:
+    """The results are in the file, in the format its name ends in.
+
+    Raises ``InputError`` (``output.format``, ``output.kind``) where the format cannot hold them, before anything
+    is written, and ``OutsideError`` (``output.unwritable``).
+    """
+    check_output_format(path)
+    _write_whole(path, WRITERS[path.suffix.lower()](results))
+
+
+def check_output_format(path: Path) -> None:
+    """The file name ends in a format that is written here: to be asked before hours of scoring, not after.
+
+    Raises ``InputError`` (``output.format``).
+    """
+    if path.suffix.lower() not in WRITERS:
+        raise InputError(
+            f"{shown(path.name)} has no format that is written here, name it {', '.join(WRITERS)}",
+            code="output.format",
+            expected=" ".join(WRITERS),
+            found=shown(path.suffix),
+        )
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    except OSError as err:
+        raise OutsideError(f"{shown(path)} cannot be written: {err.strerror}", code="output.unwritable") from err
+
+
+def _unfit(name: str, what: str, format_name: str) -> NoReturn:
+    raise InputError(
+        f"output {shown(name)} is {what}, which {format_name} cannot hold, write .json", code="output.kind", where=shown(name)
+    )
+
+
+def _plain(name: str, value: Result, format_name: str) -> Array:
+    """The array of an output, texts as fixed-width unicode: object arrays would be pickled."""
+    if not isinstance(value, np.ndarray):
+        _unfit(name, "a sequence or a map", format_name)
+    return value.astype(str) if value.dtype.hasobject else value
+
+
+def _npy(array: Array) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def encode_npy(results: Mapping[str, Result]) -> bytes:
+    """The only output. Raises ``InputError`` (``output.kind``) for several."""
+    if len(results) != 1:
+        raise InputError(f"an .npy holds one array, the model gives {shown(', '.join(results))}, write .npz", code="output.kind")
+    ((name, value),) = results.items()
+    return _npy(_plain(name, value, ".npy"))
+
+
+def encode_npz(results: Mapping[str, Result]) -> bytes:
+    """One member for each output; equal results give equal bytes."""
+    arrays = {name: _plain(name, value, ".npz") for name, value in results.items()}
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", allowZip64=True) as archive:
+        for name, array in arrays.items():
+            if ".." in name.replace("\\", "/").split("/"):
+                _unfit(name, "named like a path out of the archive", ".npz")  # for those who unpack it with other tools
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), _npy(array))
+    return stream.getvalue()
+
+
+def encode_results_json(results: Mapping[str, Result]) -> bytes:
+    """``{"outputs": {name: lists}}``; numbers that JSON lacks are the strings NaN, Infinity and -Infinity."""
+    document = {"outputs": {name: _jsonable(name, value) for name, value in results.items()}}
+    return (json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+
+
+def _jsonable(name: str, value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind == "c":
+            raise InputError(
+                f"output {shown(name)} is complex, which .json cannot hold, write .npz", code="output.kind", where=shown(name)
+            )
+        finite = value.dtype.kind != "f" or bool(np.isfinite(value).all())
+        return value.tolist() if finite else _jsonable(name, value.tolist())
+    if isinstance(value, list):
+        return [_jsonable(name, item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _jsonable(name, item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    return value
+
+
+def encode_csv(results: Mapping[str, Result]) -> bytes:
+    """One line for each row; an output of several columns becomes ``name.0``, ``name.1``, a map ``name.key``."""
+    columns: dict[str, list[Any]] = {}
+    for name, value in results.items():
+        columns.update(_csv_columns(name, value))
+    lengths = {len(column) for column in columns.values()}
+    if len(lengths) > 1:
+        raise InputError("the outputs have different numbers of rows, write .npz or .json", code="output.kind")
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return stream.getvalue().encode("utf-8")
+
+
+def _csv_columns(name: str, value: Result) -> dict[str, list[Any]]:
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        return {name: value.tolist()}
+    if isinstance(value, np.ndarray) and value.ndim == 2:
+        if value.shape[1] == 1:
+            return {name: value[:, 0].tolist()}
+        return {f"{name}.{index}": value[:, index].tolist() for index in range(value.shape[1])}
+    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+        rows: list[dict[Any, Any]] = [row for row in value if isinstance(row, dict)]
+        if all(row.keys() == rows[0].keys() for row in rows):
+            return {f"{name}.{key}": [row[key] for row in rows] for key in rows[0]}
+    _unfit(name, "neither rows nor columns", ".csv")
+
+
+WRITERS: Final[Mapping[str, Callable[[Mapping[str, Result]], bytes]]] = MappingProxyType(
+    {".npz": encode_npz, ".npy": encode_npy, ".json": encode_results_json, ".csv": encode_csv}
+)
