@@ -17,6 +17,7 @@ from mlsign.package.read import FoundBundle, OpenPackage, read_bundle_file
 from mlsign.paths import PackagePath
 from mlsign.trust.authenticate import Authentic, authenticate
 from mlsign.trust.root import TrustRoot
+from mlsign.words import counted, size
 
 _CODES: Final = {
     "signature.invalid": "MLS203",
@@ -83,7 +84,7 @@ def judge(
         mismatches.append(differences)
     if any(record.standing is Standing.COUNTED for record in records):
         total = sum(seen.size for seen in content.values())
-        message = f"all {len(content)} files ({total} bytes) are exactly what was signed"
+        message = f"{counted(len(content), 'file')}, {size(total)}: every byte is what was signed"
         return tuple(records), (Finding(code=_CONTENT, outcome=Outcome.PASS, message=message),)
     return tuple(records), merge(*mismatches)
 

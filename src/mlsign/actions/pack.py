@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ class PackRequest:
     license: str | None = None
     description: str | None = None
     allow: tuple[str, ...] = ()
-    sets: Mapping[str, frozenset[OperatorId]] = MappingProxyType({})
+    sets: Mapping[str, frozenset[OperatorId]] = field(default_factory=lambda: MappingProxyType({}))
     golden: tuple[Path, ...] = ()
     rtol: float = 1e-4
     atol: float = 1e-5

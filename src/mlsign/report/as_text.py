@@ -18,20 +18,11 @@ from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.interface import OperatorUse, ValueSpec
 from mlsign.onnx.summary import ModelSummary
 from mlsign.policy.model import Mode, Verdict
+from mlsign.words import counted, size
 
 _MARKS = {Outcome.PASS: ("✓", "green"), Outcome.FAIL: ("✗", "bold red"), Outcome.UNKNOWN: ("?", "bold yellow")}
 _MANY = 12
 _LONG = 600
-
-
-def size(count: int) -> str:
-    """Bytes in the largest unit that leaves a number of one to three digits: ``6.2 kB``, ``1.5 GB``."""
-    value = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 def render_report(report: Report, *, width: int, color: bool) -> str:
@@ -127,7 +118,11 @@ class _Page:
         self._console.print(Padding(Text.assemble(*parts), (0, 0, 0, 2)))
 
     def detail(self, label: str, value: str) -> None:
-        self._console.print(Padding(Text.assemble((f"{label:<9}", "dim"), value), (0, 0, 0, 14)), soft_wrap=True)
+        table = Table.grid(padding=(0, 1))
+        table.add_column(style="dim", no_wrap=True, min_width=8)
+        table.add_column(overflow="fold")
+        table.add_row(label, value)
+        self._console.print(Padding(table, (0, 0, 0, 12)))
 
     def heading(self, text: str) -> None:
         self.blank()
@@ -171,7 +166,7 @@ def _package_facts(facts: Table, report: Report) -> None:
         facts.add_row("Digest", str(evidence.digest))
     if evidence.manifest is not None:
         total = sum(entry.size for entry in evidence.manifest.files)
-        facts.add_row("Content", f"{len(evidence.manifest.files)} files and the manifest, {size(total)}")
+        facts.add_row("Content", f"{counted(len(evidence.manifest.files), 'file')} and the manifest, {size(total)}")
         if evidence.manifest.license:
             facts.add_row("Licence", shown(evidence.manifest.license))
     met = [(group.name, record) for group in report.decision.met for record in group.signatures]

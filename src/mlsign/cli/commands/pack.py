@@ -47,6 +47,7 @@ def pack_command(
     from mlsign.actions.load_policy import load_operator_sets
     from mlsign.actions.pack import PackRequest, pack
     from mlsign.digest import decode_algorithm
+    from mlsign.words import counted, size
 
     request = PackRequest(
         model=model,
@@ -69,7 +70,7 @@ def pack_command(
         packed = pack(request, advance=advance)
     manifest = packed.manifest
     say(
-        f"packed {manifest.name} {manifest.version}: {len(manifest.files)} files, {packed.bytes} bytes, {manifest.algorithm.value}"
+        f"packed {manifest.name} {manifest.version}: {counted(len(manifest.files), 'file')}, {size(packed.bytes)}, {manifest.algorithm.value}"
     )
     say(f"next: mlsign sign {packed.path} --key KEY")
     put(str(packed.path))
