@@ -192,14 +192,15 @@ class GraphReader:
     def _attributes(self, call: Call, bodies: list[Value], where: Where, *, depth: int) -> None:
         domain, op_type, _ = call
         hidden = self._hidden or "an attribute"
-        for attribute in self._nodes.attributes(bodies, where, function=self._function, hidden=hidden):
+        attributes = self._nodes.attributes(bodies, where, function=self._function, hidden=hidden)
+        for attribute in attributes:
             for data, here in attribute.graphs:
                 self.graph(data, here, depth=depth + 1)
             if op_type == b"Constant":
                 for tensor in attribute.tensors:
                     self.totals.add(tensor)
         if op_type in trees.OPERATORS and domain == trees.DOMAIN:
-            trees.check(self._scan, op_type, bodies, where)
+            trees.check(self._scan, op_type, attributes, bodies, where)
 
     def default(self, data: Body, where: Where) -> Attribute:
         """A default value in ``FunctionProto.attribute_proto``."""
