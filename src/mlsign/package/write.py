@@ -44,6 +44,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     if os.path.lexists(target):
         raise _exists(target)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
     except OSError as err:
         raise _outside(err, where=target) from err
@@ -157,6 +158,7 @@ def write_new_files(files: Iterable[tuple[Path, bytes, int]]) -> None:
     made: list[Path] = []
     try:
         for path, data, mode in files:
+            path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
             made.append(path)
             with os.fdopen(fd, "wb") as file:

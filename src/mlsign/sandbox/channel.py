@@ -13,7 +13,8 @@ from typing import Final
 
 from mlsign.errors import InputError, JailError
 from mlsign.limits import Limits
-from mlsign.sandbox.protocol import HEAD_BYTES, Buffer, Head, Kind, decode_head, encode_head
+from mlsign.sandbox.protocol import HEAD_BYTES, Head, Kind, decode_head, encode_head
+from mlsign.sandbox.values import Buffer
 
 _JOINED_BYTES: Final = 65536
 _CPU_STEP_SECONDS: Final = 0.002

@@ -20,10 +20,11 @@ from mlsign.sandbox import protocol
 from mlsign.sandbox.channel import Channel, Watch
 from mlsign.sandbox.layers import FULL, Isolation, Layer, missing_layers
 from mlsign.sandbox.process import Process
-from mlsign.sandbox.protocol import Kind, Value
+from mlsign.sandbox.protocol import Kind
 from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
 from mlsign.sandbox.syscalls import ARCHITECTURES
 from mlsign.sandbox.tensors import Array, Result, check_feeds, decode_result, mismatch
+from mlsign.sandbox.values import Value, decode_values, encode_values
 from mlsign.strict import Fields, JsonValue
 
 _F_GET_SEALS: Final = 1034
@@ -123,7 +124,7 @@ class Jail:
         Raises ``InputError`` (``input.…``) before the worker sees anything, and ``JailError``.
         """
         values = check_feeds(feeds, inputs=self._model.inputs, limits=self._spec.limits)
-        parts = protocol.encode_values(values)
+        parts = encode_values(values)
         with self._lock:
             self._usable()
             self._request += 1
@@ -150,7 +151,7 @@ class Jail:
 
     def _outputs(self, body: bytearray) -> dict[str, Result]:
         try:
-            values: dict[str, Value] = protocol.decode_values(body, limits=self._spec.limits)
+            values: dict[str, Value] = decode_values(body, limits=self._spec.limits)
         except InputError as err:
             raise JailError(f"the worker's result cannot be read: {err}", code="sandbox.frame", found=err.code) from err
         declared = {spec.name: spec for spec in self._model.outputs}

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from mlsign.errors import InputError, shown
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
-from mlsign.sandbox.protocol import Absent, Map, Sequence, Strings, Tensor, Value
+from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, Value
 
 Array: TypeAlias = npt.NDArray[Any]
 Result: TypeAlias = "Array | list[Result] | dict[int, Any] | dict[str, Any] | None"

@@ -29,6 +29,7 @@ from mlsign.sandbox.layers import Layer
 from mlsign.sandbox.protocol import HEAD_BYTES, Head, Kind
 from mlsign.sandbox.seccomp import CONTROL_FD
 from mlsign.sandbox.tensors import DTYPES, decode_array, encode_result
+from mlsign.sandbox.values import ELEMENTS, Buffer, decode_values, encode_values
 from mlsign.strict import Fields, JsonValue
 
 _SMALL_BYTES: Final = 65536
@@ -133,7 +134,7 @@ class Pipe:
             self.read_exactly(sink[:count])
             length -= count
 
-    def write(self, kind: Kind, request: int, parts: list[protocol.Buffer]) -> None:
+    def write(self, kind: Kind, request: int, parts: list[Buffer]) -> None:
         """One frame, whole. Exits when the parent is gone."""
         length = sum(len(part) for part in parts)
         head = protocol.encode_head(kind=kind, request=request, length=length)
@@ -208,7 +209,7 @@ def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> tu
 
 
 def _external_value(item: External, weights: Mapping[str, memoryview], *, model_path: str) -> ort.OrtValue:
-    named: dict[int, np.dtype[Any]] = {element.number: DTYPES[element.name] for element in protocol.ELEMENTS.values()}
+    named: dict[int, np.dtype[Any]] = {element.number: DTYPES[element.name] for element in ELEMENTS.values()}
     kind = named.get(item.element, _RAW.get(item.element))
     if kind is None:
         message = f"external tensor {shown(item.name)} has element type {item.element}, which cannot be carried"
@@ -230,11 +231,11 @@ def _layers(layers: tuple[Layer, ...]) -> JsonValue:
     return [{"name": layer.name, "in_force": layer.in_force, "detail": layer.detail} for layer in layers]
 
 
-def _answer(session: ort.InferenceSession, body: bytearray, limits: Limits) -> list[protocol.Buffer]:
-    feeds = {name: decode_array(value) for name, value in protocol.decode_values(body, limits=limits).items()}  # type: ignore[arg-type]  # the parent sends tensors and strings only
+def _answer(session: ort.InferenceSession, body: bytearray, limits: Limits) -> list[Buffer]:
+    feeds = {name: decode_array(value) for name, value in decode_values(body, limits=limits).items()}  # type: ignore[arg-type]  # the parent sends tensors and strings only
     names = [value.name for value in session.get_outputs()]
     results = session.run(names, feeds)
-    parts = protocol.encode_values({name: encode_result(result) for name, result in zip(names, results, strict=True)})
+    parts = encode_values({name: encode_result(result) for name, result in zip(names, results, strict=True)})
     if sum(len(part) for part in parts) > limits.max_output_bytes:
         raise JailError(f"the outputs have more than {limits.max_output_bytes} bytes", code="sandbox.output.size")
     return parts

@@ -27,6 +27,7 @@ def sign_command(
 ) -> None:
     """Parses, signs, says what was added."""
     from mlsign.actions.sign import Addition, load_key, sign
+    from mlsign.words import counted
 
     def password() -> bytes:
         if password_file is not None:
@@ -36,14 +37,11 @@ def sign_command(
     signer = load_key(key, ask_password=password)
     with progress("signing", package) as advance:
         signed = sign(package, signer, advance=advance)
-    verb = "signed" if signed.addition is Addition.ADDED else "was already signed with this key, nothing added:"
-    say(
-        f"{signed.name} {verb} {signed.files} files, {signed.digest}"
-        if verb != "signed"
-        else f"signed {signed.name}: {signed.files} files, {signed.digest}"
-    )
-    say(
-        f"by {signer.identity.kind} key {signer.identity.spki}"
-        + (f"; other signatures: {signed.others}" if signed.others else "")
-    )
+    content = f"{counted(signed.files, 'file')}, {signed.digest}"
+    if signed.addition is Addition.ADDED:
+        say(f"signed {signed.name}: {content}")
+    else:
+        say(f"{signed.name} already has this signature, nothing added: {content}")
+    others = f"; {counted(signed.others, 'other signature')} beside it" if signed.others else ""
+    say(f"by {signer.identity.kind} key {signer.identity.spki}{others}")
     put(signed.bundle)
