@@ -140,17 +140,18 @@ def decode_policy(
     fields = PolicyFields(node, path="", names=FIELDS, later=LATER_FIELDS)
     _check_literal(*fields.take("apiVersion"), API_VERSION)
     _check_literal(*fields.take("kind"), KIND)
+    digests = fields.optional("digests", _decode_digests) or frozenset({Algorithm.SHA256, Algorithm.BLAKE3})
     return PolicyDocument(
         name=read_text(*fields.take("name"), maximum=128),
         description=fields.optional("description", lambda n, p: read_text(n, p, maximum=4096)) or "",
         digest=sha256(data),
         manifest=fields.optional("manifest", lambda n, p: read_choice(n, p, ManifestMode)) or ManifestMode.REQUIRED,
         groups=decode_signers(*fields.take("signers")),
-        digests=fields.optional("digests", _decode_digests) or frozenset({Algorithm.SHA256, Algorithm.BLAKE3}),
+        digests=digests,
         operators=decode_operators(*fields.take("operators"), operator_sets),
         model=fields.optional("model", decode_model) or ModelSettings(),
         minimum_version=fields.optional("versions", _decode_versions),
-        revoked=fields.optional("revoked", _decode_revoked) or (),
+        revoked=fields.optional("revoked", lambda n, p: _decode_revoked(n, p, digests)) or (),
         mode=fields.optional("mode", lambda n, p: read_choice(n, p, Mode)) or Mode.ENFORCE,
         sandbox=fields.optional("sandbox", _decode_sandbox) or SandboxSettings(),
         unsigned_files=fields.optional("unsigned_files", lambda n, p: _decode_unsigned_files(n, p, limits)) or (),
@@ -183,12 +184,12 @@ def _decode_version(node: Node, path: str) -> Version:
         raise refusal(err.message, node.place, path, code="versions", found=text) from err
 
 
-def _decode_revoked(node: Node, path: str) -> tuple[Revocation, ...]:
+def _decode_revoked(node: Node, path: str, digests: frozenset[Algorithm]) -> tuple[Revocation, ...]:
     items = read_items(node, path, minimum=0, maximum=MAX_REVOKED)
-    return tuple(_decode_revocation(item, where) for item, where in items)
+    return tuple(_decode_revocation(item, where, digests) for item, where in items)
 
 
-def _decode_revocation(node: Node, path: str) -> Revocation:
+def _decode_revocation(node: Node, path: str, digests: frozenset[Algorithm]) -> Revocation:
     fields = PolicyFields(node, path=path, names=("digest", "file", "name", "version", "reason"))
     reason = read_text(*fields.take("reason"))
     if sum(fields.has(name) for name in ("digest", "file", "name")) != 1:
@@ -202,7 +203,7 @@ def _decode_revocation(node: Node, path: str) -> Revocation:
             reason=reason,
         )
     if fields.has("file"):
-        return RevokedFile(digests=_decode_file_digests(*fields.take("file")), reason=reason)
+        return RevokedFile(digests=_decode_file_digests(*fields.take("file"), digests), reason=reason)
     node, where = fields.take("digest")
     digest = _decode_digest(node, where)
     if digest.algorithm is not Algorithm.SHA256:
@@ -216,14 +217,21 @@ def _decode_revocation(node: Node, path: str) -> Revocation:
     return RevokedPackage(digest=digest, reason=reason)
 
 
-def _decode_file_digests(node: Node, path: str) -> tuple[Digest, ...]:
-    """Digests of one file: one, or a list with each algorithm at most once."""
-    if not isinstance(node, Sequence):
-        return (_decode_digest(node, path),)
-    items = read_items(node, path, minimum=1, maximum=len(Algorithm))
+def _decode_file_digests(node: Node, path: str, accepted: frozenset[Algorithm]) -> tuple[Digest, ...]:
+    """Digests of one file: one, or a list with each algorithm at most once.
+
+    Files are hashed by the algorithms that the policy accepts, so a digest by none of them would never be found.
+    """
+    items = [(node, path)]
+    if isinstance(node, Sequence):
+        items = read_items(node, path, minimum=1, maximum=len(Algorithm))
     digests = tuple(_decode_digest(item, where) for item, where in items)
-    if len({digest.algorithm for digest in digests}) != len(digests):
+    algorithms = {digest.algorithm for digest in digests}
+    if len(algorithms) != len(digests):
         raise refusal("has two digests by one algorithm, so it is not one file", node.place, path, code="revoked")
+    if algorithms.isdisjoint(accepted):
+        names = ", ".join(sorted(algorithm.value for algorithm in accepted))
+        raise refusal(f"would never be found: files are hashed by {names}", node.place, path, code="revoked", expected=names)
     return digests
 
 

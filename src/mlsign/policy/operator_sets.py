@@ -37,7 +37,8 @@ def decode_operator_set(data: bytes, *, where: str = "", limits: Limits = DEFAUL
     name = fields.text("name", maximum=64)
     if not _NAME.fullmatch(name):
         raise fields.wrong(f"is {shown(name)}, expected words as in inference-v1", code="value", name="name", found=name)
-    fields.optional("description", fields.text)
+    for words in ("description", "generated_from"):
+        fields.optional(words, fields.text)
     fields.optional("generated_from", fields.text)
     texts = fields.texts("operators", minimum=1, maximum=MAX_OPERATORS, length=256)
     fields.done()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     CollectionStartEvent,
@@ -33,11 +33,12 @@ from mlsign.limits import DEFAULT, Limits
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 20_000
 """Keys, values and collections of one policy; two thousand revoked packages are ten thousand."""
+MAX_LINES: Final = 20_000
 MAX_LINE_CHARS: Final = 4096
 """A longer line is nothing a person reviews, and the scanner is quadratic in the length of some tokens."""
 
 _HIDDEN: Final = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\uffff"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff0-\uffff"
     "\U000e0000-\U000e0fff]"
 )
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
@@ -130,7 +131,11 @@ def _decode_text(data: bytes, *, source: str, limits: Limits) -> str:
             place=place,
             hint="save the policy as UTF-8 text without a byte order mark",
         )
-    for number, row in enumerate(text.split("\n"), start=1):
+    rows = text.split("\n")
+    if len(rows) > MAX_LINES:
+        place = Place(source=source, line=MAX_LINES + 1, column=1)
+        _refuse(f"has {len(rows)} lines, allowed are {MAX_LINES}", code="line", place=place)
+    for number, row in enumerate(rows, start=1):
         if len(row) > MAX_LINE_CHARS:
             place = Place(source=source, line=number, column=MAX_LINE_CHARS + 1)
             _refuse(f"has a line of {len(row)} characters, allowed are {MAX_LINE_CHARS}", code="line", place=place)
@@ -182,6 +187,11 @@ class _Builder:
         if self._count > MAX_NODES:
             _refuse(f"has more than {MAX_NODES} values", code="nodes", place=place)
         if isinstance(event, ScalarEvent):
+            hidden = _HIDDEN.search(event.value)
+            if hidden is not None:
+                # an escape must not bring in what may not stand in the text
+                name = f"U+{ord(hidden.group()):04X}"
+                _refuse(f"spells the character {name}, which does not show or reorders what shows", code="character", place=place)
             self._add(Scalar(text=event.value, plain=event.style is None, place=place))
         else:
             if len(self._open) >= MAX_DEPTH:
@@ -217,15 +227,16 @@ def decode_yaml(data: bytes, *, source: str, limits: Limits = DEFAULT) -> Node:
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
             builder.take(event)
-    except MarkedYAMLError as err:
-        mark = err.problem_mark or err.context_mark
+    except YAMLError as err:
+        mark = getattr(err, "problem_mark", None) or getattr(err, "context_mark", None)
         place = Place(source=source, line=mark.line + 1 if mark else 1, column=mark.column + 1 if mark else 1)
-        reason = shown(err.problem or err.context or "unreadable")
+        reason = shown(getattr(err, "problem", None) or err)
         raise InputError(
             f"is not YAML, line {place.line} column {place.column}: {reason}", code="policy.syntax", where=str(place)
         ) from err
-    except YAMLError as err:
-        raise InputError(f"is not YAML: {shown(err)}", code="policy.syntax", where=source) from err
+    except (ValueError, OverflowError) as err:
+        # the scanner turns "\\U99999999" and the like into chr() of a number that is no character
+        raise InputError("is not YAML: an escape stands for no character", code="policy.syntax", where=source) from err
     if builder.root is None:
         raise InputError("is empty, a policy starts with apiVersion: mlsign/v1", code="policy.empty", where=source)
     return builder.root

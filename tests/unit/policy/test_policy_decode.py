@@ -76,9 +76,7 @@ def test_the_whole_policy_is_decoded(text: str, sets: Sets, key: Callable[[str],
     assert (policy.model.max_nodes, policy.model.max_parameter_bytes) == (100, 1024)
     assert policy.model.external_data is ExternalData.PACKAGED
     assert policy.minimum_version == decode_version("1.2.0")
-    assert policy.revoked == (
-        RevokedPackage(digest=Digest(algorithm=Algorithm.SHA256, value=b"\xee" * 32), reason="bad labels"),
-    )
+    assert policy.revoked == (RevokedPackage(digest=Digest(algorithm=Algorithm.SHA256, value=b"\xee" * 32), reason="bad labels"),)
     assert policy.sandbox == SandboxSettings()
     assert [str(path) for path in policy.unsigned_files] == ["model.sig"]
 
@@ -137,7 +135,12 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
     "name is a number": ("name: 12", "policy.type", "is an integer, expected a string", True),
     "name is nothing": ("name:", "policy.type", "is null, expected a string", True),
     "name is a list": ("name: [x]", "policy.type", "is a list, expected a string", True),
-    "typo": ("operatorz: {allow: [x]}", "policy.unknown", "operatorz is not a field of a policy, line 6 column 1: did you mean operators", True),
+    "typo": (
+        "operatorz: {allow: [x]}",
+        "policy.unknown",
+        "operatorz is not a field of a policy, line 6 column 1: did you mean operators",
+        True,
+    ),
     "unknown": ("qqqqqq: 1", "policy.unknown", "qqqqqq is not a field of a policy", True),
     "unsigned": ("unsigned: allow", "policy.unknown", "unsigned is not a field", True),
     "manifest": ("manifest: yes", "policy.value", "is yes, expected required or optional", True),
@@ -147,10 +150,25 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
     "empty any": ("signers: [{name: r, require: 1, any: []}]", "policy.length", "has 0 elements", True),
     "require none": ("signers: [{name: r, require: 0, any: [{key: k}]}]", "policy.range", "is 0, expected 1 to 256", True),
     "require less": ("signers: [{name: r, require: -1, any: [{key: k}]}]", "policy.range", "is -1", True),
-    "require too many": ("signers: [{name: r, require: 2, any: [{key: k}]}]", "policy.signers.require", "can never be met", False),
-    "require twice the same": ("signers: [{name: r, require: 2, any: [{key: k}, {key: k}]}]", "policy.signers.require", "names 1 distinct", False),
+    "require too many": (
+        "signers: [{name: r, require: 2, any: [{key: k}]}]",
+        "policy.signers.require",
+        "can never be met",
+        False,
+    ),
+    "require twice the same": (
+        "signers: [{name: r, require: 2, any: [{key: k}, {key: k}]}]",
+        "policy.signers.require",
+        "names 1 distinct",
+        False,
+    ),
     "require is a boolean": ("signers: [{name: r, require: true, any: [{key: k}]}]", "policy.type", "expected an integer", True),
-    "require is left out": ("signers: [{name: r, any: [{key: k}]}]", "policy.missing", "require is missing from signers[0]", True),
+    "require is left out": (
+        "signers: [{name: r, any: [{key: k}]}]",
+        "policy.missing",
+        "require is missing from signers[0]",
+        True,
+    ),
     "group twice": (
         "signers: [{name: r, require: 1, any: [{key: k}]}, {name: r, require: 1, any: [{key: j}]}]",
         "policy.signers.name",
@@ -165,8 +183,18 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
         "not both",
         True,
     ),
-    "issuer": ("signers: [{name: r, require: 1, any: [{keyless: {issuer: http://i.example, subject: s}}]}]", "policy.signers.issuer", "https", True),
-    "issuer pattern": ("signers: [{name: r, require: 1, any: [{keyless: {issuer: 'https://*', subject: s}}]}]", "policy.signers.issuer", "https", True),
+    "issuer": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: http://i.example, subject: s}}]}]",
+        "policy.signers.issuer",
+        "https",
+        True,
+    ),
+    "issuer pattern": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: 'https://*', subject: s}}]}]",
+        "policy.signers.issuer",
+        "https",
+        True,
+    ),
     "subject with a star": (
         "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: 'a*'}}]}]",
         "policy.signers.subject",
@@ -197,14 +225,25 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
         "matches too much",
         True,
     ),
+    "digests as text": ("digests: sha256", "policy.type", "is a string, expected a list", True),
     "no digests": ("digests: []", "policy.length", "has 0 elements", True),
     "weak digest": ("digests: [sha1]", "policy.value", "is sha1, expected sha256 or blake3 or blake2b", True),
     "digest in capitals": ("digests: [SHA256]", "policy.value", "expected sha256", True),
     "no operators": ("-operators", "policy.missing", "operators is missing", True),
     "nothing allowed": ("operators: {allow: []}", "policy.length", "has 0 elements", True),
     "allow left out": ("operators: {deny: []}", "policy.missing", "allow is missing from operators", True),
-    "all taken away": ("operators: {allow: [inference-v1], deny: [inference-v1]}", "policy.operators.empty", "takes away all", False),
-    "all taken away by domain": ("operators: {allow: [inference-v1], deny: ['ai.onnx:*']}", "policy.operators.empty", "takes away all", False),
+    "all taken away": (
+        "operators: {allow: [inference-v1], deny: [inference-v1]}",
+        "policy.operators.empty",
+        "takes away all",
+        False,
+    ),
+    "all taken away by domain": (
+        "operators: {allow: [inference-v1], deny: ['ai.onnx:*']}",
+        "policy.operators.empty",
+        "takes away all",
+        False,
+    ),
     "custom taken away": (
         "operators: {allow: ['com.acme:*'], deny: ['com.acme:*'], custom_domains: allow}",
         "policy.operators.empty",
@@ -213,7 +252,12 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
     ),
     "set typo": ("operators: {allow: [inferance-v1]}", "policy.operators.set", "did you mean inference-v1", False),
     "no such set": ("operators: {allow: ['*']}", "policy.operators.set", "is not an operator set", False),
-    "operator spelling": ("operators: {allow: ['ai.onnx:Ge mm']}", "policy.operators.spelling", "does not name an operator", False),
+    "operator spelling": (
+        "operators: {allow: ['ai.onnx:Ge mm']}",
+        "policy.operators.spelling",
+        "does not name an operator",
+        False,
+    ),
     "empty domain": ("operators: {allow: [':Gemm']}", "policy.operators.spelling", "does not name an operator", False),
     "odd domain": ("operators: {allow: ['ai onnx:Gemm']}", "policy.operators.spelling", "is not a domain", False),
     "odd whole domain": ("operators: {allow: ['*:*']}", "policy.operators.spelling", "does not name an operator", False),
@@ -224,7 +268,12 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
         "every operator of a standard domain",
         False,
     ),
-    "custom domain unasked": ("operators: {allow: ['com.acme:*']}", "policy.operators.domain", "while custom_domains is deny", False),
+    "custom domain unasked": (
+        "operators: {allow: ['com.acme:*']}",
+        "policy.operators.domain",
+        "while custom_domains is deny",
+        False,
+    ),
     "custom without names": (
         "operators: {allow: [inference-v1], custom_domains: allow}",
         "policy.operators.custom_domains",
@@ -249,6 +298,7 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
     "too large": ("model: {max_parameter_bytes: 999999TiB}", "policy.range", "bytes, expected 0 to", False),
     "negative bytes": ("model: {max_parameter_bytes: -1}", "policy.range", "is -1", True),
     "bytes of a list": ("model: {max_parameter_bytes: []}", "policy.type", "is a list, expected an integer", True),
+    "nodes of a list": ("model: {max_nodes: [1]}", "policy.type", "is a list, expected an integer", True),
     "external": ("model: {external_data: allow}", "policy.value", "expected packaged or deny", True),
     "version number": ("versions: {minimum: 1.2}", "policy.type", "is a number, expected a string", True),
     "version spelling": ("versions: {minimum: v1.2.0}", "policy.versions", "is not a version", False),
@@ -257,14 +307,35 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
     "revoked without reason": (f"revoked: [{{digest: 'sha256:{HEX}'}}]", "policy.missing", "reason is missing", True),
     "revoked nothing": ("revoked: [{reason: x}]", "policy.revoked", "exactly one of digest, file and name", True),
     "revoked both": (f"revoked: [{{digest: 'sha256:{HEX}', name: x, reason: x}}]", "policy.revoked", "exactly one", True),
-    "revoked version alone": (f"revoked: [{{digest: 'sha256:{HEX}', version: 1.0.0, reason: x}}]", "policy.revoked", "a version without a name", True),
+    "revoked version alone": (
+        f"revoked: [{{digest: 'sha256:{HEX}', version: 1.0.0, reason: x}}]",
+        "policy.revoked",
+        "a version without a name",
+        True,
+    ),
     "revoked short digest": ("revoked: [{digest: 'sha256:abcd', reason: x}]", "policy.revoked", "is not a sha256 digest", True),
-    "revoked package by blake3": (f"revoked: [{{digest: 'blake3:{HEX}', reason: x}}]", "policy.revoked", "is not a sha256 digest", True),
-    "revoked file by sha1": (f"revoked: [{{file: 'sha1:{HEX}', reason: x}}]", "policy.revoked", "is not a digest algorithm", True),
+    "revoked package by blake3": (
+        f"revoked: [{{digest: 'blake3:{HEX}', reason: x}}]",
+        "policy.revoked",
+        "is not a sha256 digest",
+        True,
+    ),
+    "revoked file by sha1": (
+        f"revoked: [{{file: 'sha1:{HEX}', reason: x}}]",
+        "policy.revoked",
+        "is not a digest algorithm",
+        True,
+    ),
     "revoked two files": (
         f"revoked: [{{file: ['sha256:{HEX}', 'sha256:{'cd' * 32}'], reason: x}}]",
         "policy.revoked",
         "two digests by one algorithm",
+        False,
+    ),
+    "revoked file that is never found": (
+        f"digests: [sha256]\nrevoked: [{{file: 'blake3:{HEX}', reason: x}}]",
+        "policy.revoked",
+        "would never be found: files are hashed by sha256",
         False,
     ),
     "no threads": ("sandbox: {threads: 0}", "policy.range", "is 0, expected 1 to 256", True),
@@ -334,19 +405,16 @@ def test_what_this_version_does_not_enforce_is_never_ignored(sets: Sets) -> None
     assert "nothing checks it" in caught.value.hint
 
 
-def test_hostile_names_do_not_reach_the_terminal(sets: Sets) -> None:
+def test_hostile_names_do_not_fill_the_terminal(sets: Sets) -> None:
     with pytest.raises(InputError) as caught:
-        decoded(changed('"\\e[2J\\u202e": 1'), sets)
+        decoded(changed(f"{'x' * 4000}: 1"), sets)
     assert caught.value.code == "policy.unknown"
-    assert "\x1b" not in str(caught.value)
-    assert "\u202e" not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 def test_requirements_and_revocations_keep_what_was_written(sets: Sets) -> None:
     (group,) = decoded(changed(GOOD["pattern"]), sets).bind({}).signers
-    assert group.any == (
-        KeylessRequirement(issuer="https://id.example/x", subject="*@b.example", kind=SubjectKind.PATTERN),
-    )
+    assert group.any == (KeylessRequirement(issuer="https://id.example/x", subject="*@b.example", kind=SubjectKind.PATTERN),)
     (group,) = decoded(changed(GOOD["keyless"]), sets).bind({}).signers
     assert group.any == (KeylessRequirement(issuer="https://id.example", subject="a@b.example", kind=SubjectKind.EXACT),)
     digest = bytes.fromhex(HEX)

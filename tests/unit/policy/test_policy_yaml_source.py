@@ -6,7 +6,17 @@ import pytest
 
 from mlsign.errors import InputError
 from mlsign.limits import Limits
-from mlsign.policy.yaml_source import MAX_DEPTH, MAX_NODES, Mapping, Scalar, Sequence, decode_yaml, scalar_kind
+from mlsign.policy.yaml_source import (
+    MAX_DEPTH,
+    MAX_LINE_CHARS,
+    MAX_LINES,
+    MAX_NODES,
+    Mapping,
+    Scalar,
+    Sequence,
+    decode_yaml,
+    scalar_kind,
+)
 
 MIB = 1024 * 1024
 
@@ -98,6 +108,10 @@ def test_scalars_are_read_by_the_core_schema(text: str, kind: str) -> None:
         ("a: 1\nb: x\u200by", "policy.character", "p.yaml:2:5"),
         ("a: '\x1b[2J'", "policy.character", "p.yaml:1:5"),
         ("a: \u2028b", "policy.character", "p.yaml:1:4"),
+        ('a: "\\u202e"', "policy.character", "p.yaml:1:4"),
+        ('a: "\\0"', "policy.character", "p.yaml:1:4"),
+        ('a: "\\ud800"', "policy.character", "p.yaml:1:4"),
+        ('a: "\\U99999999"', "policy.syntax", "p.yaml"),
     ],
 )
 def test_whatever_can_be_read_in_two_ways_is_refused(text: str, code: str, where: str) -> None:
@@ -118,6 +132,13 @@ def test_a_policy_has_at_most_so_many_bytes() -> None:
     assert decode_yaml(b"a: 1234", source="p.yaml", limits=Limits(max_policy_bytes=7))
 
 
+def test_a_policy_has_at_most_so_many_lines_of_so_many_characters() -> None:
+    assert decode_yaml(b"\n" * (MAX_LINES - 1) + b"a: 1", source="p.yaml")
+    assert (refusal(b"\n" * MAX_LINES + b"a: 1").where) == f"p.yaml:{MAX_LINES + 1}:1"
+    assert decode_yaml(b"a: 1\nb: " + b"x" * (MAX_LINE_CHARS - 3), source="p.yaml")
+    assert refusal(b"a: 1\nb: " + b"x" * (MAX_LINE_CHARS - 2)).where == f"p.yaml:2:{MAX_LINE_CHARS + 1}"
+
+
 def test_depth_and_count_have_exact_limits() -> None:
     assert decode_yaml(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, source="p.yaml")
     assert refusal(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)).code == "policy.depth"
@@ -129,7 +150,8 @@ def test_depth_and_count_have_exact_limits() -> None:
 
 HOSTILE = {
     "ten megabytes": "a: " + "x" * 10 * MIB,
-    "billion laughs": "a: &a [x,x]\n" + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)},*{chr(97 + i)}]\n" for i in range(20)),
+    "billion laughs": "a: &a [x,x]\n"
+    + "".join(f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)},*{chr(97 + i)}]\n" for i in range(20)),
     "flow depth": "\n".join(["[" * 4000] * 250),
     "map depth": "\n".join(["{a: " * 1000] * 250),
     "dash depth": "- " * (MIB // 2),
@@ -142,6 +164,7 @@ HOSTILE = {
     "long tag": "!" + "a" * (MIB - 1),
     "many tags": "a: " + "!!x " * 1000,
     "long anchor": "&" + "a" * 4000,
+    "long words": "a: [" + "\n".join(["'" + "x " * 1900 + "'"] * 260),
     "open quote": '"' + "\n" * (MIB - 1),
     "escapes": '"' + "\\x41\\\n" * 100_000,
     "comments": "#\n" * (MIB // 2),

@@ -8,7 +8,7 @@ from mlsign.digest import Digest
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence
-from mlsign.policy.model import Revocation, RevokedFile, RevokedPackage, RevokedRelease
+from mlsign.policy.model import Revocation, RevokedFile, RevokedRelease
 from mlsign.policy.rules.listing import listed
 
 CODE: Final = "MLS401"
@@ -31,15 +31,13 @@ def check(evidence: Evidence, settings: tuple[Revocation, ...]) -> tuple[Finding
 
 
 def _judge(evidence: Evidence, digest: Digest, item: Revocation) -> Finding | None:
-    match item:
-        case RevokedPackage():
-            if item.digest == digest:
-                return _struck("the package", str(digest), item.reason)
-            return _struck("a file", str(item.digest), item.reason) if item.digest in evidence.digests else None
-        case RevokedFile():
-            return _judge_file(evidence, digest, item)
-        case RevokedRelease():
-            return _judge_release(evidence, item)
+    if isinstance(item, RevokedFile):
+        return _judge_file(evidence, digest, item)
+    if isinstance(item, RevokedRelease):
+        return _judge_release(evidence, item)
+    if item.digest == digest:
+        return _struck("the package", str(digest), item.reason)
+    return _struck("a file", str(item.digest), item.reason) if item.digest in evidence.digests else None
 
 
 def _judge_file(evidence: Evidence, digest: Digest, item: RevokedFile) -> Finding | None:

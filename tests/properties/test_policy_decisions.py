@@ -1,0 +1,289 @@
+"""Decisions over random evidence: denial is monotone, order means nothing, one person is one person."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from mlsign.digest import Algorithm, Digest
+from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.record import Evidence, SignatureRecord, Standing
+from mlsign.formats.manifest import FileEntry, Manifest, ModelFacts, Role
+from mlsign.identity import KeyIdentity, Method
+from mlsign.interface import OperatorId, OperatorUse, OpsetImport
+from mlsign.onnx.summary import ExternalTensor, ModelSummary, Problem
+from mlsign.paths import PackagePath
+from mlsign.policy.decide import decide
+from mlsign.policy.model import (
+    ExternalData,
+    KeylessRequirement,
+    KeyRequirement,
+    ManifestMode,
+    Mode,
+    ModelSettings,
+    OperatorSettings,
+    Policy,
+    RevokedFile,
+    RevokedPackage,
+    RevokedRelease,
+    SandboxSettings,
+    SignerGroup,
+    SubjectKind,
+    Verdict,
+    VersionRange,
+)
+from mlsign.version import decode_version
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+LETTERS = "abc"
+OPERATORS = [OperatorId("ai.onnx", "Gemm"), OperatorId("ai.onnx", "Loop"), OperatorId("com.acme", "Op")]
+ALGORITHMS = list(Algorithm)
+# Most draws are of the harmless kind, so that allowances are common enough to be lost.
+MOSTLY = st.integers(0, 9).map(bool)
+
+
+def digest(letter: str) -> Digest:
+    return Digest(algorithm=Algorithm.SHA256, value=letter.encode() * 32)
+
+
+def key(letter: str) -> KeyIdentity:
+    return KeyIdentity(spki=digest(letter), kind="EC P-256")
+
+
+findings = st.builds(
+    Finding,
+    code=st.sampled_from(["MLS101", "MLS110", "MLS202", "MLS333"]),
+    outcome=st.sampled_from([Outcome.PASS, Outcome.PASS, Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN]),
+    message=st.sampled_from(["one", "two"]),
+    where=st.sampled_from(["", "model.onnx"]),
+)
+
+
+@st.composite
+def records(draw: st.DrawFn) -> SignatureRecord:
+    counted = draw(MOSTLY)
+    letter = draw(st.sampled_from(LETTERS))
+    return SignatureRecord(
+        bundle=f"signatures/{draw(st.integers(0, 5))}.json",
+        method=draw(st.sampled_from([Method.KEY, Method.KEY, Method.KEYLESS])),
+        standing=Standing.COUNTED if counted else Standing.REJECTED,
+        identity=key(letter) if counted and draw(MOSTLY) else None,
+        times=(),
+        algorithms=frozenset({Algorithm.SHA256} if draw(MOSTLY) else draw(st.sets(st.sampled_from(ALGORITHMS)))),
+        reasons=() if counted else tuple(draw(st.lists(findings, min_size=1, max_size=2))),
+    )
+
+
+@st.composite
+def summaries(draw: st.DrawFn) -> ModelSummary:
+    names = OPERATORS[:1] if draw(MOSTLY) else draw(st.lists(st.sampled_from(OPERATORS), unique=True))
+    locations = ["w.data"] if draw(MOSTLY) else draw(st.lists(st.sampled_from(["w.data", "../w", "x"])))
+    return ModelSummary(
+        ir_version=8,
+        producer_name="",
+        producer_version="",
+        opsets=(OpsetImport("ai.onnx", 17 if draw(MOSTLY) else 9),),
+        operators=tuple(OperatorUse(name, 1) for name in names),
+        functions=(),
+        function_calls=(),
+        inputs=(),
+        outputs=(),
+        node_count=3 if draw(MOSTLY) else 300,
+        graph_count=1,
+        graph_depth=1,
+        parameter_count=4,
+        parameter_bytes=16,
+        external=tuple(ExternalTensor(name=x, where="g", location=x, offset=0, length=None, size=1) for x in locations),
+        metadata_keys=(),
+        problems=()
+        if draw(MOSTLY)
+        else tuple(Problem(code=c, message="m") for c in draw(st.lists(st.sampled_from(["MLS330", "MLS340"])))),
+    )
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> Manifest:
+    files = (
+        FileEntry(path=PackagePath("model.onnx"), size=9, digest=digest("m"), role=Role.MODEL),
+        FileEntry(path=PackagePath("w.data"), size=9, digest=digest("w"), role=Role.WEIGHTS),
+    )
+    facts = ModelFacts(
+        path=PackagePath("model.onnx"),
+        ir_version=8,
+        opsets=(),
+        inputs=(),
+        outputs=(),
+        operators=(),
+        functions=(),
+        parameter_count=4,
+        parameter_bytes=16,
+    )
+    return Manifest(
+        name=draw(st.sampled_from(["fraud", "churn"])),
+        version=decode_version("1.2.0" if draw(MOSTLY) else "1.0.0"),
+        license=None,
+        description=None,
+        model=facts,
+        allowed_operators=tuple(OPERATORS if draw(MOSTLY) else OPERATORS[1:]),
+        files=files,
+        algorithm=Algorithm.SHA256,
+        golden=(),
+        provenance=None,
+    )
+
+
+@st.composite
+def evidences(draw: st.DrawFn) -> Evidence:
+    return Evidence(
+        digest=digest("s") if draw(MOSTLY) else None,
+        digests=frozenset({digest("s"), digest("m"), digest("w")}),
+        manifest=draw(manifests()) if draw(MOSTLY) else None,
+        summary=draw(summaries()) if draw(MOSTLY) else None,
+        signatures=tuple(draw(st.lists(records(), max_size=5))),
+        findings=tuple(draw(st.lists(findings, max_size=2))),
+        unverified=(),
+    )
+
+
+KEYLESS = KeylessRequirement(issuer="https://id.example", subject="a@b.example", kind=SubjectKind.EXACT)
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> SignerGroup:
+    members = [KeyRequirement(reference=f"{x}.pub", identity=key(x)) for x in draw(st.sets(st.sampled_from(LETTERS), min_size=1))]
+    extra = [] if draw(MOSTLY) else [KEYLESS]
+    return SignerGroup(
+        name=draw(st.sampled_from(["one", "two", "three"])), require=draw(st.integers(1, len(members))), any=(*members, *extra)
+    )
+
+
+REVOKED = [
+    RevokedPackage(digest=digest("x"), reason="r"),
+    RevokedPackage(digest=digest("w"), reason="r"),
+    RevokedFile(digests=(digest("y"),), reason="r"),
+    RevokedRelease(name="churn", version=None, reason="r"),
+]
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    return Policy(
+        name="p",
+        description="",
+        digest=digest("p"),
+        manifest=draw(st.sampled_from(ManifestMode)),
+        signers=tuple(draw(st.lists(groups(), min_size=1, max_size=2, unique_by=lambda g: g.name))),
+        digests=frozenset({Algorithm.SHA256, *draw(st.sets(st.sampled_from(ALGORITHMS)))}),
+        operators=OperatorSettings(allow=frozenset(OPERATORS[: draw(st.integers(1, 3))])),
+        model=ModelSettings(
+            opset=MappingProxyType({"ai.onnx": VersionRange(text=">=13", minimum=13, maximum=99)} if draw(st.booleans()) else {}),
+            max_nodes=draw(st.sampled_from([None, 100])),
+            external_data=ExternalData.PACKAGED,
+        ),
+        minimum_version=decode_version("1.1.0") if draw(st.booleans()) else None,
+        revoked=tuple(draw(st.lists(st.sampled_from(REVOKED), max_size=1))),
+        mode=draw(st.sampled_from(Mode)),
+        sandbox=SandboxSettings(),
+        unsigned_files=(),
+    )
+
+
+def verdict(policy: Policy, evidence: Evidence) -> Verdict:
+    return decide(policy, evidence, now=NOW).verdict
+
+
+@given(policies(), evidences(), st.data())
+def test_fewer_signatures_never_allow(policy: Policy, evidence: Evidence, data: st.DataObject) -> None:
+    assume(verdict(policy, evidence) is Verdict.DENY and evidence.signatures)
+    gone = data.draw(st.integers(0, len(evidence.signatures) - 1))
+    fewer = replace(evidence, signatures=evidence.signatures[:gone] + evidence.signatures[gone + 1 :])
+    assert verdict(policy, fewer) is Verdict.DENY
+
+
+@given(policies(), evidences(), findings)
+def test_one_more_finding_never_allows(policy: Policy, evidence: Evidence, finding: Finding) -> None:
+    assume(verdict(policy, evidence) is Verdict.DENY)
+    assert verdict(policy, replace(evidence, findings=(*evidence.findings, finding))) is Verdict.DENY
+
+
+@given(policies(), evidences(), st.data())
+def test_knowing_less_never_allows(policy: Policy, evidence: Evidence, data: st.DataObject) -> None:
+    before = verdict(policy, evidence)
+    unknown = tuple(
+        replace(f, outcome=Outcome.UNKNOWN) if f.outcome is Outcome.PASS and data.draw(st.booleans()) else f
+        for f in evidence.findings
+    )
+    for less in (replace(evidence, findings=unknown), replace(evidence, summary=None), replace(evidence, digest=None)):
+        assert verdict(policy, less) is Verdict.DENY or (before is Verdict.ALLOW and less == evidence)
+
+
+@given(policies(), evidences(), records())
+def test_a_rejected_signature_changes_nothing(policy: Policy, evidence: Evidence, record: SignatureRecord) -> None:
+    rejected = replace(record, standing=Standing.REJECTED, identity=None)
+    assert verdict(policy, replace(evidence, signatures=(*evidence.signatures, rejected))) is verdict(policy, evidence)
+
+
+@given(policies(), evidences(), st.randoms(use_true_random=False))
+def test_order_means_nothing(policy: Policy, evidence: Evidence, random: object) -> None:
+    def shuffled(items: tuple[object, ...]) -> tuple[object, ...]:
+        out = list(items)
+        random.shuffle(out)  # type: ignore[attr-defined]
+        return tuple(out)
+
+    other = replace(evidence, signatures=shuffled(evidence.signatures), findings=shuffled(evidence.findings))
+    if evidence.summary is not None:
+        summary = evidence.summary
+        other = replace(
+            other,
+            summary=replace(
+                summary,
+                operators=shuffled(summary.operators),
+                external=shuffled(summary.external),
+                problems=shuffled(summary.problems),
+            ),
+        )
+    if evidence.manifest is not None:
+        other = replace(other, manifest=replace(evidence.manifest, files=shuffled(evidence.manifest.files)))
+    mixed = replace(
+        policy,
+        signers=tuple(replace(g, any=shuffled(g.any)) for g in shuffled(policy.signers)),  # type: ignore[type-var]
+        revoked=shuffled(policy.revoked),
+    )
+    first, second = decide(policy, evidence, now=NOW), decide(mixed, other, now=NOW)
+    assert (first.verdict, {g.name for g in first.met}) == (second.verdict, {g.name for g in second.met})
+    if policy == mixed:
+        assert first.findings == second.findings
+
+
+@given(policies(), evidences(), st.data())
+def test_the_same_person_twice_counts_once(policy: Policy, evidence: Evidence, data: st.DataObject) -> None:
+    assume(evidence.signatures)
+    again = replace(data.draw(st.sampled_from(evidence.signatures)), bundle="signatures/again.json")
+    twice = replace(evidence, signatures=(*evidence.signatures, again))
+    assert verdict(policy, twice) is verdict(policy, evidence)
+    for result in decide(policy, twice, now=NOW).met:
+        people = [r.identity.unique for r in result.signatures if r.identity is not None]
+        assert len(people) == len(set(people)) == len(result.signatures)
+
+
+@settings(max_examples=300)
+@given(policies(), evidences())
+def test_allow_means_that_everything_passed(policy: Policy, evidence: Evidence) -> None:
+    decision = decide(policy, evidence, now=NOW)
+    clean = all(finding.outcome is Outcome.PASS for finding in decision.findings)
+    assert (decision.verdict is Verdict.ALLOW) == (clean and len(decision.met) == len(policy.signers))
+    assert len(set(decision.findings)) == len(decision.findings)
+
+
+def test_allowances_are_common_enough_for_these_properties_to_mean_something() -> None:
+    seen: set[Verdict] = set()
+
+    @settings(max_examples=300, database=None, derandomize=True)
+    @given(policies(), evidences())
+    def look(policy: Policy, evidence: Evidence) -> None:
+        seen.add(verdict(policy, evidence))
+
+    look()
+    assert seen == set(Verdict)
