@@ -30,9 +30,11 @@ class Limits:
     max_manifest_bytes: int = 64 * MIB
     max_bundle_bytes: int = 64 * MIB
     max_bundles: int = 1024
+    max_bundles_bytes: int = 256 * MIB
     max_policy_bytes: int = MIB
     max_key_bytes: int = 64 * KIB
     max_json_depth: int = 64
+    max_json_values: int = 4_000_000
     max_json_integer_digits: int = 19
 
     # the ONNX model

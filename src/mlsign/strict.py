@@ -24,7 +24,8 @@ T = TypeVar("T")
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]*", re.ASCII)
-_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_STRUCTURE: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+"""Strings and brackets; possessive, and with an optional closing quote, so that no input makes it go back."""
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 """The largest integer every JSON reader agrees on (RFC 8785, section 3.2.2.3)."""
 
@@ -60,7 +61,12 @@ def decode_base64(text: str, *, where: str = "") -> bytes:
     return data
 
 
-def _check_depth(data: bytes, *, limit: int, where: str) -> None:
+def _check_size(data: bytes, *, limits: Limits, where: str) -> None:
+    """Bounds depth and the number of values before a single one is built: each costs far more memory than its bytes."""
+    values = sum(map(data.count, (b",", b"[", b"{")))
+    if values > limits.max_json_values:
+        _fail(f"has about {values} values, allowed are {limits.max_json_values}", code="json.values", where=where)
+    limit = limits.max_json_depth
     depth = 0
     for match in _STRUCTURE.finditer(data):
         char = match.group()[:1]
@@ -81,7 +87,7 @@ def decode_json(data: bytes, *, where: str = "", max_bytes: int, limits: Limits 
     """
     if len(data) > max_bytes:
         _fail(f"has {len(data)} bytes, allowed are {max_bytes}", code="json.size", where=where)
-    _check_depth(data, limit=limits.max_json_depth, where=where)
+    _check_size(data, limits=limits, where=where)
 
     def pairs(items: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
         out = dict(items)

@@ -93,9 +93,10 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         manifest, manifest_findings = _read_manifest(contents, limits=limits)
         model_path, model_findings = _find_model(package, contents, manifest, listing)
         summary, inspect_findings = _inspect(contents, model_path, limits=limits)
-        weights = _weights(contents, manifest, summary, model_path)
+        weights = _weights(manifest, summary, model_path)
         wanted = {s.algorithm for s in statements} | request.algorithms | ({manifest.algorithm} if manifest else set())
-        contents.read_rest(weights, algorithms=frozenset(wanted) or frozenset({Algorithm.SHA256}))
+        present = frozenset(path for path in weights if path in contents.paths)
+        contents.read_rest(present, algorithms=frozenset(wanted) or frozenset({Algorithm.SHA256}))
         # 5. Compare the content with each statement. A signature over other content counts for nothing.
         needed = {p for p in (model_path, *weights) if p is not None}
         if MANIFEST_PATH in contents.paths or MANIFEST_NAME in listing.skipped:
@@ -177,10 +178,8 @@ def _inspect(
         return None, (finding_of(err, code="MLS309", where=str(model_path)),)
 
 
-def _weights(
-    contents: Contents, manifest: Manifest | None, summary: ModelSummary | None, model_path: PackagePath | None
-) -> frozenset[PackagePath]:
-    """Files that will be loaded with the model: those the manifest calls weights and those the model points at."""
+def _weights(manifest: Manifest | None, summary: ModelSummary | None, model_path: PackagePath | None) -> frozenset[PackagePath]:
+    """Files that would be loaded with the model: those the manifest calls weights and those the model points at."""
     found = {entry.path for entry in manifest.files if entry.role is Role.WEIGHTS} if manifest else set()
     if summary is not None and model_path is not None:
         for tensor in summary.external:
@@ -188,8 +187,7 @@ def _weights(
                 found.add(external_path(model_path, tensor.location))
             except InputError:
                 continue  # check_external reports the location; there is no file of ours behind it
-    found.discard(MANIFEST_PATH)
-    return frozenset(path for path in found if path in contents.paths and path != model_path)
+    return frozenset(found - {MANIFEST_PATH, model_path})
 
 
 def _check_listing(listing: Listing, contents: Contents, *, unsigned: frozenset[PackagePath]) -> tuple[Finding, ...]:

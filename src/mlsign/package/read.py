@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -66,7 +66,7 @@ class OpenPackage:
         if self._only is None:
             return scan(self._fd, skip=skip, limits=limits)
         everything = frozenset(os.listdir(self._fd)) - {self._only}  # noqa: PTH208 - a descriptor, not a path
-        return Listing(files=scan(self._fd, skip=everything, limits=limits).files, intruders=(), skipped=())
+        return replace(scan(self._fd, skip=everything, limits=limits), skipped=())
 
     def open_file(self, path: PackagePath) -> FileSource:
         """The regular file at ``path``, opened without following a link in any part of its name.
@@ -112,7 +112,17 @@ class OpenPackage:
             raise InputError(
                 f"has {len(names)} signatures, allowed are {limits.max_bundles}", code="package.bundles", where=SIGNATURES_NAME
             )
-        return tuple(self._read_bundle(f"{SIGNATURES_NAME}/{name}", limits=limits) for name in names)
+        found: list[FoundBundle] = []
+        left = limits.max_bundles_bytes
+        for name in names:
+            bundle = self._read_bundle(f"{SIGNATURES_NAME}/{name}", limits=limits)
+            left -= len(bundle.content) if isinstance(bundle.content, bytes) else 0
+            if left < 0:
+                raise InputError(
+                    f"has more than {limits.max_bundles_bytes} bytes of signatures", code="package.bundles", where=SIGNATURES_NAME
+                )
+            found.append(bundle)
+        return tuple(found)
 
     def _read_bundle(self, name: str, *, limits: Limits) -> FoundBundle:
         try:
