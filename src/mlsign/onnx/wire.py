@@ -111,26 +111,34 @@ Fields: TypeAlias = dict[int, list[Value]]
 
 
 @functools.cache
-def _run(key: int) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-    """What matches a row of equal number fields, and the payload of each of them."""
-    tag = re.escape(bytes((key,)))
-    if key & 7 == 0:  # exactly the spellings that ``varint`` takes
-        payload = rb"(?:[\x00-\x7f]|[\x80-\xff]{1,8}[\x01-\x7f]|[\x80-\xff]{9}\x01)"
-    else:
-        payload = rb".{4}" if key & 7 == 5 else rb".{8}"
-    return re.compile(b"(?:" + tag + payload + b")+", re.DOTALL), re.compile(tag + b"(" + payload + b")", re.DOTALL)
+def _row(key: int) -> re.Pattern[bytes]:
+    """What matches a row of fields with this one-byte tag: numbers in exactly the spellings that ``varint`` takes."""
+    payloads = {0: rb"(?:[\x00-\x7f]|[\x80-\xff]{1,8}[\x01-\x7f]|[\x80-\xff]{9}\x01)", 5: rb".{4}", 1: rb".{8}"}
+    return re.compile(b"(?:" + re.escape(bytes((key,))) + payloads[key & 7] + b")+", re.DOTALL)
 
 
-def _take_run(data: bytes, at: int, key: int, slot: list[Value]) -> int:
+@functools.cache
+def _item(key: int) -> re.Pattern[bytes]:
+    return re.compile(re.escape(bytes((key,))) + rb"([\x80-\xff]*[\x00-\x7f])", re.DOTALL)
+
+
+def _take_row(data: bytes, at: int, key: int, slot: list[Value]) -> int:
     """Takes a row of equal number fields in one step, as the packed field it could have been; the position behind it.
 
     Old exporters write the arrays of tree ensembles as millions of single fields.
     """
-    row, item = _run(key)
-    match = row.match(data, at)
+    match = _row(key).match(data, at)
     if match is None:
         return at
-    slot.append(b"".join(item.findall(data, at, match.end())))
+    row = match.group()
+    if key & 7 == 0:
+        slot.append(b"".join(_item(key).findall(row)))
+    else:
+        size = 4 if key & 7 == 5 else 8
+        packed = bytearray(len(row) // (size + 1) * size)
+        for byte in range(size):
+            packed[byte::size] = row[byte + 1 :: size + 1]
+        slot.append(bytes(packed))
     return match.end()
 
 
@@ -177,8 +185,8 @@ def _take(data: bytes, at: int, safe: int, out: Fields, where: Where) -> tuple[i
             out[key] = [value]
             continue
         slot.append(value)
-        if wire != 2 and len(slot) >= _RUN and at < end and data[at] == key:
-            at = _take_run(data, at, key, slot)
+        if wire != 2 and len(slot) >= _RUN and key < 128 and at < end and data[at] == key:
+            at = _take_row(data, at, key, slot)
     return at, 0, 0
 
 

@@ -1,0 +1,162 @@
+"""The reader and the onnx library agree on every model at hand, and on what mutation leaves of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import AttributeProto, ModelProto
+
+from mlsign.errors import InputError
+from mlsign.interface import TypeSpec, ValueKind
+from mlsign.onnx.inspect import read_model
+from mlsign.onnx.schema import ELEMENTS
+from mlsign.source import MemorySource
+
+ROOT = Path(__file__).parents[3]
+SHIPPED = Path(onnx.__file__).parent / "backend" / "test" / "data"
+MODELS = sorted(SHIPPED.rglob("*.onnx")) + sorted(ROOT.glob("examples/**/*.onnx"))
+MODELS += sorted(Path(os.environ["MLSIGN_MODELS"]).glob("*.onnx")) if "MLSIGN_MODELS" in os.environ else []
+SEEDS = sorted((ROOT / "fuzz" / "corpora" / "onnx").glob("*.onnx"))
+
+
+def name_of(domain, name):
+    return f"{domain or 'ai.onnx'}:{name}"
+
+
+def count_nodes(nodes, into):
+    for node in nodes:
+        into[name_of(node.domain, node.op_type)] += 1
+        for attribute in node.attribute:
+            for graph in [attribute.g] if attribute.HasField("g") else []:
+                count_nodes(graph.node, into)
+            for graph in attribute.graphs:
+                count_nodes(graph.node, into)
+
+
+def expected_facts(model: ModelProto):
+    """What the library says, in plain values."""
+    uses = Counter()
+    count_nodes(model.graph.node, uses)
+    for function in model.functions:
+        count_nodes(function.node, uses)
+    for training in model.training_info:
+        for graph in (training.initialization, training.algorithm):
+            count_nodes(graph.node, uses)
+    initializers = {t.name for t in model.graph.initializer} | {s.values.name for s in model.graph.sparse_initializer}
+    opsets = {(o.domain or "ai.onnx", o.version) for f in [model, *model.functions] for o in f.opset_import}
+    return {
+        "ir_version": model.ir_version,
+        "operators": uses,
+        "opsets": opsets,
+        "functions": {name_of(f.domain, f.name) for f in model.functions},
+        "inputs": [(v.name, type_of(v.type)) for v in model.graph.input if v.name not in initializers],
+        "outputs": [(v.name, type_of(v.type)) for v in model.graph.output],
+    }
+
+
+def type_of(proto):
+    kind = proto.WhichOneof("value")
+    if kind in ("tensor_type", "sparse_tensor_type"):
+        tensor = getattr(proto, kind)
+        shape = None
+        if tensor.HasField("shape"):
+            shape = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in tensor.shape.dim)
+        return (kind.removesuffix("_type"), ELEMENTS[tensor.elem_type].name, shape, None)
+    if kind == "map_type":
+        return ("map", ELEMENTS[proto.map_type.key_type].name, None, type_of(proto.map_type.value_type))
+    return (kind.removesuffix("_type"), "", None, type_of(getattr(proto, kind).elem_type))
+
+
+def plain(spec: TypeSpec):
+    return (spec.kind.value, spec.element, spec.shape, plain(spec.inner) if spec.inner else None)
+
+
+def seen_facts(summary):
+    uses = Counter({str(use.operator): use.count for use in summary.operators})
+    uses.update({str(use.operator): use.count for use in summary.function_calls})
+    return {
+        "ir_version": summary.ir_version,
+        "operators": uses,
+        "opsets": {(o.domain, o.version) for o in summary.opsets},
+        "functions": {str(f) for f in summary.functions},
+        "inputs": [(v.name, plain(v.type)) for v in summary.inputs],
+        "outputs": [(v.name, plain(v.type)) for v in summary.outputs],
+    }
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.parent.name + "/" + path.name)
+def test_models_at_hand_have_no_problem_and_the_facts_of_onnx(path):
+    data = path.read_bytes()
+    summary = read_model(MemorySource(data))
+    assert summary.problems == ()
+    assert seen_facts(summary) == expected_facts(onnx.load_from_string(data))
+
+
+def test_there_are_models_at_hand():
+    assert len(MODELS) > 140
+    assert ValueKind.TENSOR in {spec.type.kind for spec in read_model(MemorySource(MODELS[0].read_bytes())).inputs}
+
+
+@st.composite
+def mutations(draw):
+    """A seed with some bytes replaced, removed, repeated or put in."""
+    data = bytearray(draw(st.sampled_from(SEEDS)).read_bytes())
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, max(len(data) - 1, 0)))
+        size = draw(st.integers(0, 6))
+        kind = draw(st.sampled_from(["replace", "remove", "repeat", "insert", "tag"]))
+        new = draw(st.binary(min_size=1, max_size=6))
+        if kind == "replace":
+            data[at : at + len(new)] = new
+        elif kind == "remove":
+            del data[at : at + size]
+        elif kind == "repeat":
+            data[at:at] = data[at : at + size]
+        elif kind == "insert":
+            data[at:at] = new
+        else:
+            data[at : at + 1] = bytes((draw(st.sampled_from([0x08, 0x0A, 0x12, 0x22, 0x2A, 0x3A, 0x4A, 0xC2])),))
+    return bytes(data)
+
+
+@given(mutations())
+@settings(max_examples=600, deadline=None)
+def test_a_mutated_model_is_refused_or_means_what_onnx_says(data):
+    try:
+        summary = read_model(MemorySource(data))
+    except InputError:
+        return
+    if summary.problems:
+        return
+    model = ModelProto()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.ParseFromString(data)  # what the reader takes without a word, protobuf takes too
+    assert seen_facts(summary) == expected_facts(model)
+    assert AttributeProto.UNDEFINED not in {a.type for n in model.graph.node for a in n.attribute}
+
+
+def fuzz_target():
+    spec = importlib.util.spec_from_file_location("decode_onnx", ROOT / "fuzz" / "decode_onnx.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", SEEDS, ids=lambda path: path.name)
+def test_corpus_is_replayed(path):
+    fuzz_target().check(path.read_bytes())
+
+
+@given(st.binary(max_size=200) | mutations())
+@settings(max_examples=300, deadline=None)
+def test_no_bytes_crash_the_reader(data):
+    fuzz_target().check(data)

@@ -1,0 +1,522 @@
+"""Rebuilds ``tests/vectors/onnx``: one small model for each thing that can be wrong with a model, and an index.
+
+    python tests/vectors/build_onnx.py
+
+``index.json`` says for each file which codes the reader must report, or with which error it must refuse. Every
+file has one fault; where two codes are listed, the second is a consequence of the first that cannot be
+avoided. Files that are in order are listed with no code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, TypeProto, helper, numpy_helper
+
+HERE = Path(__file__).parent / "onnx"
+FLOAT = TensorProto.FLOAT
+VECTORS: dict[str, tuple[bytes, list[str], str]] = {}
+
+
+def varint(number: int) -> bytes:
+    out = b""
+    while number > 127:
+        out += bytes((number & 127 | 128,))
+        number >>= 7
+    return out + bytes((number,))
+
+
+def field(number: int, payload: bytes) -> bytes:
+    """A length-delimited field."""
+    return varint(number << 3 | 2) + varint(len(payload)) + payload
+
+
+def number(field_number: int, value: int) -> bytes:
+    return varint(field_number << 3) + varint(value)
+
+
+def add(name: str, data: bytes | ModelProto, *codes: str, error: str = "") -> None:
+    assert name not in VECTORS, name
+    content = data if isinstance(data, bytes) else data.SerializeToString(deterministic=True)
+    VECTORS[name] = (content, list(codes), error)
+
+
+def info(name: str, shape: list[int | str | None] | None = None, element: int = FLOAT):
+    return helper.make_tensor_value_info(name, element, [2] if shape is None else shape)
+
+
+def weight(name: str = "w", count: int = 2) -> TensorProto:
+    return numpy_helper.from_array(np.arange(count, dtype=np.float32), name)
+
+
+def model(
+    nodes: list[NodeProto] | None = None,
+    *,
+    inputs: list | None = None,
+    outputs: list | None = None,
+    weights: list[TensorProto] | None = None,
+    functions: list | None = None,
+    opsets: list[tuple[str, int]] | None = None,
+) -> ModelProto:
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "w"], ["y"])] if nodes is None else nodes,
+        "g",
+        [info("x")] if inputs is None else inputs,
+        [info("y")] if outputs is None else outputs,
+        [weight()] if weights is None else weights,
+    )
+    imports = [helper.make_opsetid(domain, version) for domain, version in opsets or [("", 17)]]
+    out = helper.make_model(graph, opset_imports=imports, functions=functions or [], producer_name="vectors")
+    out.ir_version = 8
+    return out
+
+
+def with_tensor(change: Callable[[TensorProto], None]) -> ModelProto:
+    tensor = weight()
+    change(tensor)
+    return model(weights=[tensor])
+
+
+def with_graph(extra: bytes) -> bytes:
+    """The model with more fields at the end of its graph."""
+    out = model()
+    data = field(7, out.graph.SerializeToString(deterministic=True) + extra)
+    out.ClearField("graph")
+    return out.SerializeToString(deterministic=True) + data
+
+
+def with_node(node: bytes) -> bytes:
+    """The model whose one node is these bytes after its inputs and output."""
+    out = model([])
+    start = field(1, b"x") + field(1, b"w") + field(2, b"y")
+    graph = field(1, start + node) + out.graph.SerializeToString(deterministic=True)
+    out.ClearField("graph")
+    return out.SerializeToString(deterministic=True) + field(7, graph)
+
+
+def with_attribute(attribute: bytes) -> bytes:
+    return with_node(field(4, b"Gemm") + field(5, attribute))
+
+
+def with_type(kind: bytes) -> bytes:
+    """The model with one more input ``z`` of this type."""
+    return with_graph(field(11, field(1, b"z") + field(2, kind)))
+
+
+def external(tensor: TensorProto, **entries: str) -> None:
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in entries.items():
+        tensor.external_data.add(key=key, value=value)
+
+
+def good() -> None:
+    add("good", model())
+    add("good_initializer_is_input", model(inputs=[info("x"), info("w")]))
+    add("good_external", with_tensor(lambda t: external(t, location="w.bin", offset="0", length="8")))
+    add("good_domain_spelled_out", model([helper.make_node("Add", ["x", "w"], ["y"], domain="ai.onnx")], opsets=[("", 17)]))
+    add("good_same_import_twice", model(opsets=[("", 17), ("", 17)]))
+    add("good_function", calling(function("F", [helper.make_node("Relu", ["a"], ["b"])])))
+    add("good_proto3_zero_left_out", with_attribute(field(1, b"alpha") + number(20, AttributeProto.FLOAT)))
+    add("good_old_minus_one_dimension", model(inputs=[info("x", [-1])]))
+    add("good_if", model([branch("c", inner="w")], inputs=[info("c", [], TensorProto.BOOL)]))
+    add("good_packed_dims", with_graph(field(5, field(1, b"\x01\x02") + number(2, 1) + field(8, b"v") + field(9, bytes(8)))))
+    add("good_tree", model([tree()], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", 3)]))
+    add("good_tree_ensemble_5", model([ensemble()], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", 5)]))
+    device = field(10, field(1, b"c") + field(2, field(1, b"x") + field(3, number(1, 1)) + field(4, field(2, number(1, 1)))))
+    add("good_device_configuration", with_node(field(4, b"Add") + device))
+
+
+def branch(condition: str, *, inner: str = "w", made: str = "t") -> NodeProto:
+    body = helper.make_graph([helper.make_node("Identity", [inner], [made])], "b", [], [info(made)])
+    other = helper.make_graph([helper.make_node("Identity", ["w"], [f"{made}2"])], "b2", [], [info(f"{made}2")])
+    return helper.make_node("If", [condition], ["y"], then_branch=body, else_branch=other)
+
+
+def function(name: str, nodes: list[NodeProto], *, domain: str = "own", opsets: list[tuple[str, int]] | None = None):
+    imports = [helper.make_opsetid(d, v) for d, v in opsets or [("", 17), ("own", 1)]]
+    return helper.make_function(domain, name, ["a"], ["b"], nodes, imports)
+
+
+def calling(*functions, name: str = "F", domain: str = "own") -> ModelProto:
+    node = helper.make_node(name, ["x"], ["y"], domain=domain)
+    return model([node], functions=list(functions), opsets=[("", 17), ("own", 1)])
+
+
+def tree(**changes) -> NodeProto:
+    attributes = {
+        "nodes_treeids": [0, 0, 0],
+        "nodes_nodeids": [0, 1, 2],
+        "nodes_featureids": [0, 0, 0],
+        "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"],
+        "nodes_values": [0.5, 0.0, 0.0],
+        "nodes_truenodeids": [1, 0, 0],
+        "nodes_falsenodeids": [2, 0, 0],
+        "target_treeids": [0, 0],
+        "target_nodeids": [1, 2],
+        "target_ids": [0, 0],
+        "target_weights": [1.0, 2.0],
+        "n_targets": 1,
+        **changes,
+    }
+    return helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", **attributes)
+
+
+def ensemble(**changes) -> NodeProto:
+    attributes = {
+        "tree_roots": [0],
+        "nodes_featureids": [0, 1],
+        "nodes_splits": helper.make_tensor("s", FLOAT, [2], [0.5, 0.6]),
+        "nodes_modes": helper.make_tensor("m", TensorProto.UINT8, [2], [0, 0]),
+        "nodes_truenodeids": [1, 1],
+        "nodes_falsenodeids": [0, 2],
+        "nodes_trueleafs": [0, 1],
+        "nodes_falseleafs": [1, 1],
+        "leaf_targetids": [0, 0, 0],
+        "leaf_weights": helper.make_tensor("l", FLOAT, [3], [1.0, 2.0, 3.0]),
+        "n_targets": 1,
+        **changes,
+    }
+    return helper.make_node("TreeEnsemble", ["x"], ["y"], domain="ai.onnx.ml", **attributes)
+
+
+def other_formats() -> None:
+    add("empty", b"", error="onnx.empty")
+    add("pickle", b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00.", error="onnx.magic.pickle")
+    add("zip", b"PK\x03\x04" + bytes(26), error="onnx.magic.zip")
+    add("ort_flatbuffer", b"\x1c\x00\x00\x00ORTM" + bytes(24), error="onnx.magic.ort")
+    add("tflite", b"\x1c\x00\x00\x00TFL3" + bytes(24), error="onnx.magic.tflite")
+    add("hdf5", b"\x89HDF\r\n\x1a\n" + bytes(24), error="onnx.magic.hdf5")
+    add("gzip", b"\x1f\x8b\x08\x00" + bytes(24), error="onnx.magic.gzip")
+    add("tar", b"model.onnx".ljust(257, b"\0") + b"ustar\x0000", error="onnx.magic.tar")
+    add("git_lfs_pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", error="onnx.magic.git_lfs")
+    add("json", b'{"irVersion": "8"}', error="onnx.magic.text")
+    add("textual_onnx", b"<\n  ir_version: 8\n>\n", error="onnx.magic.text")
+
+
+def wire() -> None:
+    data = model().SerializeToString(deterministic=True)
+    add("truncated", data[:-1], error="onnx.wire.truncated")
+    add("truncated_in_half", data[: len(data) // 2], error="onnx.wire.truncated")
+    add("trailing_zero", data + b"\0", error="onnx.wire.field_number")
+    add("trailing_text", data + b"\n\n", error="onnx.wire.truncated")
+    add("field_number_zero", data + field(0, b"x"), error="onnx.wire.field_number")
+    add("field_number_too_large", data + number(2**29, 1), error="onnx.wire.field_number")
+    for wire_type in (3, 4, 6, 7):
+        add(f"wire_type_{wire_type}", data + bytes((9 << 3 | wire_type,)), error="onnx.wire.type")
+    add("varint_not_shortest", data + b"\x28\x80\x00", error="onnx.wire.varint")
+    add("varint_eleven_bytes", data + b"\x28" + b"\xff" * 10 + b"\x01", error="onnx.wire.varint")
+    add("varint_above_64_bits", data + b"\x28" + b"\xff" * 9 + b"\x02", error="onnx.wire.varint")
+    add("varint_cut_off", data + b"\x28\xff", error="onnx.wire.truncated")
+    add("tag_not_shortest", data + b"\xa8\x00\x01", error="onnx.wire.varint")
+    add("length_past_end", with_graph(b"\x52\x7f"), error="onnx.wire.truncated")
+    add("fixed_past_end", with_attribute(field(1, b"alpha") + b"\x15\0\0"), error="onnx.wire.truncated")
+    add("wrong_wire_type", with_graph(number(2, 1)), error="onnx.wire.field_type")
+    add("element_type_above_32_bits", with_graph(field(5, number(2, 2**32 + 1))), error="onnx.wire.range")
+    add("unknown_field_in_model", data + number(99, 1), "MLS330")
+    add("unknown_field_in_graph", with_graph(field(77, b"x")), "MLS330")
+    add("unknown_field_in_node", with_node(field(4, b"Add") + number(16, 1)), "MLS330")
+    add("unknown_field_in_attribute", with_attribute(field(1, b"a") + number(3, 1) + number(20, 2) + number(16, 1)), "MLS330")
+    add("unknown_field_in_metadata", data + field(14, field(1, b"k") + field(3, b"v")), "MLS330")
+    add("two_graphs", data + field(7, model().graph.SerializeToString(deterministic=True)), "MLS331")
+    add("two_operator_types", with_node(field(4, b"Add") + field(4, b"Sub")), "MLS331")
+    add("two_ir_versions", data + number(1, 7), "MLS331")
+    add("many_ir_versions", data + number(1, 8) * 40, "MLS331")
+    add(
+        "dims_packed_and_not",
+        with_graph(field(5, number(1, 1) + field(1, b"\x02") + number(2, 1) + field(8, b"v") + field(9, bytes(8)))),
+        "MLS331",
+    )
+    add(
+        "dimension_number_and_symbol",
+        with_type(field(1, number(1, 1) + field(2, field(1, number(1, 2) + field(2, b"n"))))),
+        "MLS331",
+    )
+    add("invalid_utf8_name", with_node(field(4, b"Add") + field(3, b"\xff\xfe")), "MLS332")
+    add("invalid_utf8_doc", with_graph(field(10, b"\xc3\x28")), "MLS332")
+    add("invalid_utf8_cut_off", with_graph(field(10, b"\xe2\x82")), "MLS332")
+
+
+def top_level() -> None:
+    bare = model()
+    bare.ClearField("ir_version")
+    add("no_ir_version", bare, "MLS333")
+    bare = model()
+    bare.ClearField("graph")
+    add("no_graph", bare, "MLS334")
+    add("opset_two_versions", model(opsets=[("", 17), ("", 18)]), "MLS335")
+    add("opset_two_spellings", model(opsets=[("", 17), ("ai.onnx", 18)]), "MLS335")
+    add("opset_version_zero", model(opsets=[("", 17), ("own", 0)]), "MLS335")
+    add("domain_not_imported", model([helper.make_node("Add", ["x", "w"], ["y"], domain="com.microsoft")]), "MLS336")
+    training = model()
+    training.training_info.add().algorithm.CopyFrom(
+        helper.make_graph([helper.make_node("Sub", ["w", "w"], ["d"])], "a", [info("w")], [info("d")])
+    )
+    add("training_info", training, "MLS337")
+    for name, key in (
+        ("ort_config", "ort_config"),
+        ("session_key", "session.load_model_format"),
+        ("ep_key", "ep.context_file_path"),
+    ):
+        configured = model()
+        configured.metadata_props.add(key=key, value="{}")
+        add(f"runtime_{name}", configured, "MLS338")
+    repeated = model()
+    for value in ("1", "2"):
+        repeated.metadata_props.add(key="k", value=value)
+    add("metadata_key_twice", repeated, "MLS339")
+
+
+def nodes() -> None:
+    name = field(1, b"alpha")
+    add("attribute_two_values", with_attribute(name + b"\x15\0\0\x80\x3f" + number(3, 1) + number(20, 1)), "MLS340")
+    add("attribute_other_type", with_attribute(name + number(3, 1) + number(20, 1)), "MLS340")
+    add("attribute_no_type", with_attribute(name + number(3, 1)), "MLS340")
+    add("attribute_unknown_type", with_attribute(name + number(3, 1) + number(20, 99)), "MLS340")
+    add("attribute_no_graph", with_attribute(name + number(20, 5)), "MLS340")
+    add("attribute_no_name", with_attribute(number(3, 1) + number(20, 2)), "MLS341")
+    one = name + number(3, 1) + number(20, 2)
+    add("attribute_name_twice", with_node(field(4, b"Gemm") + field(5, one) + field(5, one)), "MLS341")
+    add("operator_without_name", with_node(b""), "MLS342")
+    add("operator_name_with_colon", with_node(field(4, b"a:b")), "MLS342")
+    add("attribute_reference_outside", with_attribute(name + number(20, 1) + field(21, b"beta")), "MLS343")
+    add("initializer_twice", model(weights=[weight(), weight()]), "MLS344")
+    add("initializer_unnamed", model(weights=[weight(), weight("")]), "MLS344")
+    add("input_twice", model(inputs=[info("x"), info("x")]), "MLS344")
+    add("output_twice", model(outputs=[info("y"), info("y")]), "MLS344")
+    add_node = helper.make_node("Add", ["x", "w"], ["y"])
+    add("value_made_twice", model([add_node, add_node]), "MLS344")
+    add("value_replaces_input", model([helper.make_node("Relu", ["w"], ["x"]), add_node]), "MLS344")
+    add("used_before_made", model([helper.make_node("Relu", ["a"], ["y"]), helper.make_node("Relu", ["x"], ["a"])]), "MLS345")
+    add(
+        "circle",
+        model([helper.make_node("Add", ["x", "b"], ["a"]), helper.make_node("Add", ["a", "w"], ["b"]), add_node]),
+        "MLS345",
+    )
+    add("node_feeds_itself", model([helper.make_node("Add", ["x", "y"], ["y"])]), "MLS345")
+    add("never_made", model([helper.make_node("Add", ["x", "nothing"], ["y"])]), "MLS345")
+    add("output_never_made", model(outputs=[info("y"), info("nothing")]), "MLS345")
+    add(
+        "subgraph_name_escapes", model([branch("c"), helper.make_node("Relu", ["t"], ["u"])], inputs=[info("c", [], 9)]), "MLS345"
+    )
+    add("subgraph_hides_name", model([branch("c", made="w")], inputs=[info("c", [], 9)]), "MLS346")
+    add("initializer_other_shape", model(inputs=[info("x"), info("w", [3])]), "MLS347")
+    add("initializer_other_type", model(inputs=[info("x"), info("w", [2], TensorProto.INT64)]), "MLS347")
+    untyped = model()
+    untyped.graph.input[0].ClearField("type")
+    add("input_without_type", untyped, "MLS348")
+    add("reserved_field_12", with_attribute(one + number(12, 1)), "MLS330")
+
+
+def functions() -> None:
+    relu = helper.make_node("Relu", ["a"], ["b"])
+    add("function_twice", calling(function("F", [relu]), function("F", [relu])), "MLS350")
+    for slug, domain in (
+        ("standard", ""),
+        ("standard_spelled_out", "ai.onnx"),
+        ("ml", "ai.onnx.ml"),
+        ("microsoft", "com.microsoft.nchwc"),
+    ):
+        shadow = function("Relu", [helper.make_node("Neg", ["a"], ["b"])], domain=domain)
+        add(f"function_shadows_{slug}", model(functions=[shadow]), "MLS351")
+    own = helper.make_node("F", ["a"], ["b"], domain="own")
+    add("function_recursive", calling(function("F", [own])), "MLS352")
+    to_g = function("F", [helper.make_node("G", ["a"], ["b"], domain="own")])
+    to_f = function("G", [own])
+    add("functions_recursive_together", calling(to_g, to_f), "MLS352")
+    add("function_recursive_unused", model(functions=[function("F", [own])]), "MLS352")
+
+    def doubling(level: int):
+        inner = f"F{level - 1}" if level else "Relu"
+        domain = "own" if level else ""
+        calls = [helper.make_node(inner, ["a"], [f"v{i}"], domain=domain) for i in range(9)]
+        return function(f"F{level}", [*calls, helper.make_node("Identity", ["v0"], ["b"])])
+
+    add("function_expansion", calling(*[doubling(level) for level in range(30)], name="F29"), "MLS353")
+    add(
+        "function_domain_not_imported",
+        calling(function("F", [helper.make_node("Scaler", ["a"], ["b"], domain="ai.onnx.ml")])),
+        "MLS336",
+    )
+    add("function_output_never_made", calling(function("F", [helper.make_node("Relu", ["a"], ["c"])])), "MLS345")
+    sees_outside = function("F", [helper.make_node("Add", ["a", "w"], ["b"])])
+    add("function_sees_outside", calling(sees_outside), "MLS345")
+    twice = function("F", [relu])
+    twice.input.append("a")
+    add("function_input_twice", calling(twice), "MLS344")
+
+
+def tensors() -> None:
+    def payload(tensor: TensorProto, **values) -> None:
+        tensor.ClearField("raw_data")
+        for key, value in values.items():
+            (getattr(tensor, key).extend if isinstance(value, list) else lambda v, k=key: setattr(tensor, k, v))(value)
+
+    add("raw_data_short", with_tensor(lambda t: payload(t, raw_data=bytes(7))), "MLS355")
+    add("raw_data_long", with_tensor(lambda t: payload(t, raw_data=bytes(9))), "MLS355")
+    add("no_payload", with_tensor(payload), "MLS355")
+    add("float_data_short", with_tensor(lambda t: payload(t, float_data=[1.0])), "MLS355")
+    add("int64_data_long", with_tensor(lambda t: payload(t, data_type=7, int64_data=[1, 2, 300])), "MLS355")
+    add("int4_data_short", with_tensor(lambda t: payload(t, data_type=22, dims=[3], int32_data=[1])), "MLS355")
+    add("string_data_short", with_tensor(lambda t: payload(t, data_type=8, string_data=[b"a"])), "MLS355")
+    packed = number(1, 2) + number(2, 1) + field(8, b"v") + field(4, bytes(7))
+    add("float_data_not_whole", with_graph(field(5, packed)), "MLS355")
+    add("two_payloads", with_tensor(lambda t: t.float_data.extend([1.0, 2.0])), "MLS356")
+    add("payload_of_other_type", with_tensor(lambda t: payload(t, int64_data=[1, 2])), "MLS356")
+    add("external_and_raw", with_tensor(lambda t: (external(t, location="w.bin"), setattr(t, "raw_data", bytes(8)))), "MLS356")
+    add("negative_dimension", with_tensor(lambda t: t.dims.__setitem__(0, -2)), "MLS357")
+    add("overflowing_dimensions", with_tensor(lambda t: t.dims.extend([2**40, 2**40])), "MLS357")
+    add("overflow_hidden_by_zero", with_tensor(lambda t: t.dims.extend([2**62, 2**62, 0])), "MLS357")
+    add("dimension_of_type_negative", model(inputs=[info("x", [-2])]), "MLS357")
+    add("element_type_zero", with_tensor(lambda t: setattr(t, "data_type", 0)), "MLS358")
+    add("element_type_unknown", with_tensor(lambda t: setattr(t, "data_type", 99)), "MLS358")
+    add("element_type_of_input_unknown", with_type(field(1, number(1, 99))), "MLS358")
+    add("strings_in_raw_data", with_tensor(lambda t: setattr(t, "data_type", 8)), "MLS359")
+    add("strings_in_other_file", with_tensor(lambda t: (external(t, location="w.bin"), setattr(t, "data_type", 8))), "MLS359")
+    add(
+        "location_without_entries",
+        with_tensor(lambda t: (t.ClearField("raw_data"), setattr(t, "data_location", 1))),
+        "MLS360",
+        "MLS361",
+    )
+    add(
+        "entries_without_location",
+        with_tensor(lambda t: (external(t, location="w.bin"), t.ClearField("data_location"))),
+        "MLS360",
+    )
+    add(
+        "data_location_unknown",
+        with_graph(field(5, number(1, 1) + number(2, 1) + field(8, b"v") + field(9, bytes(4)) + number(14, 7))),
+        "MLS356",
+        "MLS360",
+        "MLS361",
+    )
+    add("external_unknown_key", with_tensor(lambda t: external(t, location="w.bin", basepath="/etc")), "MLS361")
+    add(
+        "external_key_twice",
+        with_tensor(lambda t: (external(t, location="w.bin"), t.external_data.add(key="location", value="v.bin"))),
+        "MLS361",
+    )
+    add("external_no_location", with_tensor(lambda t: external(t, offset="0")), "MLS361")
+    add("external_offset_not_a_number", with_tensor(lambda t: external(t, location="w.bin", offset="0x10")), "MLS361")
+    add("external_offset_negative", with_tensor(lambda t: external(t, location="w.bin", offset="-1")), "MLS361")
+    add("external_length_too_large", with_tensor(lambda t: external(t, location="w.bin", length="9223372036854775808")), "MLS361")
+    add(
+        "external_memory_address",
+        with_tensor(lambda t: external(t, location="*/_ORT_MEM_ADDR_/*", offset="4096", length="8")),
+        "MLS362",
+    )
+    hidden = weight("v")
+    external(hidden, location="w.bin")
+    add(
+        "external_in_attribute",
+        model([helper.make_node("Constant", [], ["v"], value=hidden), helper.make_node("Add", ["x", "v"], ["y"])]),
+        "MLS363",
+    )
+    add(
+        "external_in_function",
+        calling(function("F", [helper.make_node("Constant", [], ["v"], value=hidden), helper.make_node("Relu", ["a"], ["b"])])),
+        "MLS363",
+    )
+    sparse = helper.make_sparse_tensor(hidden, helper.make_tensor("i", TensorProto.INT64, [2], [0, 1]), [4])
+    out = model()
+    out.graph.sparse_initializer.append(sparse)
+    add("external_in_sparse", out, "MLS363")
+    add("segment", with_tensor(lambda t: setattr(t.segment, "end", 2)), "MLS364")
+    for slug, dims, indices in (("indices_short", [4], [1]), ("no_shape", [], [2]), ("indices_wide", [4, 4], [2, 3])):
+        count = int(np.prod(indices))
+        tensor = helper.make_sparse_tensor(weight("v"), helper.make_tensor("i", TensorProto.INT64, indices, [0] * count), dims)
+        out = model()
+        out.graph.sparse_initializer.append(tensor)
+        add(f"sparse_{slug}", out, "MLS365")
+    add("sparse_without_indices", with_graph(field(15, field(1, weight("v").SerializeToString()))), "MLS344", "MLS365")
+
+
+def types() -> None:
+    tensor = field(1, number(1, 1))
+    add("type_without_value", with_type(b""), "MLS366")
+    add("type_with_two_values", with_type(tensor + field(4, field(1, tensor))), "MLS366")
+    add("type_opaque", with_type(field(7, field(1, b"own") + field(2, b"T"))), "MLS366")
+    add("sequence_of_nothing", with_type(field(4, b"")), "MLS366")
+    add("map_with_float_keys", with_type(field(5, number(1, 1) + field(2, tensor))), "MLS366")
+    deep = TypeProto()
+    inner = deep
+    for _ in range(20):
+        inner = inner.sequence_type.elem_type
+    inner.tensor_type.elem_type = FLOAT
+    add("type_too_deep", with_type(deep.SerializeToString(deterministic=True)), error="onnx.limit.type_depth")
+    add("tensor_of_33_dimensions", with_tensor(lambda t: t.dims.extend([1] * 32)), error="onnx.limit.dimensions")
+    add("input_of_33_dimensions", model(inputs=[info("x", [1] * 33)]), error="onnx.limit.dimensions")
+
+    inner_graph = field(2, b"b")
+    for _ in range(33):  # by hand: protobuf itself refuses to write what is nested so deep
+        attribute = field(1, b"then_branch") + field(6, inner_graph) + number(20, AttributeProto.GRAPH)
+        inner_graph = field(1, field(4, b"If") + field(5, attribute))
+    add("graph_too_deep", with_graph(inner_graph), error="onnx.limit.depth")
+
+
+def trees() -> None:
+    def broken(name: str, node: NodeProto) -> None:
+        version = 5 if node.op_type == "TreeEnsemble" else 3
+        add(
+            f"tree_{name}",
+            model([node], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", version)]),
+            "MLS370",
+        )
+
+    broken(
+        "circle",
+        tree(nodes_modes=["BRANCH_LEQ", "BRANCH_LEQ", "LEAF"], nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[2, 2, 0]),
+    )
+    broken("own_child", tree(nodes_truenodeids=[0, 0, 0]))
+    broken("missing_child", tree(nodes_truenodeids=[7, 0, 0]))
+    broken("missing_other_child", tree(nodes_falsenodeids=[7, 0, 0]))
+    broken("short_array", tree(nodes_values=[0.5, 0.0]))
+    broken("missing_array", tree(nodes_modes=["LEAF"]))
+    broken("short_optional_array", tree(nodes_hitrates=[1.0]))
+    broken("same_id", tree(nodes_nodeids=[0, 1, 1]))
+    broken("unknown_mode", tree(nodes_modes=["BRANCH_LEQ", "LEAF", "JUMP"]))
+    broken("negative_feature", tree(nodes_featureids=[-1, 0, 0]))
+    broken("weight_of_missing_node", tree(target_nodeids=[1, 9]))
+    broken("target_out_of_range", tree(target_ids=[0, 1]))
+    broken("no_nodes", helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", n_targets=1))
+    broken("5_circle", ensemble(nodes_truenodeids=[0, 1]))
+    broken("5_missing_node", ensemble(nodes_truenodeids=[2, 1]))
+    broken("5_missing_leaf", ensemble(nodes_falsenodeids=[3, 2]))
+    broken("5_missing_root", ensemble(tree_roots=[2]))
+    broken("5_target_out_of_range", ensemble(leaf_targetids=[0, 0, 1]))
+    broken("5_short_array", ensemble(nodes_featureids=[0]))
+    broken("5_negative_feature", ensemble(nodes_featureids=[0, -1]))
+    roots = ensemble()
+    del roots.attribute[0]
+    broken("5_no_roots", roots)
+    broken("5_no_leaves", helper.make_node("TreeEnsemble", ["x"], ["y"], domain="ai.onnx.ml", n_targets=1))
+
+
+def build() -> dict[str, bytes]:
+    """File name to content of everything in the folder."""
+    VECTORS.clear()
+    for group in (good, other_formats, wire, top_level, nodes, functions, tensors, types, trees):
+        group()
+    index = {name: {"codes": codes, "error": error} for name, (_, codes, error) in sorted(VECTORS.items())}
+    files = {f"{name}.onnx": data for name, (data, _, _) in VECTORS.items()}
+    files["index.json"] = (json.dumps(index, indent=1) + "\n").encode()
+    return files
+
+
+def main() -> None:
+    HERE.mkdir(exist_ok=True)
+    files = build()
+    for path in HERE.iterdir():
+        if path.name not in files:
+            path.unlink()
+    for name, data in files.items():
+        (HERE / name).write_bytes(data)
+    print(f"{len(files)} files")
+
+
+if __name__ == "__main__":
+    main()
