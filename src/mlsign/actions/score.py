@@ -93,9 +93,11 @@ def score(path: Path, request: ScoreRequest, *, advance: Advance | None = None) 
     Raises ``Denied`` before anything is run, ``InputError`` for inputs that the model does not take,
     ``JailError`` when there is no answer and ``OutsideError``. The output appears whole or not at all.
     """
-    with admit(path, request.verify, advance=advance) as model:
-        from mlsign.sandbox.feeds import read_feeds, write_results
+    from mlsign.sandbox.feeds import read_feeds
+    from mlsign.sandbox.results import check_output_format, write_results
 
+    check_output_format(request.output)
+    with admit(path, request.verify, advance=advance) as model:
         feeds = read_feeds(request.input, inputs=model.summary.inputs, limits=request.verify.limits)
         with Scorer(model, confinement=request.confinement) as scorer:
             results = scorer.run(feeds)
