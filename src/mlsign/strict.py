@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -63,7 +64,7 @@ def decode_base64(text: str, *, where: str = "") -> bytes:
 
 def _check_size(data: bytes, *, limits: Limits, where: str) -> None:
     """Bounds depth and the number of values before a single one is built: each costs far more memory than its bytes."""
-    values = sum(map(data.count, (b",", b"[", b"{")))
+    values = max(sum(map(data.count, (b",", b"[", b"{"))), data.count(b'"') // 2)
     if values > limits.max_json_values:
         _fail(f"has about {values} values, allowed are {limits.max_json_values}", code="json.values", where=where)
     limit = limits.max_json_depth
@@ -104,6 +105,12 @@ def decode_json(data: bytes, *, where: str = "", max_bytes: int, limits: Limits 
             _fail("has a negative zero", code="json.integer", where=where, found=text)
         return int(text)
 
+    def number(text: str) -> float:
+        value = float(text)
+        if math.isinf(value):
+            _fail("has a number beyond the range of a double", code="json.number", where=where, found=text)
+        return value
+
     def constant(text: str) -> NoReturn:
         _fail(f"{text} is not a JSON number", code="json.number", where=where, found=text)
 
@@ -111,7 +118,9 @@ def decode_json(data: bytes, *, where: str = "", max_bytes: int, limits: Limits 
         text = data.decode("utf-8")
         if text.startswith("\ufeff"):
             _fail("starts with a byte order mark", code="json.encoding", where=where)
-        value: JsonValue = json.loads(text, object_pairs_hook=pairs, parse_int=integer, parse_constant=constant)
+        value: JsonValue = json.loads(
+            text, object_pairs_hook=pairs, parse_int=integer, parse_float=number, parse_constant=constant
+        )
     except UnicodeDecodeError as err:
         raise InputError(f"is not UTF-8 at byte {err.start}", code="json.encoding", where=where) from err
     except json.JSONDecodeError as err:
@@ -138,8 +147,16 @@ def _check_surrogates(value: JsonValue, *, where: str) -> None:
 
 
 def encode_json(value: JsonValue) -> bytes:
-    """The canonical bytes of a JSON value (RFC 8785): one value, one spelling."""
-    return rfc8785.dumps(value)  # type: ignore[arg-type]
+    """The canonical bytes of a JSON value (RFC 8785): one value, one spelling.
+
+    Raises ``InputError`` (``json.canonical``) for what has no such spelling, as integers beyond 53 bits.
+    """
+    try:
+        return rfc8785.dumps(value)  # type: ignore[arg-type]
+    except rfc8785.CanonicalizationError as err:
+        raise InputError(
+            f"holds a value that JSON cannot carry exactly: {shown(err)}", code="json.canonical", where="JSON", found=shown(err)
+        ) from err
 
 
 def describe(value: object) -> str:

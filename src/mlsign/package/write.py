@@ -94,9 +94,9 @@ def copy_file(
         with place.open("xb", buffering=0) as file:
             write = _writer(file.fileno())
             (digest,) = hash_source(source, algorithms=(algorithm,), consume=write, advance=advance)
-        return digest
     except OSError as err:
         raise _outside(err, where=path) from err
+    return digest
 
 
 def _writer(fd: int) -> Callable[[memoryview], None]:
