@@ -139,6 +139,10 @@ def _decode_text(data: bytes, *, source: str, limits: Limits) -> str:
         if len(row) > MAX_LINE_CHARS:
             place = Place(source=source, line=number, column=MAX_LINE_CHARS + 1)
             _refuse(f"has a line of {len(row)} characters, allowed are {MAX_LINE_CHARS}", code="line", place=place)
+        if row.startswith("%"):
+            # %YAML 1.1 would turn yes, on and 0777 into other values than YAML 1.2 shows
+            place = Place(source=source, line=number, column=1)
+            _refuse("has a YAML directive, a policy is plain YAML 1.2", code="directive", place=place)
     return text
 
 
@@ -159,7 +163,7 @@ class _Builder:
     def take(self, event: Event) -> None:
         place = self.place(event)
         if isinstance(event, DocumentStartEvent):
-            self._start_document(event, place)
+            self._start_document(place)
         elif isinstance(event, NodeEvent):
             self._start_node(event, place)
         elif isinstance(event, SequenceEndEvent):
@@ -169,13 +173,10 @@ class _Builder:
             start, items = self._open.pop()
             self._add(_mapping(items, start))
 
-    def _start_document(self, event: DocumentStartEvent, place: Place) -> None:
+    def _start_document(self, place: Place) -> None:
         self._documents += 1
         if self._documents > 1:
             _refuse("holds a second document, a policy is one", code="documents", place=place)
-        if event.version is not None or event.tags:
-            # %YAML 1.1 would turn yes, on and 0777 into other values than YAML 1.2 shows
-            _refuse("has a YAML directive, a policy is plain YAML 1.2", code="directive", place=place)
 
     def _start_node(self, event: NodeEvent, place: Place) -> None:
         if isinstance(event, AliasEvent) or event.anchor is not None:

@@ -1,0 +1,91 @@
+"""Fuzz target: policy text. Only ``InputError`` may escape, and what decodes must bind and be as strict as it reads.
+
+``python fuzz/decode_policy.py [SECONDS] [SEED]`` mutates the corpus with no fuzzer but Python's own.
+"""
+
+import random
+import sys
+import time
+from pathlib import Path
+
+from mlsign.digest import sha256
+from mlsign.errors import InputError
+from mlsign.identity import KeyIdentity
+from mlsign.interface import OperatorId
+from mlsign.policy.decode import PolicyDocument, decode_policy
+
+CORPUS = Path(__file__).parent / "corpora" / "policy"
+SETS = {
+    "inference-v1": frozenset({OperatorId("ai.onnx", "Gemm"), OperatorId("ai.onnx", "If")}),
+    "ml-v1": frozenset({OperatorId("ai.onnx.ml", "Scaler")}),
+    "control-flow-v1": frozenset({OperatorId("ai.onnx", "Loop")}),
+    "random-v1": frozenset({OperatorId("ai.onnx", "RandomNormal")}),
+}
+WORDS = [
+    *"[]{}:,-?&*!|>'\"%@#\\\n\t 019aex~=<",
+    *("---", "...", "%YAML 1.1\n", "!!int ", "<<: ", "- ", "? ", ": ", "&a ", "*a", "\\U99999999", "\\ud800", "\\x1b", "\u202e"),
+    *("1_0", "0x1f", "017", "yes", "null", "1e9", "20GiB", "10s", "*", "ai.onnx:*", "../", "mlsign.json", "9" * 40),
+    *("require: 0", "any: []", "allow: []", "signers", "operators", "custom_domains: allow", "mode: audit", "extends: x"),
+]
+
+
+def decoded(data: bytes) -> PolicyDocument | InputError:
+    try:
+        return decode_policy(data, name="policy.yaml", operator_sets=SETS)
+    except InputError as err:
+        return err
+
+
+def check(data: bytes) -> None:
+    """Decodes ``data`` as a policy; raises ``AssertionError`` on a policy that could allow by accident."""
+    document = decoded(data)
+    if isinstance(document, InputError):
+        assert document.code.startswith("policy."), document.code
+        assert document.where.startswith("policy.yaml"), document.where
+        assert "\x1b" not in str(document)
+        return
+    keys = {reference: KeyIdentity(spki=sha256(reference.encode()), kind="EC P-256") for reference in document.key_references}
+    policy = document.bind(keys)
+    assert policy.digest == sha256(data)
+    assert policy.signers
+    assert policy.digests
+    for group in policy.signers:
+        assert group.require >= 1
+        assert group.any
+    assert policy.operators.allow or policy.operators.allowed_domains
+    assert "ai.onnx" not in policy.operators.allowed_domains
+    assert policy == decode_policy(data, name="policy.yaml", operator_sets=SETS).bind(keys)
+
+
+def mutate(data: bytes, rng: random.Random) -> bytes:
+    """A few edits of text at random places."""
+    chars = list(data.decode("utf-8", "replace"))
+    for _ in range(rng.randint(1, 6)):
+        at = rng.randint(0, len(chars))
+        if rng.random() < 0.4:
+            del chars[at : at + rng.randint(1, 8)]
+        else:
+            chars[at:at] = rng.choice(WORDS)
+    return "".join(chars).encode()
+
+
+def main() -> None:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    rng = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 0)  # noqa: S311  # a seed that repeats is the point
+    seeds = [path.read_bytes() for path in sorted(CORPUS.iterdir())]
+    tried, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        data = mutate(rng.choice(seeds), rng)
+        try:
+            check(data)
+        except BaseException:
+            found = CORPUS / f"crash-{sha256(data).hex[:16]}"
+            found.write_bytes(data)
+            print(f"kept as {found}")
+            raise
+        tried += 1
+    print(f"{tried} policies tried, none did harm")
+
+
+if __name__ == "__main__":
+    main()
