@@ -81,10 +81,11 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
     # 4. Read all content. What every trusted signer ignores is not read, and nothing is loaded from it.
     skip = common_ignored(statements, default=frozenset({SIGNATURES_NAME}))
     listing = package.list_files(skip=skip, limits=limits)
+    # A bundle is no content. Under a second name it is: anybody can link junk of signatures/ to tokenizer.py.
     bundle_inodes = frozenset(a.inode for a in attempts if a.inode is not None)
     contents = Contents(
         package,
-        files=tuple(f for f in listing.files if f.inode not in bundle_inodes),
+        files=tuple(f for f in listing.files if f.links > 1 or f.inode not in bundle_inodes),
         storage=request.storage,
         limits=limits,
         advance=advance,

@@ -7,7 +7,6 @@ that were verified are the bytes that are scored.
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import sys
@@ -18,8 +17,10 @@ from mlsign.package.file_source import FileSource
 from mlsign.package.hashing import CHUNK_BYTES, Advance
 from mlsign.source import MemorySource
 
+if sys.platform == "linux":
+    import fcntl
+
 F_ADD_SEALS: Final = 1033
-F_GET_SEALS: Final = 1034
 ALL_SEALS: Final = 0x0001 | 0x0002 | 0x0004 | 0x0008
 """F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE (``linux/fcntl.h``)."""
 

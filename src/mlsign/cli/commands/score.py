@@ -51,7 +51,7 @@ def score_command(
         raise
     held = [layer.name for layer in scored.layers if layer.in_force]
     open_ = [layer.name for layer in scored.layers if not layer.in_force]
-    say(f"scored with {', '.join(scored.outputs)}; confined by {', '.join(held) or 'nothing'}")
+    say(f"scored {', '.join(scored.outputs)}; confined by {', '.join(held) or 'nothing'}")
     if open_:
         say(f"not in force here: {', '.join(open_)}")
     for layer in scored.layers:
