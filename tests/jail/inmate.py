@@ -109,7 +109,16 @@ def reaches(name, *arguments):
         try:
             kernel.syscall(NR[name], *arguments)
         except OSError as err:
-            if err.errno not in (errno.EINVAL, errno.EFAULT, errno.EBADF, errno.ESRCH, errno.ENOENT, errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP):
+            if err.errno not in (
+                errno.EINVAL,
+                errno.EFAULT,
+                errno.EBADF,
+                errno.ESRCH,
+                errno.ENOENT,
+                errno.EPERM,
+                errno.ENOSYS,
+                errno.EOPNOTSUPP,
+            ):
                 raise
 
     return attempt
@@ -159,6 +168,7 @@ ATTEMPTS = {
     "splice": reaches("splice", -1, None, -1, None, 0, 0),
     "handle": reaches("open_by_handle_at", -1, None, 0),
     "write_stdout": lambda: os.write(1, b"x"),
+    "abort": os.abort,
     "another_filter": reaches("seccomp", 99, 0, None),
 }
 if os.uname().machine == "x86_64":

@@ -180,8 +180,12 @@ class Jail:
         if gone:
             err = JailError(f"the worker ended without an answer: {self._process.explain()}", code=err.code)
         self._dead = err.message
-        self._process.close()
+        self._end()
         raise err
+
+    def _end(self) -> None:
+        self._channel.close()
+        self._process.close()
 
     def close(self) -> None:
         """The worker is gone, reaped, and its descriptors closed. May be called again, and from a fork."""
@@ -190,7 +194,7 @@ class Jail:
             return
         with self._lock:
             self._dead = self._dead or "it was closed"
-            self._process.close()
+            self._end()
 
     def __enter__(self) -> Self:
         return self

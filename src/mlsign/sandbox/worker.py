@@ -114,18 +114,21 @@ class Pipe:
             view[at : at + len(data)] = data
             at += len(data)
 
-    def read(self) -> tuple[Head, bytearray]:
-        """The next frame. Raises ``InputError`` (``frame.…``), or ``MemoryError`` with the body thrown away."""
-        head_bytes = bytearray(HEAD_BYTES)
-        self.read_exactly(memoryview(head_bytes))
-        head = protocol.decode_head(head_bytes, limits=self.limits)
+    def read_head(self) -> Head:
+        """The head of the next frame. Raises ``InputError`` (``frame.…``)."""
+        data = bytearray(HEAD_BYTES)
+        self.read_exactly(memoryview(data))
+        return protocol.decode_head(data, limits=self.limits)
+
+    def read_body(self, head: Head) -> bytearray:
+        """The body after a head. Raises ``MemoryError``, with the body thrown away: the next frame can be read."""
         try:
             body = bytearray(head.length)
         except MemoryError:
             self._skip(head.length)
             raise
         self.read_exactly(memoryview(body))
-        return head, body
+        return body
 
     def _skip(self, length: int) -> None:
         sink = memoryview(bytearray(_SMALL_BYTES))
@@ -253,8 +256,8 @@ def _complaint(err: BaseException, *, doing: str) -> JsonValue:
 
 def serve(pipe: Pipe, *, status_fd: int) -> NoReturn:
     """The life of a worker: start, confine, load, then calls until the parent closes."""
-    head, body = pipe.read()
-    task = decode_task(protocol.decode_document(body))
+    head = pipe.read_head()
+    task = decode_task(protocol.decode_document(pipe.read_body(head)))
     pipe.limits = task.limits
     model = _map(task.model)
     weights = {entry[0]: _map(entry) for entry in task.weights}
@@ -266,7 +269,8 @@ def serve(pipe: Pipe, *, status_fd: int) -> NoReturn:
         pipe.fd = CONTROL_FD
         layers = confine(Plan(memory_bytes=task.memory_bytes, threads=task.threads, status_fd=status_fd))
     pipe.write_document(Kind.CONFINED, head.request, _layers(layers))
-    head, _ = pipe.read()
+    head = pipe.read_head()
+    pipe.read_body(head)
     try:
         session, _values = load(task, model, weights)
         ready: JsonValue = {"inputs": _names(session.get_inputs()), "outputs": _names(session.get_outputs())}
@@ -275,17 +279,14 @@ def serve(pipe: Pipe, *, status_fd: int) -> NoReturn:
         os._exit(0)
     pipe.write_document(Kind.READY, head.request, ready)
     while True:
-        request = 0
+        head = pipe.read_head()
         try:
-            head, body = pipe.read()
-            request = head.request
-            parts = _answer(session, body, task.limits)
+            parts = _answer(session, pipe.read_body(head), task.limits)
         except Exception as err:  # noqa: BLE001  see above
-            pipe.write_document(Kind.ERROR, request, _complaint(err, doing="run"))
+            pipe.write_document(Kind.ERROR, head.request, _complaint(err, doing="run"))
         else:
-            pipe.write(Kind.RESULT, request, parts)
-        finally:
-            body = bytearray()
+            pipe.write(Kind.RESULT, head.request, parts)
+            del parts  # gives the memory of this call back before the next one
 
 
 def main() -> NoReturn:

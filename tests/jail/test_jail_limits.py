@@ -1,0 +1,254 @@
+"""What happens to a worker that takes too much, dies, or stops telling the truth."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jail_models import X
+
+from mlsign.errors import JailError
+from mlsign.limits import Limits
+from mlsign.sandbox import protocol
+from mlsign.sandbox.channel import Channel, Watch
+from mlsign.sandbox.jail import Jail
+from mlsign.sandbox.process import Process
+from mlsign.sandbox.protocol import Kind
+from mlsign.sandbox.spec import JailSpec
+from mlsign.sandbox.values import Sequence, Strings, Tensor, encode_values
+
+SMALL = Limits(max_output_bytes=1 << 20)
+
+
+def code_of(call) -> str:
+    with pytest.raises(JailError) as caught:
+        call()
+    return caught.value.code
+
+
+def test_more_memory_than_allowed_is_an_error_and_the_worker_serves_on(start, filler):
+    jail = start(filler, memory_bytes=256 << 20)
+    assert jail.run({"shape": np.array([1 << 20])})["y"] == 0
+    assert code_of(lambda: jail.run({"shape": np.array([1 << 28])})) == "sandbox.memory"
+    assert code_of(lambda: jail.run({"shape": np.array([1 << 44])})) in ("sandbox.memory", "sandbox.model.run")
+    assert jail.run({"shape": np.array([1 << 20])})["y"] == 0
+
+
+def test_the_same_call_works_with_more_memory(start, filler):
+    jail = start(filler, memory_bytes=3 << 30)
+    assert jail.run({"shape": np.array([1 << 28])})["y"] == 0
+
+
+def test_a_feed_that_does_not_fit_is_an_error_and_the_worker_serves_on(start, doubler):
+    jail = start(doubler, memory_bytes=64 << 20)
+    assert code_of(lambda: jail.run({"x": np.ones((40_000_000, 2), np.float32)})) == "sandbox.memory"
+    assert jail.run({"x": X})["y"].shape == X.shape
+
+
+def spin(jail, turns=1 << 60):
+    return jail.run({"n": np.array(turns), "x": np.ones(64, np.float32)})
+
+
+def test_a_loop_without_end_meets_the_deadline(start, spinner):
+    jail = start(spinner, wall_seconds=0.3)
+    assert spin(jail, 10)["y"].shape == (64,)
+    begin = time.monotonic()
+    assert code_of(lambda: spin(jail)) == "sandbox.deadline"
+    assert time.monotonic() - begin < 2
+    assert code_of(lambda: spin(jail, 1)) == "sandbox.dead"
+
+
+def test_a_loop_without_end_meets_its_cpu_budget(start, spinner):
+    jail = start(spinner, cpu_seconds=0.3, wall_seconds=30)
+    begin = time.monotonic()
+    assert code_of(lambda: spin(jail)) == "sandbox.cpu"
+    assert time.monotonic() - begin < 10
+
+
+def test_the_cpu_budget_is_of_one_call_not_of_a_life(start, spinner):
+    jail = start(spinner, cpu_seconds=0.5, wall_seconds=30)
+    begin = time.process_time()
+    for _ in range(20):
+        spin(jail, 30_000)
+    used = time.clock_gettime((~jail._process.pid << 3) | 2)
+    assert used > 0.5 or time.process_time() - begin < 0.5
+
+
+def test_a_worker_killed_in_the_middle_of_a_call_is_an_error_at_once(start, spinner):
+    jail = start(spinner, wall_seconds=30)
+    threading.Timer(0.2, os.kill, (jail._process.pid, signal.SIGKILL)).start()
+    begin = time.monotonic()
+    with pytest.raises(JailError) as caught:
+        spin(jail)
+    assert caught.value.code == "sandbox.worker.died"
+    assert "SIGKILL" in str(caught.value)
+    assert time.monotonic() - begin < 3
+    assert code_of(lambda: spin(jail, 1)) == "sandbox.dead"
+
+
+def test_a_worker_killed_between_calls_is_an_error_at_the_next(start, doubler):
+    jail = start(doubler)
+    os.kill(jail._process.pid, signal.SIGKILL)
+    assert code_of(lambda: jail.run({"x": X})) == "sandbox.worker.died"
+
+
+def test_a_killed_keeper_takes_its_worker_along(start, doubler):
+    jail = start(doubler)
+    jail._process._popen.kill()
+    deadline = time.monotonic() + 3
+    while not jail._process.ended_by_itself(0.1):
+        assert time.monotonic() < deadline
+    assert code_of(lambda: jail.run({"x": X})) == "sandbox.worker.died"
+
+
+ORPHAN = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import onnx
+from jail_models import Memory
+from mlsign.sandbox.jail import Jail
+jail = Jail.start(Memory().model(sys.stdin.buffer.read()))
+print(jail._process.pid, jail._process._popen.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_killed_parent_leaves_no_worker(doubler):
+    here = str(Path(__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-c", ORPHAN, here], input=doubler.SerializeToString(), capture_output=True, timeout=60
+    )
+    pids = [int(text) for text in done.stdout.split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 3
+    while any(alive(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+# --- a worker that lies: the test holds the worker's end of the socket ---
+
+
+class Liar:
+    """A jail whose worker is a thread of the test; a process that was only just started stands for the real one."""
+
+    def __init__(self, model, spec: JailSpec) -> None:
+        ours, self.theirs = socket.socketpair()
+        process = Process(pass_fds=(), threads=1, confined=False)
+        self.jail = Jail(process, Channel(ours, pidfd=-1), model, spec)
+        self.jail._request = 1
+
+    def answer(self, data: bytes, *, close: bool = True, hold: float = 0.0) -> JailError:
+        def work():
+            self.theirs.recv(1 << 16)
+            self.theirs.sendall(data)
+            time.sleep(hold)
+            if close:
+                self.theirs.close()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        with pytest.raises(JailError) as caught:
+            self.jail.run({"x": X})
+        thread.join()
+        self.theirs.close()
+        assert code_of(lambda: self.jail.run({"x": X})) == "sandbox.dead"
+        return caught.value
+
+
+@pytest.fixture
+def liar(memory, doubler):
+    liar = Liar(memory.model(doubler), JailSpec(wall_seconds=1.0, limits=SMALL))
+    yield liar
+    liar.jail.close()
+    liar.theirs.close()
+
+
+def frame(kind=Kind.RESULT, request=2, body=b"", length=None):
+    return protocol.encode_head(kind=kind, request=request, length=len(body) if length is None else length) + body
+
+
+def values(**named):
+    return b"".join(encode_values(named))
+
+
+GOOD = Tensor("float", (3, 2), X.tobytes())
+LIES = {
+    "no_frame": (b"x" * 64, "sandbox.frame"),
+    "half_a_head": (frame()[:10], "sandbox.worker.died"),
+    "half_a_body": (frame(body=values(y=GOOD))[:-1], "sandbox.worker.died"),
+    "nothing": (b"", "sandbox.worker.died"),
+    "huge": (frame(length=1 << 60), "sandbox.frame"),
+    "above_the_cap": (frame(length=(1 << 22)), "sandbox.frame"),
+    "unknown_kind": (struct.pack("<4sBBHQQ", b"mlsj", 1, 99, 0, 2, 0), "sandbox.frame"),
+    "other_version": (struct.pack("<4sBBHQQ", b"mlsj", 2, 6, 0, 2, 0), "sandbox.frame"),
+    "wrong_request": (frame(request=1, body=values(y=GOOD)), "sandbox.frame"),
+    "kind_of_the_parent": (frame(Kind.RUN, body=values(y=GOOD)), "sandbox.frame"),
+    "ready_again": (frame(Kind.READY, body=b"{}"), "sandbox.frame"),
+    "body_of_nonsense": (frame(body=b"\xff" * 40), "sandbox.frame"),
+    "trailing": (frame(body=values(y=GOOD) + b"\0"), "sandbox.frame"),
+    "no_output": (frame(body=values()), "sandbox.output.name"),
+    "other_output": (frame(body=values(z=GOOD)), "sandbox.output.name"),
+    "one_more_output": (frame(body=values(y=GOOD, z=GOOD)), "sandbox.output.name"),
+    "other_type": (frame(body=values(y=Tensor("int32", (3, 2), X.tobytes()))), "sandbox.output"),
+    "other_rank": (frame(body=values(y=Tensor("float", (6,), X.tobytes()))), "sandbox.output"),
+    "other_columns": (frame(body=values(y=Tensor("float", (2, 3), X.tobytes()))), "sandbox.output"),
+    "strings": (frame(body=values(y=Strings((1, 2), ("a", "b")))), "sandbox.output"),
+    "sequence": (frame(body=values(y=Sequence((GOOD,)))), "sandbox.output"),
+    "error_of_nonsense": (frame(Kind.ERROR, body=b"{"), "sandbox.frame"),
+    "error_with_our_code": (frame(Kind.ERROR, body=b'{"code":"sandbox.unavailable","message":"x"}'), "sandbox.frame"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_is_an_error_and_ends_the_jail(liar, lie):
+    data, code = LIES[lie]
+    assert liar.answer(data).code == code
+
+
+def test_the_same_channel_with_a_true_answer_gives_a_result(liar):
+    liar.theirs.sendall(frame(body=values(y=GOOD)))
+    assert np.array_equal(liar.jail.run({"x": X})["y"], X)
+
+
+def test_silence_meets_the_deadline(liar):
+    assert liar.answer(b"", close=False, hold=1.2).code == "sandbox.deadline"
+
+
+def test_words_one_by_one_meet_the_deadline(liar):
+    assert liar.answer(frame(body=values(y=GOOD))[:-1], close=False, hold=1.2).code == "sandbox.deadline"
+
+
+def test_an_error_cannot_colour_the_terminal(liar):
+    error = liar.answer(frame(Kind.ERROR, body=b'{"code":"sandbox.proof","message":"\\u001b[31mred"}'))
+    assert "\x1b" not in str(error)
+    assert "red" in str(error)
+
+
+def test_a_worker_that_reads_nothing_meets_the_deadline():
+    ours, theirs = socket.socketpair()
+    channel = Channel(ours, pidfd=-1)
+    watch = Watch(wall_seconds=0.3, cpu_seconds=None, pid=-1, threads=1)
+    assert code_of(lambda: channel.send(Kind.RUN, 1, [bytes(50_000_000)], watch)) == "sandbox.deadline"
+    channel.close()
+    theirs.close()
+
+
+def test_more_output_than_allowed_is_an_error(start, doubler):
+    jail = start(doubler, limits=SMALL)
+    assert code_of(lambda: jail.run({"x": np.ones((400_000, 2), np.float32)})) == "sandbox.output.size"
+    assert jail.run({"x": X})["y"].shape == X.shape

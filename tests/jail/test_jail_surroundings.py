@@ -1,0 +1,162 @@
+"""Jails where less is possible: an ordinary user, no user namespaces, a kernel that cannot confine."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jail_models import X
+
+from mlsign.errors import JailError
+from mlsign.sandbox import jail as jail_module
+from mlsign.sandbox.jail import Jail
+from mlsign.sandbox.layers import REQUIRED, Isolation
+from mlsign.sandbox.spec import JailSpec
+
+NAMESPACES = ("user_namespace", "pid_namespace", "mount_namespace", "net_namespace", "ipc_namespace", "uts_namespace")
+
+PROGRAM = """
+import errno, json, os, struct, sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from jail_models import Memory
+from mlsign.errors import JailError
+from mlsign.sandbox import kernel
+from mlsign.sandbox.jail import Jail
+from mlsign.sandbox.layers import Isolation
+from mlsign.sandbox.spec import JailSpec
+
+def refuse(*names):
+    op = lambda code, k, t=0, f=0: struct.pack("=HBBI", code, t, f, k)
+    program = op(0x20, 0)
+    for name in names:
+        program += op(0x15, kernel.number(name), 0, 1) + op(0x06, 0x00050000 | errno.EPERM)
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    kernel.install_filter(program + op(0x06, 0x7FFF0000))
+
+refused = sys.argv[2].split()
+if refused:
+    refuse(*refused)
+model = Memory().model(sys.stdin.buffer.read())
+out = {}
+try:
+    spec = JailSpec(isolation=Isolation[sys.argv[3]])
+    with Jail.start(model, spec=spec, allow_unsandboxed="allow" in sys.argv) as jail:
+        out["layers"] = {layer.name: layer.in_force for layer in jail.layers}
+        out["y"] = jail.run({"x": np.ones((1, 2), np.float32)})["y"].tolist()
+except JailError as err:
+    out["code"], out["message"] = err.code, str(err)
+print(json.dumps(out))
+"""
+
+ORDINARY = (
+    "setpriv",
+    "--reuid=1000",
+    "--regid=1000",
+    "--clear-groups",
+    "--inh-caps=+dac_read_search",
+    "--ambient-caps=+dac_read_search",
+)
+"""An ordinary user who may read where the interpreter lives, which in a test environment can be root's home."""
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="becoming another user needs root")
+USERS = [(), pytest.param(ORDINARY, marks=needs_root)]
+
+
+def run(model, *, refused=(), isolation="AVAILABLE", prefix=(), more=()):
+    command = [*prefix, sys.executable, "-c", PROGRAM, str(Path(__file__).parent), " ".join(refused), isolation, *more]
+    done = subprocess.run(command, input=model.SerializeToString(), capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+@needs_root
+def test_an_ordinary_user_is_confined_as_well(doubler):
+    found = run(doubler, prefix=ORDINARY, isolation="AVAILABLE")
+    assert found["y"] == [[2, 2]]
+    assert all(found["layers"][name] for name in REQUIRED)
+    assert found["layers"]["user"]
+
+
+@pytest.mark.parametrize("prefix", USERS)
+def test_without_namespaces_the_rest_still_holds(doubler, prefix):
+    found = run(doubler, refused=["unshare"], prefix=prefix)
+    assert found["y"] == [[2, 2]]
+    assert all(found["layers"][name] for name in (*REQUIRED, "capabilities", "landlock"))
+    assert not any(found["layers"][name] for name in (*NAMESPACES, "empty_root"))
+
+
+@pytest.mark.parametrize("prefix", USERS)
+@pytest.mark.parametrize("refused", ["unshare", "landlock_create_ruleset", "mount"])
+def test_full_isolation_is_refused_where_a_layer_is_missing(doubler, refused, prefix):
+    found = run(doubler, refused=[refused], isolation="FULL", prefix=prefix)
+    assert found["code"] == "sandbox.layer"
+    assert "y" not in found
+
+
+@pytest.mark.parametrize("refused", ["seccomp", "capset unshare", "setuid"])
+def test_layers_are_told_from_each_other(doubler, refused):
+    found = run(doubler, refused=["seccomp"] if refused == "seccomp" else refused.split())
+    if refused == "seccomp":
+        assert found["code"] == "sandbox.layer"
+        assert "seccomp" in found["message"]
+    else:
+        assert found["y"] == [[2, 2]]
+
+
+def test_a_kernel_without_filters_scores_only_where_that_is_allowed(doubler):
+    found = run(doubler, refused=["seccomp"], more=["allow"])
+    assert found["y"] == [[2, 2]]
+    assert not any(found["layers"].values())
+    found = run(doubler, refused=["seccomp"], isolation="FULL", more=["allow"])
+    assert found["code"] == "sandbox.layer"
+
+
+def test_a_system_that_cannot_confine_is_refused(memory, doubler, monkeypatch):
+    monkeypatch.setattr(jail_module, "_can_confine", lambda: False)
+    model = memory.model(doubler)
+    with pytest.raises(JailError) as caught:
+        Jail.start(model)
+    assert caught.value.code == "sandbox.unavailable"
+    with pytest.raises(JailError) as caught:
+        Jail.start(model, spec=JailSpec(isolation=Isolation.FULL), allow_unsandboxed=True)
+    assert caught.value.code == "sandbox.unavailable"
+    with Jail.start(model, allow_unsandboxed=True) as jail:
+        assert not any(layer.in_force for layer in jail.layers)
+        assert np.array_equal(jail.run({"x": X})["y"], 2 * X)
+
+
+def test_allowing_it_does_not_weaken_a_kernel_that_can(memory, doubler):
+    with Jail.start(memory.model(doubler), allow_unsandboxed=True) as jail:
+        state = {layer.name: layer.in_force for layer in jail.layers}
+        assert all(state[name] for name in REQUIRED)
+
+
+def test_an_unconfined_worker_is_watched_as_well(memory, spinner, monkeypatch):
+    monkeypatch.setattr(jail_module, "_can_confine", lambda: False)
+    feeds = {"n": np.array(1 << 60), "x": np.ones(64, np.float32)}
+    with Jail.start(memory.model(spinner), spec=JailSpec(wall_seconds=0.3), allow_unsandboxed=True) as jail:
+        with pytest.raises(JailError) as caught:
+            jail.run(feeds)
+        assert caught.value.code == "sandbox.deadline"
+
+
+@pytest.mark.parametrize("name", ["mlsign.sandbox.nothing", "json"])
+def test_a_worker_that_cannot_start_says_why(memory, doubler, monkeypatch, name):
+    import mlsign.sandbox.process as process_module
+
+    popen = process_module.subprocess.Popen
+
+    class Wrong(popen):
+        def __init__(self, command, **kwargs):
+            super().__init__([name if part == "mlsign.sandbox.worker" else part for part in command], **kwargs)
+
+    monkeypatch.setattr(process_module.subprocess, "Popen", Wrong)
+    with pytest.raises(JailError) as caught:
+        Jail.start(memory.model(doubler))
+    assert caught.value.code == "sandbox.worker.died"
+    assert name == "json" or "No module named" in str(caught.value)
