@@ -1,0 +1,135 @@
+"""Writes docs/policy.md: reasons by hand, the table of fields from the schema. ``--check`` only compares.
+
+The schema is held together with the decoder by tests, so a page made from it says what the decoder does.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from mlsign.policy.decode import LATER_FIELDS
+from mlsign.policy.yaml_source import MAX_LINES
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "schemas" / "policy.v1.schema.json"
+PAGE = ROOT / "docs" / "policy.md"
+
+TOP = """\
+# The policy
+
+A policy says what a model package must be before anything of it runs: who signed it, what is in it, and what the
+process that scores it gets. Start from one of the three in `policies/`, put it beside your public keys, and change
+what its comments ask you to:
+
+| policy | for |
+|---|---|
+| `baseline.yaml` | one release key, ordinary operators, caps far above ordinary models |
+| `strict.yaml` | a release key and two of three reviewers, tight limits, the whole sandbox |
+| `keyless.yaml` | a release workflow in place of a key; this version cannot check that part yet and says so |
+
+## How it decides
+
+Everything that was found out about the package comes first: content against signatures, the manifest against the
+content, the model read from the very bytes that were hashed. Then every rule of the policy adds what it found. Each
+finding is `pass`, `fail` or `unknown`, and `unknown` is a check that could not run.
+
+The verdict is `allow` when every group of signers is met, no finding is `fail`, and none is `unknown`. It is `deny` in
+every other case, so a package without signature, a model that could not be read, or a rule that had nothing to look at
+is denied. There is no field that accepts an unsigned package.
+
+Some things follow, and tests hold them:
+
+- One more finding, one signature less, or anything not known never turns a denial into an allowance.
+- A broken or foreign signature beside good ones changes nothing: it does not count, and it cannot deny. Its reasons are
+  told when a group of signers is not met.
+- The same key counts once, under however many names and bundles.
+- `mode: audit` never changes the verdict. It only lets the caller go on after a denial, and every report says so.
+
+## How it is read
+
+YAML 1.2, as it shows. Duplicate keys, anchors, aliases, merge keys, tags, directives, a second document, numbers that
+readers disagree about (`1_0`, `0x1f`, `017`), and characters that hide or reorder text are refused. `yes` and `on` are
+words, not booleans. An unknown field is refused with its line and the nearest name:
+
+    policy.yaml:14:1 operatorz: operatorz is not a field of a policy, line 14 column 1: did you mean operators
+
+A policy has at most {lines} lines, and at most 1 MiB. Sizes are bytes with or without a unit of 1024 (`512MiB`,
+`20GiB`), durations have a unit (`500ms`, `10s`, `2m`, `1h`). Key paths are relative to the policy file.
+
+Put this in the first line, with the path to your copy, and editors complete the fields:
+
+    # yaml-language-server: $schema=../schemas/policy.v1.schema.json
+
+Refused as well is a policy that could never allow anything (a group that asks for three of two keys, a `deny` that takes
+away all of `allow`, a range that no version is in) and one that would allow by a slip (`ai.onnx:*`, a keyless pattern
+such as `https://github.com/*`).
+
+## Fields
+
+"""
+
+LATER = """
+## Fields that this version refuses
+
+They are part of the design and not enforced yet. A policy that has one is refused, because a condition that is written
+down and not checked would allow what somebody meant to refuse. The same goes for `versions.rollback`.
+
+"""
+
+
+def kind(node: dict[str, Any]) -> str:
+    """The values that a field takes, in a few words."""
+    if "const" in node:
+        return f"`{node['const']}`"
+    if "enum" in node:
+        return " or ".join(f"`{value}`" for value in node["enum"])
+    if "oneOf" in node:
+        return " or ".join(dict.fromkeys(kind(option) for option in node["oneOf"]))
+    if node.get("type") == "array":
+        inner = node["items"]
+        return "list of maps" if inner.get("type") == "object" else f"list of {kind(inner)}"
+    if node.get("type") == "object":
+        return "map"
+    return {"string": "text", "integer": "integer"}[node["type"]]
+
+
+def rows(node: dict[str, Any], path: str) -> list[str]:
+    """A row of the table for each field below a node, in the order of the schema."""
+    out: list[str] = []
+    required = node.get("required", [])
+    for name, field in node.get("properties", {}).items():
+        where = f"{path}.{name}" if path else name
+        words = field["description"]
+        default = field.get("default")
+        if default is not None:
+            shown = ", ".join(default) if isinstance(default, list) else default
+            words += f" Default: `{shown}`."
+        need = "yes" if name in required else ""
+        cells = (f"`{where}`", kind(field), need, words.replace("|", "\\|").replace("*", "\\*"))
+        out.append(f"| {' | '.join(cells)} |")
+        out += rows(field, where)
+        out += rows(field.get("items", {}), f"{where}[]")
+        for option in field.get("oneOf", []):
+            out += rows(option, where)
+    return out
+
+
+def build() -> str:
+    """The whole page."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    table = ["| field | value | needed | meaning |", "|---|---|---|---|", *rows(schema, "")]
+    later = ["| field | what it will be |", "|---|---|", *(f"| `{name}` | {words} |" for name, words in LATER_FIELDS.items())]
+    return TOP.format(lines=f"{MAX_LINES:,}") + "\n".join(table) + "\n" + LATER + "\n".join(later) + "\n"
+
+
+def main() -> int:
+    page = build()
+    if "--check" in sys.argv[1:]:
+        return 0 if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == page else 1
+    PAGE.write_text(page, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
