@@ -33,7 +33,7 @@ ABSTRACT.bind(f"\0mlsign-test-{os.getpid()}")
 ABSTRACT.listen()
 KEEPER_PID = os.getpid()
 FOLDER = tempfile.mkdtemp()
-os.chmod(FOLDER, 0o777)
+os.chmod(FOLDER, 0o777)  # noqa: S103  also for the ordinary user
 MEMORY_FD = os.memfd_create("readable")
 os.write(MEMORY_FD, b"secret" * 1000)
 
@@ -139,7 +139,7 @@ ATTEMPTS = {
     "pass_descriptor": pass_descriptor,
     "fork": fork,
     "start_thread": start_thread,
-    "exec": lambda: os.execv("/bin/true", ["true"]),
+    "exec": lambda: os.execv("/bin/true", ["true"]),  # noqa: S606  that is the attempt
     "ptrace": call("ptrace", 0, 0, 0, 0),
     "map_executable": map_executable,
     "make_executable": make_executable,
@@ -182,14 +182,14 @@ def report(text: str) -> None:
 def child(attempt, *, free: bool, status_fd: int, without_filter: bool) -> None:
     if not free:
         if without_filter:
-            confinement._filter = lambda plan: Layer(name="seccomp", in_force=False, detail="left out")
+            confinement._filter = lambda _: Layer(name="seccomp", in_force=False, detail="left out")
         confinement.confine(confinement.Plan(memory_bytes=1 << 30, threads=1, status_fd=status_fd))
     report("ready;")
     try:
         attempt()
     except OSError as err:
         report(errno.errorcode.get(err.errno, str(err.errno)))
-    except BaseException as err:
+    except BaseException as err:  # noqa: BLE001  every end is an outcome
         report(type(err).__name__ + str(err)[:80])
     else:
         report("went through")

@@ -31,7 +31,7 @@ _F_GET_SEALS: Final = 1034
 _SEALS: Final = 0x1 | 0x2 | 0x4 | 0x8
 """F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE (``linux/fcntl.h``)."""
 
-_SURVIVABLE: Final = frozenset({"sandbox.model.run", "sandbox.memory", "sandbox.output.size", "input.dtype"})
+_SURVIVABLE: Final = frozenset({"sandbox.model.run", "sandbox.memory", "sandbox.output.size", "sandbox.output.kind"})
 """Codes of ERROR frames after which the worker goes on serving."""
 
 _REPORTED: Final = _SURVIVABLE | {

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mlsign.errors import InputError, shown
+from mlsign.errors import InputError, JailError, shown
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, Value
@@ -62,20 +62,21 @@ def check_feeds(
     Symbolic dimensions have one size each across all inputs. Raises ``InputError`` (``input.name``,
     ``input.missing``, ``input.dtype``, ``input.shape``, ``input.kind``, ``input.size``).
     """
-    wanted = describe_inputs(inputs)
     known = {spec.name: spec for spec in inputs}
     for name in feeds:
         if name not in known:
+            wanted = describe_inputs(inputs)
             _refuse(f"the model has no input {shown(name)}, it takes {wanted}", "name", where=name, expected=wanted)
     symbols: dict[str, tuple[int, str]] = {}
     out: dict[str, Tensor | Strings] = {}
     total = 0
     for spec in inputs:
         if spec.name not in feeds:
+            wanted = describe_inputs(inputs)
             _refuse(f"input {shown(spec.name)} is missing, the model takes {wanted}", "missing", where=spec.name, expected=wanted)
         array = feeds[spec.name]
-        _check_type(array, spec, wanted)
-        _check_shape(array, spec, symbols, wanted)
+        _check_type(array, spec, inputs)
+        _check_shape(array, spec, symbols, inputs)
         value = encode_array(array, where=spec.name)
         total += _weight(value)
         if total > limits.max_input_bytes:
@@ -92,7 +93,7 @@ def _refuse(message: str, code: str, *, where: str, expected: str = "", found: s
     raise InputError(message, code=f"input.{code}", where=shown(where), expected=expected, found=found, hint=hint)
 
 
-def _check_type(array: Array, spec: ValueSpec, wanted: str) -> None:
+def _check_type(array: Array, spec: ValueSpec, inputs: tuple[ValueSpec, ...]) -> None:
     if spec.type.kind is not ValueKind.TENSOR or spec.type.element not in (*DTYPES, "string"):
         message = f"input {shown(spec.name)} is {shown(spec.type)}, which cannot be fed; only tensors that numpy carries can"
         _refuse(message, "kind", where=spec.name, found=shown(spec.type))
@@ -101,21 +102,21 @@ def _check_type(array: Array, spec: ValueSpec, wanted: str) -> None:
     if element_of(array) != spec.type.element:
         dtype = DTYPES.get(spec.type.element)
         hint = f"cast it: array.astype({str(dtype)!r})" if dtype is not None else "give an array of str"
-        message = f"input {shown(spec.name)} is {array.dtype}, the model takes {wanted}"
+        message = f"input {shown(spec.name)} is {array.dtype}, the model takes {describe_inputs(inputs)}"
         _refuse(message, "dtype", where=spec.name, expected=spec.type.element, found=str(array.dtype), hint=hint)
 
 
-def _check_shape(array: Array, spec: ValueSpec, symbols: dict[str, tuple[int, str]], wanted: str) -> None:
+def _check_shape(array: Array, spec: ValueSpec, symbols: dict[str, tuple[int, str]], inputs: tuple[ValueSpec, ...]) -> None:
     dims = spec.type.shape
     if dims is None:
         return
     found = str(array.shape)
     if len(dims) != array.ndim:
-        message = f"input {shown(spec.name)} has {array.ndim} dimensions, the model takes {wanted}"
+        message = f"input {shown(spec.name)} has {array.ndim} dimensions, the model takes {describe_inputs(inputs)}"
         _refuse(message, "shape", where=spec.name, expected=shown(spec.type), found=found)
     for axis, (dim, size) in enumerate(zip(dims, array.shape, strict=True)):
         if isinstance(dim, int) and dim != size:
-            message = f"input {shown(spec.name)} has {size} in dimension {axis}, the model takes {wanted}"
+            message = f"input {shown(spec.name)} has {size} in dimension {axis}, the model takes {describe_inputs(inputs)}"
             _refuse(message, "shape", where=spec.name, expected=shown(spec.type), found=found)
         if isinstance(dim, str) and symbols.setdefault(dim, (size, spec.name))[0] != size:
             first, name = symbols[dim]
@@ -164,24 +165,32 @@ def decode_result(value: Value) -> Result:
 
 
 def encode_result(result: Any) -> Value:
-    """What onnxruntime returned, as a value. Raises ``InputError`` (``input.dtype``) for what cannot be carried."""
+    """What onnxruntime returned, as a value. Raises ``JailError`` (``sandbox.output.kind``) for what cannot be carried."""
     if result is None:
         return Absent()
     if isinstance(result, np.ndarray):
-        return encode_array(result)
+        return _encode_output(result)
     if isinstance(result, list):
         return Sequence(tuple(encode_result(item) for item in result))
     if isinstance(result, dict):
         return Map(_column(list(result)), _column(list(result.values())))
     if isinstance(result, str | bool | int | float | np.generic):
-        return encode_array(np.asarray(result, dtype=object if isinstance(result, str) else None))
-    _refuse(f"{type(result).__name__} cannot be carried as a result", "dtype", where="")
+        return _encode_output(np.asarray(result, dtype=object if isinstance(result, str) else None))
+    raise JailError(f"a result of type {type(result).__name__} cannot be carried", code="sandbox.output.kind")
+
+
+def _encode_output(array: Array) -> Tensor | Strings:
+    try:
+        return encode_array(array)
+    except InputError as err:
+        hint = "let the model cast it to a type that numpy has"
+        raise JailError(f"a result cannot be carried: {err}", code="sandbox.output.kind", hint=hint) from err
 
 
 def _column(items: list[Any]) -> Tensor | Strings:
     if all(isinstance(item, str) for item in items):
         return Strings((len(items),), tuple(items))
-    return encode_array(np.asarray(items))
+    return _encode_output(np.asarray(items))
 
 
 def mismatch(value: Value, spec: TypeSpec) -> str:
