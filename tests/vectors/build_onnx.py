@@ -125,6 +125,10 @@ def good() -> None:
     add("good_if", model([branch("c", inner="w")], inputs=[info("c", [], TensorProto.BOOL)]))
     add("good_packed_dims", with_graph(field(5, field(1, b"\x01\x02") + number(2, 1) + field(8, b"v") + field(9, bytes(8)))))
     add("good_tree", model([tree()], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", 3)]))
+    add(
+        "good_tree_classifier",
+        model([classes([0, 1])], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", 3)]),
+    )
     add("good_tree_ensemble_5", model([ensemble()], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", 5)]))
     device = field(10, field(1, b"c") + field(2, field(1, b"x") + field(3, number(1, 1)) + field(4, field(2, number(1, 1)))))
     add("good_device_configuration", with_node(field(4, b"Add") + device))
@@ -163,6 +167,23 @@ def tree(**changes) -> NodeProto:
         **changes,
     }
     return helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", **attributes)
+
+
+def classes(ids: list[int]) -> NodeProto:
+    """A classifier of two classes with its weights as a tensor."""
+    node = tree(
+        nodes_values_as_tensor=helper.make_tensor("v", TensorProto.DOUBLE, [3], [0.5, 0.0, 0.0]),
+        class_treeids=[0, 0],
+        class_nodeids=[1, 2],
+        class_ids=ids or [0],
+        class_weights_as_tensor=helper.make_tensor("c", TensorProto.DOUBLE, [2], [1.0, 1.0]),
+        classlabels_int64s=[0, 1],
+    )
+    kept = [a for a in node.attribute if not a.name.startswith(("target_", "n_targets")) and (a.name != "class_ids" or ids)]
+    del node.attribute[:]
+    node.attribute.extend(a for a in kept if a.name != "nodes_values")
+    node.op_type = "TreeEnsembleClassifier"
+    return node
 
 
 def ensemble(**changes) -> NodeProto:
@@ -244,6 +265,9 @@ def top_level() -> None:
     bare = model()
     bare.ClearField("ir_version")
     add("no_ir_version", bare, "MLS333")
+    newer = model()
+    newer.ir_version = 15
+    add("ir_version_too_new", newer, "MLS333")
     bare = model()
     bare.ClearField("graph")
     add("no_graph", bare, "MLS334")
@@ -282,6 +306,12 @@ def nodes() -> None:
     add("attribute_name_twice", with_node(field(4, b"Gemm") + field(5, one) + field(5, one)), "MLS341")
     add("operator_without_name", with_node(b""), "MLS342")
     add("operator_name_with_colon", with_node(field(4, b"a:b")), "MLS342")
+    add("function_name_with_colon", model(functions=[function("a:b", [helper.make_node("Relu", ["a"], ["b"])])]), "MLS342")
+    add("packed_integers_cut_off", with_attribute(name + field(8, b"\x01\x80") + number(20, 7)), error="onnx.wire.truncated")
+    add(
+        "packed_integer_too_long", with_attribute(name + field(8, b"\x80" * 10 + b"\0") + number(20, 7)), error="onnx.wire.varint"
+    )
+    add("packed_floats_cut_off", with_attribute(name + field(7, bytes(6)) + number(20, 6)), error="onnx.wire.truncated")
     add("attribute_reference_outside", with_attribute(name + number(20, 1) + field(21, b"beta")), "MLS343")
     add("initializer_twice", model(weights=[weight(), weight()]), "MLS344")
     add("initializer_unnamed", model(weights=[weight(), weight("")]), "MLS344")
@@ -477,6 +507,9 @@ def trees() -> None:
     broken("short_array", tree(nodes_values=[0.5, 0.0]))
     broken("missing_array", tree(nodes_modes=["LEAF"]))
     broken("short_optional_array", tree(nodes_hitrates=[1.0]))
+    broken("integers_as_floats", tree(nodes_featureids=[0.0, 0.0, 0.0]))
+    broken("classes_out_of_range", classes([0, 2]))
+    broken("classes_without_ids", classes([]))
     broken("same_id", tree(nodes_nodeids=[0, 1, 1]))
     broken("unknown_mode", tree(nodes_modes=["BRANCH_LEQ", "LEAF", "JUMP"]))
     broken("negative_feature", tree(nodes_featureids=[-1, 0, 0]))

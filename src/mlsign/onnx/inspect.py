@@ -86,8 +86,14 @@ class _Reader:
         scan = self._scan
         parts = scan.fields(scan.wire.whole(), schema.MODEL, None)
         ir_version = integer(parts, 1)
-        if ir_version < 1:
-            scan.problems.add(problems.NO_IR_VERSION, "the model does not say which IR version it is", (None, "ir_version", -1))
+        if not 1 <= ir_version <= schema.IR_VERSION:
+            scan.problems.add(
+                problems.IR_VERSION,
+                "the IR version is missing, or newer than this reader",
+                (None, "ir_version", -1),
+                expected=f"1 to {schema.IR_VERSION}",
+                found=ir_version,
+            )
         opsets = read_opsets(scan, parts.get(8, ()), None)
         metadata = self._metadata(parts.get(14, ()))
         for index, value in enumerate(parts.get(26, ())):
@@ -163,12 +169,13 @@ class _Reader:
         metadata: tuple[str, ...],
     ) -> ModelSummary:
         defined = {function.key for function in functions}
+        for key in defined:
+            self._check_name(operator(key))
         uses: Counter[OperatorId] = Counter()
         calls: Counter[OperatorId] = Counter()
         for call, count in self._operators.items():
             name = operator(call)
-            if not name.name.isidentifier():
-                self._scan.problems.add(problems.OPERATOR_NAME, f"{shown(name)} is not a name of an operator", None, found=name)
+            self._check_name(name)
             (calls if canonical(call) in defined else uses)[name] += count
         imports = {OpsetImport(domain, version) for domain, version in opsets.items()}
         imports.update(OpsetImport(domain, version) for function in functions for domain, version in function.opsets.items())
@@ -193,6 +200,10 @@ class _Reader:
             problems=self._scan.problems.all(),
         )
 
+    def _check_name(self, name: OperatorId) -> None:
+        if not name.name.isidentifier():
+            self._scan.problems.add(problems.OPERATOR_NAME, f"{shown(name)} is not a name of an operator", None, found=name)
+
     def _specs(self, values: list[tuple[bytes, TypeSpec | None]], kind: str) -> tuple[ValueSpec, ...]:
         for index, (name, spec) in enumerate(values):
             if spec is None:
@@ -206,7 +217,7 @@ def is_runtime_key(key: str) -> bool:
     """Whether a metadata key is one that a runtime takes settings from.
 
     ``ort_config`` holds session and run options in onnxruntime (``inference_session_utils.cc``; read when
-    ``ORT_LOAD_CONFIG_FROM_MODEL=1`` is set); ``session.`` and ``ep.`` are its configuration keys.
+    ``ORT_LOAD_CONFIG_FROM_MODEL=1`` is set); the prefixes are those of its configuration keys.
     """
     folded = key.strip().lower()
-    return folded == "ort_config" or folded.startswith(("session.", "ep.", "optimization.", "ort."))
+    return folded == "ort_config" or folded.startswith(("session.", "ep.", "optimization."))

@@ -14,7 +14,7 @@ from mlsign.onnx.scan import Scan, body, integer, length
 from mlsign.onnx.summary import ExternalTensor
 from mlsign.onnx.tensors import TensorFacts, read_sparse, read_tensor
 from mlsign.onnx.types import TypeReader
-from mlsign.onnx.wire import Body, Value, Where
+from mlsign.onnx.wire import Body, Value, Where, refuse
 
 _SCALARS: Final = frozenset((1, 2, 3))  # FLOAT, INT, STRING: a proto3 writer leaves out zero and the empty string
 _LISTS: Final = frozenset((6, 7, 8, 9, 10, 12, 14))  # a list may be empty
@@ -153,6 +153,12 @@ class NodeReader:
         for number in (14, 15):
             for index, value in enumerate(parts.get(number, ())):
                 self._types.type(body(value), (where, names[number], index if number in _MANY else -1))
+        for value in parts.get(7, ()):
+            if length(value) % 4:
+                refuse("a packed field ends inside a number", code="wire.truncated", where=where)
+        for value in parts.get(8, ()):
+            if not isinstance(value, int):
+                scan.count_packed(value, where)
         self._check_values(integer(parts, 20), parts.keys() & _TYPE_OF_FIELD.keys(), reference, where)
         return Attribute(name=scan.last(parts, 1, where), graphs=graphs, tensors=tuple(tensors), reference=reference)
 
@@ -185,3 +191,7 @@ def _check_configuration(scan: Scan, data: Body, where: Where) -> None:
         for number, values in scan.fields(item, message, where).items():
             if (message.name, number) in inner:
                 todo.extend((body(value), inner[message.name, number]) for value in values)
+            elif (message.name, number) in ((schema.SHARDING.name, 2), (schema.INT_LIST.name, 2)):
+                for value in values:
+                    for _ in scan.integers(value, where):
+                        pass

@@ -14,7 +14,7 @@ from mlsign.onnx.wire import Where, place
 UNKNOWN_FIELD: Final = "MLS330"
 REPEATED_FIELD: Final = "MLS331"
 INVALID_UTF8: Final = "MLS332"
-NO_IR_VERSION: Final = "MLS333"
+IR_VERSION: Final = "MLS333"
 NO_GRAPH: Final = "MLS334"
 BAD_OPSETS: Final = "MLS335"
 DOMAIN_NOT_IMPORTED: Final = "MLS336"

@@ -7,6 +7,7 @@ budgets. Leaves the meaning of each message to the modules that read it.
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -18,6 +19,8 @@ from mlsign.onnx.wire import Body, Value, Where, Wire, refuse, signed, varint
 from mlsign.source import ByteSource
 
 _INT32_LIMIT: Final = 2**31
+_HIGH_BIT: Final = bytes(range(128, 256))
+_OVERLONG: Final = re.compile(rb"[\x80-\xff]{10}")
 
 
 class Scan:
@@ -133,6 +136,22 @@ class Scan:
         while at < len(rest):
             number, at = varint(rest, at, where)
             yield signed(number)
+
+    def count_packed(self, value: Value, where: Where) -> int:
+        """How many integers a packed field holds: each has one byte without the high bit, its last.
+
+        Raises ``InputError`` for what protobuf would not read (``onnx.wire.varint``, ``onnx.wire.truncated``).
+        """
+        total = 0
+        tail = b""
+        for chunk in self.wire.chunks(body(value), where):
+            total += len(chunk.translate(None, _HIGH_BIT))
+            if _OVERLONG.search(tail + chunk):
+                refuse("an integer has more than ten bytes", code="wire.varint", where=where)
+            tail = chunk[-9:]
+        if tail and tail[-1] >= 128:
+            refuse("a packed field ends inside an integer", code="wire.truncated", where=where)
+        return total
 
     def entries(
         self, bodies: Sequence[Value], where: Where, *, name: str, code: str = problems.REPEATED_KEY

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+IR_VERSION: Final = 14
+"""The newest version of the format that these tables know."""
+
 _WIRE_TYPES: Final = MappingProxyType({"int64": 0, "int32": 0, "uint64": 0, "enum": 0, "double": 1, "float": 5})
 
 

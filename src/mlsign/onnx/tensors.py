@@ -7,7 +7,6 @@ and a payload that is shorter is an out-of-bounds read; two payloads are two mod
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -29,8 +28,6 @@ _PAYLOADS: Final = {
     11: "uint64_data",
 }
 _FIXED: Final = {4: 4, 10: 8}
-_HIGH_BIT: Final = bytes(range(128, 256))
-_OVERLONG: Final = re.compile(rb"[\x80-\xff]{10}")
 _MAX_BYTES: Final = 2**63 - 1
 _EXTERNAL_KEYS: Final = frozenset(("location", "offset", "length", "checksum"))
 _MEMORY_ADDRESS: Final = "_ORT_MEM_ADDR_"
@@ -153,23 +150,9 @@ def _entries(scan: Scan, number: int, values: list[Value], where: Where, *, want
                 return -1
             total += size // _FIXED[number]
         elif isinstance(value, bytes) or wanted <= size <= 10 * wanted:
-            total += _varints(scan, value, where)
+            total += scan.count_packed(value, where)
         else:
             return -1  # no need to read it: n integers take n to 10n bytes
-    return total
-
-
-def _varints(scan: Scan, value: bytes | Body, where: Where) -> int:
-    """How many integers a packed field holds: each has one byte without the high bit, its last."""
-    total = 0
-    tail = b""
-    for chunk in scan.wire.chunks(value, where):
-        total += len(chunk.translate(None, _HIGH_BIT))
-        if _OVERLONG.search(tail + chunk):
-            refuse("an integer has more than ten bytes", code="wire.varint", where=where)
-        tail = chunk[-9:]
-    if tail and tail[-1] >= 128:
-        refuse("a packed field ends inside an integer", code="wire.truncated", where=where)
     return total
 
 

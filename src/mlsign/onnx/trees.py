@@ -39,8 +39,8 @@ class _Array:
     strings: list[Value]
     floats: int
 
-    def __len__(self) -> int:
-        return len(self.integers) or len(self.strings) or self.floats
+
+_NONE: Final = _Array(integers=[], strings=[], floats=0)
 
 
 class _Broken(Exception):  # noqa: N818 - never leaves this module: the first fault ends the check of one ensemble
@@ -82,21 +82,27 @@ def _integers(scan: Scan, value: Value, where: Where) -> Iterable[int]:
     return [known[item] for item in spelled]
 
 
-def _same_length(arrays: dict[str, _Array], required: Sequence[str], optional: Sequence[str]) -> int:
-    wanted = len(arrays[required[0]]) if required[0] in arrays else 0
-    for name in required:
-        if name not in arrays or len(arrays[name]) != wanted:
-            raise _Broken(f"{name} has {len(arrays[name]) if name in arrays else 0} entries, {required[0]} has {wanted}")
-    for name in optional:
-        if name in arrays and len(arrays[name]) not in (0, wanted):
-            raise _Broken(f"{name} has {len(arrays[name])} entries, {required[0]} has {wanted}")
+def _same_length(arrays: dict[str, _Array], integers: Sequence[str], **others: int) -> int:
+    """Entries of the integer arrays, which all have the same number of them, as do ``others`` by name."""
+    wanted = len(arrays.get(integers[0], _NONE).integers)
+    lengths = {name: len(arrays.get(name, _NONE).integers) for name in integers} | others
+    for name, found in lengths.items():
+        if found != wanted:
+            raise _Broken(f"{name} has {found} entries, {integers[0]} has {wanted}")
+    if not wanted:
+        raise _Broken(f"{integers[0]} is empty")
     return wanted
 
 
-def _either(arrays: dict[str, _Array], name: str) -> str:
+def _optional(arrays: dict[str, _Array], *names: str) -> dict[str, int]:
+    """The lengths of arrays that may be left out."""
+    found = {name: arrays[name].floats or len(arrays[name].integers) for name in names if name in arrays}
+    return {name: number for name, number in found.items() if number}
+
+
+def _floats(arrays: dict[str, _Array], name: str) -> int:
     """An array of floats may come as a tensor instead (ai.onnx.ml 3)."""
-    tensor = f"{name}_as_tensor"
-    return tensor if len(arrays.get(tensor, ())) else name
+    return arrays.get(f"{name}_as_tensor", _NONE).floats or arrays.get(name, _NONE).floats
 
 
 def _in_range(values: Iterable[int], limit: int, what: str) -> None:
@@ -107,13 +113,13 @@ def _in_range(values: Iterable[int], limit: int, what: str) -> None:
 
 def _check_classic(arrays: dict[str, _Array]) -> None:
     """``TreeEnsembleClassifier`` and ``TreeEnsembleRegressor``, ai.onnx.ml 1 to 5."""
-    names = ["treeids", "nodeids", "featureids", "modes", "truenodeids", "falsenodeids"]
-    required = [f"nodes_{name}" for name in names]
-    optional = ["nodes_hitrates", "nodes_hitrates_as_tensor", "nodes_missing_value_tracks_true"]
-    count = _same_length(arrays, [*required, _either(arrays, "nodes_values")], optional)
-    trees, ids, features, modes, yes, no = (arrays[name] for name in required)
-    if not count:
-        raise _Broken("it has no nodes")
+    names = [f"nodes_{name}" for name in ("treeids", "nodeids", "featureids", "truenodeids", "falsenodeids")]
+    modes = arrays.get("nodes_modes", _NONE)
+    hints = ("nodes_hitrates", "nodes_hitrates_as_tensor", "nodes_missing_value_tracks_true")
+    count = _same_length(
+        arrays, names, nodes_modes=len(modes.strings), nodes_values=_floats(arrays, "nodes_values"), **_optional(arrays, *hints)
+    )
+    trees, ids, features, yes, no = (arrays[name] for name in names)
     if unknown := {str(mode) for mode in modes.strings if mode not in _MODES}:
         raise _Broken(f"{len(unknown)} kinds of node are unknown")
     by_name = {key: index for index, key in enumerate(zip(trees.integers, ids.integers, strict=True))}
@@ -132,10 +138,10 @@ def _check_classic(arrays: dict[str, _Array]) -> None:
         children.append((pair[0], pair[1]))
     _check_acyclic(children)
     for prefix, limit in (("class", _labels(arrays)), ("target", _scalar(arrays, "n_targets"))):
-        if f"{prefix}_ids" not in arrays:
+        if not any(name.startswith(f"{prefix}_") for name in arrays):
             continue
         outputs = [f"{prefix}_{name}" for name in ("treeids", "nodeids", "ids")]
-        _same_length(arrays, [*outputs, _either(arrays, f"{prefix}_weights")], ())
+        _same_length(arrays, outputs, **{f"{prefix}_weights": _floats(arrays, f"{prefix}_weights")})
         places = zip(arrays[outputs[0]].integers, arrays[outputs[1]].integers, strict=True)
         if any(key not in by_name for key in places):
             raise _Broken(f"a weight of {prefix}_ids belongs to a node that is missing")
@@ -143,26 +149,25 @@ def _check_classic(arrays: dict[str, _Array]) -> None:
 
 
 def _labels(arrays: dict[str, _Array]) -> int:
-    return max(len(arrays.get(name, ())) for name in ("classlabels_int64s", "classlabels_strings"))
+    return max(len(arrays.get("classlabels_int64s", _NONE).integers), len(arrays.get("classlabels_strings", _NONE).strings))
 
 
 def _scalar(arrays: dict[str, _Array], name: str) -> int:
-    array = arrays.get(name)
-    return array.integers[0] if array is not None and array.integers else 1
+    return (arrays.get(name, _NONE).integers or [1])[0]
 
 
 def _check_ensemble(arrays: dict[str, _Array]) -> None:
     """``TreeEnsemble``, ai.onnx.ml 5: nodes and leaves in arrays of their own, children by index."""
-    required = [f"nodes_{name}" for name in ("featureids", "truenodeids", "falsenodeids", "trueleafs", "falseleafs")]
+    names = [f"nodes_{name}" for name in ("featureids", "truenodeids", "falsenodeids", "trueleafs", "falseleafs")]
     count = _same_length(
         arrays,
-        [*required, "nodes_splits", "nodes_modes"],
-        ["nodes_hitrates", "nodes_missing_value_tracks_true"],
+        names,
+        nodes_splits=_floats(arrays, "nodes_splits"),
+        nodes_modes=_floats(arrays, "nodes_modes"),
+        **_optional(arrays, "nodes_hitrates", "nodes_missing_value_tracks_true"),
     )
-    leaves = _same_length(arrays, ["leaf_targetids", "leaf_weights"], ())
-    if not count or not leaves:
-        raise _Broken("it has no nodes or no leaves")
-    features, yes, no, yes_leaf, no_leaf = (arrays[name].integers for name in required)
+    leaves = _same_length(arrays, ["leaf_targetids"], leaf_weights=_floats(arrays, "leaf_weights"))
+    features, yes, no, yes_leaf, no_leaf = (arrays[name].integers for name in names)
     if min(features) < 0:
         raise _Broken("a feature has a negative index")
     children: list[list[int]] = [[] for _ in range(count)]
@@ -171,9 +176,8 @@ def _check_ensemble(arrays: dict[str, _Array]) -> None:
             _in_range((target,), leaves if is_leaf else count, "leaf" if is_leaf else "node")
             if not is_leaf:
                 children[index].append(target)
-    roots = arrays["tree_roots"].integers if "tree_roots" in arrays else []
-    if not roots:
-        raise _Broken("it has no roots")
+    _same_length(arrays, ["tree_roots"])
+    roots = arrays["tree_roots"].integers
     _in_range(roots, count, "root")
     _in_range(arrays["leaf_targetids"].integers, _scalar(arrays, "n_targets"), "target id")
     _check_acyclic(children)

@@ -158,10 +158,13 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
     ),
     CodeEntry(
         code="MLS333",
-        title="No IR version",
-        meaning="The model does not say for which version of the ONNX format it is written.",
-        abuse="The meaning of a model depends on that version; without it every reader assumes its own.",
-        action=_EXPORT_AGAIN,
+        title="IR version missing or unknown",
+        meaning=(
+            "The model does not say for which version of the ONNX format it is written, or names one that is newer than this "
+            "version of mlsign knows (14)."
+        ),
+        abuse="The meaning of a model depends on that version; where it is missing or new, every reader assumes its own.",
+        action="If the exporter is newer than this version of mlsign, update mlsign. Otherwise: " + _EXPORT_AGAIN,
     ),
     CodeEntry(
         code="MLS334",
@@ -205,7 +208,7 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         title="Runtime configuration in metadata",
         meaning=(
             "A metadata key of the model is one that a runtime takes its settings from: ort_config, or a key that starts like "
-            "the configuration keys of onnxruntime (session., ep., ort., optimization.)."
+            "the configuration keys of onnxruntime (session., ep., optimization.)."
         ),
         abuse=(
             "Where ORT_LOAD_CONFIG_FROM_MODEL is set, onnxruntime takes its session options from ort_config in the model: "
