@@ -6,13 +6,14 @@ types of its own (JSON, CSV) the model's are used. Writing results is ``results`
 
 from __future__ import annotations
 
+import ast
 import io
 import math
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from mlsign.sandbox.tensors import Array, describe_inputs
 
 MAX_MEMBERS: Final = 10_000
 """Of an .npz: no model has this many inputs."""
+
+MAX_HEADER_BYTES: Final = 10_000
+"""Of an .npy, as numpy itself has it: the header is read as a Python literal."""
 
 Inputs = tuple[ValueSpec, ...]
 
@@ -52,34 +56,47 @@ def read_feeds(path: Path, *, inputs: Inputs, limits: Limits = DEFAULT) -> dict[
     return reader(data, inputs, limits)
 
 
-def decode_npy(data: bytes | memoryview, *, where: str) -> Array:
-    """The array in the bytes of an .npy file. Raises ``InputError`` (``input.npy``).
+def decode_npy(data: bytes, *, where: str) -> Array:
+    """The array in the bytes of an .npy file (numpy's own format, versions 1.0 and 2.0). Raises ``InputError`` (``input.npy``).
 
-    numpy's own reader allocates what the header announces before it has seen a single element.
+    An own reader, because numpy's allocates what the header announces before it has seen a single element,
+    and fails with exceptions of the tokenizer on headers of nonsense.
     """
-    stream = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-        elif version == (2, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-        else:
-            raise InputError(f"is .npy version {version}, read are 1.0 and 2.0", code="input.npy", where=where)
-    except (ValueError, TypeError, SyntaxError, EOFError, RecursionError, MemoryError, UnicodeDecodeError) as err:
-        raise InputError(f"is not an .npy file: {shown(err)}", code="input.npy", where=where) from err
-    if dtype.hasobject:
-        hint = "save texts as fixed-width unicode: array.astype(str)"
-        raise InputError("holds pickled objects, which are never loaded", code="input.npy", where=where, hint=hint)
-    left = len(data) - stream.tell()
-    wanted = math.prod(shape) * dtype.itemsize
-    if any(size < 0 for size in shape) or wanted != left:
+    width = {b"\1\0": 2, b"\2\0": 4}.get(data[6:8])
+    if data[:6] != b"\x93NUMPY" or width is None:
+        raise InputError("is not an .npy file of version 1.0 or 2.0", code="input.npy", where=where, found=data[:8].hex())
+    start = 8 + width
+    length = int.from_bytes(data[8:start], "little")
+    if length > min(MAX_HEADER_BYTES, len(data) - start):
+        raise InputError(f"announces a header of {length} bytes", code="input.npy", where=where)
+    dtype, fortran, shape = _decode_header(data[start : start + length], where=where)
+    wanted, left = math.prod(shape) * dtype.itemsize, len(data) - start - length
+    if wanted != left:
         raise InputError(f"has {left} bytes of elements, its header announces {wanted}", code="input.npy", where=where)
     try:
-        array = np.frombuffer(data, dtype=dtype, offset=stream.tell()) if left else np.empty(math.prod(shape), dtype)
+        array = np.frombuffer(data, dtype=dtype, offset=start + length) if left else np.empty(math.prod(shape), dtype)
         return array.reshape(shape, order="F" if fortran else "C")
     except ValueError as err:
         raise InputError(f"is not an .npy file: {shown(err)}", code="input.npy", where=where) from err
+
+
+def _decode_header(header: bytes, *, where: str) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
+    try:
+        fields = ast.literal_eval(header.decode("latin-1").strip())
+        if not isinstance(fields, dict) or fields.keys() != {"descr", "fortran_order", "shape"}:
+            raise InputError("has a header of other fields", code="input.npy", where=where)
+        descr, fortran, shape = fields["descr"], fields["fortran_order"], fields["shape"]
+        dtype = np.dtype(descr) if isinstance(descr, str) else None
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as err:
+        raise InputError(f"has a header that is none: {shown(err)}", code="input.npy", where=where) from err
+    if dtype is None or type(fortran) is not bool or not isinstance(shape, tuple):
+        raise InputError("has a header of other types", code="input.npy", where=where)
+    if dtype.hasobject:
+        hint = "save texts as fixed-width unicode: array.astype(str)"
+        raise InputError("holds pickled objects, which are never loaded", code="input.npy", where=where, hint=hint)
+    if any(type(size) is not int or not 0 <= size < 2**62 for size in shape):
+        raise InputError("has a shape that is none", code="input.npy", where=where, found=shown(shape))
+    return dtype, fortran, shape
 
 
 def _read_npy(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Array]:

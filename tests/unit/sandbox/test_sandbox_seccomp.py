@@ -152,7 +152,10 @@ def test_every_jump_of_the_program_lands_inside(machine):
         assert struct.unpack_from("<H", program, (count - 1) * 8)[0] == 0x06
 
 
-@pytest.mark.parametrize(("version", "words"), [(1, [0x1FFF]), (2, [0x3FFF]), (3, [0x7FFF]), (4, [0x7FFF, 3]), (5, [0xFFFF, 3]), (6, [0xFFFF, 3, 3]), (9, [0xFFFF, 3, 3])])
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [(1, [0x1FFF]), (2, [0x3FFF]), (3, [0x7FFF]), (4, [0x7FFF, 3]), (5, [0xFFFF, 3]), (6, [0xFFFF, 3, 3]), (9, [0xFFFF, 3, 3])],
+)
 def test_landlock_denies_what_a_version_knows(version, words):
     data = landlock.ruleset(version)
     assert list(struct.unpack(f"<{len(words)}Q", data)) == words

@@ -1,0 +1,327 @@
+"""Files to feeds: every format, and every way in which a file can be something else."""
+
+import contextlib
+import io
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlsign.errors import InputError, OutsideError
+from mlsign.interface import TypeSpec, ValueKind, ValueSpec
+from mlsign.limits import Limits
+from mlsign.sandbox.feeds import READERS, decode_npy, read_feeds
+
+
+def spec(name="x", element="float", shape=("n", 2), kind=ValueKind.TENSOR):
+    return ValueSpec(name=name, type=TypeSpec(kind=kind, element=element, shape=shape))
+
+
+ONE = (spec(),)
+COLUMNS = tuple(spec(name, shape=("n", 1)) for name in "abc")
+X = np.array([[1, 2], [3, 4.5]], dtype=np.float32)
+
+
+def read(tmp_path, name, data, inputs=ONE, **limits):
+    path = tmp_path / name
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return read_feeds(path, inputs=inputs, limits=Limits(**limits))
+
+
+def refused(tmp_path, name, data, inputs=ONE, **limits):
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, name, data, inputs, **limits)
+    return caught.value
+
+
+def npy(array, **kwargs):
+    stream = io.BytesIO()
+    np.save(stream, array, **kwargs)
+    return stream.getvalue()
+
+
+def npz(**arrays):
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    return stream.getvalue()
+
+
+# --- arrays ---
+
+
+@pytest.mark.parametrize(
+    "array", [X, X.T, np.asfortranarray(X), X[:0], np.array(1.5), np.array(["a", "ü"]), X.astype(">f8"), X > 2]
+)
+def test_npy_comes_back(tmp_path, array):
+    found = read(tmp_path, "x.npy", npy(array))["x"]
+    assert found.dtype == array.dtype
+    assert np.array_equal(found, array)
+
+
+def test_npy_is_split_over_single_columns(tmp_path):
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    found = read(tmp_path, "x.npy", npy(array), COLUMNS)
+    assert {name: value.tolist() for name, value in found.items()} == {"a": [[0], [3]], "b": [[1], [4]], "c": [[2], [5]]}
+    assert refused(tmp_path, "x.npy", npy(array[:, :2]), COLUMNS).code == "input.shape"
+    assert refused(tmp_path, "x.npy", npy(array), (*COLUMNS[:2], spec("c", shape=("n",)))).code == "input.shape"
+
+
+def header(text, version=1):
+    head = text.encode("latin1").ljust(117) + b"\n"
+    return b"\x93NUMPY" + bytes([version, 0]) + len(head).to_bytes(2 if version == 1 else 4, "little") + head
+
+
+GOOD_HEADER = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x93NUMPY",
+        b"\x93NUMPY\x01\x00",
+        npy(X)[:-1],
+        npy(X) + b"\0",
+        header(GOOD_HEADER) + bytes(7),
+        header(GOOD_HEADER, version=3) + bytes(8),
+        header(GOOD_HEADER.replace("(2,)", "(99999999999999,)")) + bytes(8),
+        header(GOOD_HEADER.replace("(2,)", "(-2,)")) + bytes(8),
+        header(GOOD_HEADER.replace("(2,)", "(-1,-2)")) + bytes(8),
+        header(GOOD_HEADER.replace("(2,)", "(0, 99999999999999999999)")),
+        header(GOOD_HEADER.replace("<f4", "nonsense")) + bytes(8),
+        header(GOOD_HEADER.replace("<f4", "|O")) + pickle.dumps(X.tolist()),
+        header(GOOD_HEADER.replace("(2,)", "(True, 2)")) + bytes(8),
+        header(GOOD_HEADER.replace("False", "0")) + bytes(8),
+        header(GOOD_HEADER.replace("'<f4'", "[('a', '<f4')]")) + bytes(8),
+        header(GOOD_HEADER.replace(", }", ", 'more': 1}")) + bytes(8),
+        header(GOOD_HEADER.replace("(2,)", "[2]")) + bytes(8),
+        header(GOOD_HEADER.replace("(2,)", "(" + "1," * 70 + "2,)")) + bytes(8),
+        header("__import__('os')") + bytes(8),
+        header("[" * 100) + bytes(8),
+        npy(np.array([{"a": 1}]), allow_pickle=True),
+        pickle.dumps(X),
+    ],
+)
+def test_what_is_no_npy_is_refused(tmp_path, data):
+    assert refused(tmp_path, "x.npy", data).code == "input.npy"
+
+
+def test_nothing_is_ever_unpickled(tmp_path):
+    mark = tmp_path / "mark"
+
+    class Evil:
+        def __reduce__(self):
+            return (os.mkdir, (str(mark),))
+
+    array = np.empty(1, dtype=object)
+    array[0] = Evil()
+    stream = io.BytesIO()
+    np.savez(stream, x=array, allow_pickle=True)
+    assert refused(tmp_path, "x.npy", npy(array, allow_pickle=True)).code == "input.npy"
+    assert refused(tmp_path, "x.npz", stream.getvalue()).code == "input.npy"
+    assert not mark.exists()
+    np.load(io.BytesIO(npy(array, allow_pickle=True)), allow_pickle=True)
+    assert mark.exists()  # so it would have
+
+
+def test_npz_comes_back(tmp_path):
+    found = read(tmp_path, "x.npz", npz(x=X, other=np.array(["a"])))
+    assert np.array_equal(found["x"], X)
+    assert found["other"].tolist() == ["a"]
+
+
+def members(*pairs):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in pairs:
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_what_is_no_npz_is_refused(tmp_path):
+    assert refused(tmp_path, "x.npz", b"PK").code == "input.npz"
+    assert refused(tmp_path, "x.npz", npz(x=X)[:-30]).code == "input.npz"
+    assert refused(tmp_path, "x.npz", members(("x.npy", npy(X)), ("x.npy", npy(X)))).code == "input.npz"
+    assert refused(tmp_path, "x.npz", members(("x.txt", npy(X)))).code == "input.npz"
+    assert refused(tmp_path, "x.npz", members(("x.npy", b"nonsense"))).code == "input.npy"
+    broken = bytearray(npz(x=X))
+    broken[60] ^= 0xFF
+    assert refused(tmp_path, "x.npz", bytes(broken)).code in ("input.npz", "input.npy")
+
+
+def test_a_bomb_is_not_unpacked(tmp_path):
+    bomb = npz(x=np.zeros(4_000_000, np.uint8))
+    assert len(bomb) < 10_000
+    assert refused(tmp_path, "x.npz", bomb, max_input_bytes=1_000_000).code == "input.size"
+
+
+def test_a_bomb_that_lies_about_its_size_is_cut(tmp_path):
+    honest = npz(x=np.zeros(4_000_000, np.uint8))
+    size = (4_000_000 + 128).to_bytes(4, "little")
+    assert honest.count(size) == 2  # in the local header and in the directory
+    lying = honest.replace(size, (1000).to_bytes(4, "little"))
+    assert refused(tmp_path, "x.npz", lying, max_input_bytes=1_000_000).code in ("input.npz", "input.npy")
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_npy_of_anything(data):
+    for sample in (data, b"\x93NUMPY\x01\x00" + data, header(GOOD_HEADER)[:60] + data):
+        with contextlib.suppress(InputError):
+            decode_npy(sample, where="")
+
+
+# --- JSON ---
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"inputs":{"x":[[1,2],[3,4.5]]}}',
+        '{"x":[[1,2],[3,4.5]]}',
+        "[[1,2],[3,4.5]]",
+        '[{"x":[1,2]},{"x":[3,4.5]}]',
+        ' { "x" : [ [ 1.0, 2 ], [3e0, 4.5] ] } ',
+    ],
+)
+def test_json_in_each_form(tmp_path, text):
+    found = read(tmp_path, "x.json", text)["x"]
+    assert found.dtype == np.float32
+    assert np.array_equal(found, X)
+
+
+def test_json_rows_of_plain_numbers_feed_single_columns(tmp_path):
+    found = read(tmp_path, "x.json", '[{"a":1,"b":2,"c":3},{"c":6,"b":5,"a":4}]', COLUMNS)
+    assert {name: value.tolist() for name, value in found.items()} == {"a": [[1], [4]], "b": [[2], [5]], "c": [[3], [6]]}
+
+
+def test_an_input_may_be_called_inputs(tmp_path):
+    found = read(tmp_path, "x.json", '{"inputs":[[1,2]]}', (spec("inputs"),))
+    assert found["inputs"].tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("text", "element", "code"),
+    [
+        ("[[1,2],[3]]", "float", "input.shape"),
+        ("[[1,2],3]", "float", "input.shape"),
+        ('[[1,{"a":1}]]', "float", "input.shape"),
+        ('{"y":[1]}', "float", "input.name"),
+        ('[{"x":[1,2]},{"y":[1,2]}]', "float", "input.name"),
+        ('[{"x":[1,2],"y":1}]', "float", "input.name"),
+        ("3", "float", "input.json"),
+        ('"x"', "float", "input.json"),
+        ("[[1,true]]", "float", "input.dtype"),
+        ('[["1","2"]]', "float", "input.dtype"),
+        ("[[1,null]]", "float", "input.dtype"),
+        ("[[1e39,0]]", "float", "input.dtype"),
+        ("[[70000.0,0]]", "float16", "input.dtype"),
+        ("[[1.0,2]]", "int64", "input.dtype"),
+        ("[[1,300]]", "uint8", "input.dtype"),
+        ("[[1,-1]]", "uint64", "input.dtype"),
+        ("[[1,0]]", "bool", "input.dtype"),
+        ("[[1,0]]", "string", "input.dtype"),
+        ("[[1,0]]", "complex64", "input.kind"),
+        ("[[1,0]]", "bfloat16", "input.kind"),
+        ("[[NaN,0]]", "float", "json.number"),
+        ('{"x":[],"x":[]}', "float", "json.duplicate_key"),
+        ("[[1,2]", "float", "json.syntax"),
+        ("[" * 100 + "]" * 100, "float", "json.depth"),
+    ],
+)
+def test_json_that_does_not_fit_is_refused(tmp_path, text, element, code):
+    assert refused(tmp_path, "x.json", text, (spec(element=element),)).code == code
+
+
+@pytest.mark.parametrize(
+    ("element", "text", "values"),
+    [
+        ("uint8", "[[0,255]]", [[0, 255]]),
+        ("int8", "[[-128,127]]", [[-128, 127]]),
+        ("uint64", f"[[0,{2**63}]]", [[0, 2**63]]),
+        ("int64", f"[[{-(2**63)},{2**63 - 1}]]", [[-(2**63), 2**63 - 1]]),
+        ("bool", "[[true,false]]", [[True, False]]),
+        ("string", '[["","ü"]]', [["", "ü"]]),
+        ("double", "[[1e300,-0.0]]", [[1e300, -0.0]]),
+        ("float16", "[[65504,0.5]]", [[65504, 0.5]]),
+    ],
+)
+def test_json_keeps_the_values_of_each_type(tmp_path, element, text, values):
+    assert read(tmp_path, "x.json", text, (spec(element=element),))["x"].tolist() == values
+
+
+# --- CSV ---
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f1,f2\n1,2\n3,4.5\n",
+        "f1,f2\r\n1,2\r\n3,4.5",
+        "\ufefff1,f2\n 1 ,+2\n3e0,4.5\n\n",
+        '"f,1",f2\n1,2\n3,4.5\n',
+        "0,1\n1,2\n3,4.5\n",
+    ],
+)
+def test_csv_columns_feed_the_only_input(tmp_path, text):
+    assert np.array_equal(read(tmp_path, "x.csv", text)["x"], X)
+
+
+def test_csv_columns_by_name(tmp_path):
+    inputs = (spec("a", shape=("n", 1)), spec("b", "int64", ("n",)), spec("t", "string", ("n", 1)), spec("o", "bool", (None,)))
+    found = read(tmp_path, "x.csv", 'o,t,b,a\ntrue,"x,y",7,1.5\n0,,-8,nan\n', inputs)
+    assert found["b"].tolist() == [7, -8]
+    assert found["t"].tolist() == [["x,y"], [""]]
+    assert found["o"].tolist() == [True, False]
+    assert found["a"][0].tolist() == [1.5]
+    assert np.isnan(found["a"][1, 0])
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "where"),
+    [
+        ("", "input.csv", ""),
+        ("f1,f2\n1,2\n3\n", "input.csv", "line 3"),
+        ("f1,f2\n1,2,3\n", "input.csv", "line 2"),
+        ("f1,f2\n1,x\n", "input.csv", "line 2, column f2"),
+        ("f1,f2\n1,\n", "input.csv", "line 2, column f2"),
+        ("f1,f2\n1,1_0\n", "input.csv", "line 2, column f2"),
+        ("f1,f2\n1,0x10\n", "input.csv", "line 2, column f2"),
+        ("f1,f2\n1,\u0663\n", "input.csv", "line 2, column f2"),
+        ("f1,f1\n1,2\n", "input.csv", "line 1"),
+        ("1,2\n3,4\n", "input.csv", "line 1"),
+        ("f1\n1\n", "input.shape", ""),
+        ('f1,f2\n1,"2\n', "input.csv", "line 2"),
+        ("f1,f2\n1," + "9" * 200_000 + "\n", "input.csv", "line 2"),
+        ("f1,f2\n1,1e60\n", "input.dtype", "x"),
+    ],
+)
+def test_csv_that_does_not_fit_is_refused_with_its_place(tmp_path, text, code, where):
+    error = refused(tmp_path, "x.csv", text)
+    assert (error.code, error.where) == (code, where)
+
+
+def test_csv_columns_that_are_no_inputs_are_refused(tmp_path):
+    assert refused(tmp_path, "x.csv", "a,b\n1,2\n", COLUMNS).code == "input.name"
+    assert refused(tmp_path, "x.csv", "a,b,c,d\n1,2,3,4\n", COLUMNS).code == "input.name"
+    assert refused(tmp_path, "x.csv", "a,b\n1,2\n", (spec("a", shape=None),)).code == "input.name"
+    assert refused(tmp_path, "x.csv", b"a,b\n\xff,2\n", COLUMNS).code == "input.csv"
+    assert refused(tmp_path, "x.csv", "a,b,c\n1,2,1.5\n", (*COLUMNS[:2], spec("c", "int64", ("n",)))).code == "input.csv"
+
+
+# --- the file itself ---
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    assert refused(tmp_path, "x.pkl", b"").code == "input.format"
+    assert refused(tmp_path, "x.npy", npy(X), max_input_bytes=len(npy(X)) - 1).code == "input.size"
+    assert read(tmp_path, "X.NPY", npy(X))
+    for name in READERS:
+        with pytest.raises(OutsideError) as caught:
+            read_feeds(tmp_path / f"missing{name}", inputs=ONE)
+        assert caught.value.code == "input.unreadable"
