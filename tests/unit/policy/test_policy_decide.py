@@ -54,6 +54,15 @@ def test_without_rules_or_groups_nothing_is_allowed(
     assert decide(policy, evidence, now=now).verdict is Verdict.DENY
 
 
+def test_a_rule_that_were_lost_would_not_open_the_gate(
+    policy: Policy, evidence: Evidence, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlsign.policy.decide.RULES", tuple(rule for rule in RULES if "MLS410" in rule.codes))
+    assert decide(policy, evidence, now=now).verdict is Verdict.ALLOW
+    assert decide(policy, replace(evidence, signatures=()), now=now).verdict is Verdict.DENY
+    assert decide(replace(policy, signers=()), evidence, now=now).verdict is Verdict.DENY
+
+
 def test_every_rule_can_deny_through_the_decision(policy: Policy, evidence: Evidence, now: datetime) -> None:
     assert evidence.summary is not None
     assert evidence.manifest is not None

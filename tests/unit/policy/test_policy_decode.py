@@ -348,6 +348,12 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
     "unsigned file outside": ("unsigned_files: [../x]", "policy.unsigned_files", "leaves the package", False),
     "unsigned manifest": ("unsigned_files: [mlsign.json]", "policy.unsigned_files", "cannot be left unsigned", False),
     "unsigned manifest in capitals": ("unsigned_files: [MLSIGN.json]", "policy.unsigned_files", "cannot be left unsigned", False),
+    "unsigned signature in capitals": (
+        "unsigned_files: [Signatures/x.json]",
+        "policy.unsigned_files",
+        "cannot be left unsigned",
+        False,
+    ),
     "unsigned signature": ("unsigned_files: [signatures/x.json]", "policy.unsigned_files", "cannot be left unsigned", False),
     **{
         f"later {name}": (f"{name}: {{}}", "policy.unsupported", f"{name} ({words}) is not enforced by this version", True)
