@@ -26,7 +26,7 @@ from mlsign.formats.manifest import (
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport, TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath, decode_path
-from mlsign.strict import Fields, JsonValue, decode_json, encode_json
+from mlsign.strict import MAX_SAFE_INTEGER, Fields, JsonValue, decode_json, encode_json
 from mlsign.version import decode_version
 
 ELEMENTS: Final = frozenset(
@@ -152,7 +152,11 @@ def _decode_type(item: Fields) -> TypeSpec:
 def _decode_shape(item: Fields) -> tuple[int | str | None, ...]:
     dims: list[int | str | None] = []
     for dim, where in item.items("shape", maximum=1024):
-        if dim is None or (type(dim) is int and 0 <= dim < 2**63) or (isinstance(dim, str) and 0 < len(dim) <= _MAX_NAME):
+        if (
+            dim is None
+            or (type(dim) is int and 0 <= dim <= MAX_SAFE_INTEGER)
+            or (isinstance(dim, str) and 0 < len(dim) <= _MAX_NAME)
+        ):
             dims.append(dim)
         else:
             raise InputError(

@@ -1,0 +1,75 @@
+"""Fixtures that every suite shares. Keys and the good package are made once; each test works on its own copy."""
+
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from making import Pair, make_key, make_package, write_policy
+
+import mlsign
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Two signers that the policy wants, and one that nobody knows."""
+
+    release: Pair
+    review: Pair
+    outsider: Pair
+
+    @property
+    def both(self) -> tuple[Pair, Pair]:
+        return self.release, self.review
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    return Keys(release=make_key(), review=make_key(), outsider=make_key())
+
+
+@pytest.fixture(scope="session")
+def good_package(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Path:
+    """A package with external weights, golden data, a document and provenance, signed twice. Nobody writes to it."""
+    return make_package(tmp_path_factory.mktemp("good"), signers=keys.both)
+
+
+@pytest.fixture(scope="session")
+def policy_file(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> Path:
+    """Two groups, each met by one of the two signers."""
+    groups = {"release": (1, [keys.release.public]), "review": (1, [keys.review.public])}
+    return write_policy(tmp_path_factory.mktemp("policy"), groups, rest="versions: {minimum: 1.0.0}\n")
+
+
+@pytest.fixture(scope="session")
+def gate(policy_file: Path) -> mlsign.Gate:
+    return mlsign.Gate.load(policy_file)
+
+
+@pytest.fixture
+def package(tmp_path: Path, good_package: Path) -> Path:
+    """A copy of the good package to do anything with."""
+    return Path(shutil.copytree(good_package, tmp_path / "fraud-1.2.0"))
+
+
+@pytest.fixture
+def no_hang() -> Iterator[None]:
+    """Ends the test when it takes ten seconds: a fifo that is opened, an endless read."""
+
+    def ring(*_: object) -> None:
+        raise AssertionError("hangs")
+
+    old = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, old)
+
+
+@pytest.fixture(scope="session")
+def command() -> list[str]:
+    """How to run the command line as a process of its own."""
+    return [sys.executable, "-m", "mlsign"]
