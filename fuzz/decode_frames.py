@@ -1,0 +1,114 @@
+"""Fuzz target: frames, which a worker that was taken over may fill with anything.
+
+Only ``InputError`` may escape, what decodes has one spelling, and nothing of it is larger than the bytes it
+came from. ``python fuzz/decode_frames.py [SECONDS] [SEED]`` mutates the corpus; with ``--corpus`` it writes
+the seeds anew.
+"""
+
+import random
+import struct
+import sys
+import time
+from pathlib import Path
+
+from mlsign.digest import sha256
+from mlsign.errors import InputError
+from mlsign.interface import TypeSpec, ValueKind
+from mlsign.limits import Limits
+from mlsign.sandbox.protocol import HEAD_BYTES, Frame, Kind, decode_frame, encode_frame
+from mlsign.sandbox.tensors import decode_result, mismatch
+from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor
+
+CORPUS = Path(__file__).parent / "corpora" / "frames"
+LIMITS = Limits(max_input_bytes=1 << 20, max_output_bytes=1 << 20)
+DECLARED = TypeSpec(kind=ValueKind.TENSOR, element="float", shape=("n", 2))
+INTERESTING = (0, 1, 2, 3, 5, 8, 9, 16, 0x7F, 0x80, 0xFF, 1 << 16, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 63, (1 << 64) - 1)
+
+
+def decoded(data: bytes) -> Frame | InputError:
+    try:
+        return decode_frame(data, limits=LIMITS)
+    except InputError as err:
+        return err
+
+
+def check(data: bytes) -> None:
+    """Decodes ``data`` as a frame; raises ``AssertionError`` on a frame with two spellings."""
+    frame = decoded(data)
+    if isinstance(frame, InputError):
+        assert frame.code.startswith(("frame.", "json.")), frame.code
+        assert "\x1b" not in str(frame)
+        return
+    assert encode_frame(frame) == data
+    for value in (frame.values or {}).values():
+        decode_result(value)
+        assert isinstance(mismatch(value, DECLARED), str)
+
+
+def seeds() -> dict[str, bytes]:
+    """One frame of each kind and value."""
+    column = Strings((2,), ("no", "yes"))
+    scores = Tensor("double", (2,), struct.pack("<2d", 0.25, 0.75))
+    values = {
+        "tensor": Tensor("float", (3, 2), bytes(24)),
+        "booleans": Tensor("bool", (3,), b"\0\1\0"),
+        "empty": Tensor("int64", (0, 5), b""),
+        "strings": Strings((2, 1), ("a", "\u00fc")),
+        "zipmap": Sequence((Map(column, scores), Map(column, scores))),
+        "nested": Sequence((Sequence(()), Sequence((Absent(),)))),
+    }
+    out = {name: Frame(kind=Kind.RESULT, request=1, document=None, values={name: value}) for name, value in values.items()}
+    out["all"] = Frame(kind=Kind.RUN, request=2**63, document=None, values=values)
+    out["nothing"] = Frame(kind=Kind.RESULT, request=0, document=None, values={})
+    out["error"] = Frame(kind=Kind.ERROR, request=9, document={"code": "sandbox.memory", "message": "x\u001b"}, values=None)
+    out["layers"] = Frame(kind=Kind.CONFINED, request=0, document=[{"name": "seccomp", "in_force": True}], values=None)
+    return {name: encode_frame(frame) for name, frame in out.items()}
+
+
+def mutate(data: bytes, rng: random.Random) -> bytes:
+    """Bytes flipped, numbers replaced by interesting ones, pieces cut, doubled; the announced length made to fit."""
+    out = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randint(0, len(out))
+        match rng.randint(0, 4):
+            case 0 if at < len(out):
+                out[at] ^= 1 << rng.randint(0, 7)
+            case 1:
+                width, layout = rng.choice(((1, "<B"), (2, "<H"), (4, "<I"), (8, "<Q")))
+                out[at : at + width] = struct.pack(layout, rng.choice(INTERESTING) & (2 ** (8 * width) - 1))
+            case 2:
+                del out[at : at + rng.randint(1, 12)]
+            case 3:
+                out[at:at] = out[at : at + rng.randint(1, 24)]
+            case _:
+                out[at:at] = rng.randbytes(rng.randint(1, 8))
+    if rng.random() < 0.8 and len(out) >= HEAD_BYTES:
+        out[HEAD_BYTES - 8 : HEAD_BYTES] = struct.pack("<Q", len(out) - HEAD_BYTES)
+    return bytes(out)
+
+
+def main() -> None:
+    if "--corpus" in sys.argv:
+        for name, data in seeds().items():
+            (CORPUS / name).write_bytes(data)
+        return
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
+    rng = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 0)  # noqa: S311  a seed that repeats is the point
+    corpus = [path.read_bytes() for path in sorted(CORPUS.iterdir())]
+    tried, taken, end = 0, 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        data = mutate(rng.choice(corpus), rng)
+        try:
+            check(data)
+        except BaseException:
+            found = CORPUS / f"crash-{sha256(data).hex[:16]}"
+            found.write_bytes(data)
+            print(f"kept as {found}")
+            raise
+        tried += 1
+        taken += isinstance(decoded(data), Frame)
+    print(f"{tried} frames tried, {taken} of them decoded")
+
+
+if __name__ == "__main__":
+    main()
