@@ -131,7 +131,47 @@ def good() -> None:
     )
     add("good_tree_ensemble_5", model([ensemble()], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", 5)]))
     device = field(10, field(1, b"c") + field(2, field(1, b"x") + field(3, number(1, 1)) + field(4, field(2, number(1, 1)))))
+    add("good_every_message", every_message())
+    empty = helper.make_tensor("empty", FLOAT, [0, 3], [])
+    add("good_empty_tensor", model(weights=[weight(), empty]))
+    add("good_default_of_open_shape", model(inputs=[info("x"), helper.make_tensor_value_info("w", FLOAT, None)]))
+    add("good_denotation", with_type(field(6, b"IMAGE") + field(1, number(1, 1))))
+    shared = tree(nodes_falsenodeids=[1, 0, 0])  # LightGBM's sets are chains of nodes with one child in common
+    add("good_tree_shared_child", model([shared], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", 3)]))
     add("good_device_configuration", with_node(field(4, b"Add") + device))
+
+
+def every_message() -> bytes:
+    """A model in order with every message that the other vectors do not have."""
+    then = helper.make_graph([helper.make_node("Identity", ["a"], ["t"])], "d", [], [info("t")])
+    inner = function("F", [helper.make_node("Relu", ["a"], ["b"])])
+    inner.attribute_proto.add(name="body", type=AttributeProto.GRAPH).g.CopyFrom(then)
+    inner.attribute_proto.add(name="w", type=AttributeProto.TENSOR).t.CopyFrom(weight())
+    inner.value_info.append(info("b"))
+    inner.metadata_props.add(key="k", value="v")
+    tensor = weight()
+    tensor.metadata_props.add(key="k", value="v")
+    typed = helper.make_node("Optional", [], ["o"], type=info("q").type)
+    out = model(
+        [
+            helper.make_node("F", ["x"], ["y"], domain="own"),
+            helper.make_node("Dropout", ["x"], ["n", ""]),
+            helper.make_node("LSTM", ["x", "w", "w", "", "w"], ["", "h", ""], hidden_size=1),
+            typed,
+        ],
+        weights=[tensor],
+        functions=[inner],
+        opsets=[("", 17), ("own", 1)],
+    )
+    out.graph.value_info.append(info("n"))
+    out.graph.quantization_annotation.add(tensor_name="x").quant_parameter_tensor_names.add(key="SCALE_TENSOR", value="w")
+    out.graph.node[0].metadata_props.add(key="k", value="v")
+    device = out.graph.node[1].device_configurations.add(configuration_id="c")
+    sharding = device.sharding_spec.add(tensor_name="x", device=[0, 1])
+    sharding.index_to_device_group_map.add(key=-1, value=[0, 1])
+    sharding.sharded_dim.add(axis=0).simple_sharding.add(dim_value=2, num_shards=2)
+    out.configuration.add(name="c", num_devices=2, device=["cpu:0", "cpu:1"])
+    return out.SerializeToString(deterministic=True)
 
 
 def branch(condition: str, *, inner: str = "w", made: str = "t") -> NodeProto:
@@ -376,6 +416,10 @@ def functions() -> None:
     add("function_sees_outside", calling(sees_outside), "MLS345")
     twice = function("F", [relu])
     twice.input.append("a")
+    inner = helper.make_graph([helper.make_node("Identity", ["nothing"], ["t"])], "d", [], [info("t")])
+    hiding = function("F", [relu])
+    hiding.attribute_proto.add(name="body", type=AttributeProto.GRAPH).g.CopyFrom(inner)
+    add("function_default_never_made", calling(hiding), "MLS345")
     add("function_input_twice", calling(twice), "MLS344")
 
 

@@ -56,11 +56,10 @@ def read_function(scan: Scan, graphs: GraphReader, data: Body, where: Where) -> 
     scan.entries(parts.get(14, ()), where, name="metadata_props")
     opsets = read_opsets(scan, parts.get(9, ()), where)
     calls = graphs.start(function=True, hidden="a function")
-    for index, value in enumerate(parts.get(11, ())):
-        graphs.default(body(value), (where, "attribute_proto", index))
     for index, value in enumerate(parts.get(12, ())):
         graphs.types.value_info(body(value), (where, "value_info", index))
     made = graphs.declare([scan.name(value, where) for value in parts.get(4, ())], where)
+    graphs.defaults(parts.get(11, ()), where)
     graphs.nodes(parts.get(7, ()), where, depth=1, made=made)
     for value in parts.get(5, ()):
         if not graphs.is_visible(scan.name(value, where)):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from mlsign.errors import shown
 from mlsign.interface import ONNX_DOMAIN, TypeSpec
 from mlsign.onnx import problems, schema, trees
-from mlsign.onnx.nodes import Attribute, Call, NodeReader
+from mlsign.onnx.nodes import Call, NodeReader
 from mlsign.onnx.scan import Scan, body, text
 from mlsign.onnx.summary import ExternalTensor
 from mlsign.onnx.tensors import TensorFacts, read_sparse, read_tensor
@@ -192,7 +192,7 @@ class GraphReader:
     def _attributes(self, call: Call, bodies: list[Value], where: Where, *, depth: int) -> None:
         domain, op_type, _ = call
         hidden = self._hidden or "an attribute"
-        attributes = self._nodes.attributes(bodies, where, function=self._function, hidden=hidden)
+        attributes = self._nodes.attributes(bodies, where, name="attribute", function=self._function, hidden=hidden)
         for attribute in attributes:
             for data, here in attribute.graphs:
                 self.graph(data, here, depth=depth + 1)
@@ -202,9 +202,13 @@ class GraphReader:
         if op_type in trees.OPERATORS and domain == trees.DOMAIN:
             trees.check(self._scan, op_type, attributes, bodies, where)
 
-    def default(self, data: Body, where: Where) -> Attribute:
-        """A default value in ``FunctionProto.attribute_proto``."""
-        return self._nodes.attribute(data, where, hidden=self._hidden)
+    def defaults(self, bodies: Sequence[Value], where: Where) -> None:
+        """Default values of a function's attributes. A graph among them runs like any other, so its nodes count."""
+        for attribute in self._nodes.attributes(list(bodies), where, name="attribute_proto", function=True, hidden=self._hidden):
+            for data, here in attribute.graphs:
+                self.graph(data, here, depth=2)
+            for tensor in attribute.tensors:
+                self.totals.add(tensor)
 
     def declare(self, names: list[bytes], where: Where) -> set[bytes]:
         """Makes the inputs of a function visible."""

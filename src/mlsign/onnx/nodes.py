@@ -101,7 +101,7 @@ class NodeReader:
         call = (scan.last(parts, 7, where), scan.last(parts, 4, where), scan.last(parts, 8, where))
         return inputs, outputs, call, parts.get(5, [])
 
-    def attributes(self, bodies: list[Value], where: Where, *, function: bool, hidden: str) -> tuple[Attribute, ...]:
+    def attributes(self, bodies: list[Value], where: Where, *, name: str, function: bool, hidden: str) -> tuple[Attribute, ...]:
         """The attributes of one node, each name once. Small ones that hold no tensor or graph are remembered."""
         self._scan.count("attributes", where, number=len(bodies))
         key = tuple(bodies)
@@ -109,7 +109,7 @@ class NodeReader:
         if known is not None:
             return known
         before = len(self._scan.problems)
-        out = tuple(self.attribute(body(value), (where, "attribute", index), hidden=hidden) for index, value in enumerate(bodies))
+        out = tuple(self.attribute(body(value), (where, name, index), hidden=hidden) for index, value in enumerate(bodies))
         references = [attribute for attribute in out if attribute.reference]
         if references and not function:
             self._scan.problems.add(

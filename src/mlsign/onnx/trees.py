@@ -75,9 +75,7 @@ def _read(scan: Scan, attribute: Attribute, data: Value, where: Where) -> _Array
 
 def _integers(scan: Scan, value: Value, where: Where) -> Iterable[int]:
     """Packed integers: one decoding for each spelling that occurs, because ensembles repeat few numbers often."""
-    if not isinstance(value, bytes):
-        return scan.integers(value, where)
-    spelled = _VARINT.findall(value)
+    spelled = _VARINT.findall(b"".join(scan.wire.chunks(body(value), where)))
     known = {item: signed(varint(item, 0, where)[0]) for item in set(spelled)}
     return [known[item] for item in spelled]
 

@@ -73,6 +73,67 @@ def test_operators_of_branches_count():
     assert (summary.graph_count, summary.graph_depth) == (3, 2)
 
 
+def test_operators_in_the_default_graph_of_a_function_count():
+    summary = read(vector("good_every_message"))
+    assert {str(use.operator) for use in summary.operators} == {
+        f"ai.onnx:{n}" for n in ("Dropout", "LSTM", "Optional", "Relu", "Identity")
+    }
+    assert (summary.graph_count, summary.graph_depth, summary.parameter_count) == (2, 2, 4)
+
+
+def forest(*, packed):
+    """A regressor of many small trees, its arrays in the one or the other form."""
+    count = 30_000
+    arrays = {
+        "nodes_treeids": [tree for tree in range(count) for _ in range(3)],
+        "nodes_nodeids": [0, 1, 2] * count,
+        "nodes_featureids": [0, 300, 0] * count,
+        "nodes_truenodeids": [1, 0, 0] * count,
+        "nodes_falsenodeids": [2, 0, 0] * count,
+        "target_treeids": list(range(count)),
+        "target_nodeids": [1] * count,
+        "target_ids": [0] * count,
+    }
+    node = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", **arrays)
+    floats = {
+        "nodes_values": [0.5] * 3 * count,
+        "target_weights": [1.0] * count,
+        "nodes_modes": ["BRANCH_LT", "LEAF", "LEAF"] * count,
+    }
+    node.attribute.extend(helper.make_attribute(name, value) for name, value in floats.items())
+    model = parsed("good_tree")
+    model.graph.node[0].CopyFrom(node)
+    if not packed:
+        return model.SerializeToString()
+    plain = helper.make_node(node.op_type, ["x"], ["y"], domain=node.domain)
+    data = plain.SerializeToString()
+    for attribute in node.attribute:
+        payload = b"".join(wire_header(0, number)[1:] for number in attribute.ints)
+        ints = wire_field(8, payload) if payload else b""
+        attribute.ClearField("ints")
+        data += wire_field(5, attribute.SerializeToString() + ints)
+    graph = model.graph
+    del graph.node[:]
+    rest = graph.SerializeToString() + wire_field(1, data)
+    model.ClearField("graph")
+    return model.SerializeToString() + wire_field(7, rest)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_large_forests_are_followed(packed):
+    data = forest(packed=packed)
+    assert read(data).problems == ()
+
+
+def test_a_broken_forest_is_found_however_large():
+    model = ModelProto()
+    model.ParseFromString(forest(packed=False))
+    features = next(a for a in model.graph.node[0].attribute if a.name == "nodes_featureids")
+    features.ints[-1] = -1
+    (problem,) = read(model).problems
+    assert (problem.code, "negative" in problem.message) == ("MLS370", True)
+
+
 def test_external_tensors_are_listed():
     (tensor,) = read(vector("good_external")).external
     assert tensor == ExternalTensor(name="w", where="graph.initializer[0]", location="w.bin", offset=0, length=8, size=8)
