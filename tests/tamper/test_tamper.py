@@ -428,7 +428,7 @@ BUNDLE_BYTES: dict[str, Callable[[bytes], bytes]] = {
     "1_0": lambda d: d.replace(b'"tlogEntries":[]', b'"tlogEntries":1_0', 1),
     "UTF-16": lambda d: d.decode().encode("utf-16"),
     "not JSON": lambda _: b"hello",
-    "a quote that never ends": lambda d: b'{"a":"' + b'\\"' * 200_000,
+    "a quote that never ends": lambda _: b'{"a":"' + b'\\"' * 200_000,
     "only brackets": lambda _: b"[" * 200_000,
     "a PEM": lambda _: b"-----BEGIN PUBLIC KEY-----\n",
 }

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.compare.content import CHANGED, EXTRA, MISSING, compare_with_manifest
-from mlsign.errors import InputError
+from mlsign.errors import InputError, TrustError
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.evidence.record import Standing
 from mlsign.formats.bundle import encode_key_bundle
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.statement import Resource, build_statement, encode_statement
@@ -22,6 +21,7 @@ from mlsign.package.read import OpenPackage, read_user_file
 from mlsign.package.write import add_signature
 from mlsign.paths import SIGNATURES_NAME
 from mlsign.signers.key import KeySigner, decode_private_key
+from mlsign.trust.authenticate import authenticate
 from mlsign.trust.root import TrustRoot
 
 _CONTENT_CODES = frozenset({CHANGED, MISSING, EXTRA})
@@ -71,7 +71,8 @@ def sign(path: Path, signer: KeySigner, *, advance: Advance | None = None, limit
     is not what the manifest says, ``InputError`` when there is no manifest, and ``OutsideError``.
     """
     with OpenPackage.open(path) as package:
-        request = ExamineRequest(root=TrustRoot(keys=(signer.public,)), limits=limits)
+        # Trusting nobody, so that no older statement, not even the signer's own, says what may be left unread.
+        request = ExamineRequest(root=TrustRoot(keys=()), limits=limits)
         examination = examine(package, request, advance=advance)
         examination.contents.close()
     manifest = _check(path, examination)
@@ -85,14 +86,7 @@ def sign(path: Path, signer: KeySigner, *, advance: Advance | None = None, limit
         ignore_paths=(SIGNATURES_NAME,),
     )
     payload = encode_statement(statement)
-    mine = next(
-        (
-            record.bundle
-            for attempt, record in zip(examination.attempts, examination.evidence.signatures, strict=True)
-            if record.standing is Standing.COUNTED and attempt.authentic is not None and attempt.authentic.payload == payload
-        ),
-        None,
-    )
+    mine = _find_mine(examination, signer, payload, limits=limits)
     bundles = len(examination.attempts)
     addition, name, others = Addition.PRESENT, mine or "", bundles - 1
     if mine is None:
@@ -106,6 +100,20 @@ def sign(path: Path, signer: KeySigner, *, advance: Advance | None = None, limit
         files=len(statement.resources),
         others=others,
     )
+
+
+def _find_mine(examination: Examination, signer: KeySigner, payload: bytes, *, limits: Limits) -> str | None:
+    """The bundle in which this signer already vouches for exactly these bytes."""
+    root = TrustRoot(keys=(signer.public,))
+    for attempt in examination.attempts:
+        if attempt.bundle is None or attempt.bundle.envelope.unauthenticated_payload != payload:
+            continue
+        try:
+            authenticate(attempt.bundle, root=root, limits=limits)
+        except TrustError:
+            continue  # somebody else's, or a forgery in the signer's name: a true one is added beside it
+        return attempt.name
+    return None
 
 
 def _check(path: Path, examination: Examination) -> Manifest:
