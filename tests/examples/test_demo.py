@@ -74,8 +74,8 @@ def test_the_demo_notices_an_exit_code_that_it_did_not_expect(tmp_path, monkeypa
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.chdir(tmp_path)
-    # Everything but the refusals is left out; the one that remains is of a package that is not there.
-    monkeypatch.setattr(module, "release", lambda demo: None)
+    # Two commands that cannot end as they are expected to, in place of the story.
+    monkeypatch.setattr(module, "release", lambda _: None)
     monkeypatch.setattr(module, "scoring", lambda demo: demo.run("mlsign inspect no-such-package"))
     monkeypatch.setattr(module, "refusals", lambda demo: demo.run("mlsign --version", expect=module.DENIED))
     assert module.main() == 1

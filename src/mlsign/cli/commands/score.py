@@ -13,7 +13,7 @@ from mlsign.cli.rendering import render
 
 HELP = """Score rows with a package: verify it into sealed memory, then run it in a confined process.
 
-A package that the policy denies is never run. Inputs: .npz, .npy, .json, .csv. Outputs: .npz, .json, .csv.
+A package that the policy denies is never run. Inputs: .npz, .npy, .json, .csv. Outputs: the same.
 
 Example: mlsign score fraud-1.2.0 --policy policy.yaml --input rows.csv --output scores.csv
 """
