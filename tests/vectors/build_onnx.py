@@ -274,6 +274,7 @@ def wire() -> None:
     add("varint_cut_off", data + b"\x28\xff", error="onnx.wire.truncated")
     add("tag_not_shortest", data + b"\xa8\x00\x01", error="onnx.wire.varint")
     add("length_past_end", with_graph(b"\x52\x7f"), error="onnx.wire.truncated")
+    add("node_tag_without_length", with_node(field(4, b"Add") + b"\x1a"), error="onnx.wire.truncated")
     add("fixed_past_end", with_attribute(field(1, b"alpha") + b"\x15\0\0"), error="onnx.wire.truncated")
     add("wrong_wire_type", with_graph(number(2, 1)), error="onnx.wire.field_type")
     add("element_type_above_32_bits", with_graph(field(5, number(2, 2**32 + 1))), error="onnx.wire.range")

@@ -116,6 +116,8 @@ class GraphReader:
                 facts.initializers[tensor.name] = tensor
 
     def _repeated(self, name: bytes, kind: str, where: Where) -> None:
+        if not self._scan.problems.wants(problems.REPEATED_NAME):
+            return
         spelled = shown(text(name))
         message = f"{kind} {spelled} is named twice" if name else f"an {kind} has no name"
         self._scan.problems.add(problems.REPEATED_NAME, message, where, found=text(name))
@@ -152,12 +154,13 @@ class GraphReader:
 
     def _shadowed(self, names: set[bytes], where: Where) -> None:
         for name in sorted(names):
-            self._scan.problems.add(
-                problems.SHADOWED_NAME,
-                f"{shown(text(name))} hides a value of the graph around it",
-                where,
-                found=text(name),
-            )
+            if self._scan.problems.wants(problems.SHADOWED_NAME):
+                self._scan.problems.add(
+                    problems.SHADOWED_NAME,
+                    f"{shown(text(name))} hides a value of the graph around it",
+                    where,
+                    found=text(name),
+                )
 
     def nodes(self, bodies: Sequence[Value], where: Where, *, depth: int, made: set[bytes]) -> None:
         """Reads nodes in order; the names they make are added to ``made`` and stay visible."""
@@ -180,6 +183,8 @@ class GraphReader:
                 elif name:
                     self._shadowed({name}, (where, "node", index))
         for index, name in waiting:
+            if not self._scan.problems.wants(problems.NOT_PRODUCED):
+                break
             self._scan.problems.add(
                 problems.NOT_PRODUCED,
                 f"{shown(text(name))} is used before it is made: nodes are out of order or in a circle"

@@ -65,6 +65,16 @@ class Problems:
         """How many were met, listed or not."""
         return self._count
 
+    def wants(self, code: str) -> bool:
+        """Whether one more of this kind would still be listed; if not, it is counted here.
+
+        Asked before foreign text is put into a message: a file can have millions of faults of one kind.
+        """
+        if len(self._by_code.get(code, ())) <= MAX_SHOWN_PER_CODE:
+            return True
+        self._count += 1
+        return False
+
     def add(self, code: str, message: str, where: Where, *, expected: object = "", found: object = "") -> None:
         """Notes one problem. ``message`` is ours; foreign text in it has gone through ``shown``."""
         self._count += 1

@@ -164,7 +164,7 @@ class Scan:
             pair = self.fields(body(entry), schema.ENTRY, here)
             key = text(self.last(pair, 1, here))
             # a long value has no meaning to us
-            if key in keys:
+            if key in keys and self.problems.wants(code):
                 self.problems.add(code, f"key {shown(key)} stands twice", here, found=key)
             keys.add(key)
             out.append((key, text(pair[2][-1]) if 2 in pair else ""))

@@ -233,7 +233,7 @@ def _read_external(
     if element.name == "string":
         scan.problems.add(problems.STRING_PAYLOAD, "strings stand in another file, whose bytes no reader can divide", where)
     for key, _ in pairs:
-        if key not in _EXTERNAL_KEYS:
+        if key not in _EXTERNAL_KEYS and scan.problems.wants(problems.EXTERNAL_KEYS):
             scan.problems.add(
                 problems.EXTERNAL_KEYS,
                 f"{shown(key)} is not a key of external data",

@@ -203,6 +203,19 @@ def test_problems_of_one_kind_are_bounded():
     assert found[-1].message == "more of the same kind follow and are not listed"
 
 
+def test_each_kind_of_problem_is_bounded():
+    model = parsed("good")
+    model.graph.node.extend(helper.make_node("Relu", ["x"], ["y"]) for _ in range(40))
+    for index in range(40):
+        model.graph.initializer[0].external_data.add(key=f"key{index}", value="v")
+        model.metadata_props.add(key="k", value="v")
+    then = helper.make_graph([], "b", [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)], [])
+    model.graph.node.extend(helper.make_node("If", ["x"], [], then_branch=then) for _ in range(40))
+    found = read(model).problems
+    for code in ("MLS339", "MLS344", "MLS346", "MLS361"):
+        assert sum(problem.code == code for problem in found) == MAX_SHOWN_PER_CODE + 1, code
+
+
 def test_foreign_text_is_shown_safely():
     model = parsed("good")
     model.graph.node[0].input[0] = "\x1b[2J\u202e"
