@@ -152,7 +152,7 @@ def encode_json(value: JsonValue) -> bytes:
     Raises ``InputError`` (``json.canonical``) for what has no such spelling, as integers beyond 53 bits.
     """
     try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]
+        return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as err:
         raise InputError(
             f"holds a value that JSON cannot carry exactly: {shown(err)}", code="json.canonical", where="JSON", found=shown(err)

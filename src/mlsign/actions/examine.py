@@ -20,7 +20,7 @@ from mlsign.compare.external import FileFact, check_external, external_path
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, Outcome, finding_of
-from mlsign.evidence.record import Evidence, SignatureRecord, Standing
+from mlsign.evidence.record import Evidence, ModelPresence, SignatureRecord, Standing
 from mlsign.formats.manifest import Manifest, Role
 from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.formats.statement import Resource, build_statement
@@ -123,6 +123,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
             signatures=signatures,
             findings=findings,
             unverified=tuple(sorted(unverified)),
+            model=ModelPresence.ABSENT if _has_no_model(contents, model_path, model_findings) else ModelPresence.PRESENT,
         )
     except BaseException:
         contents.close()
@@ -166,6 +167,11 @@ def _find_model(
         hidden = package.list_files(skip=frozenset({SIGNATURES_NAME, ".git"}))
         models = [f.path for f in hidden.files if f.path.name.casefold().endswith(_MODEL_SUFFIX)]
     return (models[0] if models else None), ()
+
+
+def _has_no_model(contents: Contents, model_path: PackagePath | None, ambiguous: tuple[Finding, ...]) -> bool:
+    """Certain that there is none: no manifest, readable or not, and not one file that could be it."""
+    return MANIFEST_PATH not in contents.paths and model_path is None and not ambiguous
 
 
 def _inspect(

@@ -23,6 +23,13 @@ class Standing(Enum):
     REJECTED = "rejected"
 
 
+class ModelPresence(Enum):
+    """Whether the package has an ONNX model at all, readable or not. Only a folder without a manifest can have none."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignatureRecord:
     """One bundle and what became of it.
@@ -61,6 +68,7 @@ class Evidence:
     signatures: tuple[SignatureRecord, ...]
     findings: tuple[Finding, ...]
     unverified: tuple[str, ...]
+    model: ModelPresence = ModelPresence.PRESENT
 
     @property
     def counted(self) -> tuple[SignatureRecord, ...]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Final
 
 from mlsign.evidence.findings import Finding
-from mlsign.evidence.record import Evidence
-from mlsign.policy.model import Policy
+from mlsign.evidence.record import Evidence, ModelPresence
+from mlsign.policy.model import Policy, Presence
 from mlsign.policy.rules import (
     declared,
     digests,
@@ -17,6 +18,7 @@ from mlsign.policy.rules import (
     manifest,
     operators,
     opset,
+    presence,
     problems,
     revoked,
     signer,
@@ -25,11 +27,20 @@ from mlsign.policy.rules import (
 )
 
 
+class Subject(Enum):
+    """What a rule is about: the package, the model in it, or that there is no model."""
+
+    PACKAGE = "package"
+    MODEL = "model"
+    ABSENCE = "absence"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """A check under its codes. ``run`` hands it its part of the policy, and the time where it asks for one."""
 
     codes: tuple[str, ...]
+    subject: Subject
     run: Callable[[Policy, Evidence, datetime], tuple[Finding, ...]]
 
 
@@ -39,18 +50,27 @@ def signer_settings(policy: Policy) -> signer.SignerSettings:
 
 
 RULES: Final[tuple[Rule, ...]] = (
-    Rule(codes=(signer.UNSIGNED, signer.UNMET), run=lambda p, e, _: signer.check(e, signer_settings(p))),
-    Rule(codes=(digests.CODE,), run=lambda p, e, _: digests.check(e, p.digests)),
-    Rule(codes=(manifest.CODE,), run=lambda p, e, _: manifest.check(e, p.manifest)),
-    Rule(codes=(problems.CODE,), run=lambda _p, e, _: problems.check(e)),
+    Rule(codes=(signer.UNSIGNED, signer.UNMET), subject=Subject.PACKAGE, run=lambda p, e, _: signer.check(e, signer_settings(p))),
+    Rule(codes=(digests.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: digests.check(e, p.digests)),
+    Rule(codes=(manifest.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: manifest.check(e, p.manifest)),
+    Rule(codes=(problems.CODE,), subject=Subject.MODEL, run=lambda _p, e, _: problems.check(e)),
     Rule(
         codes=(operators.NOT_ALLOWED, operators.DENIED, operators.CUSTOM_DOMAIN),
+        subject=Subject.MODEL,
         run=lambda p, e, _: operators.check(e, p.operators),
     ),
-    Rule(codes=(declared.CODE,), run=lambda _p, e, _: declared.check(e)),
-    Rule(codes=(opset.CODE,), run=lambda p, e, _: opset.check(e, p.model.opset)),
-    Rule(codes=(size.NODES, size.PARAMETER_BYTES), run=lambda p, e, _: size.check(e, p.model)),
-    Rule(codes=(external_data.CODE,), run=lambda p, e, _: external_data.check(e, p.model.external_data)),
-    Rule(codes=(version.CODE,), run=lambda p, e, _: version.check(e, p.minimum_version)),
-    Rule(codes=(revoked.CODE,), run=lambda p, e, _: revoked.check(e, p.revoked)),
+    Rule(codes=(declared.CODE,), subject=Subject.MODEL, run=lambda _p, e, _: declared.check(e)),
+    Rule(codes=(opset.CODE,), subject=Subject.MODEL, run=lambda p, e, _: opset.check(e, p.model.opset)),
+    Rule(codes=(size.NODES, size.PARAMETER_BYTES), subject=Subject.MODEL, run=lambda p, e, _: size.check(e, p.model)),
+    Rule(codes=(external_data.CODE,), subject=Subject.MODEL, run=lambda p, e, _: external_data.check(e, p.model.external_data)),
+    Rule(codes=(version.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: version.check(e, p.minimum_version)),
+    Rule(codes=(revoked.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: revoked.check(e, p.revoked)),
+    Rule(codes=(presence.CODE,), subject=Subject.ABSENCE, run=lambda _p, _e, _: presence.check()),
 )
+
+
+def rules_for(policy: Policy, evidence: Evidence) -> tuple[Rule, ...]:
+    """The rules that apply: all of them, unless the policy does without a model and there certainly is none."""
+    without = policy.model.presence is Presence.OPTIONAL and evidence.model is ModelPresence.ABSENT
+    idle = Subject.MODEL if without and evidence.manifest is None and evidence.summary is None else Subject.ABSENCE
+    return tuple(rule for rule in RULES if rule.subject is not idle)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence
-from mlsign.policy.catalogue import RULES, signer_settings
+from mlsign.policy.catalogue import rules_for, signer_settings
 from mlsign.policy.model import Decision, Policy, Verdict
 from mlsign.policy.rules.signer import groups_met
 
@@ -18,7 +18,7 @@ def decide(policy: Policy, evidence: Evidence, *, now: datetime) -> Decision:
     finding that failed or is unknown. More findings, fewer signatures or less knowledge never turn a denial into
     an allowance, and the order of anything in the evidence changes nothing.
     """
-    judged = tuple(finding for rule in RULES for finding in rule.run(policy, evidence, now))
+    judged = tuple(finding for rule in rules_for(policy, evidence) for finding in rule.run(policy, evidence, now))
     met = groups_met(evidence, signer_settings(policy))
     passed = any(finding.outcome is Outcome.PASS for finding in judged)
     clean = all(finding.outcome is Outcome.PASS for finding in (*evidence.findings, *judged))

@@ -26,6 +26,7 @@ from mlsign.policy.model import (
     ExternalData,
     ModelSettings,
     OperatorSettings,
+    Presence,
     VersionRange,
 )
 from mlsign.policy.yaml_source import Node
@@ -126,10 +127,12 @@ def _decode_operator(text: str, node: Node, path: str) -> OperatorId:
 
 def decode_model(node: Node, path: str) -> ModelSettings:
     """Caps on the model."""
-    fields = PolicyFields(node, path=path, names=("opset", "max_nodes", "max_parameter_bytes", "external_data"))
+    fields = PolicyFields(node, path=path, names=("presence", "opset", "max_nodes", "max_parameter_bytes", "external_data"))
+    presence = fields.optional("presence", lambda n, p: read_choice(n, p, Presence))
     opset = fields.optional("opset", _decode_opset)
     external = fields.optional("external_data", lambda n, p: read_choice(n, p, ExternalData))
     return ModelSettings(
+        presence=presence or Presence.REQUIRED,
         opset=MappingProxyType(opset or {}),
         max_nodes=fields.optional("max_nodes", lambda n, p: read_integer(n, p, minimum=1)),
         max_parameter_bytes=fields.optional("max_parameter_bytes", lambda n, p: read_bytes(n, p, minimum=0)),

@@ -52,6 +52,13 @@ class ExternalData(Enum):
     DENY = "deny"
 
 
+class Presence(Enum):
+    """Whether there must be an ONNX model to inspect. ``OPTIONAL`` is for folders of other formats that others signed."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+
+
 class Isolation(Enum):
     """How much of the sandbox must be in force: all of it, or whatever this kernel and container give."""
 
@@ -122,6 +129,7 @@ class VersionRange:
 class ModelSettings:
     """Caps on the model itself. None is no cap beyond ``Limits``; sizes in bytes."""
 
+    presence: Presence = Presence.REQUIRED
     opset: MappingProxyType[str, VersionRange] = field(default_factory=lambda: MappingProxyType({}))
     max_nodes: int | None = None
     max_parameter_bytes: int | None = None

@@ -50,14 +50,14 @@ def test_without_rules_or_groups_nothing_is_allowed(
     policy: Policy, evidence: Evidence, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert decide(replace(policy, signers=()), evidence, now=now).verdict is Verdict.DENY
-    monkeypatch.setattr("mlsign.policy.decide.RULES", ())
+    monkeypatch.setattr("mlsign.policy.catalogue.RULES", ())
     assert decide(policy, evidence, now=now).verdict is Verdict.DENY
 
 
 def test_a_rule_that_were_lost_would_not_open_the_gate(
     policy: Policy, evidence: Evidence, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlsign.policy.decide.RULES", tuple(rule for rule in RULES if "MLS410" in rule.codes))
+    monkeypatch.setattr("mlsign.policy.catalogue.RULES", tuple(rule for rule in RULES if "MLS410" in rule.codes))
     assert decide(policy, evidence, now=now).verdict is Verdict.ALLOW
     assert decide(policy, replace(evidence, signatures=()), now=now).verdict is Verdict.DENY
     assert decide(replace(policy, signers=()), evidence, now=now).verdict is Verdict.DENY

@@ -174,4 +174,17 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         ),
         action="Follow the other findings. If there is none and the model is an honest one, report it as a defect.",
     ),
+    CodeEntry(
+        code="MLS411",
+        title="No model to inspect",
+        meaning=(
+            "The folder has no manifest and no ONNX file, and the policy says model.presence: optional. Signatures and content "
+            "were checked; what the files can do was not."
+        ),
+        abuse=(
+            "A format that nobody inspects, a pickle for instance, runs code when it is loaded. A signature says who made it "
+            "and nothing about what it does."
+        ),
+        action="Leave model.presence out of the policy wherever ONNX models are expected.",
+    ),
 )
