@@ -133,6 +133,9 @@ def good() -> None:
     device = field(10, field(1, b"c") + field(2, field(1, b"x") + field(3, number(1, 1)) + field(4, field(2, number(1, 1)))))
     add("good_every_message", every_message())
     empty = helper.make_tensor("empty", FLOAT, [0, 3], [])
+    producer = model()
+    producer.producer_name = "ORTModule"
+    add("good_producer_like_a_flatbuffer", producer)
     add("good_empty_tensor", model(weights=[weight(), empty]))
     add("good_default_of_open_shape", model(inputs=[info("x"), helper.make_tensor_value_info("w", FLOAT, None)]))
     add("good_denotation", with_type(field(6, b"IMAGE") + field(1, number(1, 1))))

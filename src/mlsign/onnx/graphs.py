@@ -205,7 +205,7 @@ class GraphReader:
                 for tensor in attribute.tensors:
                     self.totals.add(tensor)
         if op_type in trees.OPERATORS and domain == trees.DOMAIN:
-            trees.check(self._scan, op_type, attributes, bodies, where)
+            trees.check(self._scan, op_type, attributes, where)
 
     def defaults(self, bodies: Sequence[Value], where: Where) -> None:
         """Default values of a function's attributes. A graph among them runs like any other, so its nodes count."""

@@ -32,8 +32,8 @@ _MAGICS: Final = (
     (0, b"\x80\x03", "pickle", "a Python pickle, which runs code when it is loaded"),
     (0, b"\x80\x04", "pickle", "a Python pickle, which runs code when it is loaded"),
     (0, b"\x80\x05", "pickle", "a Python pickle, which runs code when it is loaded"),
-    (4, b"ORTM", "ort", "an ORT flatbuffer, the internal format of onnxruntime"),
-    (4, b"TFL3", "tflite", "a TensorFlow Lite model"),
+    (2, b"\0\0ORTM", "ort", "an ORT flatbuffer, the internal format of onnxruntime"),
+    (2, b"\0\0TFL3", "tflite", "a TensorFlow Lite model"),
     (0, b"\x89HDF\r\n\x1a\n", "hdf5", "an HDF5 file (Keras saves such files)"),
     (0, b"\x1f\x8b", "gzip", "compressed with gzip"),
     (0, b"BZh", "bzip2", "compressed with bzip2"),
@@ -41,12 +41,14 @@ _MAGICS: Final = (
     (0, b"\x28\xb5\x2f\xfd", "zstd", "compressed with zstd"),
     (0, b"GGUF", "gguf", "a GGUF model"),
     (0, b"\x93NUMPY", "numpy", "a NumPy array"),
-    (257, b"ustar", "tar", "a tar archive"),
+    (256, b"\0ustar", "tar", "a tar archive"),
     (0, b"version https://git-lfs", "git_lfs", "a Git LFS pointer: the model itself was not fetched"),
     (0, b"<", "text", "text or markup"),
     (0, b"{", "text", "JSON or other text"),
 )
-"""Files that people call ``.onnx`` by mistake or on purpose; none of these bytes can start an ONNX model."""
+"""Files that people call ``.onnx`` by mistake or on purpose; none of these bytes can start an ONNX model.
+
+A producer name may begin with ``ORTM``, in just that place; a flatbuffer has the zeros of its root offset before it."""
 
 
 def _refuse_other_formats(source: ByteSource, *, limits: Limits) -> None:

@@ -6,6 +6,7 @@ else goes through ``Scan.fields``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -32,9 +33,13 @@ Node: TypeAlias = tuple[list[bytes], list[bytes], Call, list[Value]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute:
-    """Name of an attribute, its graphs unread, the tensors in it, and whether it refers to one of a function."""
+    """Name of an attribute, its graphs unread, the tensors in it, and whether it refers to one of a function.
+
+    ``parts`` are its fields by number as they were read, for operators whose attributes have a structure of their own.
+    """
 
     name: bytes
+    parts: Mapping[int, Sequence[Value]]
     graphs: tuple[tuple[Body, Where], ...] = ()
     tensors: tuple[TensorFacts, ...] = ()
     reference: bytes = b""
@@ -160,7 +165,7 @@ class NodeReader:
             if not isinstance(value, int):
                 scan.count_packed(value, where)
         self._check_values(integer(parts, 20), parts.keys() & _TYPE_OF_FIELD.keys(), reference, where)
-        return Attribute(name=scan.last(parts, 1, where), graphs=graphs, tensors=tuple(tensors), reference=reference)
+        return Attribute(name=scan.last(parts, 1, where), parts=parts, graphs=graphs, tensors=tuple(tensors), reference=reference)
 
     def _check_values(self, declared: int, fields: set[int], reference: bytes, where: Where) -> None:
         types = {_TYPE_OF_FIELD[number] for number in fields}

@@ -40,7 +40,8 @@ class ExternalTensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSummary:
-    """Facts about one ONNX model; all tuples are sorted, so equal models have equal summaries.
+    """Facts about one ONNX model; all tuples are sorted, so equal models have equal summaries; only inputs and
+    outputs keep the order of the model, which a caller may rely on.
 
     ``operators`` counts every node of the main graph, of subgraphs at any depth and of functions, used or
     not, except calls of the model's own functions: those are ``function_calls``, and ``functions`` are the

@@ -14,16 +14,13 @@ from typing import Final
 
 from mlsign.onnx import problems
 from mlsign.onnx.nodes import Attribute
-from mlsign.onnx.scan import Scan, body
+from mlsign.onnx.scan import Scan, body, length
 from mlsign.onnx.wire import Value, Where, signed, varint
 
 DOMAIN: Final = b"ai.onnx.ml"
 OPERATORS: Final = frozenset((b"TreeEnsembleClassifier", b"TreeEnsembleRegressor", b"TreeEnsemble"))
 
-_INTEGER: Final = 3 << 3
-_INTEGERS: Final = (8 << 3, 8 << 3 | 2)
-_FLOATS: Final = (7 << 3 | 5, 7 << 3 | 2)
-_STRINGS: Final = 9 << 3 | 2
+_INTEGER, _FLOATS, _INTEGERS, _STRINGS = 3, 7, 8, 9  # fields of AttributeProto
 _LEAF: Final = b"LEAF"
 _MODES: Final = frozenset(
     (_LEAF, b"BRANCH_LEQ", b"BRANCH_LT", b"BRANCH_GTE", b"BRANCH_GT", b"BRANCH_EQ", b"BRANCH_NEQ", b"BRANCH_MEMBER")
@@ -36,23 +33,20 @@ class _Array:
     """One attribute of an ensemble: integers, strings, or how many floats there are (in a list or a tensor)."""
 
     integers: list[int]
-    strings: list[Value]
+    strings: Sequence[Value]
     floats: int
 
 
-_NONE: Final = _Array(integers=[], strings=[], floats=0)
+_NONE: Final = _Array(integers=[], strings=(), floats=0)
 
 
 class _Broken(Exception):  # noqa: N818 - never leaves this module: the first fault ends the check of one ensemble
     """What is wrong with the ensemble, in words."""
 
 
-def check(scan: Scan, operator: bytes, attributes: tuple[Attribute, ...], bodies: list[Value], where: Where) -> None:
+def check(scan: Scan, operator: bytes, attributes: tuple[Attribute, ...], where: Where) -> None:
     """Notes the first thing that is broken in one tree ensemble."""
-    arrays = {
-        attribute.name.decode("utf-8", "replace"): _read(scan, attribute, data, where)
-        for attribute, data in zip(attributes, bodies, strict=True)
-    }
+    arrays = {attribute.name.decode("utf-8", "replace"): _read(scan, attribute, where) for attribute in attributes}
     try:
         if operator == b"TreeEnsemble":
             _check_ensemble(arrays)
@@ -62,15 +56,14 @@ def check(scan: Scan, operator: bytes, attributes: tuple[Attribute, ...], bodies
         scan.problems.add(problems.TREE_ENSEMBLE, f"the tree ensemble is broken: {fault}", where)
 
 
-def _read(scan: Scan, attribute: Attribute, data: Value, where: Where) -> _Array:
-    fields = scan.wire.fields(body(data), where)
+def _read(scan: Scan, attribute: Attribute, where: Where) -> _Array:
     integers: list[int] = []
-    for tag in (_INTEGER, *_INTEGERS):
-        for value in fields.get(tag, ()):
+    for number in (_INTEGER, _INTEGERS):
+        for value in attribute.parts.get(number, ()):
             integers.extend([signed(value)] if isinstance(value, int) else _integers(scan, value, where))
-    floats = sum(len(value) // 4 for tag in _FLOATS for value in fields.get(tag, ()) if not isinstance(value, int))
+    floats = sum(map(length, attribute.parts.get(_FLOATS, ()))) // 4
     tensors = sum(tensor.count for tensor in attribute.tensors)
-    return _Array(integers=integers, strings=fields.get(_STRINGS, []), floats=floats + tensors)
+    return _Array(integers=integers, strings=attribute.parts.get(_STRINGS, ()), floats=floats + tensors)
 
 
 def _integers(scan: Scan, value: Value, where: Where) -> Iterable[int]:
