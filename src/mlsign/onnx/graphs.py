@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from mlsign.errors import shown
 from mlsign.interface import ONNX_DOMAIN, TypeSpec
@@ -170,8 +171,9 @@ class GraphReader:
         for index, data in enumerate(bodies):
             inputs, outputs, call, attributes = read(data, where, index)
             calls[call] += 1
-            if not visible.issuperset(inputs):
-                waiting.extend((index, name) for name in inputs if name not in visible)
+            if not visible.issuperset(inputs) and len(waiting) <= problems.MAX_SHOWN_PER_CODE:
+                unknown = ((index, name) for name in inputs if name not in visible)
+                waiting.extend(islice(unknown, problems.MAX_SHOWN_PER_CODE + 1))
             if attributes:
                 self._attributes(call, attributes, (where, "node", index), depth=depth)
             for name in outputs:

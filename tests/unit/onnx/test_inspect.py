@@ -209,10 +209,11 @@ def test_each_kind_of_problem_is_bounded():
     for index in range(40):
         model.graph.initializer[0].external_data.add(key=f"key{index}", value="v")
         model.metadata_props.add(key="k", value="v")
-    then = helper.make_graph([], "b", [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)], [])
+    unknown = helper.make_node("Relu", ["nothing"], ["z"])
+    then = helper.make_graph([unknown], "b", [helper.make_tensor_value_info("x", TensorProto.FLOAT, None)], [])
     model.graph.node.extend(helper.make_node("If", ["x"], [], then_branch=then) for _ in range(40))
     found = read(model).problems
-    for code in ("MLS339", "MLS344", "MLS346", "MLS361"):
+    for code in ("MLS339", "MLS344", "MLS345", "MLS346", "MLS361"):
         assert sum(problem.code == code for problem in found) == MAX_SHOWN_PER_CODE + 1, code
 
 
