@@ -93,6 +93,24 @@ def test_a_worker_killed_in_the_middle_of_a_call_is_an_error_at_once(start, spin
     assert code_of(lambda: spin(jail, 1)) == "sandbox.dead"
 
 
+def test_an_interrupted_call_ends_the_jail(start, spinner):
+    jail = start(spinner, wall_seconds=30)
+    threading.Timer(0.2, signal.raise_signal, (signal.SIGINT,)).start()
+    with pytest.raises(KeyboardInterrupt):
+        spin(jail)
+    assert code_of(lambda: spin(jail, 1)) == "sandbox.dead"
+
+
+def test_the_keeper_has_nothing_to_give_away(start, doubler):
+    jail = start(doubler)
+    status = dict(line.split(":\t") for line in Path(f"/proc/{jail._process._popen.pid}/status").read_text().splitlines())
+    assert {status[name].strip("0") for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {""}
+    assert status["NoNewPrivs"] == "1"
+    assert "0" not in status["Uid"].split()
+    worker = dict(line.split(":\t") for line in Path(f"/proc/{jail._process.pid}/status").read_text().splitlines())
+    assert (worker["Seccomp"], worker["Seccomp_filters"], worker["Threads"]) == ("2", "2", "1")
+
+
 def test_a_worker_killed_between_calls_is_an_error_at_the_next(start, doubler):
     jail = start(doubler)
     os.kill(jail._process.pid, signal.SIGKILL)

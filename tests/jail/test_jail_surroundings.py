@@ -80,6 +80,12 @@ def test_an_ordinary_user_is_confined_as_well(doubler):
     assert found["y"] == [[2, 2]]
     assert all(found["layers"][name] for name in REQUIRED)
     assert found["layers"]["user"]
+    may = (
+        subprocess.run([*ORDINARY, "unshare", "--user", "--mount", "--pid", "--net", "true"], capture_output=True).returncode == 0
+    )
+    full = run(doubler, prefix=ORDINARY, isolation="FULL")
+    assert full.get("y") == ([[2, 2]] if may else None)
+    assert full.get("code") == (None if may else "sandbox.layer")
 
 
 @pytest.mark.parametrize("prefix", USERS)

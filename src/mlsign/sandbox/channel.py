@@ -29,6 +29,10 @@ def cpu_time(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
+_LONGEST_WAIT_SECONDS: Final = 3600.0
+"""``poll`` counts milliseconds in an int."""
+
+
 class Watch:
     """One call's deadline and CPU budget."""
 
@@ -55,6 +59,7 @@ class Watch:
             raise JailError(
                 f"no answer within {self._spec_wall:g} seconds", code="sandbox.deadline", expected=f"{self._spec_wall:g} s"
             )
+        left = min(left, _LONGEST_WAIT_SECONDS)
         if self._cpu_start is None:
             return left
         budget = self._spec_cpu - (self._used() - self._cpu_start)

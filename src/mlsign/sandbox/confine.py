@@ -142,6 +142,8 @@ def _keep(pid: int, status_fd: int) -> NoReturn:
         with socket.socket(fileno=status_fd) as status:
             kernel.close_descriptors(0, status_fd - 1)
             kernel.close_descriptors(status_fd + 1)
+            _drop_capabilities()
+            kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
             pidfd = os.pidfd_open(pid)
             socket.send_fds(status, [struct.pack("=i", pid)], [pidfd])
             poll = select.poll()

@@ -106,8 +106,7 @@ class Jail:
             task = _task(self._model, self._spec, confined=confined)
             self._channel.send(Kind.START, 0, [protocol.encode_document(task)], watch)
             if confined:
-                self._process.meet_worker(watch.timeout())
-                self._channel.watch_process(self._process.pidfd)
+                self._meet(watch)
             reported = _decode_layers(self._answer(Kind.CONFINED, watch))
             self.layers = reported if confined else _open_layers()
             if confined:
@@ -118,6 +117,14 @@ class Jail:
         except JailError as err:
             self._fall(err)
 
+    def _meet(self, watch: Watch) -> None:
+        try:
+            self._process.meet_worker(watch.timeout())
+        except JailError:
+            self._answer(Kind.CONFINED, watch)  # raises what the worker said before it ended
+            raise
+        self._channel.watch_process(self._process.pidfd)
+
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Result]:
         """The outputs for these feeds, by name; sequences as lists, maps as dictionaries.
 
@@ -125,8 +132,10 @@ class Jail:
         """
         values = check_feeds(feeds, inputs=self._model.inputs, limits=self._spec.limits)
         parts = encode_values(values)
+        self._own()  # before the lock: in a fork it may be held for ever
         with self._lock:
-            self._usable()
+            if self._dead:
+                raise JailError(f"the jail has ended: {self._dead}", code="sandbox.dead", hint="start a new one")
             self._request += 1
             spec = self._spec
             watch = Watch(
@@ -139,6 +148,10 @@ class Jail:
                 if err.code in _SURVIVABLE:
                     raise
                 self._fall(err)
+            except BaseException:  # an interrupt: the answer that is still to come would belong to no request
+                self._dead = "a call was interrupted"
+                self._end()
+                raise
 
     def _answer(self, kind: Kind, watch: Watch) -> bytearray:
         head, body = self._channel.receive(self._request, watch, limits=self._spec.limits)
@@ -165,11 +178,9 @@ class Jail:
                 raise JailError(message, code="sandbox.output", where=shown(name), found=shown(found))
         return {name: decode_result(value) for name, value in values.items()}
 
-    def _usable(self) -> None:
+    def _own(self) -> None:
         if os.getpid() != self._owner:
             raise JailError("this jail belongs to another process, start one after the fork", code="sandbox.fork")
-        if self._dead:
-            raise JailError(f"the jail has ended: {self._dead}", code="sandbox.dead", hint="start a new one")
 
     def _fall(self, err: JailError) -> NoReturn:
         """Ends the worker for ``err`` and raises it, completed by how the worker ended."""

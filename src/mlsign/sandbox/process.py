@@ -126,7 +126,9 @@ class Process:
     def ended_by_itself(self, timeout: float) -> bool:
         """Whether the worker ends within ``timeout`` without being told."""
         if self.pidfd < 0:
-            return False
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(timeout)
+            return self._popen.returncode is not None
         poll = select.poll()
         poll.register(self.pidfd, select.POLLIN)
         return poll.poll(timeout * 1000) != []
