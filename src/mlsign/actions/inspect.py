@@ -18,6 +18,7 @@ from mlsign.onnx.summary import ModelSummary
 from mlsign.package.read import FoundBundle, OpenPackage
 from mlsign.package.scan import FoundFile
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
+from mlsign.source import ByteSource
 
 _MANIFEST = PackagePath(MANIFEST_NAME)
 
@@ -59,7 +60,7 @@ def inspect(path: Path, *, limits: Limits = DEFAULT) -> Inspection:
                 manifest = decode_manifest(source.read_all(max_bytes=limits.max_manifest_bytes), limits=limits)
         model_path = _model_path(path, manifest, listing.files)
         with package.open_file(model_path) as source:
-            summary = read_model(source, limits=limits)
+            summary = summarize(source, where=str(path), limits=limits)
             source.check_unchanged()
             size = source.size
         bundles = package.read_bundles(limits=limits)
@@ -72,6 +73,16 @@ def inspect(path: Path, *, limits: Limits = DEFAULT) -> Inspection:
         files=listing.files,
         signers=tuple(_claimed(bundle, limits=limits) for bundle in bundles),
     )
+
+
+def summarize(source: ByteSource, *, where: str, limits: Limits = DEFAULT) -> ModelSummary:
+    """The summary of a model that the user named. Raises ``InputError`` that names the file and what to do."""
+    try:
+        return read_model(source, limits=limits)
+    except InputError as err:
+        err.where = f"{where}: {err.where}" if err.where else where
+        err.hint = err.hint or "this is not an ONNX model, or a damaged one; export or fetch it again"
+        raise
 
 
 def _model_path(path: Path, manifest: Manifest | None, files: tuple[FoundFile, ...]) -> PackagePath:

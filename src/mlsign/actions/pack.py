@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mlsign.actions._ingredients import Ingredient, find_golden, find_included, find_weights, open_model
+from mlsign.actions.inspect import summarize
 from mlsign.compare.external import FileFact, check_external
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError, shown
@@ -20,7 +21,6 @@ from mlsign.formats.manifest import FileEntry, GoldenSet, Manifest, ModelFacts, 
 from mlsign.formats.manifest_codec import decode_manifest, decode_name, decode_provenance, encode_manifest
 from mlsign.interface import OperatorId, decode_operator
 from mlsign.limits import DEFAULT, MIB, Limits
-from mlsign.onnx.inspect import read_model
 from mlsign.onnx.summary import ModelSummary
 from mlsign.package.hashing import Advance, run_largest_first
 from mlsign.package.read import read_user_file
@@ -101,7 +101,7 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
         # The model is opened once; what is inspected here is what is copied below, or the copy fails.
         model = open_model(request.model)
         ingredients[MODEL_PATH] = model
-        summary = read_model(model.source(), limits=request.limits)
+        summary = summarize(model.source(), where=str(request.model), limits=request.limits)
         for item in (
             *find_weights(request.model, summary, model_path=MODEL_PATH),
             *find_golden(request.golden),

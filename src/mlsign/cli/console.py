@@ -27,6 +27,7 @@ class _Switch:
 
 QUIET = _Switch()
 VERBOSE = _Switch()
+JSON = _Switch()
 
 
 def set_quiet(value: bool) -> bool:

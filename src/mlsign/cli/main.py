@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 
 from mlsign.cli.commands import explain, inspect, keygen, pack, score, sign, verify
-from mlsign.cli.console import VERBOSE, print_error
+from mlsign.cli.console import JSON, VERBOSE, print_error, put
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError
 
 EXIT_OF: Final[tuple[tuple[type[MlsignError], int], ...]] = ((TrustError, 1), (InputError, 3), (OutsideError, 4), (JailError, 4))
@@ -29,6 +29,7 @@ very bytes that were verified.
 
 Example: from a model to an answer
 
+\b
   mlsign pack fraud.onnx -o fraud-1.2.0
   mlsign keygen -o keys/release
   mlsign sign fraud-1.2.0 --key keys/release.key
@@ -45,13 +46,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 allowed or done, 1 denied, 2 usage, 3 unreadable input, 4 something outside failed, 5 a defect.",
 )
-app.command("pack", help=pack.HELP)(pack.pack_command)
-app.command("keygen", help=keygen.HELP)(keygen.keygen_command)
-app.command("sign", help=sign.HELP)(sign.sign_command)
-app.command("verify", help=verify.HELP)(verify.verify_command)
-app.command("inspect", help=inspect.HELP)(inspect.inspect_command)
-app.command("score", help=score.HELP)(score.score_command)
-app.command("explain", help=explain.HELP)(explain.explain_command)
+app.command("pack", help=pack.HELP, short_help="Make a package of a model.")(pack.pack_command)
+app.command("keygen", help=keygen.HELP, short_help="Make a signing key.")(keygen.keygen_command)
+app.command("sign", help=sign.HELP, short_help="Sign a package.")(sign.sign_command)
+app.command("verify", help=verify.HELP, short_help="Verify a package under a policy.")(verify.verify_command)
+app.command("inspect", help=inspect.HELP, short_help="Show what is in a model or a package.")(inspect.inspect_command)
+app.command("score", help=score.HELP, short_help="Score rows in the sandbox.")(score.score_command)
+app.command("explain", help=explain.HELP, short_help="Explain a finding code.")(explain.explain_command)
 
 
 def _show_version(value: bool) -> None:
@@ -72,10 +73,7 @@ def _top(
 def main() -> None:
     """Runs the command line and leaves the process with the exit code."""
     try:
-        app()
-    except MlsignError as err:
-        print_error(err)
-        sys.exit(USAGE if err.code.startswith("usage.") else next(code for kind, code in EXIT_OF if isinstance(err, kind)))
+        _run()
     except BrokenPipeError:
         # Whoever read our output has left; Python would complain again when it flushes on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -89,3 +87,16 @@ def main() -> None:
             err=True,
         )
         sys.exit(DEFECT)
+
+
+def _run() -> None:
+    try:
+        app()
+    except MlsignError as err:
+        print_error(err)
+        if JSON.on:
+            # Whoever asked for JSON gets JSON, also when there is no result.
+            from mlsign.report.as_json import render_error
+
+            put(render_error(err))
+        sys.exit(USAGE if err.code.startswith("usage.") else next(code for kind, code in EXIT_OF if isinstance(err, kind)))

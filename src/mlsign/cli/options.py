@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mlsign.cli.console import set_quiet, set_verbose
+from mlsign.cli.console import JSON, set_quiet, set_verbose
 from mlsign.errors import InputError
 from mlsign.limits import KIB
 from mlsign.package.read import read_user_file
@@ -18,12 +18,20 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=set_quiet, help="
 Verbose = Annotated[
     bool, typer.Option("--verbose", callback=set_verbose, help="Say more: times, error codes, tracebacks of defects.")
 ]
-PolicyFile = Annotated[Path, typer.Option("--policy", "-p", help="The policy, a YAML file. Its keys are found relative to it.")]
+PolicyFile = Annotated[
+    Path, typer.Option("--policy", "-p", metavar="FILE", help="The policy, a YAML file. Its keys are found relative to it.")
+]
 SignatureFiles = Annotated[
     list[Path] | None,
-    typer.Option("--signature", help="A signature that lies outside signatures/, such as model.sig. May be given several times."),
+    typer.Option(
+        "--signature",
+        metavar="FILE",
+        help="A signature that lies outside signatures/, such as model.sig. May be given several times.",
+    ),
 ]
-PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="A file with the password of the private key.")]
+PasswordFile = Annotated[
+    Path | None, typer.Option("--password-file", metavar="FILE", help="A file with the password of the private key.")
+]
 
 
 class Format(Enum):
@@ -33,7 +41,12 @@ class Format(Enum):
     JSON = "json"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="text for people, json for programs.")]
+def _set_format(value: Format) -> Format:
+    JSON.on = value is Format.JSON
+    return value
+
+
+FormatOption = Annotated[Format, typer.Option("--format", "-f", callback=_set_format, help="text for people, json for programs.")]
 
 
 def read_password(path: Path) -> bytes:

@@ -10,12 +10,17 @@ from mlsign.cli.console import put
 
 HELP = """Explain a finding code: what it means, how it is abused and what to do.
 
-Example: mlsign explain MLS101
+Example:
+
+\b
+  mlsign explain MLS101
 """
 
 
 def explain_command(
-    code: Annotated[str | None, typer.Argument(help="The code, such as MLS101. Without one, all codes are listed.")] = None,
+    code: Annotated[
+        str | None, typer.Argument(metavar="[CODE]", help="The code, such as MLS101. Without one, all codes are listed.")
+    ] = None,
 ) -> None:
     """Prints the page of a code, or the list of codes."""
     from mlsign.errors import InputError, shown

@@ -15,12 +15,15 @@ HELP = """Show what is in a model or a package: operators, inputs, outputs, weig
 
 Reads without trusting, loads no weights, runs nothing and judges nothing.
 
-Example: mlsign inspect fraud.onnx
+Example:
+
+\b
+  mlsign inspect fraud.onnx
 """
 
 
 def inspect_command(
-    path: Annotated[Path, typer.Argument(help="An ONNX file, or a package.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="An ONNX file, or a package.")],
     output_format: FormatOption = Format.TEXT,
     quiet: Quiet = False,
     verbose: Verbose = False,

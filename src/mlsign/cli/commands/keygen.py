@@ -13,12 +13,17 @@ from mlsign.signers.key_types import KeyType
 
 HELP = """Make a signing key: NAME.key (private, mode 0600, encrypted) and NAME.pub (for policies).
 
-Example: mlsign keygen -o keys/release
+Example:
+
+\b
+  mlsign keygen -o keys/release
 """
 
 
 def keygen_command(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write, without the ending.")] = Path("mlsign"),
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="NAME", help="Where to write, without the ending.")] = Path(
+        "mlsign"
+    ),
     kind: Annotated[KeyType, typer.Option("--type", help="The elliptic curve.")] = KeyType.P256,
     password_file: PasswordFile = None,
     no_password: Annotated[bool, typer.Option("--no-password", help="Leave the private key unencrypted.")] = False,

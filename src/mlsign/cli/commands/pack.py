@@ -19,27 +19,45 @@ HELP = """Pack an ONNX model into a package: a folder with the model, its weight
 Packing the same input twice gives the same bytes. The package appears whole or not at all, and nothing is
 ever overwritten.
 
-Example: mlsign pack fraud.onnx -o fraud-1.2.0 --license Apache-2.0 --include MODEL_CARD.md
+Example:
+
+\b
+  mlsign pack fraud.onnx -o fraud-1.2.0 --license Apache-2.0 --include MODEL_CARD.md
 """
 
 
 def pack_command(
-    model: Annotated[Path, typer.Argument(help="The ONNX file. Weights in other files are found from it, in its own folder.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The package to make; NAME-VERSION also names the release.")],
-    name: Annotated[str | None, typer.Option(help="Name of the model. Default: from the output.")] = None,
-    version: Annotated[str | None, typer.Option(help="Version (SemVer). Default: from the output, else 0.1.0.")] = None,
-    license_: Annotated[str | None, typer.Option("--license", help="SPDX licence expression.")] = None,
-    description: Annotated[str | None, typer.Option(help="One line about the model.")] = None,
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="The ONNX file. Weights in other files are found from it, in its own folder.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The package to make; NAME-VERSION also names the release.")
+    ],
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the model. Default: from the output.")] = None,
+    version: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Version (SemVer). Default: from the output, else 0.1.0.")
+    ] = None,
+    license_: Annotated[str | None, typer.Option("--license", metavar="SPDX", help="SPDX licence expression.")] = None,
+    description: Annotated[str | None, typer.Option(metavar="TEXT", help="One line about the model.")] = None,
     allow: Annotated[
         list[str] | None,
-        typer.Option(help="Operator set or domain:Operator that this release may contain. Default: exactly what it uses."),
+        typer.Option(
+            metavar="SET|OPERATOR",
+            help="Operator set or domain:Operator that this release may contain. Default: exactly what it uses.",
+        ),
     ] = None,
-    golden: Annotated[list[Path] | None, typer.Option(help="Test data in ONNX's layout (folders test_data_set_N).")] = None,
-    rtol: Annotated[float, typer.Option(help="Relative tolerance of golden data.", min=0.0, max=1.0)] = 1e-4,
-    atol: Annotated[float, typer.Option(help="Absolute tolerance of golden data.", min=0.0)] = 1e-5,
-    provenance: Annotated[Path | None, typer.Option(help="JSON with source_repository, source_commit, builder, ...")] = None,
-    include: Annotated[list[Path] | None, typer.Option(help="A further file or folder, such as a model card.")] = None,
-    digest: Annotated[str, typer.Option(help="sha256, blake3, or auto: blake3 from 256 MiB on.")] = "auto",
+    golden: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Test data in ONNX's layout (folders test_data_set_N).")
+    ] = None,
+    rtol: Annotated[float, typer.Option(metavar="NUMBER", help="Relative tolerance of golden data.", min=0.0, max=1.0)] = 1e-4,
+    atol: Annotated[float, typer.Option(metavar="NUMBER", help="Absolute tolerance of golden data.", min=0.0)] = 1e-5,
+    provenance: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON with source_repository, source_commit, builder, ...")
+    ] = None,
+    include: Annotated[
+        list[Path] | None, typer.Option(metavar="PATH", help="A further file or folder, such as a model card.")
+    ] = None,
+    digest: Annotated[str, typer.Option(metavar="ALGORITHM", help="sha256, blake3, or auto: blake3 from 256 MiB on.")] = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

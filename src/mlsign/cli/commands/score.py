@@ -15,15 +15,18 @@ HELP = """Score rows with a package: verify it into sealed memory, then run it i
 
 A package that the policy denies is never run. Inputs: .npz, .npy, .json, .csv. Outputs: the same.
 
-Example: mlsign score fraud-1.2.0 --policy policy.yaml --input rows.csv --output scores.csv
+Example:
+
+\b
+  mlsign score fraud-1.2.0 --policy policy.yaml --input rows.csv --output scores.csv
 """
 
 
 def score_command(
-    package: Annotated[Path, typer.Argument(help="The package.")],
+    package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package.")],
     policy: PolicyFile,
-    input_file: Annotated[Path, typer.Option("--input", "-i", help="The rows to score.")],
-    output_file: Annotated[Path, typer.Option("--output", "-o", help="Where the answers go.")],
+    input_file: Annotated[Path, typer.Option("--input", "-i", metavar="FILE", help="The rows to score.")],
+    output_file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the answers go.")],
     signature: SignatureFiles = None,
     allow_unsandboxed: Annotated[
         bool, typer.Option("--allow-unsandboxed", help="Run the model even where it cannot be confined. Dangerous.")

@@ -14,13 +14,16 @@ HELP = """Sign a package with a private key. Adds a file under signatures/ and c
 
 Everything is hashed again first; a package that is not what its manifest says is not signed.
 
-Example: mlsign sign fraud-1.2.0 --key keys/release.key
+Example:
+
+\b
+  mlsign sign fraud-1.2.0 --key keys/release.key
 """
 
 
 def sign_command(
-    package: Annotated[Path, typer.Argument(help="The package.")],
-    key: Annotated[Path, typer.Option("--key", help="The private key, a PEM file.")],
+    package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package.")],
+    key: Annotated[Path, typer.Option("--key", metavar="PEM", help="The private key, a PEM file.")],
     password_file: PasswordFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -15,12 +15,15 @@ HELP = """Verify a package under a policy: who signed it, whether a byte changed
 
 Exit code 0 is allow, 1 is deny. Whatever could not be checked counts against the package.
 
-Example: mlsign verify fraud-1.2.0 --policy policy.yaml --format json
+Example:
+
+\b
+  mlsign verify fraud-1.2.0 --policy policy.yaml --format json
 """
 
 
 def verify_command(
-    package: Annotated[Path, typer.Argument(help="The package, or a folder or file that others signed.")],
+    package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package, or a folder or file that others signed.")],
     policy: PolicyFile,
     signature: SignatureFiles = None,
     output_format: FormatOption = Format.TEXT,
