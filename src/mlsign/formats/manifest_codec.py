@@ -32,7 +32,7 @@ from mlsign.version import decode_version
 ELEMENTS: Final = frozenset(
     {"float", "double", "float16", "bfloat16", "bool", "string", "complex64", "complex128"}
     | {f"{sign}int{bits}" for sign in ("", "u") for bits in (2, 4, 8, 16, 32, 64)}
-    | {"float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "float8e8m0", "float4e2m1"}
+    | {"float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "float8e8m0", "float6e2m3", "float6e3m2", "float4e2m1"}
 )
 """Element types of ONNX tensors, in lower case (``TensorProto.DataType``)."""
 
