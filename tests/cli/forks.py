@@ -1,0 +1,45 @@
+"""Runs command lines in forks of one process that has done the imports: the same ``main``, without the start-up.
+
+Reads one JSON object a line (``argv``, ``cwd``, ``env``, ``out``, ``err``) and answers each with the exit code.
+"""
+
+import json
+import os
+import sys
+
+import mlsign.actions.admit
+import mlsign.actions.gate
+import mlsign.actions.inspect
+import mlsign.actions.keygen
+import mlsign.actions.pack
+import mlsign.actions.sign
+import mlsign.cli.main
+import mlsign.report.as_json
+import mlsign.report.as_text
+
+
+def run(job: dict) -> None:
+    os.chdir(job["cwd"])
+    os.environ.update(job["env"])
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    out, err = (os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) for name in ("out", "err"))
+    for place, fd in enumerate((nothing, out, err)):
+        os.dup2(fd, place)
+    os.closerange(3, 64)
+    sys.argv = ["mlsign", *job["argv"]]
+    mlsign.cli.main.main()
+
+
+def serve() -> None:
+    # Unbuffered, so that no fork inherits a half-read line.
+    jobs = os.fdopen(0, "rb", buffering=0, closefd=False)
+    while line := jobs.readline():
+        child = os.fork()
+        if child == 0:
+            run(json.loads(line))
+            return
+        _, status = os.waitpid(child, 0)
+        os.write(1, b"%d\n" % os.waitstatus_to_exitcode(status))
+
+
+serve()
