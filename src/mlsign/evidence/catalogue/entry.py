@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,3 +15,10 @@ class CodeEntry:
     meaning: str
     abuse: str
     action: str
+
+
+EXPORT_AGAIN: Final = (
+    "Export the model again with a current exporter and pack that file. No honest exporter writes this, so if the model "
+    "came from somebody else, do not use it and tell them what was found."
+)
+"""What to do about a file that no honest tool writes."""
