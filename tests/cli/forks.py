@@ -3,9 +3,13 @@
 Reads one JSON object a line (``argv``, ``cwd``, ``env``, ``out``, ``err``) and answers each with the exit code.
 """
 
+import contextlib
+import io
 import json
 import os
 import sys
+
+import typer.main
 
 import mlsign.actions.admit
 import mlsign.actions.gate
@@ -31,6 +35,9 @@ def run(job: dict) -> None:
 
 
 def serve() -> None:
+    # Once in this process, for what is imported when options are first read.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        typer.main.get_command(mlsign.cli.main.app)(["verify", "--help"], standalone_mode=False)
     # Unbuffered, so that no fork inherits a half-read line.
     jobs = os.fdopen(0, "rb", buffering=0, closefd=False)
     while line := jobs.readline():
