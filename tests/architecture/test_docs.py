@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_generated_pages_are_what_would_be_generated_now() -> None:
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 
-def test_a_stale_page_is_noticed(tmp_path) -> None:
+def test_the_walk_over_the_sources_finds_every_way_in_which_a_code_is_written() -> None:
     sys.path.insert(0, str(DOCS))
     try:
         import build_cli
@@ -75,6 +76,11 @@ def _commands() -> list[tuple[str, str]]:
             if match:
                 found.append((_names(page), match[1].split("  #")[0].strip()))
     return sorted(set(found))
+
+
+@cache
+def _help(verb: str) -> str:
+    return subprocess.run([sys.executable, "-m", "mlsign", verb, "--help"], capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize(("page", "command"), _commands())
