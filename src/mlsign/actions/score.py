@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mlsign.actions.admit import AdmittedModel, admit
 from mlsign.actions.verify import Report, VerifyRequest
+from mlsign.errors import InputError, shown
 from mlsign.package.hashing import Advance
 from mlsign.policy.model import SandboxSettings
 from mlsign.sandbox.layers import Isolation, Layer
@@ -98,7 +99,10 @@ def score(path: Path, request: ScoreRequest, *, advance: Advance | None = None) 
 
     check_output_format(request.output)
     with admit(path, request.verify, advance=advance) as model:
-        feeds = read_feeds(request.input, inputs=model.summary.inputs, limits=request.verify.limits)
+        try:
+            feeds = read_feeds(request.input, inputs=model.summary.inputs, limits=request.verify.limits)
+        except InputError as err:
+            raise _in_file(err, request.input) from err
         with Scorer(model, confinement=request.confinement) as scorer:
             results = scorer.run(feeds)
             layers = scorer.layers
@@ -109,6 +113,14 @@ def score(path: Path, request: ScoreRequest, *, advance: Advance | None = None) 
             output=request.output,
             outputs={value.name: str(value.type) for value in model.summary.outputs},
         )
+
+
+def _in_file(err: InputError, file: Path) -> InputError:
+    """The error with the name of the file in front of the place in it: one of many files is wrong, say which."""
+    if err.message.startswith(shown(file.name)):
+        return err
+    where = f"{shown(file)}, {err.where}" if err.where else shown(file)
+    return InputError(err.message, code=err.code, where=where, expected=err.expected, found=err.found, hint=err.hint)
 
 
 def _spec(settings: SandboxSettings) -> JailSpec:

@@ -1,10 +1,10 @@
-"""Where the answers go is checked first: nobody should wait for hours of scoring to read that .xls is no format."""
+"""What is said about the files of a score: the wrong ones are named, and the output's ending is looked at first."""
 
 from pathlib import Path
 
 import pytest
 
-from mlsign.actions.load_policy import LoadedPolicy
+from mlsign.actions.load_policy import LoadedPolicy, load_policy
 from mlsign.actions.score import ScoreRequest, score
 from mlsign.actions.verify import VerifyRequest
 from mlsign.errors import InputError
@@ -17,3 +17,24 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_package_is_even_
     with pytest.raises(InputError) as caught:
         score(tmp_path / "no-package", request)
     assert caught.value.code == "output.format"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "where"),
+    [
+        ("few.csv", "a\n1\n", "{}"),
+        ("words.csv", "a,b,c,d\n1,2,3,many\n", "{}, line 2, column d"),
+        ("broken.json", "{", "{}"),
+    ],
+)
+def test_an_input_that_does_not_fit_is_named(
+    tmp_path: Path, package: Path, policy_file: Path, name: str, text: str, where: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    request = ScoreRequest(
+        verify=VerifyRequest(policy=load_policy(policy_file)), input=tmp_path / name, output=tmp_path / "scores.csv"
+    )
+    with pytest.raises(InputError) as caught:
+        score(package, request)
+    assert caught.value.where == where.format(tmp_path / name)
+    assert not (tmp_path / "scores.csv").exists()
