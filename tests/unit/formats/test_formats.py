@@ -1,0 +1,254 @@
+"""Manifest, statement and bundle: exact, and the same bytes again."""
+
+import base64
+import json
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from making import canonical, subject_of
+
+from mlsign.digest import Algorithm, Digest
+from mlsign.errors import InputError
+from mlsign.formats.bundle import Bundle, decode_bundle, encode_key_bundle
+from mlsign.formats.dsse import IN_TOTO_TYPE, Envelope, pre_authentication_encoding
+from mlsign.formats.manifest import FileEntry, GoldenSet, Manifest, ModelFacts, Provenance, Role, TrainingData
+from mlsign.formats.manifest_codec import decode_manifest, decode_name, decode_time, encode_manifest
+from mlsign.formats.statement import Resource, build_statement, decode_statement, encode_statement
+from mlsign.identity import Method
+from mlsign.interface import OperatorId, OperatorUse, OpsetImport, TypeSpec, ValueKind, ValueSpec
+from mlsign.paths import PackagePath
+from mlsign.strict import MAX_SAFE_INTEGER
+from mlsign.version import decode_version
+
+
+def refused(call, *args) -> str:
+    with pytest.raises(InputError) as caught:
+        call(*args)
+    return caught.value.code
+
+
+# --- properties: what is encoded decodes to the same value, and that to the same bytes
+
+words = st.text("abcdefgh", min_size=1, max_size=8)
+hashes = st.binary(min_size=32, max_size=32)
+operators = st.builds(OperatorId, words, words)
+numbers = st.integers(0, MAX_SAFE_INTEGER)
+shapes = st.none() | st.lists(st.none() | numbers | words, max_size=4).map(tuple)
+tensors = st.builds(
+    TypeSpec,
+    kind=st.sampled_from([ValueKind.TENSOR, ValueKind.SPARSE_TENSOR]),
+    element=st.sampled_from(["float", "int4"]),
+    shape=shapes,
+)
+types = st.recursive(
+    tensors,
+    lambda inner: (
+        st.builds(TypeSpec, kind=st.sampled_from([ValueKind.SEQUENCE, ValueKind.OPTIONAL]), inner=inner)
+        | st.builds(TypeSpec, kind=st.just(ValueKind.MAP), element=st.just("int64"), inner=inner)
+    ),
+    max_leaves=3,
+)
+specs = st.lists(st.builds(ValueSpec, name=words, type=types), max_size=3).map(tuple)
+
+
+@st.composite
+def manifests(draw) -> Manifest:
+    algorithm = draw(st.sampled_from([Algorithm.SHA256, Algorithm.BLAKE3]))
+    names = draw(st.lists(words, min_size=1, max_size=5, unique=True))
+    names = [name for name in names if name != "signatures"]
+    roles = [Role.MODEL] + [draw(st.sampled_from([r for r in Role if r is not Role.MODEL])) for _ in names[1:]]
+    files = tuple(
+        FileEntry(
+            path=PackagePath(n), size=draw(st.integers(0, 2**40)), digest=Digest(algorithm=algorithm, value=draw(hashes)), role=r
+        )
+        for n, r in zip(names, roles, strict=True)
+    )
+    provenance = st.builds(
+        Provenance,
+        source_repository=st.none() | words,
+        source_commit=st.none() | st.just("abcdef0"),
+        builder=st.none() | words,
+        training_data=st.lists(st.builds(TrainingData, uri=words, digest=st.none() | st.just(files[0].digest)), max_size=2).map(
+            tuple
+        ),
+        tools=st.dictionaries(words, words, max_size=2).map(MappingProxyType),
+        time=st.none() | st.just("2026-01-31T12:00:00Z"),
+    )
+    tolerance = st.floats(0, 1)
+    unique = {"unique_by": lambda use: use.operator}
+    return Manifest(
+        name=draw(words),
+        version=decode_version("1.2.0"),
+        license=draw(st.none() | words),
+        description=draw(st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)),
+        model=ModelFacts(
+            path=files[0].path,
+            ir_version=draw(st.integers(0, 2**31)),
+            opsets=tuple(sorted(draw(st.lists(st.builds(OpsetImport, words, numbers), max_size=3)))),
+            inputs=draw(specs),
+            outputs=draw(specs),
+            operators=tuple(sorted(draw(st.lists(st.builds(OperatorUse, operators, st.integers(1, 9)), max_size=3, **unique)))),
+            functions=tuple(sorted(draw(st.lists(operators, max_size=2)))),
+            parameter_count=draw(numbers),
+            parameter_bytes=draw(numbers),
+        ),
+        allowed_operators=tuple(sorted(draw(st.frozensets(operators, max_size=4)))),
+        files=tuple(sorted(files, key=lambda f: f.path)),
+        algorithm=algorithm,
+        golden=tuple(
+            GoldenSet(path=PackagePath(n), rtol=draw(tolerance), atol=draw(tolerance))
+            for n in sorted(names[:1])
+            if draw(st.booleans())
+        ),
+        provenance=draw(st.none() | provenance),
+    )
+
+
+@given(manifests())
+def test_a_manifest_has_one_spelling(manifest):
+    data = encode_manifest(manifest)
+    again = decode_manifest(data)
+    assert encode_manifest(again) == data
+    assert again.files == manifest.files
+    assert again.model == manifest.model
+    assert again.allowed_operators == manifest.allowed_operators
+    assert again.golden == manifest.golden
+    # Other spellings of the very same value are refused.
+    assert refused(decode_manifest, json.dumps(json.loads(data)).encode() + b" ") in {"manifest.canonical", "json.integer"}
+
+
+@st.composite
+def statements(draw):
+    algorithm = draw(st.sampled_from(list(Algorithm)))
+    names = draw(st.lists(words, min_size=1, max_size=5, unique=True))
+    value = st.binary(min_size=algorithm.size, max_size=algorithm.size)
+    resources = tuple(Resource(path=PackagePath(n), digest=Digest(algorithm=algorithm, value=draw(value))) for n in names)
+    ignored = tuple(draw(st.lists(words, max_size=3)))
+    return build_statement(name=draw(words), algorithm=algorithm, resources=resources, ignore_paths=ignored)
+
+
+@given(statements())
+def test_a_statement_of_ours_has_one_spelling(statement):
+    data = encode_statement(statement)
+    assert decode_statement(data) == statement
+    assert encode_statement(decode_statement(data)) == data
+    assert list(statement.resources) == sorted(statement.resources, key=lambda r: r.path)
+
+
+@given(payload=st.binary(min_size=1, max_size=50), signature=st.binary(min_size=1, max_size=80), hint=words)
+def test_a_bundle_of_ours_has_one_spelling(payload, signature, hint):
+    envelope = Envelope(payload_type=IN_TOTO_TYPE, unauthenticated_payload=payload, signature=signature)
+    bundle = Bundle(method=Method.KEY, key_hint=hint, envelope=envelope)
+    data = encode_key_bundle(bundle)
+    assert decode_bundle(data) == bundle
+    assert encode_key_bundle(decode_bundle(data)) == data
+
+
+# --- single faults that the tamper table has no place for
+
+
+def test_names_and_times():
+    assert decode_name("a.b_c-D9") == "a.b_c-D9"
+    for name in ("", "-a", ".a", "a b", "ä", "a/b", "a" * 129, "a\n"):
+        assert refused(decode_name, name) == "manifest.name"
+    assert decode_time("2026-01-31T12:00:00Z")
+    for text in (
+        "",
+        "2026-01-31",
+        "2026-01-31T12:00:00",
+        "2026-01-31T12:00:00+00:00",
+        "2026-01-31t12:00:00z",
+        "٢026-01-31T12:00:00Z",
+    ):
+        assert refused(decode_time, text) == "manifest.time"
+
+
+@pytest.fixture(scope="module")
+def manifest(good_package) -> dict:
+    return json.loads((good_package / "mlsign.json").read_bytes())
+
+
+def test_manifests_by_blake2b_are_refused(manifest):
+    assert refused(decode_manifest, canonical(manifest | {"digest": "blake2b"})) == "manifest.value"
+
+
+def test_two_models_are_refused(manifest):
+    files = [f | {"role": "model"} if f["role"] == "weights" else f for f in manifest["files"]]
+    assert refused(decode_manifest, canonical(manifest | {"files": files})) == "manifest.model"
+
+
+@pytest.mark.parametrize("dim", [True, -1, 1.5, 2**53, "", [], {}])
+def test_dimensions_are_sizes_symbols_or_nothing(manifest, dim):
+    value = {"name": "x", "type": {"kind": "tensor", "element": "float", "shape": [dim]}}
+    text = json.dumps(manifest | {"model": manifest["model"] | {"inputs": [value]}})
+    assert refused(decode_manifest, text.encode()) == "manifest.shape"
+
+
+def statement_of(**changes) -> dict:
+    resources = changes.pop("resources", [{"name": "a", "algorithm": "sha256", "digest": "00" * 32}])
+    serialization = {"method": "files", "hash_type": "sha256", "allow_symlinks": False} | changes.pop("serialization", {})
+    return {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": changes.pop("name", "n"), "digest": {"sha256": subject_of(resources)}}],
+        "predicateType": "https://model_signing/signature/v1.0",
+        "predicate": {"resources": resources, "serialization": serialization},
+    }
+
+
+def test_foreign_statements():
+    assert decode_statement(canonical(statement_of())).ignore_paths == ()
+    ignored = ["./a/", "a//b", "../x", "/y", "a/../b", ".", "./", "", "c"]
+    assert refused(decode_statement, canonical(statement_of(serialization={"ignore_paths": ignored}))) == "statement.type"
+    ignored.remove("")
+    paths = decode_statement(canonical(statement_of(serialization={"ignore_paths": ignored}))).ignore_paths
+    assert paths == ("a", "a/b", ".", ".", "c")
+
+
+def test_the_one_file_of_early_signers():
+    dot = [{"name": ".", "algorithm": "sha256", "digest": "00" * 32}]
+    (resource,) = decode_statement(canonical(statement_of(resources=dot, name="net.onnx"))).resources
+    assert resource.path == PackagePath("net.onnx")
+    assert refused(decode_statement, canonical(statement_of(resources=dot, name="a/net.onnx"))) == "statement.single"
+    assert refused(decode_statement, canonical(statement_of(resources=dot, name=".."))) == "path.escapes"
+    two = [*dot, {"name": "b", "algorithm": "sha256", "digest": "00" * 32}]
+    assert refused(decode_statement, canonical(statement_of(resources=two))) == "path.part"
+
+
+def bundle_of(**material) -> dict:
+    return {
+        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+        "verificationMaterial": material,
+        "dsseEnvelope": {"payload": "AAAA", "payloadType": IN_TOTO_TYPE, "signatures": [{"sig": "AAAA"}]},
+    }
+
+
+def test_methods_are_told_apart():
+    key = decode_bundle(canonical(bundle_of(publicKey={"hint": "ab"})))
+    assert (key.method, key.key_hint) == (Method.KEY, "ab")
+    raw = base64.b64encode(b"key").decode()
+    old = decode_bundle(canonical(bundle_of(publicKey={"rawBytes": raw, "keyDetails": "X"}, timestampVerificationData={})))
+    assert (old.method, old.key_hint) == (Method.KEY, "")
+    assert refused(decode_bundle, canonical(bundle_of(publicKey={"rawBytes": "A"}))) == "base64"
+    certificate = decode_bundle(canonical(bundle_of(x509CertificateChain={})))
+    assert certificate.method is Method.CERTIFICATE
+    keyless = decode_bundle(canonical(bundle_of(certificate={}, tlogEntries=[{}])))
+    assert keyless.method is Method.KEYLESS
+    assert refused(decode_bundle, canonical(bundle_of(certificate={}))) == "bundle.tlog"
+    assert refused(encode_key_bundle, keyless) == "bundle.method"
+
+
+@pytest.mark.parametrize("keyid", [None, "", "abc"])
+def test_a_keyid_is_a_hint_and_nothing_else(keyid):
+    value = bundle_of(publicKey={"hint": "ab"})
+    value["dsseEnvelope"]["signatures"][0]["keyid"] = keyid
+    assert decode_bundle(canonical(value)) == decode_bundle(canonical(bundle_of(publicKey={"hint": "ab"})))
+
+
+def test_type_and_payload_cannot_slide_into_each_other():
+    """The example of the DSSE protocol, and two pairs that a plain join would make equal."""
+    assert pre_authentication_encoding("http://example.com/HelloWorld", b"hello world") == (
+        b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+    )
+    assert pre_authentication_encoding("a b", b"c") != pre_authentication_encoding("a", b"b c")
