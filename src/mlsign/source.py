@@ -40,3 +40,7 @@ class MemorySource:
                 code="source.truncated",
             )
         return bytes(self._view[offset : offset + length])
+
+    def release(self) -> None:
+        """Lets go of the memory, also when somebody, an exception's traceback for instance, still holds this source."""
+        self._view.release()

@@ -49,6 +49,7 @@ class SealedMemory:
     def close(self) -> None:
         """Gives the memory back. Views handed out before must be gone."""
         if self.fd >= 0:
+            self._source.release()
             self._source = MemorySource(b"")
             self._view.release()
             if self._map is not None:

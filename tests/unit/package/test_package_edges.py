@@ -1,0 +1,355 @@
+"""The package on disk: listed, opened, hashed, sealed and written."""
+
+import errno
+import hashlib
+import os
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from mlsign.digest import Algorithm
+from mlsign.errors import InputError, MlsignError, OutsideError
+from mlsign.limits import DEFAULT
+from mlsign.package import hashing
+from mlsign.package.file_source import FileSource
+from mlsign.package.hashing import hash_memory, hash_source, new_hasher, run_largest_first, worker_count
+from mlsign.package.read import OpenPackage, read_bundle_file, read_user_file
+from mlsign.package.sealed import seal_file
+from mlsign.package.write import add_signature, copy_file, new_folder, write_file, write_new_files
+from mlsign.paths import PackagePath
+
+
+def refused(kind, call, *args, **how) -> str:
+    with pytest.raises(kind) as caught:
+        call(*args, **how)
+    return caught.value.code
+
+
+def source(path: Path) -> FileSource:
+    return FileSource(os.open(path, os.O_RDONLY), where=path.name)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "p"
+    (place / "d").mkdir(parents=True)
+    (place / "b").write_bytes(b"bb")
+    (place / "a").write_bytes(b"a")
+    (place / "d" / "c").write_bytes(b"")
+    return place
+
+
+# --- listing
+
+
+def test_files_are_listed_in_order_and_nothing_else_is_followed(folder, tmp_path):
+    (folder / "link").symlink_to(tmp_path)
+    os.mkfifo(folder / "fifo")
+    (folder / "x\\y").write_text("")
+    with OpenPackage.open(folder) as package:
+        listing = package.list_files(skip=frozenset({"d", "gone"}))
+        assert [str(f.path) for f in listing.files] == ["a", "b"]
+        assert [(f.size, f.links) for f in listing.files] == [(1, 1), (2, 1)]
+        assert listing.skipped == ("d",)
+        assert sorted(i.name for i in listing.intruders) == ["fifo", "link", "x\\y"]
+        assert [str(f.path) for f in package.list_files(skip=frozenset()).files] == ["a", "b", "d/c"]
+
+
+def test_listing_is_bounded(folder):
+    with OpenPackage.open(folder) as package:
+        for limits, code in (({"max_files": 2}, "package.files"), ({"max_package_bytes": 2}, "package.bytes")):
+            assert refused(InputError, package.list_files, skip=frozenset(), limits=replace(DEFAULT, **limits)) == code
+        shallow = package.list_files(skip=frozenset(), limits=replace(DEFAULT, max_path_depth=1))
+        assert [i.name for i in shallow.intruders] == ["d"]
+
+
+def test_a_closed_package_cannot_be_listed(folder):
+    package = OpenPackage.open(folder)
+    package.close()
+    package.close()
+    assert refused(OutsideError, package.list_files, skip=frozenset()) == "file.read"
+
+
+def test_a_file_is_a_package_of_one(folder):
+    with OpenPackage.open(folder / "a") as package:
+        assert [str(f.path) for f in package.list_files(skip=frozenset()).files] == ["a"]
+        assert package.read_bundles() == ()
+        with package.open_file(PackagePath("a")) as file:
+            assert file.read_all(max_bytes=9) == b"a"
+
+
+def test_what_cannot_be_opened(tmp_path, folder):
+    assert refused(InputError, OpenPackage.open, tmp_path / "gone") == "package.missing"
+    os.mkfifo(tmp_path / "fifo")
+    assert refused(InputError, OpenPackage.open, tmp_path / "fifo") == "package.kind"
+    (tmp_path / "loop").symlink_to("loop")
+    assert refused(OutsideError, OpenPackage.open, tmp_path / "loop") == "file.read"
+    (folder / "link").symlink_to("a")
+    (folder / "dlink").symlink_to("d")
+    with OpenPackage.open(folder) as package:
+        for name, code in (
+            ("gone", "file.missing"),
+            ("d", "file.kind"),
+            ("link", "file.kind"),
+            ("dlink/c", "file.kind"),
+            ("a/x", "file.kind"),
+        ):
+            assert refused(InputError, package.open_file, PackagePath(name)) == code
+
+
+def test_bundles_are_read_and_bounded(folder):
+    signatures = folder / "signatures"
+    with OpenPackage.open(folder) as package:
+        assert package.read_bundles() == ()
+        signatures.mkdir()
+        (signatures / "b").write_bytes(b"B")
+        (signatures / "a").write_bytes(b"A")
+        (signatures / ".partial-1").write_bytes(b"half")
+        (signatures / "c").symlink_to("a")
+        found = package.read_bundles()
+        assert [(b.name, b.content) for b in found[:2]] == [("signatures/a", b"A"), ("signatures/b", b"B")]
+        assert isinstance(found[2].content, MlsignError)
+        assert refused(InputError, package.read_bundles, limits=replace(DEFAULT, max_bundles=2)) == "package.bundles"
+        (big, *_) = package.read_bundles(limits=replace(DEFAULT, max_bundle_bytes=0))
+        assert isinstance(big.content, InputError)
+        assert big.content.code == "file.size"
+
+
+def test_files_that_the_user_names(folder):
+    assert read_user_file(folder / "b", max_bytes=2, what="key")[0] == b"bb"
+    (folder / "link").symlink_to("b")
+    assert read_bundle_file(folder / "link").content == b"bb"
+    os.mkfifo(folder / "fifo")
+    for name, code in (("gone", "key.missing"), ("d", "key.kind"), ("fifo", "key.kind"), ("b", "file.size")):
+        assert refused(InputError, read_user_file, folder / name, max_bytes=1, what="key") == code
+
+
+# --- hashing
+
+ALL = tuple(Algorithm)
+
+
+def expected(data: bytes) -> list[bytes]:
+    return [hashlib.sha256(data).digest(), blake3(data).digest(), hashlib.blake2b(data).digest()]
+
+
+@pytest.mark.parametrize("count", [0, 1, 4096, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20])
+def test_digests_of_every_size(tmp_path, count):
+    data = bytes(range(256)) * (count // 256) + bytes(count % 256)
+    (tmp_path / "f").write_bytes(data)
+    advanced: list[int] = []
+    parts: list[bytes] = []
+    with source(tmp_path / "f") as file:
+        digests = hash_source(file, algorithms=ALL, advance=advanced.append, consume=lambda chunk: parts.append(bytes(chunk)))
+    assert [d.value for d in digests] == expected(data)
+    assert sum(advanced) == count
+    assert b"".join(parts) == data
+    assert [d.value for d in hash_memory(memoryview(data), algorithms=ALL, advance=advanced.append)] == expected(data)
+
+
+def test_a_wide_blake3_gives_the_same_answer(tmp_path, monkeypatch):
+    data = os.urandom(300_000)
+    (tmp_path / "f").write_bytes(data)
+    monkeypatch.setattr(hashing, "_WIDE_BYTES", 1000)
+    assert not isinstance(new_hasher(Algorithm.BLAKE3, size=2000), blake3)
+    with source(tmp_path / "f") as file:
+        assert [d.value for d in hash_source(file, algorithms=ALL)] == expected(data)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda p: p.write_bytes(b"longer than before"), lambda p: os.truncate(p, 1), lambda p: os.utime(p, (1, 1))]
+)
+def test_a_file_that_changes_under_the_reader(tmp_path, change):
+    place = tmp_path / "f"
+    place.write_bytes(b"before")
+    with source(place) as file:
+        change(place)
+        assert refused(InputError, hash_source, file, algorithms=ALL) == "file.changed"
+    with source(place) as file:
+        change(place)
+        place.write_bytes(b"xx")
+        assert refused(InputError, file.read_all, max_bytes=99) == "file.changed"
+
+
+def test_a_source_that_was_closed(tmp_path):
+    (tmp_path / "f").write_bytes(b"x")
+    file = source(tmp_path / "f")
+    file.close()
+    file.close()
+    assert refused(OutsideError, file.read_at, 0, 1) == "file.read"
+    assert refused(OutsideError, hash_source, file, algorithms=ALL) == "file.read"
+
+
+def test_reading_past_the_end(tmp_path):
+    (tmp_path / "f").write_bytes(b"abc")
+    with source(tmp_path / "f") as file:
+        assert file.read_at(1, 2) == b"bc"
+        assert file.read_at(3, 0) == b""
+        assert refused(InputError, file.read_at, 2, 2) == "file.changed"
+        assert refused(InputError, file.read_all, max_bytes=2) == "file.size"
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5, None])
+def test_jobs_run_once_whatever_the_number_of_workers(workers):
+    done: list[int] = []
+    run_largest_first([(n, lambda n=n: done.append(n)) for n in range(20)], workers=workers)
+    assert sorted(done) == list(range(20))
+    if workers == 1:
+        assert done == list(range(19, -1, -1))
+    run_largest_first([])
+    assert 1 <= worker_count() <= 8
+
+
+def test_the_first_error_is_raised_and_stops_the_rest():
+    ran = threading.Event()
+
+    def fail() -> None:
+        raise InputError("no", code="x")
+
+    assert refused(InputError, run_largest_first, [(9, fail), *[(1, lambda: None)] * 50], workers=2) == "x"
+    assert refused(InputError, run_largest_first, [(9, fail), (1, ran.set)], workers=1) == "x"
+    assert not ran.is_set()
+
+
+# --- sealing
+
+
+def test_sealed_memory_is_what_was_read(tmp_path):
+    for data in (b"", b"abc", os.urandom(3_000_000)):
+        (tmp_path / "f").write_bytes(data)
+        advanced: list[int] = []
+        with source(tmp_path / "f") as file, seal_file(file, advance=advanced.append) as memory:
+            assert bytes(memory.view) == data
+            assert memory.size == sum(advanced) == len(data)
+            assert memory.read_at(0, len(data)) == data
+            assert refused(InputError, memory.read_at, 0, len(data) + 1) == "source.truncated"
+            with pytest.raises(PermissionError):
+                os.ftruncate(memory.fd, 1)
+        assert memory.fd == -1
+        memory.close()
+
+
+def test_sealed_memory_is_given_back_while_an_error_about_it_is_kept(tmp_path):
+    """A traceback holds the frames of the reader; closing once failed because of that."""
+    (tmp_path / "f").write_bytes(b"abc")
+    with source(tmp_path / "f") as file:
+        memory = seal_file(file)
+    try:
+        memory.read_at(0, 4)
+    except InputError as err:
+        kept = err
+    memory.close()
+    assert kept.__traceback__ is not None
+    assert refused(InputError, memory.read_at, 0, 1) == "source.truncated"
+
+
+def test_a_file_that_shrinks_is_not_sealed(tmp_path):
+    place = tmp_path / "f"
+    place.write_bytes(b"abcdef")
+    with source(place) as file:
+        os.truncate(place, 3)
+        assert refused(InputError, seal_file, file) == "file.changed"
+    with source(place) as file:
+        pass
+    assert refused(OutsideError, seal_file, file) == "sealed.memory"
+
+
+def test_without_linux_there_is_no_sealed_memory(tmp_path, monkeypatch):
+    (tmp_path / "f").write_bytes(b"x")
+    monkeypatch.setattr("mlsign.package.sealed.sys.platform", "darwin")
+    with source(tmp_path / "f") as file:
+        assert refused(OutsideError, seal_file, file) == "sealed.unavailable"
+
+
+# --- writing
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "p"
+    with new_folder(target) as partial:
+        write_file(partial, PackagePath("d/a"), b"x")
+        assert not target.exists()
+    assert (target / "d" / "a").read_bytes() == b"x"
+    for error in (RuntimeError, KeyboardInterrupt):
+        with pytest.raises(error), new_folder(tmp_path / "q") as partial:  # noqa: PT012 - the block is what is tested
+            write_file(partial, PackagePath("a"), b"x")
+            raise error
+    assert [p.name for p in tmp_path.iterdir()] == ["p"]
+
+
+def test_what_appeared_meanwhile_stays(tmp_path):
+    target = tmp_path / "p"
+
+    def pack(make) -> None:
+        with new_folder(target) as partial:
+            write_file(partial, PackagePath("a"), b"x")
+            make()
+
+    assert refused(InputError, pack, lambda: (target.mkdir(), (target / "mine").write_text("x"))) == "output.exists"
+    assert [p.name for p in tmp_path.iterdir()] == ["p"]
+    assert refused(InputError, pack, lambda: None) == "output.exists"
+    (target / "mine").unlink()
+    target.rmdir()
+    assert refused(InputError, pack, lambda: target.write_text("mine")) == "output.exists"
+    assert target.read_text() == "mine"
+
+
+def fail_with(number: int):
+    def fail(*_: object, **__: object):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.ENOSPC, "disk.full"), (errno.EDQUOT, "disk.full"), (errno.EIO, "disk.write")]
+)
+def test_a_disk_that_fails(folder, tmp_path, monkeypatch, number, code):
+    monkeypatch.setattr("mlsign.package.write.tempfile.mkdtemp", fail_with(number))
+    with pytest.raises(OutsideError) as caught, new_folder(tmp_path / "q"):
+        pass
+    assert caught.value.code == code
+    monkeypatch.setattr("mlsign.package.write._prepare", fail_with(number))
+    assert refused(OutsideError, write_file, folder, PackagePath("n"), b"x") == code
+    with source(folder / "b") as file:
+        assert refused(OutsideError, copy_file, folder, PackagePath("n"), file, algorithm=Algorithm.SHA256) == code
+    monkeypatch.setattr("mlsign.package.write.os.fsync", fail_with(number))
+    assert refused(OutsideError, add_signature, folder, b"bundle") == code
+    assert list((folder / "signatures").iterdir()) == []
+    assert refused(OutsideError, write_new_files, [(tmp_path / "k", b"x", 0o600)]) == code
+    assert not (tmp_path / "k").exists()
+
+
+def test_a_rename_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("mlsign.package.write.Path.rename", fail_with(errno.EIO))
+    with pytest.raises(OutsideError), new_folder(tmp_path / "q"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signature_is_named_by_its_digest(folder):
+    name = add_signature(folder, b"bundle")
+    assert name == f"signatures/sha256-{hashlib.sha256(b'bundle').hexdigest()}.sigstore.json"
+    assert add_signature(folder, b"bundle") == name
+    assert (folder / name).read_bytes() == b"bundle"
+    assert len(list((folder / "signatures").iterdir())) == 1
+
+
+def test_a_signature_goes_through_no_link(folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "signatures").symlink_to(tmp_path / "elsewhere")
+    assert refused(OutsideError, add_signature, folder, b"bundle") == "disk.write"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_several_files_or_none(tmp_path):
+    one, two = tmp_path / "new" / "one", tmp_path / "new" / "two"
+    write_new_files([(one, b"1", 0o600), (two, b"2", 0o644)])
+    assert [p.stat().st_mode & 0o777 for p in (one, two)] == [0o600, 0o644]
+    one.unlink()
+    assert refused(InputError, write_new_files, [(one, b"1", 0o600), (two, b"3", 0o644)]) == "output.exists"
+    assert not one.exists()
+    assert two.read_bytes() == b"2"
