@@ -1,0 +1,182 @@
+"""Reports: what stands in them, for people and for programs."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from making import bundle_of, canonical, put_signatures, statement_over, write_model, write_policy
+
+import mlsign
+from mlsign.evidence.findings import Finding, Outcome
+from mlsign.report.as_json import render_error
+from mlsign.report.as_json import render_inspection as inspection_json
+from mlsign.report.as_json import render_report as report_json
+from mlsign.report.as_text import render_inspection as inspection_text
+from mlsign.report.as_text import render_report as report_text
+
+SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "schemas" / "report.v1.schema.json").read_text())
+
+
+def text(report: mlsign.Report) -> str:
+    """In one line, so that a test does not hang on where lines break."""
+    return " ".join(report_text(report, width=100, color=False).split())
+
+
+def test_an_allowed_package(package, gate):
+    page = report_text(gate.verify(package), width=100, color=False)
+    flat = " ".join(page.split())
+    assert page.splitlines()[0].strip() == "✓ fraud 1.2.0 is allowed by the policy tests"
+    for part in (
+        "Digest sha256:",
+        "Licence Apache-2.0",
+        "release: EC P-256 key sha256:",
+        "Gemm",
+        "15 parameters",
+        "In order",
+        "MLS101",
+    ):
+        assert part in flat
+    assert "Refused" not in page
+    assert "\x1b" not in page
+    assert all(line == line.rstrip() for line in page.splitlines())
+
+
+def test_a_denied_package_says_why_and_what_to_do(package, gate):
+    (package / "MODEL_CARD.md").write_text("x")
+    flat = text(gate.verify(package))
+    assert flat.startswith("✗ fraud 1.2.0 is DENIED by the policy tests")
+    for part in ("Refused because", "MLS101", "MODEL_CARD.md", "mlsign explain", "nobody this policy trusts"):
+        assert part in flat
+
+
+def test_audit_mode_is_said(package, keys, tmp_path):
+    shutil.rmtree(package / "signatures")
+    policy = write_policy(tmp_path / "a", {"release": (1, [keys.release.public])}, rest="mode: audit\n")
+    flat = text(mlsign.Gate.load(policy).verify(package))
+    assert "Audit mode" in flat
+    assert "Would be refused because" in flat
+
+
+def test_signatures_that_were_not_counted_are_listed(package, gate, keys):
+    put_signatures(package, canonical(statement_over(package)), (keys.outsider,), keep=True)
+    flat = text(gate.verify(package))
+    assert "Signatures that were not counted" in flat
+    assert "a key that the policy does not name" in flat
+
+
+def test_what_no_signature_covers_is_listed_and_cut(package, gate):
+    report = gate.verify(package)
+    loose = replace(report, evidence=replace(report.evidence, unverified=tuple(f"f{n:02}" for n in range(20))))
+    flat = text(loose)
+    assert "covered by no signature" in flat
+    assert "f11" in flat
+    assert "f12" not in flat
+    assert "and 8 more" in flat
+
+
+@pytest.mark.parametrize("width", [0, 40, 80, 1000])
+def test_any_width(package, gate, width):
+    (package / ("x" * 200)).write_text("x")
+    page = report_text(gate.verify(package), width=width, color=False)
+    assert max(map(len, page.splitlines())) <= 120
+
+
+def test_colour_is_asked_for(package, gate):
+    assert "\x1b[" in report_text(gate.verify(package), width=80, color=True)
+
+
+def hostile(report: mlsign.Report) -> mlsign.Report:
+    """Foreign text in every field that is printed."""
+    evil = "\x1b[2J\u202e[red]x[/red]\n✓ all is well"
+    finding = Finding(
+        code="MLS101", outcome=Outcome.FAIL, message=evil, where=evil, expected=evil, found=evil, cause=evil, hint=evil
+    )
+    evidence = replace(report.evidence, unverified=(evil,))
+    if evidence.summary is not None:
+        evidence = replace(evidence, summary=replace(evidence.summary, producer_name=evil, producer_version=evil))
+    return replace(report, path=evil, evidence=evidence, decision=replace(report.decision, findings=(finding,)))
+
+
+def test_foreign_text_forges_no_line(package, gate):
+    report = hostile(gate.verify(package))
+    page = report_text(report, width=100, color=False)
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert not any(line.strip().startswith("✓ all is well") for line in page.splitlines())
+    data = report_json(report)
+    assert data.isascii()
+    Draft202012Validator(SCHEMA).validate(json.loads(data))
+
+
+def test_json_holds_everything(package, gate, keys):
+    report = gate.verify(package)
+    value = json.loads(report_json(report))
+    Draft202012Validator(SCHEMA).validate(value)
+    assert value["decision"] == "allow"
+    assert value["package"]["digest"] == str(report.evidence.digest)
+    assert value["policy"] == {"name": "tests", "digest": str(report.policy.digest)}
+    assert value["signers"][0]["identity"] == {"key": str(keys.release.signer.identity.spki), "kind": "EC P-256"}
+    assert len(value["findings"]) == len(report.decision.findings)
+    assert value["now"].endswith("Z")
+    bundle_of(package, keys.release).write_text("{")
+    denied = json.loads(report_json(gate.verify(package)))
+    Draft202012Validator(SCHEMA).validate(denied)
+    assert {s["standing"] for s in denied["signatures"]} == {"counted", "rejected"}
+    assert [r["code"] for s in denied["signatures"] for r in s["reasons"]] == ["MLS202"]
+
+
+def test_json_of_a_denial_without_anything(tmp_path, gate):
+    (tmp_path / "p").mkdir()
+    value = json.loads(report_json(gate.verify(tmp_path / "p")))
+    Draft202012Validator(SCHEMA).validate(value)
+    assert value["package"] == {"name": None, "version": None, "digest": None, "license": None}
+    assert value["model"] is None
+
+
+def test_inspections(package, tmp_path):
+    (package / "signatures" / "0").write_text("junk")
+    found = mlsign.inspect(package)
+    page = " ".join(inspection_text(found, width=100, color=False).split())
+    for part in (
+        "fraud 1.2.0",
+        "Apache-2.0",
+        "finds fraud",
+        "Gemm",
+        "MODEL_CARD.md",
+        "claims to be by key",
+        "is not JSON",
+        "Claims are not checked",
+    ):
+        assert part in page
+    Draft202012Validator(SCHEMA).validate(json.loads(inspection_json(found)))
+    bare = mlsign.inspect(write_model(tmp_path / "m.onnx"))
+    page = " ".join(inspection_text(bare, width=100, color=False).split())
+    assert "m.onnx" in page
+    assert "Claims" not in page
+    Draft202012Validator(SCHEMA).validate(json.loads(inspection_json(bare)))
+
+
+def test_errors():
+    value = json.loads(render_error(mlsign.InputError("is wrong", code="a.b", where="x", expected="1", found="2", hint="h")))
+    Draft202012Validator(SCHEMA).validate(value)
+    assert value == {
+        "schema": "mlsign/error/v1",
+        "code": "a.b",
+        "message": "is wrong",
+        "where": "x",
+        "expected": "1",
+        "found": "2",
+        "hint": "h",
+    }
+
+
+def test_the_schema_refuses_other_documents(package, gate):
+    value = json.loads(report_json(gate.verify(package)))
+    validator = Draft202012Validator(SCHEMA)
+    for change in ({"decision": "maybe"}, {"zz": 1}, {"findings": []}, {"schema": "mlsign/report/v2"}, {"now": "today"}):
+        assert not validator.is_valid(value | change)
+    for name in value:
+        assert not validator.is_valid({k: v for k, v in value.items() if k != name})
