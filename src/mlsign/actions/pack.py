@@ -101,13 +101,14 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
         # The model is opened once; what is inspected here is what is copied below, or the copy fails.
         model = open_model(request.model)
         ingredients[MODEL_PATH] = model
+        taken = {MODEL_PATH.folded}
         summary = summarize(model.source(), where=str(request.model), limits=request.limits)
         for item in (
             *find_weights(request.model, summary, model_path=MODEL_PATH),
             *find_golden(request.golden),
             *find_included(request.include),
         ):
-            _add(ingredients, item)
+            _add(ingredients, item, taken=taken)
         _check(request, summary, ingredients)
         allowed = _allowed(request, summary)
         algorithm = request.algorithm or _automatic(ingredients)
@@ -147,10 +148,11 @@ def _name_and_version(request: PackRequest) -> tuple[str, str]:
     return decode_name(name, where="--name" if request.name else str(request.output)), version
 
 
-def _add(ingredients: dict[PackagePath, Ingredient], item: Ingredient) -> None:
-    clash = next((path for path in ingredients if path.folded == item.path.folded), None)
+def _add(ingredients: dict[PackagePath, Ingredient], item: Ingredient, *, taken: set[str]) -> None:
+    """Adds a file under a name that no other has; ``taken`` are the names as a system that ignores case sees them."""
+    folded = item.path.folded
     reserved = item.path.parts[0].casefold() in {MANIFEST_NAME, "signatures"}
-    if clash is not None or reserved:
+    if folded in taken or reserved:
         item.close()
         raise InputError(
             f"{item.path} is {'a name that mlsign itself uses' if reserved else 'already in the package'}",
@@ -158,6 +160,7 @@ def _add(ingredients: dict[PackagePath, Ingredient], item: Ingredient) -> None:
             where=shown(item.origin),
             hint="rename the file, or leave it out",
         )
+    taken.add(folded)
     ingredients[item.path] = item
 
 
