@@ -69,11 +69,11 @@ def test_signatures_that_were_not_counted_are_listed(package, gate, keys):
 
 def test_what_no_signature_covers_is_listed_and_cut(package, gate):
     report = gate.verify(package)
-    loose = replace(report, evidence=replace(report.evidence, unverified=tuple(f"f{n:02}" for n in range(20))))
+    loose = replace(report, evidence=replace(report.evidence, unverified=tuple(f"loose-{n:02}" for n in range(20))))
     flat = text(loose)
     assert "covered by no signature" in flat
-    assert "f11" in flat
-    assert "f12" not in flat
+    assert "loose-11" in flat
+    assert "loose-12" not in flat
     assert "and 8 more" in flat
 
 
