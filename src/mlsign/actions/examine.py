@@ -100,7 +100,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         contents.read_rest(present, algorithms=frozenset(wanted) or frozenset({Algorithm.SHA256}))
         # 5. Compare the content with each statement. A signature over other content counts for nothing.
         needed = {p for p in (model_path, *weights) if p is not None}
-        if MANIFEST_PATH in contents.paths or MANIFEST_NAME in listing.skipped:
+        if MANIFEST_PATH in contents.paths or MANIFEST_NAME in listing.skipped_names:
             needed.add(MANIFEST_PATH)
         signatures, content_findings = judge(attempts, contents.observed, needed=needed, unsigned=request.unsigned)
         unverified = _unverified(contents, listing, attempts, signatures)
@@ -162,7 +162,7 @@ def _find_model(
                 hint="verify the file itself, or pack it with mlsign",
             ),
         )
-    if not models and any(name != SIGNATURES_NAME for name in listing.skipped):
+    if not models and any(name != SIGNATURES_NAME for name in listing.skipped_names):
         # Perhaps the model is among what the signature leaves out: then the signature is over nothing that matters.
         hidden = package.list_files(skip=frozenset({SIGNATURES_NAME, ".git"}))
         models = [f.path for f in hidden.files if f.path.name.casefold().endswith(_MODEL_SUFFIX)]
@@ -250,7 +250,11 @@ def _unverified(
         return frozenset()
     covered = {resource.path for statement in counted for resource in statement.resources}
     loose = {str(path) for path in contents.paths if path not in covered}
-    return frozenset(loose | {name for name in listing.skipped if not is_ignored(name, ignored=(SIGNATURES_NAME,))})
+    bundles = {attempt.inode for attempt in attempts}
+    left_out = {
+        name for name, inode in listing.skipped if inode not in bundles and not is_ignored(name, ignored=(SIGNATURES_NAME,))
+    }
+    return frozenset(loose | left_out)
 
 
 def _canonical_subject(contents: Contents, algorithm: Algorithm, *, unsigned: frozenset[PackagePath]) -> Digest | None:

@@ -46,11 +46,16 @@ class Intruder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The content of a folder. ``skipped`` are the paths that were asked to be left out and exist."""
+    """The content of a folder. ``skipped`` are the paths that were asked to be left out and exist, with device and inode."""
 
     files: tuple[FoundFile, ...]
     intruders: tuple[Intruder, ...]
-    skipped: tuple[str, ...]
+    skipped: tuple[tuple[str, tuple[int, int]], ...]
+
+    @property
+    def skipped_names(self) -> frozenset[str]:
+        """The names alone."""
+        return frozenset(name for name, _ in self.skipped)
 
 
 def scan(root: int, *, skip: frozenset[str] = frozenset(), limits: Limits = DEFAULT) -> Listing:
@@ -61,7 +66,7 @@ def scan(root: int, *, skip: frozenset[str] = frozenset(), limits: Limits = DEFA
     """
     files: list[FoundFile] = []
     intruders: list[Intruder] = []
-    skipped: list[str] = []
+    skipped: list[tuple[str, tuple[int, int]]] = []
     total = 0
     for name, status in _walk(root, prefix="", depth=1, skip=skip, skipped=skipped, intruders=intruders, limits=limits):
         kind = next((words for test, words in _KINDS if test(status.st_mode)), None)
@@ -95,7 +100,7 @@ def _walk(
     prefix: str,
     depth: int,
     skip: frozenset[str],
-    skipped: list[str],
+    skipped: list[tuple[str, tuple[int, int]]],
     intruders: list[Intruder],
     limits: Limits,
 ) -> Iterator[tuple[str, os.stat_result]]:
@@ -107,11 +112,11 @@ def _walk(
         raise OutsideError(f"cannot be listed: {err.strerror}", code="file.read", where=shown(prefix) or ".") from err
     for name in names:
         path = f"{prefix}{name}"
-        if path in skip:
-            skipped.append(path)
-            continue
         try:
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if path in skip:
+                skipped.append((path, (status.st_dev, status.st_ino)))
+                continue
             if not stat.S_ISDIR(status.st_mode):
                 yield path, status
                 continue

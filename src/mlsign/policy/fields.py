@@ -47,7 +47,7 @@ def refusal(
 ) -> InputError:
     """An error at a place of the policy, ready to raise: ``policy.yaml:12:7 operators.allow``.
 
-    ``near`` is the name that was probably meant; it is said in the message and stands in for the hint.
+    ``near`` is the name that was probably meant; the message says it.
     """
     meant = f"did you mean {near}" if near else ""
     return InputError(
@@ -56,7 +56,7 @@ def refusal(
         where=f"{place} {path}" if path else str(place),
         expected=expected,
         found=shown(found) if found else "",
-        hint=meant or hint,
+        hint="" if near else hint,
     )
 
 

@@ -145,16 +145,21 @@ def encode_csv(results: Mapping[str, Result]) -> bytes:
 
 def _csv_columns(name: str, value: Result) -> dict[str, list[Any]]:
     if isinstance(value, np.ndarray) and value.ndim == 1:
-        return {name: value.tolist()}
+        return {name: _column(value)}
     if isinstance(value, np.ndarray) and value.ndim == 2:
         if value.shape[1] == 1:
-            return {name: value[:, 0].tolist()}
-        return {f"{name}.{index}": value[:, index].tolist() for index in range(value.shape[1])}
+            return {name: _column(value[:, 0])}
+        return {f"{name}.{index}": _column(value[:, index]) for index in range(value.shape[1])}
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
         rows: list[dict[Any, Any]] = [row for row in value if isinstance(row, dict)]
         if all(row.keys() == rows[0].keys() for row in rows):
             return {f"{name}.{key}": [row[key] for row in rows] for key in rows[0]}
     _unfit(name, "neither rows nor columns", ".csv")
+
+
+def _column(value: Array) -> list[Any]:
+    """Numbers in the shortest spelling that reads back as the same value of their own type, not of a wider one."""
+    return [str(item) for item in value] if value.dtype.kind == "f" else list(value.tolist())
 
 
 WRITERS: Final[Mapping[str, Callable[[Mapping[str, Result]], bytes]]] = MappingProxyType(

@@ -53,7 +53,7 @@ def test_files_are_listed_in_order_and_nothing_else_is_followed(folder, tmp_path
         listing = package.list_files(skip=frozenset({"d", "gone"}))
         assert [str(f.path) for f in listing.files] == ["a", "b"]
         assert [(f.size, f.links) for f in listing.files] == [(1, 1), (2, 1)]
-        assert listing.skipped == ("d",)
+        assert listing.skipped_names == {"d"}
         assert sorted(i.name for i in listing.intruders) == ["fifo", "link", "x\\y"]
         assert [str(f.path) for f in package.list_files(skip=frozenset()).files] == ["a", "b", "d/c"]
 

@@ -398,7 +398,7 @@ def test_a_typo_is_told_with_line_field_and_nearest_name(text: str, sets: Sets) 
     error = caught.value
     assert error.message == "operatorz is not a field of a policy, line 13 column 1: did you mean operators"
     assert error.where == "policy.yaml:13:1 operatorz"
-    assert error.hint == "did you mean operators"
+    assert not error.hint
     with pytest.raises(InputError) as caught:
         decoded(text.replace("  max_nodes", "  max_node"), sets)
     assert caught.value.where == "policy.yaml:19:3 model.max_node"

@@ -51,6 +51,7 @@ def score_command(
             scored = score(package, request, advance=advance)
     except Denied as denied:
         say(render(denied.report, Format.TEXT))
+        denied.hint = ""  # the whole report is above
         raise
     held = [layer.name for layer in scored.layers if layer.in_force]
     open_ = [layer.name for layer in scored.layers if not layer.in_force]
