@@ -1,8 +1,10 @@
 """Fixtures of the jail tests: jails that are closed in the end, and models that do what models should not."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from jail_models import Memory, graph_model, tensor
@@ -69,3 +71,22 @@ def filler() -> ModelProto:
     """y = the sum over as many zeros as ``shape`` says: all of them at once in memory."""
     nodes = [helper.make_node("ConstantOfShape", ["shape"], ["big"]), helper.make_node("ReduceSum", ["big"], ["y"], keepdims=0)]
     return graph_model(nodes, [tensor("shape", TensorProto.INT64, [1])], [tensor("y", shape=[])])
+
+
+@pytest.fixture
+def taken_over(monkeypatch) -> Callable[[str], None]:
+    """From now on workers are those of ``hostile``, in the given mode."""
+    popen = subprocess.Popen
+    script = str(Path(__file__).with_name("hostile.py"))
+
+    def arm(mode: str) -> None:
+        class Hostile(popen):
+            def __init__(self, command, **kwargs):
+                if "mlsign.sandbox.worker" in command:
+                    at = command.index("-m")
+                    command = [*command[:at], script, mode, *command[at + 2 :]]
+                super().__init__(command, **kwargs)
+
+        monkeypatch.setattr(subprocess, "Popen", Hostile)
+
+    return arm

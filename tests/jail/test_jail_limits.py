@@ -229,6 +229,8 @@ LIES = {
     "sequence": (frame(body=values(y=Sequence((GOOD,)))), "sandbox.output"),
     "error_of_nonsense": (frame(Kind.ERROR, body=b"{"), "sandbox.frame"),
     "error_with_our_code": (frame(Kind.ERROR, body=b'{"code":"sandbox.unavailable","message":"x"}'), "sandbox.frame"),
+    "error_of_another_phase": (frame(Kind.ERROR, body=b'{"code":"sandbox.layer","message":"x"}'), "sandbox.frame"),
+    "error_of_loading": (frame(Kind.ERROR, body=b'{"code":"sandbox.model.load","message":"x"}'), "sandbox.frame"),
 }
 
 

@@ -7,11 +7,13 @@ ends the worker, and later calls raise ``sandbox.dead``.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final, NoReturn, Self
 
 from mlsign.errors import InputError, JailError, shown
@@ -34,16 +36,17 @@ _SEALS: Final = 0x1 | 0x2 | 0x4 | 0x8
 _SURVIVABLE: Final = frozenset({"sandbox.model.run", "sandbox.memory", "sandbox.output.size", "sandbox.output.kind"})
 """Codes of ERROR frames after which the worker goes on serving."""
 
-_REPORTED: Final = _SURVIVABLE | {
-    "sandbox.model.load",
-    "sandbox.model.start",
-    "sandbox.external",
-    "sandbox.layer",
-    "sandbox.proof",
-    "sandbox.threads",
-    "sandbox.runtime",
-}
-"""Codes a worker may send; another one is a broken frame."""
+_ACCEPTED: Final[Mapping[Kind, frozenset[str]]] = MappingProxyType(
+    {
+        Kind.CONFINED: frozenset(
+            {"sandbox.layer", "sandbox.proof", "sandbox.threads", "sandbox.runtime", "sandbox.model.start", "sandbox.memory"}
+        ),
+        Kind.READY: frozenset({"sandbox.model.load", "sandbox.external", "sandbox.memory"}),
+        Kind.RESULT: _SURVIVABLE,
+    }
+)
+"""Codes a worker may send instead of each answer; another one is a broken frame. A worker that has seen the model
+and says that a layer is missing is no honest one: it asks to be started again without walls."""
 
 
 class Jail:
@@ -80,42 +83,57 @@ class Jail:
             )
         for file in (model.model, *model.weights):
             check_sealed(file)
-        if _can_confine():
-            try:
-                return cls._start(model, spec, confined=True)
-            except JailError as err:
-                if err.code != "sandbox.layer" or not may_fall_back:
-                    raise
-        return cls._start(model, spec, confined=False)
-
-    @classmethod
-    def _start(cls, model: JailedModel, spec: JailSpec, *, confined: bool) -> Self:
-        fds = tuple(file.fd for file in (model.model, *model.weights))
-        process = Process(pass_fds=fds, threads=spec.threads, confined=confined)
-        jail = cls(process, Channel(process.control, pidfd=process.pidfd), model, spec)
-        try:
-            jail._set_up(confined=confined)
-        except BaseException:
-            jail.close()
-            raise
+        begun = cls._begin_confined(model, spec, may_fail=may_fall_back) if _can_confine() else None
+        jail, watch = begun if begun is not None else cls._begin(model, spec, confined=False)
+        # Confined or not is decided for good. Nothing that a worker does from here on starts another one.
+        jail._load(watch)  # noqa: SLF001  our own instance
         return jail
 
-    def _set_up(self, *, confined: bool) -> None:
-        watch = Watch(wall_seconds=self._spec.start_seconds, cpu_seconds=None, pid=-1, threads=1)
+    @classmethod
+    def _begin_confined(cls, model: JailedModel, spec: JailSpec, *, may_fail: bool) -> tuple[Self, Watch] | None:
+        """A worker that has confined itself and seen nothing of the model; None where the kernel cannot, and that is allowed."""
         try:
-            task = _task(self._model, self._spec, confined=confined)
-            self._channel.send(Kind.START, 0, [protocol.encode_document(task)], watch)
-            if confined:
-                self._meet(watch)
-            reported = _decode_layers(self._answer(Kind.CONFINED, watch))
-            self.layers = reported if confined else _open_layers()
-            if confined:
-                _check_layers(self.layers, isolation=self._spec.isolation)
+            return cls._begin(model, spec, confined=True)
+        except JailError as err:
+            if err.code != "sandbox.layer" or not may_fail:
+                raise
+        return None
+
+    @classmethod
+    def _begin(cls, model: JailedModel, spec: JailSpec, *, confined: bool) -> tuple[Self, Watch]:
+        fds = tuple(file.fd for file in (model.model, *model.weights))
+        watch = Watch(wall_seconds=spec.start_seconds, cpu_seconds=None, pid=-1, threads=1)
+        process = Process(pass_fds=fds, threads=spec.threads, confined=confined)
+        jail = cls(process, Channel(process.control, pidfd=process.pidfd), model, spec)
+        with jail._closed_unless_done():
+            jail._await_confined(watch, confined=confined)
+        return jail, watch
+
+    @contextlib.contextmanager
+    def _closed_unless_done(self) -> Iterator[None]:
+        try:
+            yield
+        except JailError as err:
+            self._fall(err)
+        except BaseException:
+            self.close()
+            raise
+
+    def _await_confined(self, watch: Watch, *, confined: bool) -> None:
+        task = _task(self._model, self._spec, confined=confined)
+        self._channel.send(Kind.START, 0, [protocol.encode_document(task)], watch)
+        if confined:
+            self._meet(watch)
+        reported = _decode_layers(self._answer(Kind.CONFINED, watch))
+        self.layers = reported if confined else _open_layers()
+        if confined:
+            _check_layers(self.layers, isolation=self._spec.isolation)
+
+    def _load(self, watch: Watch) -> None:
+        with self._closed_unless_done():
             self._request = 1
             self._channel.send(Kind.LOAD, 1, [protocol.encode_document(None)], watch)
             _check_interface(self._answer(Kind.READY, watch), self._model)
-        except JailError as err:
-            self._fall(err)
 
     def _meet(self, watch: Watch) -> None:
         try:
@@ -156,7 +174,7 @@ class Jail:
     def _answer(self, kind: Kind, watch: Watch) -> bytearray:
         head, body = self._channel.receive(self._request, watch, limits=self._spec.limits)
         if head.kind is Kind.ERROR:
-            raise _reported(body)
+            raise _reported(body, accepted=_ACCEPTED[kind])
         if head.kind is not kind:
             message = f"the worker sent {head.kind.name.lower()}, expected was {kind.name.lower()}"
             raise JailError(message, code="sandbox.frame", expected=kind.name, found=head.kind.name)
@@ -184,14 +202,17 @@ class Jail:
 
     def _fall(self, err: JailError) -> NoReturn:
         """Ends the worker for ``err`` and raises it, completed by how the worker ended."""
-        gone = err.code == "sandbox.worker.died"
-        if gone:
-            self._process.ended_by_itself(1.0)  # let it finish dying: a kill would hide the reason
-        self._process.kill()
-        if gone:
-            err = JailError(f"the worker ended without an answer: {self._process.explain()}", code=err.code)
-        self._dead = err.message
-        self._end()
+        self._dead = err.message  # first, and the end in a finally: whatever goes wrong below, nobody uses this jail again
+        try:
+            gone = err.code == "sandbox.worker.died"
+            if gone:
+                self._process.ended_by_itself(1.0)  # let it finish dying: a kill would hide the reason
+            self._process.kill()
+            if gone:
+                err = JailError(f"the worker ended without an answer: {self._process.explain()}", code=err.code)
+                self._dead = err.message
+        finally:
+            self._end()
         raise err
 
     def _end(self) -> None:
@@ -280,14 +301,14 @@ def _decode_layers(body: bytearray) -> tuple[Layer, ...]:
         raise JailError(f"the worker's report cannot be read: {err}", code="sandbox.frame", found=err.code) from err
 
 
-def _reported(body: bytearray) -> JailError:
+def _reported(body: bytearray, *, accepted: frozenset[str]) -> JailError:
     """The error that a worker reports, its words escaped and cut."""
     try:
         fields = Fields(protocol.decode_document(body), where="", format_name="error")
         code, message = fields.text("code"), fields.text("message")
     except InputError as err:
         return JailError(f"the worker's error cannot be read: {err}", code="sandbox.frame", found=err.code)
-    if code not in _REPORTED:
+    if code not in accepted:
         return JailError(f"the worker reports {shown(code)}: {shown(message)}", code="sandbox.frame", found=shown(code))
     return JailError(shown(message, limit=600), code=code)
 

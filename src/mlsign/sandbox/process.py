@@ -137,11 +137,7 @@ class Process:
         """How the worker ended and what it complained about, as part of a sentence."""
         how = self._how
         code = os.waitstatus_to_exitcode(how) if how is not None else (self._popen.returncode or 0)
-        if code >= 0:
-            text = f"it ended with status {code}"
-        else:
-            name = signal.Signals(-code).name
-            text = f"{name}: {REASONS[signal.Signals(-code)]}" if signal.Signals(-code) in REASONS else name
+        text = f"it ended with status {code}" if code >= 0 else _signal_words(-code)
         complaint = self.complaint()
         return f"{text}; its last words: {complaint}" if complaint else text
 
@@ -171,3 +167,12 @@ class Process:
             if fd >= 0:
                 os.close(fd)
         self._complaints = self.pidfd = -1
+
+
+def _signal_words(number: int) -> str:
+    """What a deadly signal is called and means; real-time signals have neither, and a worker can pick one."""
+    try:
+        found = signal.Signals(number)
+    except ValueError:
+        return f"signal {number}"
+    return f"{found.name}: {REASONS[found]}" if found in REASONS else found.name

@@ -1,0 +1,144 @@
+"""A worker that a model has taken over: honest until it is told to load, then it does what its first argument says.
+
+    hostile.py MODE CONTROL_FD STATUS_FD
+
+The attacks run where a real one would: after confinement, in place of the runtime's own code.
+"""
+
+import ctypes
+import mmap
+import os
+import signal
+import sys
+import threading
+import time
+
+from mlsign.sandbox import kernel, protocol, worker
+from mlsign.sandbox.protocol import Kind
+from mlsign.strict import encode_json
+
+honest_load = worker.load
+
+
+def write(data: bytes) -> None:
+    while data:
+        data = data[os.write(3, data) :]
+
+
+def frame(kind: Kind, request: int, body: bytes) -> None:
+    write(protocol.encode_head(kind=kind, request=request, length=len(body)) + body)
+
+
+def say(code: str, message: str, *, request: int) -> None:
+    frame(Kind.ERROR, request, encode_json({"code": code, "message": message}))
+
+
+def blame(code: str):
+    """Claims, in answer to LOAD, an error of ``code``; without walls around it, it is content."""
+
+    def attack(task, model, weights):
+        if task.confined:
+            say(code, "it could not be put in force", request=1)
+            os._exit(0)
+        return honest_load(task, model, weights)
+
+    return attack
+
+
+def in_first_call(deed):
+    """Loads honestly; at the first call does the deed and answers with what came of it, as the model's error."""
+
+    def attack(task, model, weights):
+        session, values = honest_load(task, model, weights)
+
+        def answer(*_):
+            raise RuntimeError(str(deed(model, weights)))
+
+        worker._answer = answer
+        return session, values
+
+    return attack
+
+
+def map_shared(_model, _weights):
+    area = mmap.mmap(-1, 1 << 20, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS)
+    return f"got {len(area)} shared"
+
+
+def start_threads(_model, _weights):
+    threading.stack_size(1 << 16)
+    started = 0
+    try:
+        for _ in range(64):
+            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+            started += 1
+    except RuntimeError:
+        pass
+    return f"{started} threads"
+
+
+def address_of(view) -> int:
+    import numpy as np
+
+    return int(np.frombuffer(view, dtype=np.uint8).ctypes.data)
+
+
+def wake_others(model, _weights):
+    woken = kernel.syscall(kernel.number("futex"), address_of(model) & ~4095, 1, 10, None, None, 0)
+    return f"woke {woken}"
+
+
+def advise_huge(_model, _weights):
+    area = mmap.mmap(-1, 4 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(area))
+    return kernel.attempt(kernel.number("madvise"), address & ~4095, 4096, 14)
+
+
+def write_weights(_model, weights):
+    (view,) = weights.values()
+    code = kernel.attempt(kernel.number("mprotect"), address_of(view), len(view), 3)
+    if code == 0:
+        ctypes.memset(address_of(view), 1, len(view))
+    return f"mprotect {code}"
+
+
+def die_of(number: int):
+    return lambda *_: signal.pthread_kill(threading.get_ident(), number)
+
+
+def drip(_model, _weights):
+    write(protocol.encode_head(kind=Kind.RESULT, request=2, length=1 << 26))
+    while True:
+        os.write(3, b"x")
+
+
+def announce(_model, _weights):
+    write(protocol.encode_head(kind=Kind.RESULT, request=2, length=1 << 30))
+    time.sleep(60)
+
+
+def close_socket(_model, _weights):
+    say("sandbox.model.run", "closing", request=2)
+    os.close(3)
+    time.sleep(60)
+
+
+ATTACKS = {
+    "blame_layer": blame("sandbox.layer"),
+    "blame_proof": blame("sandbox.proof"),
+    "blame_start": blame("sandbox.model.start"),
+    "map_shared": in_first_call(map_shared),
+    "start_threads": in_first_call(start_threads),
+    "wake_others": in_first_call(wake_others),
+    "advise_huge": in_first_call(advise_huge),
+    "write_weights": in_first_call(write_weights),
+    "die_of_40": in_first_call(die_of(40)),
+    "drip": in_first_call(drip),
+    "announce": in_first_call(announce),
+    "close_socket": in_first_call(close_socket),
+}
+
+if __name__ == "__main__":
+    mode = sys.argv.pop(1)
+    worker.load = ATTACKS[mode]
+    worker.main()
