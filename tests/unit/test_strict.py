@@ -121,6 +121,73 @@ def test_no_input_makes_the_reader_slow(data):
     assert time.monotonic() - begun < 2
 
 
+@pytest.mark.parametrize("data", [b"]" * (16 * MIB), b"}" * (16 * MIB), b"[" + b"]" * (16 * MIB), b"[]" * (8 * MIB)])
+def test_closing_brackets_count_as_well(data):
+    """Sixteen million of them once cost ten seconds of counting."""
+    begun = time.monotonic()
+    assert refused(decode_json, data, max_bytes=17 * MIB) == "json.values"
+    assert time.monotonic() - begun < 0.5
+
+
+def test_the_most_brackets_that_are_allowed_cost_little():
+    begun = time.monotonic()
+    for data in (b'["["' + b',"]"' * MIB, b"[" + b"[]," * MIB, (b"[" * 64 + b"]" * 64) * 30_000):
+        assert refused(decode_json, data, max_bytes=16 * MIB) == "json.syntax"
+    assert time.monotonic() - begun < 6
+
+
+@pytest.mark.parametrize("data", [b"]", b"[]]", b"}" + b"[" * 65, b'"["]', b"]" * 1000])
+def test_more_closing_than_opening_brackets(data):
+    assert refused(decode_json, data, max_bytes=MIB) == "json.syntax"
+    with pytest.raises(InputError, match="closes more brackets than it opens"):
+        decode_json(data, max_bytes=MIB)
+
+
+@given(st.text(alphabet='[]{}"\\:,a0', max_size=60))
+def test_depth_is_what_the_reader_would_reach(text):
+    """The count before reading never stands in the way of a value, and never lets a deeper one through."""
+    tight = replace(DEFAULT, max_json_depth=3)
+    try:
+        value = json.loads(text)
+    except ValueError:
+        assert refused(decode_json, text.encode(), max_bytes=MIB, limits=tight).startswith("json.")
+        return
+
+    def depth(item) -> int:
+        inner = item.values() if isinstance(item, dict) else item if isinstance(item, list) else None
+        return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+
+    if depth(value) > 3:
+        assert refused(decode_json, text.encode(), max_bytes=MIB, limits=tight) == "json.depth"
+    else:
+        try:
+            assert decode_json(text.encode(), max_bytes=MIB, limits=tight) == value
+        except InputError as err:
+            assert err.code == "json.duplicate_key"
+
+
+@given(st.recursive(st.text(alphabet='[]{}"\\a', max_size=4), lambda inner: st.lists(inner, max_size=3), max_leaves=12))
+def test_brackets_in_strings_are_no_depth(value):
+    def depth(item) -> int:
+        return 1 + max(map(depth, item), default=0) if isinstance(item, list) else 0
+
+    limits = replace(DEFAULT, max_json_depth=depth(value))
+    assert decode_json(json.dumps(value).encode(), max_bytes=MIB, limits=limits) == value
+    if depth(value):
+        assert (
+            refused(
+                decode_json, json.dumps(value).encode(), max_bytes=MIB, limits=replace(limits, max_json_depth=depth(value) - 1)
+            )
+            == "json.depth"
+        )
+
+
+def test_surrogates_are_looked_for_at_speed():
+    begun = time.monotonic()
+    assert decode_json(b'"\\u0061' + b"a" * (16 * MIB) + b'"', max_bytes=32 * MIB)
+    assert time.monotonic() - begun < 0.5
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
@@ -229,3 +296,15 @@ def test_errors_say_where():
     with pytest.raises(InputError) as caught:
         fields({"a": [{"b": 1}]}, where="top").each("a", lambda item: item.text("b"), maximum=9)
     assert caught.value.where == "top.a[0].b"
+
+
+def test_keys_of_others_move_no_cursor():
+    """A key of a free map stands in the place of an error."""
+    evil = "\x1b[2J\n\u202e"
+    table = fields({"tools": {evil: 1}}).fields("tools")
+    with pytest.raises(InputError) as caught:
+        table.text(evil)
+    assert caught.value.where == "tools.\\u{1b}[2J\\u{a}\\u{202e}"
+    with pytest.raises(InputError) as caught:
+        fields({evil * 100: 1}).done()
+    assert caught.value.where.isprintable()

@@ -6,7 +6,7 @@ of the other methods is held as received, for the modules that authenticate them
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mlsign.errors import InputError
@@ -39,7 +39,9 @@ class Bundle:
 
 def decode_bundle(data: bytes, *, limits: Limits = DEFAULT) -> Bundle:
     """One bundle. Raises ``InputError`` (``json.…``, ``bundle.…``, ``base64``)."""
-    top = Fields(decode_json(data, max_bytes=limits.max_bundle_bytes, limits=limits), where="", format_name="bundle")
+    # All that is big in a bundle is one string, so few values do; junk of a million would cost a hundred times its bytes.
+    few = replace(limits, max_json_values=min(limits.max_bundle_values, limits.max_json_values))
+    top = Fields(decode_json(data, max_bytes=limits.max_bundle_bytes, limits=few), where="", format_name="bundle")
     top.literal("mediaType", allowed=_MEDIA_TYPES)
     material = top.fields("verificationMaterial")
     present = [name for name in _METHODS if material.has(name)]

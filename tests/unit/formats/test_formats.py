@@ -2,6 +2,8 @@
 
 import base64
 import json
+import time
+import tracemalloc
 from types import MappingProxyType
 
 import pytest
@@ -237,6 +239,20 @@ def test_methods_are_told_apart():
     assert keyless.method is Method.KEYLESS
     assert refused(decode_bundle, canonical(bundle_of(certificate={}))) == "bundle.tlog"
     assert refused(encode_key_bundle, keyless) == "bundle.method"
+
+
+def test_junk_costs_less_than_its_own_size():
+    """Millions of small values in place of a bundle once took a gigabyte and twelve seconds."""
+    junk = b"[" + b'{"":0},' * 1_900_000 + b"0]"
+    tracemalloc.start()
+    begun = time.monotonic()
+    with pytest.raises(InputError) as caught:
+        decode_bundle(junk)
+    took, peak = time.monotonic() - begun, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert caught.value.code == "json.values"
+    assert took < 0.5
+    assert peak < 50_000_000
 
 
 @pytest.mark.parametrize("keyid", [None, "", "abc"])
