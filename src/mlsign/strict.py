@@ -305,6 +305,15 @@ class Fields:
         for name in self._left:
             raise self.wrong("is not a field of this format", code="unknown", name=name, found=name)
 
+    def done_but_extensible(self, known: tuple[str, ...]) -> None:
+        """Ignores what nobody took, as the specification of a foreign format asks, unless it spells a known field otherwise.
+
+        ``Name`` beside ``name`` is one field to readers that ignore case, and theirs may be the other one.
+        """
+        for name in self._left:
+            if name.casefold() in known:
+                raise self.wrong("is another spelling of a known field", code="unknown", name=name, found=name)
+
     def rest(self) -> tuple[str, ...]:
         """The names nobody took, for formats of others whose specification says to ignore them."""
         return tuple(self._left)

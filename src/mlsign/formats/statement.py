@@ -18,6 +18,9 @@ from mlsign.strict import Fields, decode_json, encode_json
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://model_signing/signature/v1.0"
+_SUBJECT_FIELDS: Final = ("name", "digest")
+_RESOURCE_FIELDS: Final = ("name", "algorithm", "digest")
+"""Subjects and resources may have more fields (the OMS schema, in-toto's ResourceDescriptor), which are not ours to read."""
 SINGLE_FILE: Final = "."
 """The resource name that early OMS signers gave to a model that is one file; the subject then names it."""
 
@@ -58,6 +61,8 @@ def decode_statement(payload: bytes, *, limits: Limits = DEFAULT) -> Statement:
     # A DigestSet may hold several algorithms; OMS fixes sha256 for the subject, and only that one is read.
     digests = subject.fields("digest")
     claimed = decode_hex(Algorithm.SHA256, digests.text("sha256"), where=f"{digests.where}.sha256")
+    digests.done_but_extensible(("sha256",))
+    subject.done_but_extensible(_SUBJECT_FIELDS)
     predicate = top.fields("predicate")
     algorithm, ignored = _decode_serialization(predicate.fields("serialization"))
     resources = _decode_resources(predicate, algorithm=algorithm, subject_name=name, limits=limits)
@@ -113,6 +118,7 @@ def _decode_resources(predicate: Fields, *, algorithm: Algorithm, subject_name: 
         if fields.literal("algorithm", allowed=tuple(a.value for a in Algorithm)) != algorithm.value:
             raise fields.wrong("is not the hash_type of the statement", code="algorithm", name="algorithm")
         digest = decode_hex(algorithm, fields.text("digest"), where=f"{where}.digest")
+        fields.done_but_extensible(_RESOURCE_FIELDS)
         if path.folded in seen:
             other = shown(seen[path.folded])
             raise fields.wrong(f"{shown(name)} and {other} are one file on some systems", code="duplicate", found=name)

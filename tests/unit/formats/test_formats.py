@@ -208,6 +208,35 @@ def test_foreign_statements():
     assert paths == ("a", "a/b", ".", ".", "c")
 
 
+@pytest.mark.parametrize("name", ["Name", "NAME", "DIGEST", "Digest", "algorithm ", "size", "annotations"])
+def test_fields_that_others_may_add_are_no_second_spelling_of_ours(name):
+    """``Name`` beside ``name`` is the same field to readers that ignore case."""
+    value = statement_of()
+    for place in (value["subject"][0], value["predicate"]["resources"][0]):
+        place[name] = "b"
+        if name.casefold() in {"name", "digest"}:
+            with pytest.raises(InputError) as caught:
+                decode_statement(canonical(value))
+            assert caught.value.code == "statement.unknown"
+            assert caught.value.where.endswith(f".{name}")
+        else:
+            assert decode_statement(canonical(value)) == decode_statement(canonical(statement_of()))
+        del place[name]
+
+
+def test_other_spellings_that_only_case_folding_finds():
+    value = statement_of()
+    value["predicate"]["resources"][0]["Algorithm"] = "blake3"
+    assert refused(decode_statement, canonical(value)) == "statement.unknown"
+    for spelling in ("SHA256", "\u017fha256"):
+        value = statement_of()
+        value["subject"][0]["digest"][spelling] = "00" * 32
+        assert refused(decode_statement, canonical(value)) == "statement.unknown"
+    value = statement_of()
+    value["subject"][0]["digest"]["sha512"] = "00" * 64
+    assert decode_statement(canonical(value))
+
+
 def test_the_one_file_of_early_signers():
     dot = [{"name": ".", "algorithm": "sha256", "digest": "00" * 32}]
     (resource,) = decode_statement(canonical(statement_of(resources=dot, name="net.onnx"))).resources
