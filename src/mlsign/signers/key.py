@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -31,6 +32,10 @@ _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
 }
 
 
+_PRIVATE_BLOCK: Final = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----")
+MAX_PASSWORD_BYTES: Final = 1023
+"""What OpenSSL takes for a password of a private key."""
+
 _CURVE_OF: Final[dict[KeyType, ec.EllipticCurve]] = {
     KeyType.P256: ec.SECP256R1(),
     KeyType.P384: ec.SECP384R1(),
@@ -39,7 +44,17 @@ _CURVE_OF: Final[dict[KeyType, ec.EllipticCurve]] = {
 
 
 def generate_key(kind: KeyType, *, password: bytes | None) -> tuple[bytes, bytes, PublicKey]:
-    """A new key pair: private PEM (PKCS #8, encrypted when there is a password), public PEM, and its identity."""
+    """A new key pair: private PEM (PKCS #8, encrypted when there is a password), public PEM, and its identity.
+
+    Raises ``InputError`` (``password.length``).
+    """
+    if password is not None and len(password) > MAX_PASSWORD_BYTES:
+        raise InputError(
+            f"has {len(password)} bytes, a password may have {MAX_PASSWORD_BYTES}",
+            code="password.length",
+            where="password",
+            hint="a password file holds the password alone",
+        )
     key = ec.generate_private_key(_CURVE_OF[kind])
     encryption = BestAvailableEncryption(password) if password else NoEncryption()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
@@ -77,7 +92,7 @@ class KeySigner:
 def decode_private_key(pem: bytes, *, where: str, ask_password: Callable[[], bytes]) -> KeySigner:
     """A signer from a PEM private key; ``ask_password`` is called only when the key is encrypted.
 
-    Raises ``InputError`` (``key.public``, ``key.pem``, ``key.password``, ``key.kind``).
+    Raises ``InputError`` (``key.public``, ``key.several``, ``key.pem``, ``key.password``, ``key.kind``).
     """
     if b"-----BEGIN PUBLIC KEY-----" in pem:
         raise InputError(
@@ -85,6 +100,15 @@ def decode_private_key(pem: bytes, *, where: str, ask_password: Callable[[], byt
             code="key.public",
             where=where,
             hint="name the .key file that mlsign keygen wrote beside it",
+        )
+    several = len(_PRIVATE_BLOCK.findall(pem))
+    if several > 1:
+        # The reader would take the first one, and whoever looks at the file may mean the other.
+        raise InputError(
+            f"holds {several} private keys, expected one",
+            code="key.several",
+            where=where,
+            hint="keep each key in a file of its own",
         )
     encrypted = b"BEGIN ENCRYPTED PRIVATE KEY" in pem or b"Proc-Type: 4,ENCRYPTED" in pem
     password = ask_password() if encrypted else None
