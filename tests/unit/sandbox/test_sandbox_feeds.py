@@ -322,6 +322,12 @@ def test_files_that_cannot_be_read(tmp_path):
     assert refused(tmp_path, "x.npy", npy(X), max_input_bytes=len(npy(X)) - 1).code == "input.size"
     assert read(tmp_path, "X.NPY", npy(X))
     for name in READERS:
-        with pytest.raises(OutsideError) as caught:
-            read_feeds(tmp_path / f"missing{name}", inputs=ONE)
-        assert caught.value.code == "input.unreadable"
+        (tmp_path / f"folder{name}").mkdir()
+        for path in (tmp_path / f"missing{name}", tmp_path / f"folder{name}", tmp_path / "X.NPY" / f"x{name}"):
+            with pytest.raises(InputError) as caught:
+                read_feeds(path, inputs=ONE)
+            assert caught.value.code == "input.missing"
+        (tmp_path / f"loop{name}").symlink_to(f"loop{name}")
+        with pytest.raises(OutsideError) as failed:
+            read_feeds(tmp_path / f"loop{name}", inputs=ONE)
+        assert failed.value.code == "input.unreadable"
