@@ -41,6 +41,7 @@ _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff0-\uffff"
     "\U000e0000-\U000e0fff]"
 )
+_LONE_RETURN: Final = re.compile(r"\r(?!\n)")
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
 _DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
 _FLOAT: Final = re.compile(
@@ -130,6 +131,17 @@ def _decode_text(data: bytes, *, source: str, limits: Limits) -> str:
             code="character",
             place=place,
             hint="save the policy as UTF-8 text without a byte order mark",
+        )
+    lone = _LONE_RETURN.search(text)
+    if lone is not None:
+        # A line break to YAML and to nothing else: what follows would be hidden from grep, diff and most reviewers.
+        at = lone.start()
+        place = Place(source=source, line=text.count("\n", 0, at) + 1, column=at - (text.rfind("\n", 0, at) + 1) + 1)
+        _refuse(
+            "has a carriage return that ends no line, YAML would start a line there that others do not show",
+            code="character",
+            place=place,
+            hint="save the policy with ordinary line ends",
         )
     rows = text.split("\n")
     if len(rows) > MAX_LINES:

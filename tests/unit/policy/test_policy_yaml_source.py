@@ -180,3 +180,24 @@ def test_hostile_text_is_refused_in_bounded_time(name: str) -> None:
     started = time.perf_counter()
     assert refusal(HOSTILE[name]).code.startswith("policy.")
     assert time.perf_counter() - started < 10  # a quadratic reader needs minutes for these; the bound is for slow machines
+
+
+def test_a_carriage_return_hides_no_line() -> None:
+    """To YAML it ends a line by itself; grep and reviewers see one line, a comment perhaps."""
+    for data, where in (
+        (b"a: 1\n# all is well\rmode: audit\n", "p:2:14"),
+        (b"a: 1\r%YAML 1.1\r---\r", "p:1:5"),
+        (b"a: 1\r\n\r\rb: 2\r\n", "p:2:1"),
+        (b"a: 1\r", "p:1:5"),
+    ):
+        with pytest.raises(InputError) as caught:
+            decode_yaml(data, source="p")
+        assert (caught.value.code, caught.value.where) == ("policy.character", where)
+    for data in ("a: 1 # b\u0085c: 2\n", "a: 1 # b\u2028c: 2\n", "a: 1 # b\u2029c: 2\n"):
+        with pytest.raises(InputError) as caught:
+            decode_yaml(data.encode(), source="p")
+        assert (caught.value.code, caught.value.where) == ("policy.character", "p:1:9")
+    with pytest.raises(InputError) as caught:
+        decode_yaml(b"a: 1\r\n%YAML 1.1\r\n", source="p")
+    assert (caught.value.code, caught.value.where) == ("policy.directive", "p:2:1")
+    assert decode_yaml(b"a: 1\r\nb: 2\r\n", source="p")
