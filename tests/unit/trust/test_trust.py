@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from making import canonical, make_key
 
+import mlsign.trust.authenticate
 from mlsign.errors import InputError, TrustError
 from mlsign.identity import Method
 from mlsign.signers.key import decode_private_key
@@ -147,6 +148,41 @@ def test_a_bundle_without_a_hint_is_tried_with_every_trusted_key():
     assert authenticate(bundle, root=TrustRoot(keys=(other.signer.public, pair.signer.public))).identity == pair.signer.identity
     assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=(other.signer.public,))) == "signature.invalid"
     assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=())) == "signature.unknown_key"
+
+
+@pytest.mark.parametrize(("kind", "longest"), [(KeyType.P256, 72), (KeyType.P384, 104), (KeyType.P521, 139)])
+def test_what_cannot_be_a_signature_is_not_tried(kind, longest, monkeypatch):
+    """Each bundle without a hint is held against every key: junk must not cost a hash and a curve for each."""
+    pair = make_key(kind)
+    root = TrustRoot(keys=(pair.signer.public,))
+    tried = []
+    monkeypatch.setattr(
+        mlsign.trust.authenticate, "verify_signature", lambda *a, **k: tried.append((a, k)) or verify_signature(*a, **k)
+    )
+    good = replace(pair.signer.sign(STATEMENT), key_hint="")
+    assert authenticate(good, root=root)
+    assert len(tried) == 1
+    for junk in (b"", b"0", b"0" * 7, b"0" * (longest + 1), b"\x31" + good.envelope.signature[1:]):
+        bundle = replace(good, envelope=replace(good.envelope, signature=junk))
+        assert refused(TrustError, authenticate, bundle, root=root) == "signature.invalid"
+    assert len(tried) == 1
+    for junk in (b"0" * 8, b"0" * longest):
+        bundle = replace(good, envelope=replace(good.envelope, signature=junk))
+        assert refused(TrustError, authenticate, bundle, root=root) == "signature.invalid"
+    assert len(tried) == 3
+
+
+def test_the_longest_signatures_are_taken():
+    """Both integers with their highest bit set: a byte more each."""
+    for kind, longest in ((KeyType.P256, 72), (KeyType.P384, 104), (KeyType.P521, 139)):
+        pair = make_key(kind)
+        lengths = []
+        for number in range(40):
+            payload = STATEMENT + b" " * number
+            bundle = pair.signer.sign(payload)
+            lengths.append(len(bundle.envelope.signature))
+            assert authenticate(bundle, root=TrustRoot(keys=(pair.signer.public,))).payload == payload
+        assert max(lengths) <= longest
 
 
 def test_a_hint_selects_and_never_adds():
