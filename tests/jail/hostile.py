@@ -91,7 +91,7 @@ def wake_others(model, _weights):
 def advise_huge(_model, _weights):
     area = mmap.mmap(-1, 4 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     address = ctypes.addressof(ctypes.c_char.from_buffer(area))
-    return kernel.attempt(kernel.number("madvise"), address & ~4095, 4096, 14)
+    return f"errno {kernel.attempt(kernel.number('madvise'), address & ~4095, 4096, 14)}"
 
 
 def write_weights(_model, weights):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from jail_models import X
@@ -44,3 +45,29 @@ def test_a_jail_is_dead_and_closed_even_when_its_end_cannot_be_explained(start, 
         jail.run({"x": X})
     assert error_of(jail).code == "sandbox.dead"
     assert jail._process.pidfd == -1
+
+
+KILLED = "SIGSYS: it made a system call that is forbidden"
+
+
+@pytest.mark.parametrize("mode", ["map_shared", "wake_others", "advise_huge"])
+def test_what_reaches_beyond_its_own_memory_kills(start, doubler, taken_over, mode):
+    taken_over(mode)
+    jail = start(doubler, memory_bytes=64 << 20)
+    err = error_of(jail)
+    assert err.code == "sandbox.worker.died"
+    assert KILLED in str(err)
+
+
+@pytest.mark.parametrize("mode", ["map_shared", "wake_others", "advise_huge"])
+def test_without_walls_the_same_works(memory, doubler, taken_over, monkeypatch, mode):
+    monkeypatch.setattr(jail_module, "_can_confine", lambda: False)
+    taken_over(mode)
+    with Jail.start(memory.model(doubler), allow_unsandboxed=True) as jail:
+        assert str(error_of(jail)) in ("got 1048576 shared", "woke 0", "errno 0")
+
+
+def test_no_page_is_huge(start, doubler):
+    jail = start(doubler)
+    status = Path(f"/proc/{jail._process.pid}/status").read_text()
+    assert "THP_enabled:\t0" in status

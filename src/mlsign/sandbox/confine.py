@@ -7,6 +7,7 @@ read. ``confine`` reports every layer; a required one that fails raises. The rea
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -82,7 +83,8 @@ def confine(plan: Plan) -> tuple[Layer, ...]:
     layers.append(_drop_capabilities())
     # 7. No executable gives new rights; seccomp and Landlock need it.
     layers.append(_no_new_privs())
-    # 8. Nobody attaches to this process, and it does not outlive its keeper.
+    # 8. Nobody attaches to this process, it does not outlive its keeper, and one page of it is never two megabytes:
+    # unmapping the rest of a huge page would take it out of the address space and leave it in memory.
     _detach()
     # 9. Landlock: no file, no TCP port, no abstract socket, no signal out.
     layers.append(_landlock())
@@ -253,6 +255,8 @@ def _detach() -> None:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # last: a change of credentials clears it
     except OSError as err:
         raise _required("no_new_privs", err) from err
+    with contextlib.suppress(OSError):  # kernels without huge pages have nothing to disable
+        kernel.prctl(kernel.PR_SET_THP_DISABLE, 1)
 
 
 def _landlock() -> Layer:

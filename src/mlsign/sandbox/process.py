@@ -26,6 +26,7 @@ ENVIRONMENT: Final = MappingProxyType(
         "ORT_DISABLE_TELEMETRY": "1",  # since 1.29 the wheels start a thread and write files otherwise
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
+        "NUMPY_MADVISE_HUGEPAGE": "0",  # the filter refuses that advice
         "LC_ALL": "C.UTF-8",
         "PATH": "/usr/bin:/bin",
     }

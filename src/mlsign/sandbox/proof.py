@@ -13,7 +13,7 @@ from typing import Final
 
 from mlsign.errors import JailError
 from mlsign.sandbox import kernel
-from mlsign.sandbox.seccomp import ANSWERED, CONTROL_FD, MAP_ANONYMOUS, PROT_EXEC, THREAD_FLAGS, TRIAL_ERRNO
+from mlsign.sandbox.seccomp import ANSWERED, CONTROL_FD, MAP_ANONYMOUS, MAP_SHARED, PROT_EXEC, THREAD_FLAGS, TRIAL_ERRNO
 from mlsign.sandbox.syscalls import NUMBERS, X32_BIT
 
 Attempt = tuple[str, int, tuple[int | bytes | None, ...]]
@@ -75,6 +75,17 @@ FORBIDDEN: Final[tuple[tuple[str, tuple[int | bytes | None, ...]], ...]] = (
     ("process_madvise", (-1, None, 0, 0, 0)),
     ("mmap", (0, 4096, 1 | PROT_EXEC, _PRIVATE | MAP_ANONYMOUS, -1, 0)),
     ("mmap", (0, 4096, 1, _PRIVATE, CONTROL_FD, 0)),
+    ("mmap", (0, 4096, 1, MAP_SHARED | MAP_ANONYMOUS, -1, 0)),
+    ("mmap", (0, 4096, 1, 3 | MAP_ANONYMOUS, -1, 0)),  # MAP_SHARED_VALIDATE
+    ("mmap", (0, 4096, 1, 8 | MAP_ANONYMOUS, -1, 0)),  # MAP_DROPPABLE
+    ("mmap", (0, 4096, 1, _PRIVATE | MAP_ANONYMOUS | 0x40000, -1, 0)),  # MAP_HUGETLB
+    ("futex", (None, 1, 0, None, None, 0)),  # FUTEX_WAKE of other processes, too
+    ("futex", (None, 3, 0, None, None, 0)),  # FUTEX_REQUEUE, likewise
+    ("futex", (None, 128 + 6, 0, None, None, 0)),  # FUTEX_LOCK_PI
+    ("madvise", (0, 0, 9)),  # MADV_REMOVE
+    ("madvise", (0, 0, 14)),  # MADV_HUGEPAGE
+    ("madvise", (0, 0, 25)),  # MADV_COLLAPSE
+    ("madvise", (0, 0, 100)),  # MADV_HWPOISON
     ("mprotect", (0, 0, PROT_EXEC)),
     ("pkey_mprotect", (0, 0, PROT_EXEC, -1)),
     ("read", (0, None, 0)),

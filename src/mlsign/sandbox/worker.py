@@ -171,6 +171,7 @@ def _session(model: bytes, settings: ort.SessionOptions) -> ort.InferenceSession
 
 def warm(threads: int) -> None:
     """Everything that is loaded at first use has been: a tiny model ran, and failed, once."""
+    os.urandom(1)  # a C library that draws numbers without the kernel maps droppable memory for it, refused later on
     session = _session(base64.b64decode(_WARMING), options(threads))
     texts = np.array(["a", "b"], dtype=object)
     results = session.run(None, {"x": np.ones((2, 2), np.float32), "s": texts})

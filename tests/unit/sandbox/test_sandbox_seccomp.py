@@ -64,7 +64,7 @@ def test_answered_calls_get_their_errno(machine):
 
 def test_everything_unnamed_kills(machine):
     check = Filter(machine)
-    conditional = {"read", "write", "mmap", "mprotect", "tgkill"}
+    conditional = {"read", "write", "futex", "madvise", "mmap", "mprotect", "tgkill"}
     named = {NUMBERS[machine].get(name) for name in (*ALLOWED, *ANSWERED, *conditional)}
     for nr in range(600):
         if nr not in named:
@@ -122,6 +122,8 @@ def test_memory_is_never_executable_nor_from_a_descriptor(machine):
         assert check("mprotect", 0, 4096, protection) == KILL
     assert check("mmap", 0, 4096, 1, 0x02) == KILL
     assert check("mmap", 0, 4096, 1, 0x01) == KILL
+    for flags in (0x21, 0x23, 0x28, 0x2A, 0x40022, 0x100021):  # shared, validated, droppable (twice), huge, at a fixed place
+        assert check("mmap", 0, 4096, 3, flags) == KILL
     assert check("mprotect", 0, 4096, 3) == ALLOW
 
 
@@ -131,6 +133,23 @@ def test_threads_only_where_asked_for_and_nothing_but_threads(machine):
     assert check("clone", THREAD_FLAGS) == ALLOW
     for flags in (0, 17, THREAD_FLAGS & ~0x10000, THREAD_FLAGS | 0x20000000, THREAD_FLAGS & ~0x100):
         assert check("clone", flags) == KILL
+
+
+def test_futexes_do_not_reach_other_processes(machine):
+    private = [128 + op for op in (0, 1, 3, 4, 5, 9, 10, 256, 265)]
+    join = [0, 9, 265]
+    for threads in (1, 2):
+        check = Filter(machine, threads=threads)
+        allowed = [op for op in range(1024) if check("futex", 1, op) == ALLOW]
+        assert allowed == sorted(private + (join if threads > 1 else []))
+        assert check("futex", 1, -1) == KILL
+
+
+def test_advice_is_of_the_harmless_kind(machine):
+    check = Filter(machine)
+    allowed = [advice for advice in range(300) if check("madvise", 0, 4096, advice) == ALLOW]
+    assert allowed == [0, 1, 2, 3, 4, 8, 15, 102, 103]
+    assert check("madvise", 0, 4096, -1) == KILL
 
 
 def test_signals_only_to_itself(machine):
