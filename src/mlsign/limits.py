@@ -25,6 +25,8 @@ class Limits:
     max_path_depth: int = 32
     max_file_bytes: int = 1024 * GIB
     max_package_bytes: int = 4096 * GIB
+    max_unvouched_bytes: int = GIB
+    max_unsized_bytes: int = 8 * GIB
 
     # documents held in memory whole
     max_manifest_bytes: int = 64 * MIB

@@ -6,6 +6,7 @@ sealed ones; for big files on disk from one descriptor whose state is checked af
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import partial
 from threading import Lock
@@ -19,6 +20,7 @@ from mlsign.limits import MIB, Limits
 from mlsign.package.file_source import FileSource
 from mlsign.package.hashing import Advance, hash_memory, hash_source, run_largest_first
 from mlsign.package.read import OpenPackage
+from mlsign.package.recorded import RecordedSource
 from mlsign.package.scan import FoundFile
 from mlsign.package.sealed import SealedMemory, seal_file
 from mlsign.paths import PackagePath
@@ -28,26 +30,41 @@ _WHOLE_BYTES: Final = 64 * MIB
 """A model up to this size is read once and both hashed and inspected from memory."""
 
 
+def code_of(error: InputError) -> str:
+    """The finding code for a file that could not be read as it should."""
+    return {"file.kind": "MLS104", "sealed.budget": "MLS114"}.get(error.code, "MLS111")
+
+
 class Storage(Enum):
     """Where model and weights are while they are examined: on disk, or in memory that nobody can change."""
 
     DISK = "disk"
     SEALED = "sealed"
+    SEALED_UNVOUCHED = "sealed unvouched"
+    """In memory even where no trusted signature asks for it, within a budget: for policies that only watch."""
+
+
+class Sizes(Enum):
+    """Whether the sizes in the manifest are the word of somebody who is trusted."""
+
+    TRUSTED = "trusted"
+    CLAIMED = "claimed"
 
 
 class Contents:
     """What a package consists of. ``observed`` fills as files are read; ``findings`` say which could not be."""
 
-    def __init__(
-        self, package: OpenPackage, *, files: tuple[FoundFile, ...], storage: Storage, limits: Limits, advance: Advance | None
-    ) -> None:
+    def __init__(self, package: OpenPackage, *, files: tuple[FoundFile, ...], limits: Limits, advance: Advance | None) -> None:
         self._package = package
-        self._storage = storage
-        self._limits = limits
+        self.limits = limits
         self._advance = advance
         self._lock = Lock()
         self._whole: dict[PackagePath, bytes] = {}
-        self._open: dict[PackagePath, FileSource] = {}
+        self._open: dict[PackagePath, RecordedSource] = {}
+        self._sealable: frozenset[PackagePath] = frozenset()
+        self._trusted_sizes = False
+        self._sizes: Mapping[PackagePath, int] = {}
+        self._budget = 0
         self.files = files
         self.paths = {f.path: f for f in files}
         self.sealed: dict[PackagePath, SealedMemory] = {}
@@ -61,24 +78,57 @@ class Contents:
                 self._whole[path] = source.read_all(max_bytes=max_bytes)
         return self._whole[path]
 
+    def expect(self, *, sizes: Mapping[PackagePath, int]) -> None:
+        """Sizes that a manifest gives; a file of another size is changed, and is not read to find that out."""
+        self._sizes = sizes
+
+    def allow_sealing(self, paths: Iterable[PackagePath], *, sizes: Sizes) -> None:
+        """Which files may be copied into memory, and whether the sizes in the manifest say how much that may take.
+
+        Without such sizes all of them share ``limits.max_unsized_bytes``: strangers do not decide about our memory.
+        """
+        self._sealable = frozenset(paths)
+        self._trusted_sizes = sizes is Sizes.TRUSTED
+        self._budget = self.limits.max_unsized_bytes
+
     def hold(self, path: PackagePath) -> ByteSource:
-        """The file as a source of exactly the bytes that will be hashed."""
-        if self._storage is Storage.SEALED:
-            return self._seal(path)
+        """The file as a source of exactly the bytes that will be hashed. Raises ``InputError``, ``OutsideError``."""
         source = self._package.open_file(path)
+        if self._may_seal(path, source):
+            with source:
+                return self._seal(path, source)
         if source.size > _WHOLE_BYTES:
-            self._open[path] = source
-            return source
+            self._open[path] = RecordedSource(source)
+            return self._open[path]
         with source:
             self._whole[path] = source.read_all(max_bytes=_WHOLE_BYTES)
         return MemorySource(self._whole[path])
 
-    def _seal(self, path: PackagePath) -> SealedMemory:
-        with self._package.open_file(path) as source:
-            memory = seal_file(source)
+    def _may_seal(self, path: PackagePath, source: FileSource) -> bool:
+        # A file of another size than the manifest says is changed; it is not copied to find that out.
+        return path in self._sealable and self._sizes.get(path, source.size) == source.size
+
+    def _seal(self, path: PackagePath, source: FileSource) -> SealedMemory:
+        if not (self._trusted_sizes and path in self._sizes):
+            self._charge(path, source.size)
+        memory = seal_file(source)
         with self._lock:
             self.sealed[path] = memory
         return memory
+
+    def _charge(self, path: PackagePath, size: int) -> None:
+        with self._lock:
+            self._budget -= size
+            left = self._budget
+        if left < 0:
+            raise InputError(
+                f"{path} takes more memory than is given on a stranger's word",
+                code="sealed.budget",
+                where=str(path),
+                expected=f"{self.limits.max_unsized_bytes} bytes in all",
+                found=f"{size} bytes",
+                hint="pack the model with mlsign: the sizes in a signed manifest say how much memory it takes",
+            )
 
     def read_rest(self, weights: frozenset[PackagePath], *, algorithms: frozenset[Algorithm]) -> None:
         """Reads and hashes every file that has not been, in parallel; weights are held as the storage says.
@@ -93,7 +143,7 @@ class Contents:
         try:
             size, digests = self._digests(path, algorithms, seal=seal)
         except InputError as err:
-            finding = finding_of(err, code="MLS104" if err.code == "file.kind" else "MLS111", where=str(path))
+            finding = finding_of(err, code=code_of(err), where=str(path))
             with self._lock:
                 self.findings.append(finding)
             return
@@ -102,17 +152,25 @@ class Contents:
             self.observed[path] = observed
 
     def _digests(self, path: PackagePath, algorithms: tuple[Algorithm, ...], *, seal: bool) -> tuple[int, tuple[Digest, ...]]:
-        if seal and self._storage is Storage.SEALED and path not in self.sealed:
-            self._seal(path)
         if path in self.sealed:
-            memory = self.sealed[path]
-            return memory.size, hash_memory(memory.view, algorithms=algorithms, advance=self._advance)
+            return self._sealed_digests(self.sealed[path], algorithms)
         if path in self._whole:
             data = self._whole[path]
             return len(data), hash_memory(memoryview(data), algorithms=algorithms, advance=self._advance)
-        source = self._open.get(path) or self._package.open_file(path)
-        with source:
-            return source.size, hash_source(source, algorithms=algorithms, advance=self._advance)
+        held = self._open.get(path)
+        with self._package.open_file(path) if held is None else held.source as source:
+            if self._sizes.get(path, source.size) != source.size:
+                return source.size, ()
+            if seal and self._may_seal(path, source):
+                return self._sealed_digests(self._seal(path, source), algorithms)
+            # What was inspected before must be what is hashed now; a time stamp would not tell.
+            compare = None if held is None else held.comparer()
+            return source.size, hash_source(source, algorithms=algorithms, consume=compare, advance=self._advance)
+
+    def _sealed_digests(self, memory: SealedMemory, algorithms: tuple[Algorithm, ...]) -> tuple[int, tuple[Digest, ...]]:
+        digests = hash_memory(memory.view, algorithms=algorithms, advance=self._advance)
+        memory.unmap()
+        return memory.size, digests
 
     def close(self) -> None:
         """Gives back descriptors and memory; what was sealed is gone unless it was taken with ``take_sealed``."""

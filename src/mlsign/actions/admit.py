@@ -16,7 +16,7 @@ from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage
 from mlsign.package.sealed import SealedMemory
 from mlsign.paths import PackagePath
-from mlsign.policy.model import Verdict
+from mlsign.policy.model import Mode, Verdict
 
 
 class Denied(TrustError):  # noqa: N818 - the word of the interface: admit raises Denied
@@ -81,8 +81,10 @@ def admit(path: Path, request: VerifyRequest, *, advance: Advance | None = None)
     Raises ``Denied`` when the policy says no, or when there is no readable model whatever the policy says;
     ``InputError`` and ``OutsideError`` as ``verify`` does.
     """
+    watching = request.policy.policy.mode is Mode.AUDIT
+    storage = Storage.SEALED_UNVOUCHED if watching else Storage.SEALED
     with OpenPackage.open(path) as package:
-        report, examination = judge_package(package, request, storage=Storage.SEALED, advance=advance)
+        report, examination = judge_package(package, request, storage=storage, advance=advance)
         try:
             if report.decision.enforced_verdict is not Verdict.ALLOW:
                 raise Denied(report)

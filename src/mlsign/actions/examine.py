@@ -8,31 +8,33 @@ assumed. Reading files and judging signatures are in ``contents`` and ``signatur
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mlsign.actions._contents import Contents, Storage
+from mlsign.actions._contents import Contents, Sizes, Storage, code_of
+from mlsign.actions._naming import known_digests, package_digest
 from mlsign.actions._signatures import Attempt, attempt_bundles, judge
-from mlsign.compare.content import common_ignored, compare_with_manifest, is_ignored, merge
+from mlsign.compare.content import Observed, common_ignored, compare_with_manifest, is_ignored, merge
 from mlsign.compare.declared import compare_declared
 from mlsign.compare.external import FileFact, check_external, external_path
-from mlsign.digest import Algorithm, Digest
+from mlsign.digest import Algorithm
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, Outcome, finding_of
 from mlsign.evidence.record import Evidence, ModelPresence, SignatureRecord, Standing
 from mlsign.formats.manifest import Manifest, Role
 from mlsign.formats.manifest_codec import decode_manifest
-from mlsign.formats.statement import Resource, build_statement
+from mlsign.formats.statement import Statement
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.inspect import read_model
 from mlsign.onnx.summary import ModelSummary
-from mlsign.package.hashing import Advance
+from mlsign.package.hashing import Advance, hash_memory
 from mlsign.package.read import OpenPackage
 from mlsign.package.scan import Listing
 from mlsign.package.sealed import SealedMemory
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 from mlsign.trust.root import TrustRoot
+from mlsign.words import size
 
 MANIFEST_PATH: Final = PackagePath(MANIFEST_NAME)
 _MODEL_SUFFIX: Final = ".onnx"
@@ -42,13 +44,15 @@ _MODEL_SUFFIX: Final = ".onnx"
 class ExamineRequest:
     """How to examine: whom to trust, where else signatures are, what may lie about unsigned, where bytes are held.
 
-    ``algorithms`` are computed in addition to those that signatures and manifest use.
+    ``algorithms`` are computed in addition to those that signatures and manifest use; signatures over
+    ``accepted`` ones may name a package.
     """
 
     root: TrustRoot
     signatures: tuple[Path, ...] = ()
     unsigned: frozenset[PackagePath] = frozenset()
     algorithms: frozenset[Algorithm] = frozenset()
+    accepted: frozenset[Algorithm] = frozenset(Algorithm)
     storage: Storage = Storage.DISK
     limits: Limits = DEFAULT
 
@@ -86,38 +90,49 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
     contents = Contents(
         package,
         files=tuple(f for f in listing.files if f.links > 1 or f.inode not in bundle_inodes),
-        storage=request.storage,
         limits=limits,
         advance=advance,
     )
     try:
         manifest, manifest_findings = _read_manifest(contents, limits=limits)
+        if manifest is not None:
+            contents.expect(sizes={entry.path: entry.size for entry in manifest.files})
+        if request.storage is not Storage.DISK and _is_vouched(contents, statements):
+            contents.allow_sealing((resource.path for s in statements for resource in s.resources), sizes=Sizes.TRUSTED)
+        elif request.storage is Storage.SEALED_UNVOUCHED:
+            contents.allow_sealing(contents.paths, sizes=Sizes.CLAIMED)
         model_path, model_findings = _find_model(package, contents, manifest, listing)
         summary, inspect_findings = _inspect(contents, model_path, limits=limits)
         weights = _weights(manifest, summary, model_path)
         wanted = {s.algorithm for s in statements} | request.algorithms | ({manifest.algorithm} if manifest else set())
         present = frozenset(path for path in weights if path in contents.paths)
-        contents.read_rest(present, algorithms=frozenset(wanted) or frozenset({Algorithm.SHA256}))
+        unread = _check_effort(contents, statements, request)
+        if not unread:
+            contents.read_rest(present, algorithms=frozenset(wanted) or frozenset({Algorithm.SHA256}))
         # 5. Compare the content with each statement. A signature over other content counts for nothing.
-        needed = {p for p in (model_path, *weights) if p is not None}
-        if MANIFEST_PATH in contents.paths or MANIFEST_NAME in listing.skipped_names:
-            needed.add(MANIFEST_PATH)
+        needed = {p for p in (model_path, *weights, MANIFEST_PATH) if p is not None}
         signatures, content_findings = judge(attempts, contents.observed, needed=needed, unsigned=request.unsigned)
         unverified = _unverified(contents, listing, attempts, signatures)
         # 6. Hold the manifest against what was seen. 7. Hold the model against the manifest and its files.
         findings = merge(
             contents.findings,
-            _check_listing(listing, contents, unsigned=request.unsigned),
+            unread,
+            _check_listing(listing, contents, attempts, unsigned=request.unsigned),
             content_findings,
             manifest_findings,
-            _check_manifest(manifest, contents, unverified=unverified),
+            () if unread else _check_manifest(manifest, contents, listing, attempts, unsigned=request.unsigned),
             model_findings,
             inspect_findings,
             _check_model(manifest, summary, contents, model_path),
         )
         evidence = Evidence(
-            digest=_package_digest(contents, manifest, attempts, signatures, unsigned=request.unsigned),
-            digests=_known_digests(contents, attempts, unsigned=request.unsigned),
+            digest=package_digest(
+                contents.observed,
+                manifest,
+                zip((a.authentic for a in attempts), signatures, strict=True),
+                accepted=request.accepted,
+            ),
+            digests=known_digests(contents.observed, manifest, (a.authentic for a in attempts)),
             manifest=manifest,
             summary=summary,
             signatures=signatures,
@@ -182,7 +197,8 @@ def _inspect(
     try:
         return read_model(contents.hold(model_path), limits=limits), ()
     except InputError as err:
-        return None, (finding_of(err, code="MLS309", where=str(model_path)),)
+        code = code_of(err) if err.code in {"sealed.budget", "file.kind", "file.changed", "file.missing"} else "MLS309"
+        return None, (finding_of(err, code=code, where=str(model_path)),)
 
 
 def _weights(manifest: Manifest | None, summary: ModelSummary | None, model_path: PackagePath | None) -> frozenset[PackagePath]:
@@ -197,10 +213,14 @@ def _weights(manifest: Manifest | None, summary: ModelSummary | None, model_path
     return frozenset(found - {MANIFEST_PATH, model_path})
 
 
-def _check_listing(listing: Listing, contents: Contents, *, unsigned: frozenset[PackagePath]) -> tuple[Finding, ...]:
+def _check_listing(
+    listing: Listing, contents: Contents, attempts: tuple[Attempt, ...], *, unsigned: frozenset[PackagePath]
+) -> tuple[Finding, ...]:
     findings = [
         finding_of(i.error, code="MLS104" if i.error.code == "file.kind" else "MLS105", where=i.name) for i in listing.intruders
     ]
+    # A link or a file in place of the folder signatures/ would otherwise be neither content nor a signature.
+    findings.extend(replace(a.reason, code="MLS104") for a in attempts if a.name == SIGNATURES_NAME and a.reason is not None)
     findings.extend(
         Finding(
             code="MLS107",
@@ -217,10 +237,53 @@ def _check_listing(listing: Listing, contents: Contents, *, unsigned: frozenset[
     return tuple(findings)
 
 
-def _check_manifest(manifest: Manifest | None, contents: Contents, *, unverified: frozenset[str]) -> tuple[Finding, ...]:
+def _check_manifest(
+    manifest: Manifest | None,
+    contents: Contents,
+    listing: Listing,
+    attempts: tuple[Attempt, ...],
+    *,
+    unsigned: frozenset[PackagePath],
+) -> tuple[Finding, ...]:
+    """The manifest lists everything: what a signature ignores is as extra as anything else, whoever signed."""
     if manifest is None:
         return ()
-    return compare_with_manifest(manifest, contents.observed, unverified=frozenset(map(PackagePath, unverified)))
+    loose = _left_out(listing, attempts)
+    content = dict(contents.observed) | {PackagePath(name): Observed(size=0, digests={}) for name in loose}
+    return compare_with_manifest(manifest, content, unverified=unsigned)
+
+
+def _is_vouched(contents: Contents, statements: tuple[Statement, ...]) -> bool:
+    """Whether trusted statements, and a manifest that is the one they are about, say what may be copied into memory."""
+    if MANIFEST_PATH not in contents.paths:
+        return bool(statements)
+    try:
+        data = memoryview(contents.read_whole(MANIFEST_PATH, max_bytes=contents.limits.max_manifest_bytes))
+    except InputError:
+        return False
+    return any(
+        resource.digest == hash_memory(data, algorithms=(statement.algorithm,))[0]
+        for statement in statements
+        for resource in statement.resources
+        if resource.path == MANIFEST_PATH
+    )
+
+
+def _check_effort(contents: Contents, statements: tuple[Statement, ...], request: ExamineRequest) -> tuple[Finding, ...]:
+    """A finding instead of hours of hashing: what nobody trusted has signed is denied anyway, whatever its size."""
+    total = sum(f.size for f in contents.files)
+    if statements or total <= request.limits.max_unvouched_bytes:
+        return ()
+    return (
+        Finding(
+            code="MLS114",
+            outcome=Outcome.UNKNOWN,
+            message=f"{size(total)} that no trusted key has signed were not read",
+            expected=f"{request.limits.max_unvouched_bytes} bytes at most without a signature",
+            found=f"{total} bytes",
+            hint="have the package signed by a signer that the policy names",
+        ),
+    )
 
 
 def _check_model(
@@ -250,47 +313,10 @@ def _unverified(
         return frozenset()
     covered = {resource.path for statement in counted for resource in statement.resources}
     loose = {str(path) for path in contents.paths if path not in covered}
+    return frozenset(loose | _left_out(listing, attempts))
+
+
+def _left_out(listing: Listing, attempts: tuple[Attempt, ...]) -> set[str]:
+    """What every trusted signer ignores and is there, signatures aside."""
     bundles = {attempt.inode for attempt in attempts}
-    left_out = {
-        name for name, inode in listing.skipped if inode not in bundles and not is_ignored(name, ignored=(SIGNATURES_NAME,))
-    }
-    return frozenset(loose | left_out)
-
-
-def _canonical_subject(contents: Contents, algorithm: Algorithm, *, unsigned: frozenset[PackagePath]) -> Digest | None:
-    """The subject digest that mlsign itself would sign over this content."""
-    resources = tuple(
-        Resource(path=path, digest=seen.digests[algorithm])
-        for path, seen in contents.observed.items()
-        if algorithm in seen.digests and path not in unsigned
-    )
-    if not resources:
-        return None
-    return build_statement(name=".", algorithm=algorithm, resources=resources, ignore_paths=()).subject_digest
-
-
-def _package_digest(
-    contents: Contents,
-    manifest: Manifest | None,
-    attempts: tuple[Attempt, ...],
-    signatures: tuple[SignatureRecord, ...],
-    *,
-    unsigned: frozenset[PackagePath],
-) -> Digest | None:
-    for attempt, record in zip(attempts, signatures, strict=True):
-        if record.standing is Standing.COUNTED and attempt.authentic is not None:
-            return attempt.authentic.statement.subject_digest
-    algorithm = manifest.algorithm if manifest else Algorithm.SHA256
-    return _canonical_subject(contents, algorithm, unsigned=unsigned)
-
-
-def _known_digests(contents: Contents, attempts: tuple[Attempt, ...], *, unsigned: frozenset[PackagePath]) -> frozenset[Digest]:
-    """Every digest by which this package can be revoked, whichever of its signatures is shown.
-
-    The subject digest depends on the algorithm that a signer chose; all of them are computed when a policy
-    revokes, so that dropping one signature does not bring a revoked package back.
-    """
-    files = {digest for seen in contents.observed.values() for digest in seen.digests.values()}
-    subjects = {_canonical_subject(contents, algorithm, unsigned=unsigned) for algorithm in Algorithm}
-    signed = {a.authentic.statement.subject_digest for a in attempts if a.authentic is not None}
-    return frozenset(files | signed | {s for s in subjects if s is not None})
+    return {name for name, inode in listing.skipped if inode not in bundles and not is_ignored(name, ignored=(SIGNATURES_NAME,))}

@@ -9,6 +9,7 @@ from pathlib import Path
 from mlsign.actions._contents import Storage
 from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.actions.load_policy import LoadedPolicy
+from mlsign.digest import Algorithm
 from mlsign.evidence.record import Evidence
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.hashing import Advance
@@ -63,7 +64,8 @@ def judge_package(
             signatures=request.signatures,
             unsigned=frozenset(policy.unsigned_files),
             # A revoked package is found by any of its digests, whichever signature it shows today.
-            algorithms=policy.digests if policy.revoked else frozenset(),
+            algorithms=frozenset(Algorithm) if policy.revoked else frozenset(),
+            accepted=policy.digests,
             storage=storage,
             limits=request.limits,
         ),

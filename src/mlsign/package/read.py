@@ -148,7 +148,9 @@ class OpenPackage:
 def read_bundle_file(path: Path, *, limits: Limits = DEFAULT) -> FoundBundle:
     """A bundle that the user names. Raises ``InputError`` (``signature.missing``), ``OutsideError``."""
     data, inode = read_user_file(path, max_bytes=limits.max_bundle_bytes, what="signature")
-    return FoundBundle(name=str(path), content=data, inode=inode)
+    # Named through a link, the bundle may be any file of the package: that file stays content like every other.
+    linked = path.is_symlink()
+    return FoundBundle(name=str(path), content=data, inode=None if linked else inode)
 
 
 def read_user_file(path: Path, *, max_bytes: int, what: str) -> tuple[bytes, tuple[int, int]]:

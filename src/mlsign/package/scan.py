@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,7 +68,8 @@ def scan(root: int, *, skip: frozenset[str] = frozenset(), limits: Limits = DEFA
     intruders: list[Intruder] = []
     skipped: list[tuple[str, tuple[int, int]]] = []
     total = 0
-    for name, status in _walk(root, prefix="", depth=1, skip=skip, skipped=skipped, intruders=intruders, limits=limits):
+    seen = [0]
+    for name, status in _walk(seen, root, prefix="", depth=1, skip=skip, skipped=skipped, intruders=intruders, limits=limits):
         kind = next((words for test, words in _KINDS if test(status.st_mode)), None)
         if kind is not None:
             intruders.append(Intruder(name=shown(name), error=_refused(name, f"is {kind}, packages hold regular files only")))
@@ -80,8 +81,6 @@ def scan(root: int, *, skip: frozenset[str] = frozenset(), limits: Limits = DEFA
             continue
         total += status.st_size
         files.append(FoundFile(path=path, size=status.st_size, links=status.st_nlink, inode=(status.st_dev, status.st_ino)))
-        if len(files) + len(intruders) > limits.max_files:
-            raise InputError(f"has more than {limits.max_files} files", code="package.files")
         if total > limits.max_package_bytes:
             raise InputError(f"has more than {limits.max_package_bytes} bytes", code="package.bytes")
     files.sort(key=lambda f: f.path)
@@ -95,7 +94,9 @@ def _refused(name: str, message: str) -> InputError:
 
 
 def _walk(
+    seen: list[int],
     folder: int,
+    /,
     *,
     prefix: str,
     depth: int,
@@ -107,7 +108,7 @@ def _walk(
     """Every entry below ``folder`` that is no directory, with what ``lstat`` says of it."""
     try:
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries)
+            names = sorted(_counted(entries, seen, limits=limits))
     except OSError as err:
         raise OutsideError(f"cannot be listed: {err.strerror}", code="file.read", where=shown(prefix) or ".") from err
     for name in names:
@@ -130,7 +131,16 @@ def _walk(
             raise OutsideError(f"cannot be read: {err.strerror}", code="file.read", where=shown(path)) from err
         try:
             yield from _walk(
-                child, prefix=f"{path}/", depth=depth + 1, skip=skip, skipped=skipped, intruders=intruders, limits=limits
+                seen, child, prefix=f"{path}/", depth=depth + 1, skip=skip, skipped=skipped, intruders=intruders, limits=limits
             )
         finally:
             os.close(child)
+
+
+def _counted(entries: Iterable[os.DirEntry[str]], seen: list[int], *, limits: Limits) -> Iterator[str]:
+    """The names, folders included, until there are more than any package has."""
+    for entry in entries:
+        seen[0] += 1
+        if seen[0] > limits.max_files:
+            raise InputError(f"has more than {limits.max_files} files and folders", code="package.files")
+        yield entry.name

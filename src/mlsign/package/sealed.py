@@ -7,6 +7,7 @@ that were verified are the bytes that are scored.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import sys
@@ -15,7 +16,6 @@ from typing import Final, Self
 from mlsign.errors import InputError, OutsideError
 from mlsign.package.file_source import FileSource
 from mlsign.package.hashing import CHUNK_BYTES, Advance
-from mlsign.source import MemorySource
 
 if sys.platform == "linux":
     import fcntl
@@ -28,32 +28,47 @@ ALL_SEALS: Final = 0x0001 | 0x0002 | 0x0004 | 0x0008
 class SealedMemory:
     """Owns a sealed memfd and a read-only mapping of it; a ``ByteSource`` of exactly ``size`` bytes."""
 
-    __slots__ = ("_map", "_source", "_view", "fd", "size")
+    __slots__ = ("_map", "_view", "fd", "size")
 
     def __init__(self, fd: int, *, size: int) -> None:
         self.fd = fd
         self.size = size
-        # Private, because kernels before 6.7 refuse a shared mapping of write-sealed memory, even a read-only one.
-        self._map = mmap.mmap(fd, size, mmap.MAP_PRIVATE, mmap.PROT_READ) if size else None
-        self._view = memoryview(self._map) if self._map is not None else memoryview(b"")
-        self._source = MemorySource(self._view)
+        self._map: mmap.mmap | None = None
+        self._view = memoryview(b"")
 
     def read_at(self, offset: int, length: int) -> bytes:
-        return self._source.read_at(offset, length)
+        """Exactly ``length`` bytes. Raises ``InputError`` (``source.truncated``) outside of them."""
+        if self.fd < 0 or offset < 0 or length < 0 or offset + length > self.size:
+            raise InputError(f"{length} bytes at {offset} asked of sealed memory of {self.size} bytes", code="source.truncated")
+        parts = []
+        while length > 0:
+            part = os.pread(self.fd, length, offset)
+            parts.append(part)
+            offset += len(part)
+            length -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     @property
     def view(self) -> memoryview:
-        """The bytes, read-only, without a copy."""
+        """The bytes, read-only, without a copy; mapped when first asked for, which takes a second descriptor."""
+        if self._map is None and self.size:
+            # Private, because kernels before 6.7 refuse a shared mapping of write-sealed memory, even a read-only one.
+            self._map = mmap.mmap(self.fd, self.size, mmap.MAP_PRIVATE, mmap.PROT_READ)
+            self._view = memoryview(self._map)
         return self._view
+
+    def unmap(self) -> None:
+        """Gives the mapping back and keeps the memory. Views handed out before must be gone."""
+        self._view.release()
+        self._view = memoryview(b"")
+        if self._map is not None:
+            self._map.close()
+            self._map = None
 
     def close(self) -> None:
         """Gives the memory back. Views handed out before must be gone."""
         if self.fd >= 0:
-            self._source.release()
-            self._source = MemorySource(b"")
-            self._view.release()
-            if self._map is not None:
-                self._map.close()
+            self.unmap()
             os.close(self.fd)
             self.fd = -1
 
@@ -73,7 +88,10 @@ def seal_file(source: FileSource, *, advance: Advance | None = None) -> SealedMe
     """
     if sys.platform != "linux":
         raise OutsideError("sealed memory needs Linux", code="sealed.unavailable")
-    fd = os.memfd_create("mlsign", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        fd = os.memfd_create("mlsign", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except OSError as err:
+        raise _memory(err, where=source.where) from err
     try:
         os.ftruncate(fd, source.size)
         _copy(source, fd, advance=advance)
@@ -81,10 +99,16 @@ def seal_file(source: FileSource, *, advance: Advance | None = None) -> SealedMe
         return SealedMemory(fd, size=source.size)
     except OSError as err:
         os.close(fd)
-        raise OutsideError(f"cannot be held in memory: {err.strerror}", code="sealed.memory", where=source.where) from err
+        raise _memory(err, where=source.where) from err
     except BaseException:
         os.close(fd)
         raise
+
+
+def _memory(err: OSError, *, where: str) -> OutsideError:
+    full = err.errno in {errno.EMFILE, errno.ENFILE}
+    hint = "raise the limit of open files (ulimit -n), or keep the weights in fewer files" if full else ""
+    return OutsideError(f"cannot be held in memory: {err.strerror}", code="sealed.memory", where=where, hint=hint)
 
 
 def _copy(source: FileSource, fd: int, *, advance: Advance | None) -> None:

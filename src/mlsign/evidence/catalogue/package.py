@@ -101,4 +101,14 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         abuse="A harmless decoy beside the model that is really loaded.",
         action="Verify the ONNX file itself with --signature, or pack the model with mlsign.",
     ),
+    CodeEntry(
+        code="MLS114",
+        title="too much to read before anybody vouches for it",
+        meaning="No trusted signature says what the package is, or how large its files may be, and it is larger than what is "
+        "read or held in memory on a stranger's word.",
+        abuse="A file of many gigabytes, which costs nothing to make where disks store holes, keeps every verifier busy or takes "
+        "the memory of the process that wanted to score with it.",
+        action="Have the package signed by a signer that the policy names. A folder of others that is this large is best packed "
+        "with mlsign pack, whose manifest says how large each file is.",
+    ),
 )
