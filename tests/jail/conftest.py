@@ -4,10 +4,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from jail_models import Memory, graph_model, tensor
+from jail_models import Memory, graph_model, popen_of, tensor
 from onnx import ModelProto, TensorProto, helper
 
 from mlsign.sandbox.jail import Jail
@@ -76,17 +75,4 @@ def filler() -> ModelProto:
 @pytest.fixture
 def taken_over(monkeypatch) -> Callable[[str], None]:
     """From now on workers are those of ``hostile``, in the given mode."""
-    popen = subprocess.Popen
-    script = str(Path(__file__).with_name("hostile.py"))
-
-    def arm(mode: str) -> None:
-        class Hostile(popen):
-            def __init__(self, command, **kwargs):
-                if "mlsign.sandbox.worker" in command:
-                    at = command.index("-m")
-                    command = [*command[:at], script, mode, *command[at + 2 :]]
-                super().__init__(command, **kwargs)
-
-        monkeypatch.setattr(subprocess, "Popen", Hostile)
-
-    return arm
+    return lambda mode: monkeypatch.setattr(subprocess, "Popen", popen_of(mode))

@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -88,3 +90,17 @@ def graph_model(nodes, inputs, outputs, *, initializers=(), opset=17, ml=False) 
 
 def tensor(name, element=TensorProto.FLOAT, shape=("n", 2)):
     return helper.make_tensor_value_info(name, element, shape)
+
+
+def popen_of(mode: str) -> type[subprocess.Popen]:
+    """A ``Popen`` that starts ``hostile`` in this mode where a worker is asked for."""
+    script = str(Path(__file__).with_name("hostile.py"))
+
+    class Hostile(subprocess.Popen):
+        def __init__(self, command, **kwargs):
+            if "mlsign.sandbox.worker" in command:
+                at = command.index("-m")
+                command = [*command[:at], script, mode, *command[at + 2 :]]
+            super().__init__(command, **kwargs)
+
+    return Hostile

@@ -20,10 +20,10 @@ from mlsign.sandbox.spec import JailSpec
 NAMESPACES = ("user_namespace", "pid_namespace", "mount_namespace", "net_namespace", "ipc_namespace", "uts_namespace")
 
 PROGRAM = """
-import errno, json, os, struct, sys
+import errno, json, os, struct, subprocess, sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
-from jail_models import Memory
+from jail_models import Memory, popen_of
 from mlsign.errors import JailError
 from mlsign.sandbox import kernel
 from mlsign.sandbox.jail import Jail
@@ -44,9 +44,14 @@ if refused:
 model = Memory().model(sys.stdin.buffer.read())
 out = {}
 try:
-    spec = JailSpec(isolation=Isolation[sys.argv[3]])
+    for mode in [a.removeprefix("mode=") for a in sys.argv if a.startswith("mode=")]:
+        subprocess.Popen = popen_of(mode)
+    spec = JailSpec(isolation=Isolation[sys.argv[3]], threads=4 if "threads" in sys.argv else 1)
     with Jail.start(model, spec=spec, allow_unsandboxed="allow" in sys.argv) as jail:
         out["layers"] = {layer.name: layer.in_force for layer in jail.layers}
+        out["details"] = {layer.name: layer.detail for layer in jail.layers}
+        with open(f"/proc/{jail._process.pid}/status") as file:
+            out["threads"] = int(file.read().partition("Threads:")[2].split()[0])
         out["y"] = jail.run({"x": np.ones((1, 2), np.float32)})["y"].tolist()
 except JailError as err:
     out["code"], out["message"] = err.code, str(err)
@@ -94,6 +99,27 @@ def test_without_namespaces_the_rest_still_holds(doubler, prefix):
     assert found["y"] == [[2, 2]]
     assert all(found["layers"][name] for name in (*REQUIRED, "capabilities", "landlock"))
     assert not any(found["layers"][name] for name in (*NAMESPACES, "empty_root"))
+
+
+@pytest.mark.parametrize("prefix", USERS)
+def test_threads_that_nothing_counts_are_not_made(doubler, prefix):
+    found = run(doubler, refused=["unshare"], prefix=prefix, more=["threads"])
+    assert found["y"] == [[2, 2]]
+    assert found["threads"] == 1
+    assert "one thread instead of 4" in found["details"]["rlimits"]
+    found = run(doubler, refused=["unshare"], prefix=prefix, more=["threads", "mode=start_threads"])
+    assert found["code"] == "sandbox.worker.died"
+    assert "SIGSYS" in found["message"]
+
+
+@needs_root  # who may make a user namespace
+def test_threads_that_a_namespace_counts_are_made_and_bounded(doubler):
+    found = run(doubler, more=["threads"])
+    if found["layers"]["user_namespace"]:
+        assert found["threads"] == 4
+        assert "processes 12" in found["details"]["rlimits"]
+        found = run(doubler, more=["threads", "mode=start_threads"])
+        assert found["message"] == "7 threads"  # 12 with its own four and the keeper
 
 
 @pytest.mark.parametrize("prefix", USERS)

@@ -13,7 +13,7 @@ import select
 import signal
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 from mlsign.errors import JailError
@@ -60,17 +60,22 @@ def _required(name: str, err: Exception) -> JailError:
     )
 
 
-def confine(plan: Plan) -> tuple[Layer, ...]:
-    """Confines the process for good; the layers and what they came to.
+def confine(plan: Plan) -> tuple[tuple[Layer, ...], int]:
+    """Confines the process for good; the layers and what they came to, and how many threads it may have.
 
     Returns in the confined process alone: the process that called becomes its keeper and never returns.
     Raises ``JailError`` (``sandbox.layer``, ``sandbox.proof``).
     """
     layers: list[Layer] = []
+    asked = plan.threads
     # 1. Give up root while keeping its capabilities for the steps below, until step 6 drops them.
     layers.append(_leave_root())
     # 2. Namespaces: a user namespace first, it brings the right to make the others to an ordinary user.
     layers.extend(_leave_namespaces())
+    if not _in_force(layers, "user_namespace"):
+        # Outside one, RLIMIT_NPROC counts whatever else the user runs: no number bounds this process alone, and a
+        # filter cannot count. So no thread may be made at all.
+        plan = replace(plan, threads=1)
     # 3. Fork: a pid namespace begins with a child. This side stays outside, reaps and does nothing else.
     _fork_keeper(plan.status_fd)
     # 4. Descriptors: nothing is open but /dev/null, the pipe for complaints and the control socket.
@@ -89,11 +94,11 @@ def confine(plan: Plan) -> tuple[Layer, ...]:
     # 9. Landlock: no file, no TCP port, no abstract socket, no signal out.
     layers.append(_landlock())
     # 10. Limits that nothing inside can raise.
-    layers.append(_rlimits(plan, space=space, layers=layers))
+    layers.append(_rlimits(plan, space=space, asked=asked))
     layers.append(Layer(name="cgroup_memory", in_force=False, detail="no delegated memory cgroup is used"))
     # 11. The filter on trial, the proof, then the filter for good.
     layers.append(_filter(plan))
-    return tuple(layers)
+    return tuple(layers), plan.threads
 
 
 def _leave_root() -> Layer:
@@ -267,16 +272,14 @@ def _landlock() -> Layer:
     return _held("landlock", f"everything denied that version {version} can deny")
 
 
-def _rlimits(plan: Plan, *, space: int, layers: list[Layer]) -> Layer:
-    if plan.threads == 1:
-        processes: int | None = 0
-    else:
-        processes = plan.threads + 8 if _in_force(layers, "user_namespace") else None
+def _rlimits(plan: Plan, *, space: int, asked: int) -> Layer:
+    processes = 0 if plan.threads == 1 else plan.threads + 8
     try:
         rlimits.restrict(address_space_bytes=space, descriptors=CONTROL_FD + 1, processes=processes)
     except (OSError, ValueError) as err:
         raise _required("rlimits", err) from err
-    return _held("rlimits", f"address space {space} bytes, no files, no locked memory, processes {processes}")
+    fewer = f"; one thread instead of {asked}: nothing counts threads without a user namespace" if plan.threads < asked else ""
+    return _held("rlimits", f"address space {space} bytes, no files, no locked memory, processes {processes}{fewer}")
 
 
 def _filter(plan: Plan) -> Layer:

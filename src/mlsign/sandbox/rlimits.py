@@ -19,17 +19,15 @@ def address_space() -> int:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def restrict(*, address_space_bytes: int, descriptors: int, processes: int | None) -> None:
+def restrict(*, address_space_bytes: int, descriptors: int, processes: int) -> None:
     """Sets the limits and reads them back. Raises ``OSError`` or ``ValueError`` where one does not hold.
 
-    ``processes`` of None leaves ``RLIMIT_NPROC`` alone: outside a user namespace it counts everything that
-    the user runs, and no number is right.
+    ``processes`` above 0 means something within a user namespace only: outside, it counts everything that the user runs.
     """
     wanted = dict.fromkeys(ZEROED, 0)
     wanted[resource.RLIMIT_AS] = address_space_bytes
     wanted[resource.RLIMIT_NOFILE] = descriptors
-    if processes is not None:
-        wanted[resource.RLIMIT_NPROC] = processes
+    wanted[resource.RLIMIT_NPROC] = processes
     for kind, value in wanted.items():
         resource.setrlimit(kind, (value, value))
     for kind, value in wanted.items():

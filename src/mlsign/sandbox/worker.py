@@ -14,7 +14,7 @@ import mmap
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -268,7 +268,8 @@ def serve(pipe: Pipe, *, status_fd: int) -> NoReturn:
         _one_thread()
         os.dup2(pipe.fd, CONTROL_FD)
         pipe.fd = CONTROL_FD
-        layers = confine(Plan(memory_bytes=task.memory_bytes, threads=task.threads, status_fd=status_fd))
+        layers, threads = confine(Plan(memory_bytes=task.memory_bytes, threads=task.threads, status_fd=status_fd))
+        task = replace(task, threads=threads)
     pipe.write_document(Kind.CONFINED, head.request, _layers(layers))
     head = pipe.read_head()
     pipe.read_body(head)
