@@ -1,11 +1,17 @@
 """What goes into a package: the model, the weights it points at, golden data and other files, each opened once.
 
 Weights are looked for in the model's own folder and nowhere else, without following links: a model that
-somebody sent us must not be able to name ``/etc/shadow`` and have it packed and shipped.
+somebody sent us must not be able to name ``/etc/shadow`` and have it packed and shipped. What lies beneath that
+folder is not all meant for the world either (``.git/config``, ``keys/release.key``), so a file counts as weights
+only when nothing about it says that it is private, and when tensors account for every byte of it.
+
+A name that the user gave may be a link to a folder or to the model. No other link is followed: everything below a
+named folder is opened beneath one descriptor, so a name swapped between listing and opening leads nowhere.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -16,7 +22,8 @@ from typing import Final
 from mlsign.compare.external import external_path
 from mlsign.errors import InputError, OutsideError, shown
 from mlsign.formats.manifest import Role
-from mlsign.onnx.summary import ModelSummary
+from mlsign.limits import KIB
+from mlsign.onnx.summary import ExternalTensor, ModelSummary
 from mlsign.package.file_source import FileSource
 from mlsign.package.read import OpenPackage
 from mlsign.paths import PackagePath, decode_path
@@ -26,6 +33,13 @@ _GOLDEN_FILE: Final = re.compile(r"(input|output)_[0-9]{1,6}\.pb", re.ASCII)
 _GOLDEN_SET: Final = re.compile(r"test_data_set_[0-9A-Za-z_.-]{1,64}", re.ASCII)
 _MAX_OPEN: Final = 64
 """Small files are opened when their turn comes; only the first ones stay open from the time they were found."""
+_MAX_GAP_BYTES: Final = 64 * KIB
+"""Writers that align tensors for mapping do it by 4 KiB (pages) or 64 KiB (Windows), so a gap is always smaller."""
+_PEM: Final = b"-----BEGIN "
+"""How keys and certificates in text begin (RFC 7468, section 2; OpenSSH and OpenPGP write the same)."""
+_LOOKED_AT_FOR_PEM: Final = 64 * KIB
+_OTHERS: Final = 0o077
+"""Permissions of everybody but the owner."""
 
 
 class Ingredient:
@@ -39,48 +53,63 @@ class Ingredient:
         self.size = self._source.size
         status = os.fstat(fd)
         self.links = status.st_nlink
+        self.mode = stat.S_IMODE(status.st_mode)
         self._identity = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
-        if not keep:
-            self._source.close()
-            self._source = None
+        self._keep = keep
+        self.rest()
 
     def source(self) -> FileSource:
         """The open file."""
         if self._source is None:
-            self._source = FileSource(_open(Path(self.origin)), where=shown(self.origin))
+            self._source = FileSource(_open(Path(self.origin), follow=False), where=shown(self.origin))
             status = os.fstat(self._source.fd)
             if (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns) != self._identity:
                 raise InputError("was replaced while packing", code="file.changed", where=shown(self.origin))
         return self._source
+
+    def rest(self) -> None:
+        """Closes the file until it is asked for again, unless it is one of those that stay open."""
+        if self._source is not None and not self._keep:
+            self._source.close()
+            self._source = None
 
     def close(self) -> None:
         if self._source is not None:
             self._source.close()
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, *, follow: bool) -> int:
+    """A descriptor of the regular file at ``path``; ``follow`` says whether its last part may be a link."""
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags |= 0 if follow else getattr(os, "O_NOFOLLOW", 0)
     try:
         fd = os.open(path, flags)
     except FileNotFoundError as err:
         raise InputError("there is no file of this name", code="file.missing", where=shown(path)) from err
     except OSError as err:
+        if err.errno == errno.ELOOP and not follow:
+            raise _is_link(path) from err
         raise OutsideError(f"cannot be opened: {err.strerror}", code="file.read", where=shown(path)) from err
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise InputError("is no regular file", code="file.kind", where=shown(path), hint="name the model file itself")
+        raise InputError("is no regular file", code="file.kind", where=shown(path), hint="name the file itself")
     return fd
+
+
+def _is_link(path: Path) -> InputError:
+    return InputError("is a symbolic link", code="file.kind", where=shown(path), hint="put what it leads to in its place")
 
 
 def open_model(path: Path) -> Ingredient:
     """The model file the user named; a link to it may be followed, because the user named it."""
-    return Ingredient(path=PackagePath("model.onnx"), origin=str(path), role=Role.MODEL, fd=_open(path), keep=True)
+    return Ingredient(path=PackagePath("model.onnx"), origin=str(path), role=Role.MODEL, fd=_open(path, follow=True), keep=True)
 
 
-def find_weights(model: Path, summary: ModelSummary, *, model_path: PackagePath) -> Iterator[Ingredient]:
+def find_weights(model: Path, summary: ModelSummary, *, model_path: PackagePath, model_mode: int) -> Iterator[Ingredient]:
     """The files that the model keeps weights in, opened beneath the model's own folder.
 
-    Raises ``InputError`` for a location that is not a path inside it, that is missing, or that is a link.
+    Raises ``InputError`` for a location that is not a path inside it, that is missing, or that is a link
+    (``path.…``, ``file.…``), and for a file that looks private (``pack.weights.…``). ``check_covered`` is still to come.
     """
     locations = sorted({tensor.location for tensor in summary.external})
     if not locations:
@@ -88,6 +117,7 @@ def find_weights(model: Path, summary: ModelSummary, *, model_path: PackagePath)
     with OpenPackage.open(model.parent) as folder:
         for index, location in enumerate(locations):
             path = external_path(model_path, location)
+            _refuse_hidden(path, model=model)
             try:
                 source = folder.open_file(path)
             except InputError as err:
@@ -97,25 +127,118 @@ def find_weights(model: Path, summary: ModelSummary, *, model_path: PackagePath)
                     where=shown(model),
                     hint="put the file beside the model, as a regular file and not a link",
                 ) from err
+            try:
+                _refuse_private(path, model=model, model_mode=model_mode)
+                _refuse_secret(path, source, model=model)
+            except BaseException:
+                source.close()
+                raise
             yield Ingredient(
                 path=path, origin=str(model.parent / path.text), role=Role.WEIGHTS, fd=source.fd, keep=index < _MAX_OPEN
             )
 
 
+def _refuse_hidden(path: PackagePath, *, model: Path) -> None:
+    # `.git/config`, `.ssh/id_ed25519`, `.env`: what tools hide from listings is where they keep credentials.
+    if any(part.startswith(".") for part in path.parts):
+        raise InputError(
+            f"the model takes weights from {shown(path)}, which is a hidden file or in a hidden folder",
+            code="pack.weights.hidden",
+            where=shown(model),
+            expected="a file whose name has no part that starts with a dot",
+            found=shown(path),
+            hint="if you did not make this model, do not use it; otherwise save it again with weights under another name",
+        )
+
+
+def _refuse_private(path: PackagePath, *, model: Path, model_mode: int) -> None:
+    """A package is for others to read; what lies in a folder closed to them, beside a model that is not, was not meant for it.
+
+    The permissions of the file itself say nothing: ``onnx.save`` writes external data with mode 0600 whatever the umask.
+    """
+    folder = model.parent
+    for part in path.parts[:-1]:
+        folder /= part
+        try:
+            closed = not folder.lstat().st_mode & _OTHERS
+        except OSError as err:
+            raise OutsideError(f"cannot be read: {err.strerror}", code="file.read", where=shown(folder)) from err
+        if closed and model_mode & _OTHERS:
+            raise InputError(
+                f"the model takes weights from {shown(path)}, in a folder of its owner alone, while others may read the model",
+                code="pack.weights.private",
+                where=shown(model),
+                expected="weights in folders that are as open as the model",
+                found=f"{shown(folder)} is closed to everybody but its owner",
+                hint="look at the file: if it is weights that you want to ship, open the folder, or close the model as well",
+            )
+
+
+def _refuse_secret(path: PackagePath, source: FileSource, *, model: Path) -> None:
+    if _PEM in source.read_at(0, min(source.size, _LOOKED_AT_FOR_PEM)):
+        raise InputError(
+            f"the model takes weights from {shown(path)}, which holds a key or a certificate",
+            code="pack.weights.secret",
+            where=shown(model),
+            expected="the bytes of tensors",
+            found=f"{_PEM.decode()}…",
+            hint="do not use this model, and ask who made it why it points at this file",
+        )
+
+
+def check_covered(item: Ingredient, tensors: Iterable[ExternalTensor], *, model: Path) -> None:
+    """Every byte of a weights file belongs to a tensor, short gaps of zeros between two tensors aside.
+
+    A tensor of four bytes must not be reason enough to ship a file of any content. The regions themselves have been
+    checked (``compare.external``). Raises ``InputError`` (``pack.weights.uncovered``, ``file.changed``).
+    """
+    source = item.source()
+    reach = 0
+    for start, end in sorted({(t.offset, t.offset + t.size) for t in tensors if t.size}):
+        if start > reach:
+            # `onnx.save` packs tensors without gaps or pads with zeros to an alignment, as onnxruntime does.
+            known = reach > 0 and start - reach < _MAX_GAP_BYTES and not source.read_at(reach, start - reach).strip(b"\0")
+            if not known:
+                raise _uncovered(item, reach, start, model=model)
+        reach = max(reach, end)
+    if reach != source.size:
+        raise _uncovered(item, reach, source.size, model=model)
+    item.rest()
+
+
+def _uncovered(item: Ingredient, start: int, end: int, *, model: Path) -> InputError:
+    return InputError(
+        f"the model takes weights from {shown(item.path)}, of which {end - start} bytes from {start} on belong to no tensor",
+        code="pack.weights.uncovered",
+        where=shown(model),
+        expected=f"tensors that account for all {item.size} bytes, gaps of less than {_MAX_GAP_BYTES} zeros between two aside",
+        found=f"nothing for bytes {start} to {end}",
+        hint="remove the weights file and save the model again; if you did not make the model, find out what the file is",
+    )
+
+
 def find_golden(folders: Iterable[Path]) -> Iterator[Ingredient]:
-    """Test data in ONNX's layout: ``test_data_set_*`` folders of ``input_N.pb`` and ``output_N.pb``."""
+    """Test data in ONNX's layout: ``test_data_set_*`` folders of ``input_N.pb`` and ``output_N.pb``.
+
+    Raises ``InputError`` (``pack.golden``, ``file.missing``, ``file.kind``).
+    """
     seen = 0
     for folder in folders:
-        sets = [folder] if _GOLDEN_SET.fullmatch(folder.name) else sorted(_children(folder, _GOLDEN_SET))
+        itself = _GOLDEN_SET.fullmatch(folder.name) is not None
+        sets = [folder] if itself else sorted(_children(folder, _GOLDEN_SET))
         for data_set in sets:
+            if data_set.is_symlink() and not itself:
+                raise _is_link(data_set)
             files = sorted(_children(data_set, _GOLDEN_FILE))
             if not any(f.name.startswith("output_") for f in files):
                 raise InputError(
                     "has no output_0.pb", code="pack.golden", where=shown(data_set), hint="golden data needs expected outputs"
                 )
-            for file in files:
-                yield _file(file, f"golden/{data_set.name}/{file.name}", role=Role.GOLDEN, keep=seen < _MAX_OPEN)
-                seen += 1
+            with OpenPackage.open(folder) as top:
+                for file in files:
+                    name = f"golden/{data_set.name}/{file.name}"
+                    yield _beneath(top, file, folder=folder, name=name, role=Role.GOLDEN, keep=seen < _MAX_OPEN)
+                    seen += 1
         if not sets:
             raise InputError(
                 "is no folder of golden data",
@@ -134,15 +257,28 @@ def _children(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
 
 
 def find_included(paths: Iterable[Path]) -> Iterator[Ingredient]:
-    """Further files, and folders with everything in them, under their own names."""
+    """Further files, and folders with everything in them, under their own names.
+
+    Raises ``InputError`` (``path.…``, ``file.missing``, ``file.kind``).
+    """
     seen = 0
     for path in paths:
         top = path.resolve().name if path.name in {"", ".", ".."} else path.name
-        for file in [path] if not path.is_dir() else sorted(_walk(path)):
-            name = top if file == path else f"{top}/{file.relative_to(path).as_posix()}"
-            role = Role.DOCUMENT if file.suffix.casefold() in _DOCUMENTS else Role.OTHER
-            yield _file(file, name, role=role, keep=seen < _MAX_OPEN)
+        if not path.is_dir():
+            name = decode_path(top, where=shown(path))
+            fd = _open(path, follow=False)
+            yield Ingredient(path=name, origin=str(path), role=_role(path), fd=fd, keep=seen < _MAX_OPEN)
             seen += 1
+            continue
+        with OpenPackage.open(path) as opened:
+            for file in sorted(_walk(path)):
+                place = f"{top}/{file.relative_to(path).as_posix()}"
+                yield _beneath(opened, file, folder=path, name=place, role=_role(file), keep=seen < _MAX_OPEN)
+                seen += 1
+
+
+def _role(file: Path) -> Role:
+    return Role.DOCUMENT if file.suffix.casefold() in _DOCUMENTS else Role.OTHER
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -151,7 +287,13 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield Path(root, name)
 
 
-def _file(file: Path, name: str, *, role: Role, keep: bool) -> Ingredient:
+def _beneath(opened: OpenPackage, file: Path, *, folder: Path, name: str, role: Role, keep: bool) -> Ingredient:
+    """``file``, found below ``folder``, opened beneath the descriptor of that folder without following any link."""
     if file.is_symlink():
-        raise InputError("is a symbolic link", code="file.kind", where=shown(file), hint="include the file it leads to instead")
-    return Ingredient(path=decode_path(name, where=shown(file)), origin=str(file), role=role, fd=_open(file), keep=keep)
+        raise _is_link(file)  # for the message alone: the opening below refuses links that appear after this look
+    path = decode_path(name, where=shown(file))
+    try:
+        source = opened.open_file(decode_path(file.relative_to(folder).as_posix(), where=shown(file)))
+    except InputError as err:
+        raise InputError(err.message, code=err.code, where=shown(file), hint="name regular files and folders, no links") from err
+    return Ingredient(path=path, origin=str(file), role=role, fd=source.fd, keep=keep)

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from mlsign.actions._ingredients import Ingredient, find_golden, find_included, find_weights, open_model
+from mlsign.actions._ingredients import Ingredient, check_covered, find_golden, find_included, find_weights, open_model
 from mlsign.actions.inspect import summarize
-from mlsign.compare.external import FileFact, check_external
+from mlsign.compare.external import FileFact, check_external, external_path
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError, shown
 from mlsign.evidence.findings import Finding, Outcome
@@ -21,7 +22,7 @@ from mlsign.formats.manifest import FileEntry, GoldenSet, Manifest, ModelFacts, 
 from mlsign.formats.manifest_codec import decode_manifest, decode_name, decode_provenance, encode_manifest
 from mlsign.interface import OperatorId, decode_operator
 from mlsign.limits import DEFAULT, MIB, Limits
-from mlsign.onnx.summary import ModelSummary
+from mlsign.onnx.summary import ExternalTensor, ModelSummary
 from mlsign.package.hashing import Advance, run_largest_first
 from mlsign.package.read import read_user_file
 from mlsign.package.write import copy_file, new_folder, write_file
@@ -103,10 +104,10 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
         ingredients[MODEL_PATH] = model
         taken = {MODEL_PATH.folded}
         summary = summarize(model.source(), where=str(request.model), limits=request.limits)
-        for item in (
-            *find_weights(request.model, summary, model_path=MODEL_PATH),
-            *find_golden(request.golden),
-            *find_included(request.include),
+        for item in chain(
+            find_weights(request.model, summary, model_path=MODEL_PATH, model_mode=model.mode),
+            find_golden(request.golden),
+            find_included(request.include),
         ):
             _add(ingredients, item, taken=taken)
         _check(request, summary, ingredients)
@@ -176,6 +177,11 @@ def _check(request: PackRequest, summary: ModelSummary, ingredients: Mapping[Pac
     )
     if wrong or problems:
         raise RefusedToPack(str(request.model), wrong + problems)
+    by_path: dict[PackagePath, list[ExternalTensor]] = {}
+    for tensor in summary.external:
+        by_path.setdefault(external_path(MODEL_PATH, tensor.location), []).append(tensor)
+    for path, tensors in by_path.items():
+        check_covered(ingredients[path], tensors, model=request.model)
 
 
 def _allowed(request: PackRequest, summary: ModelSummary) -> tuple[OperatorId, ...]:

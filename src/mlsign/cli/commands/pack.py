@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from mlsign.cli.console import progress, put, say
 from mlsign.cli.options import Quiet, Verbose
-from mlsign.errors import InputError
+from mlsign.errors import InputError, shown
 from mlsign.strict import decode_decimal
 
 HELP = """Pack an ONNX model into a package: a folder with the model, its weights and a manifest.
@@ -24,6 +24,8 @@ Example:
 \b
   mlsign pack fraud.onnx -o fraud-1.2.0 --license Apache-2.0 --include MODEL_CARD.md
 """
+
+_MAX_WEIGHTS_SHOWN: Final = 20
 
 
 def pack_command(
@@ -65,6 +67,7 @@ def pack_command(
     from mlsign.actions.load_policy import load_operator_sets
     from mlsign.actions.pack import PackRequest, pack
     from mlsign.digest import decode_algorithm
+    from mlsign.formats.manifest import Role
     from mlsign.words import counted, size
 
     request = PackRequest(
@@ -87,6 +90,12 @@ def pack_command(
     with progress("packing", model.parent) as advance:
         packed = pack(request, advance=advance)
     manifest = packed.manifest
+    # A model names its weights itself, so whoever packs it should see which files that made public.
+    weights = [entry for entry in manifest.files if entry.role is Role.WEIGHTS]
+    for entry in weights[:_MAX_WEIGHTS_SHOWN]:
+        say(f"weights: {shown(entry.path)}, {size(entry.size)}")
+    if len(weights) > _MAX_WEIGHTS_SHOWN:
+        say(f"weights: {counted(len(weights) - _MAX_WEIGHTS_SHOWN, 'more file')}")
     say(
         f"packed {manifest.name} {manifest.version}: {counted(len(manifest.files), 'file')}, {size(packed.bytes)}, {manifest.algorithm.value}"
     )
