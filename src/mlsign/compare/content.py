@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mlsign.digest import Algorithm, Digest
-from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.findings import MAX_LISTED, Finding, Outcome, and_more, listed
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.statement import Statement
 from mlsign.paths import MANIFEST_NAME, PackagePath
@@ -45,21 +46,27 @@ def common_ignored(statements: Iterable[Statement], *, default: frozenset[str]) 
 def compare_with_statement(
     statement: Statement, content: Content, *, unsigned: frozenset[PackagePath] = frozenset()
 ) -> tuple[Finding, ...]:
-    """Every way in which the content is not what the statement says; empty when it is exactly that."""
+    """The ways in which the content is not what the statement says; empty when it is exactly that.
+
+    Of each kind the first hundred by name are spelled out and the rest counted: packages of 200,000 files
+    and signatures by the dozen must not make findings by the million.
+    """
     signed = {resource.path: resource.digest for resource in statement.resources}
-    findings = []
-    for path, digest in signed.items():
+    ignored = statement.ignore_paths
+
+    def differs(path: PackagePath) -> bool:
         seen = content.get(path)
-        if seen is None:
-            findings.append(_missing(path))
-        elif seen.digests.get(statement.algorithm) != digest:
-            findings.append(_changed(path, expected=digest, found=seen.digests.get(statement.algorithm)))
-    findings.extend(
-        _extra(path)
-        for path in content
-        if path not in signed and path not in unsigned and not is_ignored(path, ignored=statement.ignore_paths)
+        return seen is not None and seen.digests.get(statement.algorithm) != signed[path]
+
+    def changed(path: PackagePath) -> Finding:
+        return _changed(path, expected=signed[path], found=content[path].digests.get(statement.algorithm))
+
+    loose = (p for p in content if p not in signed and p not in unsigned and not is_ignored(p, ignored=ignored))
+    return (
+        *_spelled(filter(differs, signed), code=CHANGED, finding=changed),
+        *_spelled((p for p in signed if p not in content), code=MISSING, finding=_missing),
+        *_spelled(loose, code=EXTRA, finding=_extra),
     )
-    return tuple(findings)
 
 
 def check_coverage(
@@ -70,7 +77,7 @@ def check_coverage(
     A properly signed statement may ignore paths. One that ignores the model, its weights or the manifest
     would be a valid signature over nothing that matters.
     """
-    return tuple(
+    return listed(
         Finding(
             code=IGNORED,
             outcome=Outcome.FAIL,
@@ -90,19 +97,34 @@ def check_coverage(
 def compare_with_manifest(
     manifest: Manifest, content: Content, *, unverified: frozenset[PackagePath] = frozenset()
 ) -> tuple[Finding, ...]:
-    """Every way in which the content is not what the manifest lists; the manifest itself is not in its own list."""
-    findings = []
-    listed = {entry.path: entry for entry in manifest.files}
-    for path, entry in listed.items():
-        seen = content.get(path)
-        if seen is None:
-            findings.append(_missing(path))
-        elif seen.digests.get(entry.digest.algorithm) != entry.digest or seen.size != entry.size:
-            findings.append(_changed(path, expected=entry.digest, found=seen.digests.get(entry.digest.algorithm)))
-    findings.extend(
-        _extra(path) for path in content if path not in listed and str(path) != MANIFEST_NAME and path not in unverified
+    """The ways in which the content is not what the manifest lists, spelled out as for a statement.
+
+    The manifest itself is not in its own list.
+    """
+    entries = {entry.path: entry for entry in manifest.files}
+
+    def differs(path: PackagePath) -> bool:
+        seen, entry = content.get(path), entries[path]
+        return seen is not None and (seen.digests.get(entry.digest.algorithm) != entry.digest or seen.size != entry.size)
+
+    def changed(path: PackagePath) -> Finding:
+        digest = entries[path].digest
+        return _changed(path, expected=digest, found=content[path].digests.get(digest.algorithm))
+
+    loose = (p for p in content if p not in entries and str(p) != MANIFEST_NAME and p not in unverified)
+    return (
+        *_spelled(filter(differs, entries), code=CHANGED, finding=changed),
+        *_spelled((p for p in entries if p not in content), code=MISSING, finding=_missing),
+        *_spelled(loose, code=EXTRA, finding=_extra),
     )
-    return tuple(findings)
+
+
+def _spelled(paths: Iterable[PackagePath], *, code: str, finding: Callable[[PackagePath], Finding]) -> tuple[Finding, ...]:
+    """Findings about the first paths by name, and one that counts the others."""
+    every = list(paths)
+    first = heapq.nsmallest(MAX_LISTED, every, key=str)
+    rest = len(every) - len(first)
+    return (*map(finding, first), *((and_more(rest, code=code),) if rest else ()))
 
 
 def merge(*groups: Iterable[Finding]) -> tuple[Finding, ...]:

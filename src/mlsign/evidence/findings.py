@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from itertools import groupby
+from typing import Final
 
 from mlsign.errors import MlsignError
+
+MAX_LISTED: Final = 100
+"""Findings of one code that are spelled out; nobody reads more, and the first ones say what is going on."""
 
 
 class Outcome(Enum):
@@ -48,3 +54,29 @@ def finding_of(error: MlsignError, *, code: str, where: str = "", outcome: Outco
         cause=error.code,
         hint=error.hint,
     )
+
+
+def listed(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Of each code the first ``MAX_LISTED`` in a fixed order, and one more that counts the rest.
+
+    A hostile package must not make a report as large as itself. What was wrong stays wrong: the one that
+    counts has the worst outcome among those it stands for.
+    """
+    out: list[Finding] = []
+    for _, group in groupby(sorted(findings, key=lambda f: (f.code, f.where, f.message)), key=lambda f: f.code):
+        found = list(group)
+        out.extend(found[:MAX_LISTED])
+        rest = found[MAX_LISTED:]
+        if rest:
+            out.append(and_more(len(rest), code=rest[0].code, outcome=_worst(f.outcome for f in rest)))
+    return tuple(out)
+
+
+def and_more(count: int, *, code: str, outcome: Outcome = Outcome.FAIL) -> Finding:
+    """The finding that stands for ``count`` others of its code."""
+    return Finding(code=code, outcome=outcome, message=f"and {count} more of this kind")
+
+
+def _worst(outcomes: Iterable[Outcome]) -> Outcome:
+    there = set(outcomes)
+    return next(outcome for outcome in (Outcome.FAIL, Outcome.UNKNOWN, Outcome.PASS) if outcome in there)

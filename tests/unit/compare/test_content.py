@@ -1,6 +1,7 @@
 """Content against statement and manifest: changed, missing, extra, left out."""
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from mlsign.compare.content import (
 from mlsign.compare.declared import compare_declared
 from mlsign.digest import Algorithm, sha256
 from mlsign.errors import TrustError
-from mlsign.evidence.findings import Finding, Outcome, finding_of
+from mlsign.evidence.findings import MAX_LISTED, Finding, Outcome, finding_of, listed
 from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.formats.statement import Resource, build_statement
 from mlsign.onnx.inspect import read_model
@@ -160,3 +161,62 @@ def test_the_order_of_sets_says_nothing(manifest, good_package):
     turned = replace(manifest.model, operators=manifest.model.operators[::-1], opsets=manifest.model.opsets[::-1])
     assert [f.outcome for f in compare_declared(replace(manifest, model=turned), summary)] == [Outcome.PASS]
     assert json.loads((good_package / "mlsign.json").read_bytes())
+
+
+def many(count: int) -> tuple[PackagePath, ...]:
+    return tuple(PackagePath(f"d/{n:06}") for n in range(count))
+
+
+def test_a_flood_of_differences_is_counted_and_stays_a_failure(manifest, content):
+    flood = many(MAX_LISTED + 1)
+    every = {p: seen(b"x") for p in flood}
+    for findings, code in (
+        (compare_with_statement(statement(*flood), {}), "MLS102"),
+        (compare_with_statement(statement(*flood), every), "MLS101"),
+        (compare_with_statement(statement(), every), "MLS103"),
+        (compare_with_manifest(manifest, content | every), "MLS103"),
+    ):
+        assert {f.code for f in findings} == {code}
+        assert {f.outcome for f in findings} == {Outcome.FAIL}
+        assert [f.where for f in findings] == [*map(str, flood[:MAX_LISTED]), ""]
+        assert findings[-1].message == "and 1 more of this kind"
+    exactly = compare_with_statement(statement(*flood[:-1]), {})
+    assert len(exactly) == MAX_LISTED
+    assert all(f.where for f in exactly)
+
+
+def test_what_is_left_out_is_counted():
+    findings = check_coverage(statement(A, ignore=("d",)), needed=many(5000), unsigned=frozenset())
+    assert len(findings) == MAX_LISTED + 1
+    assert findings[-1].message == f"and {5000 - MAX_LISTED} more of this kind"
+    assert findings[-1].outcome is Outcome.FAIL
+
+
+def test_findings_of_each_code_are_listed_to_a_number():
+    one, two = (
+        [Finding(code=code, outcome=Outcome.UNKNOWN, message="m", where=f"{n:04}") for n in range(count)]
+        for code, count in (("MLS104", 3), ("MLS105", 250))
+    )
+    found = listed((*reversed(two), *one))
+    assert found[:103] == (*one, *two[:MAX_LISTED])
+    assert [(f.code, f.outcome, f.message) for f in found[103:]] == [("MLS105", Outcome.UNKNOWN, "and 150 more of this kind")]
+    assert listed(reversed(found)) == listed(found)
+    assert listed(()) == ()
+
+
+@pytest.mark.parametrize("worst", list(Outcome))
+def test_what_was_wrong_stays_wrong_when_counted(worst):
+    rank = [Outcome.PASS, Outcome.UNKNOWN, Outcome.FAIL]
+    lesser = rank[: rank.index(worst) + 1]
+    findings = [Finding(code="MLS107", outcome=Outcome.PASS, message="m", where=f"{n:04}") for n in range(MAX_LISTED)]
+    findings += [Finding(code="MLS107", outcome=outcome, message="m", where=f"z{n}") for n, outcome in enumerate(lesser)]
+    assert listed(findings)[-1].outcome is worst
+
+
+def test_differences_by_the_hundred_thousand_take_little_time():
+    files = many(190_000)
+    resources = tuple(Resource(path=p, digest=sha256(b"")) for p in files)
+    signed = build_statement(name="n", algorithm=Algorithm.SHA256, resources=resources, ignore_paths=())
+    begun = time.monotonic()
+    assert len(compare_with_statement(signed, {})) == MAX_LISTED + 1
+    assert time.monotonic() - begun < 2

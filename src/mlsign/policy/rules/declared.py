@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from mlsign.errors import shown
-from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.findings import Finding, Outcome, listed
 from mlsign.evidence.record import Evidence
 from mlsign.interface import OperatorId
 from mlsign.paths import MANIFEST_NAME
-from mlsign.policy.rules.listing import listed
 
 CODE: Final = "MLS308"
 

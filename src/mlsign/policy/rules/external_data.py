@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from mlsign.errors import InputError, shown
-from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.findings import Finding, Outcome, listed
 from mlsign.evidence.record import Evidence
 from mlsign.formats.manifest import Manifest, Role
 from mlsign.paths import decode_path
 from mlsign.policy.model import ExternalData
-from mlsign.policy.rules.listing import listed
 
 CODE: Final = "MLS307"
 

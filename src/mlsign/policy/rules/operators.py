@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from mlsign.errors import shown
-from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.findings import Finding, Outcome, listed
 from mlsign.evidence.record import Evidence
 from mlsign.interface import OperatorUse
 from mlsign.policy.model import STANDARD_DOMAINS, CustomDomains, OperatorSettings
-from mlsign.policy.rules.listing import listed
 
 NOT_ALLOWED: Final = "MLS301"
 DENIED: Final = "MLS302"

@@ -6,11 +6,10 @@ from types import MappingProxyType
 from typing import Final
 
 from mlsign.errors import shown
-from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.findings import Finding, Outcome, listed
 from mlsign.evidence.record import Evidence
 from mlsign.interface import OpsetImport
 from mlsign.policy.model import VersionRange
-from mlsign.policy.rules.listing import listed
 
 CODE: Final = "MLS304"
 

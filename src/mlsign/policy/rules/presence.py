@@ -11,5 +11,5 @@ CODE: Final = "MLS411"
 
 def check() -> tuple[Finding, ...]:
     """Says that nothing was inspected; runs only where the catalogue found that there is nothing to inspect."""
-    message = "there is no ONNX model in it, and the policy takes such folders: nothing was inspected"
+    message = "no file in it is named .onnx, and the policy takes such folders: nothing was inspected"
     return (Finding(code=CODE, outcome=Outcome.PASS, message=message),)

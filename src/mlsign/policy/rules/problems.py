@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.findings import Finding, Outcome, listed
 from mlsign.evidence.record import Evidence
 from mlsign.onnx.summary import Problem
-from mlsign.policy.rules.listing import listed
 
 CODE: Final = "MLS410"
 

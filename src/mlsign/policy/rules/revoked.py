@@ -6,10 +6,9 @@ from typing import Final
 
 from mlsign.digest import Digest
 from mlsign.errors import shown
-from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.findings import Finding, Outcome, listed
 from mlsign.evidence.record import Evidence
 from mlsign.policy.model import Revocation, RevokedFile, RevokedRelease
-from mlsign.policy.rules.listing import listed
 
 CODE: Final = "MLS401"
 

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import pytest
 
-from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.findings import MAX_LISTED, Finding, Outcome
 from mlsign.evidence.record import Evidence
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport
 from mlsign.onnx.summary import ExternalTensor, ModelSummary, Problem
@@ -18,7 +18,7 @@ from mlsign.policy.model import (
     OperatorSettings,
     VersionRange,
 )
-from mlsign.policy.rules import declared, external_data, listing, manifest, operators, opset, problems, size
+from mlsign.policy.rules import declared, external_data, manifest, operators, opset, problems, size
 
 GEMM, RELU = OperatorId("ai.onnx", "Gemm"), OperatorId("ai.onnx", "Relu")
 LOOP, CUSTOM = OperatorId("ai.onnx", "Loop"), OperatorId("com.acme", "Op")
@@ -87,9 +87,9 @@ def test_names_in_a_model_cannot_forge_a_report(evidence: Evidence) -> None:
 def test_a_hostile_number_of_operators_does_not_make_a_hostile_report(evidence: Evidence) -> None:
     names = [OperatorId("com.evil", f"Op{i:05}") for i in range(5000)]
     found = operators.check(with_operators(evidence, *names), ALLOW)
-    assert len(found) == listing.MAX_LISTED + 1
+    assert len(found) == MAX_LISTED + 1
     assert (found[-1].message, found[-1].outcome) == ("and 4900 more of this kind", Outcome.FAIL)
-    assert len(operators.check(with_operators(evidence, *names[: listing.MAX_LISTED]), ALLOW)) == listing.MAX_LISTED
+    assert len(operators.check(with_operators(evidence, *names[:MAX_LISTED]), ALLOW)) == MAX_LISTED
 
 
 def test_the_first_findings_do_not_depend_on_the_order(evidence: Evidence) -> None:
