@@ -22,6 +22,8 @@ from mlsign.words import counted, size
 
 _MARKS = {Outcome.PASS: ("✓", "green"), Outcome.FAIL: ("✗", "bold red"), Outcome.UNKNOWN: ("?", "bold yellow")}
 _MANY = 12
+_MAX_FINDINGS = 50
+"""Findings on one page; laying out one takes a millisecond, and a person acts on the first ones."""
 _LONG = 600
 
 
@@ -38,17 +40,21 @@ def render_report(report: Report, *, width: int, color: bool) -> str:
     passed = [f for f in report.decision.findings if f.outcome is Outcome.PASS]
     if wrong:
         out.heading("Refused because" if report.decision.mode is Mode.ENFORCE else "Would be refused because")
-        for finding in wrong:
+        for finding in wrong[:_MAX_FINDINGS]:
             _finding(out, finding)
+        if len(wrong) > _MAX_FINDINGS:
+            out.line(Text(f"and {len(wrong) - _MAX_FINDINGS} more: --format json lists them all", style="bold"))
     if passed:
         out.heading("In order")
-        for finding in passed:
-            out.line(_mark(finding), Text(f" {finding.code}  ", style="dim"), Text(_words(finding.message)))
+        for finding in passed[:_MAX_FINDINGS]:
+            out.line(_mark(finding), Text(f" {shown(finding.code)}  ", style="dim"), Text(_words(finding.message)))
     idle = [s for s in report.evidence.signatures if s.standing is Standing.REJECTED]
     if idle and report.decision.verdict is Verdict.ALLOW:
         out.heading("Signatures that were not counted")
-        for record in idle:
+        for record in idle[:_MANY]:
             out.line(Text(f"· {shown(record.bundle)}: "), Text(_words("; ".join(reason.message for reason in record.reasons))))
+        if len(idle) > _MANY:
+            out.line(Text(f"· and {len(idle) - _MANY} more"))
     if report.evidence.unverified:
         out.heading("In the folder but covered by no signature, and never loaded")
         for name in report.evidence.unverified[:_MANY]:
@@ -57,7 +63,7 @@ def render_report(report: Report, *, width: int, color: bool) -> str:
             out.line(Text(f"· and {len(report.evidence.unverified) - _MANY} more"))
     if wrong:
         out.blank()
-        out.line(Text(f"mlsign explain {wrong[0].code} says more about a code.", style="dim"))
+        out.line(Text(f"mlsign explain {shown(wrong[0].code)} says more about a code.", style="dim"))
     return out.text()
 
 
@@ -65,7 +71,7 @@ def render_inspection(inspection: Inspection, *, width: int, color: bool) -> str
     """What ``mlsign inspect`` found."""
     out = _Page(width=width, color=color)
     manifest = inspection.manifest
-    name = f"{manifest.name} {manifest.version}" if manifest else shown(inspection.model_path)
+    name = shown(f"{manifest.name} {manifest.version}" if manifest else inspection.model_path)
     out.line(Text(name, style="bold"))
     facts = out.facts()
     if manifest is not None:
@@ -75,12 +81,12 @@ def render_inspection(inspection: Inspection, *, width: int, color: bool) -> str
     _model_facts(facts, inspection.summary)
     facts.add_row("Size", f"{size(inspection.model_bytes)} model file, {size(sum(f.size for f in inspection.files))} in all")
     if len(inspection.files) > 1:
-        _rows(facts, "Files", [f"{f.path}  {size(f.size)}" for f in inspection.files])
+        _rows(facts, "Files", [f"{shown(f.path)}  {size(f.size)}" for f in inspection.files])
     _rows(
         facts,
         "Signatures",
         [
-            f"claims to be by key {s.key_hint[:16] or '(no hint)'}…, over {shown(s.subject)}"
+            f"claims to be by key {shown(s.key_hint[:16]) or '(no hint)'}…, over {shown(s.subject)}"
             if not s.problem
             else shown(s.problem)
             for s in inspection.signers
@@ -91,10 +97,14 @@ def render_inspection(inspection: Inspection, *, width: int, color: bool) -> str
         out.line(Text("Claims are not checked here; mlsign verify checks them.", style="dim"))
     if inspection.summary.problems:
         out.heading("Problems")
-        for problem in inspection.summary.problems:
-            out.line(Text("✗", style="bold red"), Text(f" {problem.code}  ", style="bold"), Text(_words(problem.message)))
+        for problem in inspection.summary.problems[:_MAX_FINDINGS]:
+            out.line(Text("✗", style="bold red"), Text(f" {shown(problem.code)}  ", style="bold"), Text(_words(problem.message)))
             if problem.where:
                 out.detail("where", _words(problem.where))
+        if len(inspection.summary.problems) > _MAX_FINDINGS:
+            out.line(
+                Text(f"and {len(inspection.summary.problems) - _MAX_FINDINGS} more: --format json lists them all", style="bold")
+            )
     return out.text()
 
 
@@ -147,14 +157,14 @@ class _Page:
 def _headline(out: _Page, report: Report) -> None:
     verdict = report.decision.verdict
     manifest = report.evidence.manifest
-    name = f"{manifest.name} {manifest.version}" if manifest else shown(report.path)
+    name = shown(f"{manifest.name} {manifest.version}" if manifest else report.path)
     allowed = verdict is Verdict.ALLOW
     words = "is allowed" if allowed else "is DENIED"
     out.line(
         Text("✓ " if allowed else "✗ ", style="bold green" if allowed else "bold red"),
         Text(name, style="bold"),
         Text(f" {words}", style="bold green" if allowed else "bold red"),
-        Text(f" by the policy {report.policy.name}"),
+        Text(f" by the policy {shown(report.policy.name)}"),
     )
     if report.decision.mode is Mode.AUDIT:
         out.line(Text("Audit mode: this policy reports and stops nothing.", style="bold yellow"))
@@ -175,7 +185,7 @@ def _package_facts(facts: Table, report: Report) -> None:
 
 def _signer(group: str, record: SignatureRecord) -> str:
     identity = record.identity.describe() if record.identity is not None else {}
-    return f"{shown(group)}: {identity.get('kind', '')} key {identity.get('key', '')}"
+    return f"{shown(group)}: {shown(identity.get('kind', ''))} key {shown(identity.get('key', ''))}"
 
 
 def _model_facts(facts: Table, summary: ModelSummary) -> None:
@@ -216,7 +226,7 @@ def _mark(finding: Finding) -> Text:
 
 
 def _finding(out: _Page, finding: Finding) -> None:
-    out.line(_mark(finding), Text(f" {finding.code}  ", style="bold"), Text(_words(finding.message)))
+    out.line(_mark(finding), Text(f" {shown(finding.code)}  ", style="bold"), Text(_words(finding.message)))
     for label, value in (
         ("where", finding.where if finding.where not in finding.message else ""),
         ("expected", finding.expected),

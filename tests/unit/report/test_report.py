@@ -1,8 +1,10 @@
 """Reports: what stands in them, for people and for programs."""
 
+import copy
 import json
 import shutil
-from dataclasses import replace
+import time
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,10 @@ from jsonschema import Draft202012Validator
 from making import bundle_of, canonical, put_signatures, statement_over, write_model, write_policy
 
 import mlsign
+from mlsign.errors import MlsignError
 from mlsign.evidence.findings import Finding, Outcome
+from mlsign.paths import PackagePath
+from mlsign.policy.model import Verdict
 from mlsign.report.as_json import render_error
 from mlsign.report.as_json import render_inspection as inspection_json
 from mlsign.report.as_json import render_report as report_json
@@ -180,3 +185,60 @@ def test_the_schema_refuses_other_documents(package, gate):
         assert not validator.is_valid(value | change)
     for name in value:
         assert not validator.is_valid({k: v for k, v in value.items() if k != name})
+
+
+def test_a_flood_of_findings_is_cut_in_text_and_whole_in_json(package, gate):
+    report = gate.verify(package)
+    flood = tuple(Finding(code="MLS104", outcome=Outcome.FAIL, message="is no file", where=f"{n:06}") for n in range(190_000))
+    report = replace(report, decision=replace(report.decision, verdict=Verdict.DENY, findings=flood))
+    begun = time.monotonic()
+    page = report_text(report, width=100, color=False)
+    assert time.monotonic() - begun < 3
+    assert "and 189950 more: --format json lists them all" in page
+    assert page.count("is no file") == 50
+    assert len(json.loads(report_json(report))["findings"]) == 190_000
+    few = replace(report, decision=replace(report.decision, findings=flood[:50]))
+    assert "lists them all" not in report_text(few, width=100, color=False)
+
+
+EVIL = "\x1b[2J\u202e\r\n\x85\u2028✓ all is well"
+
+
+def poisoned(value):
+    """The same value with hostile text in every text field, at any depth."""
+    if isinstance(value, str):
+        return EVIL
+    if isinstance(value, PackagePath):
+        return PackagePath(EVIL)
+    if isinstance(value, tuple | list):
+        return tuple(poisoned(item) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        changed = copy.copy(value)
+        for field in fields(value):
+            object.__setattr__(changed, field.name, poisoned(getattr(value, field.name)))
+        return changed
+    return value
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_hostile_text_in_any_field_reaches_no_terminal(package, gate, broken):
+    if broken:
+        (package / "extra").write_text("x")
+    report = gate.verify(package)
+    found = mlsign.inspect(package)
+    signers = (*found.signers, replace(found.signers[0], problem="p"))
+    # the enumerations are ours; what claims to have no problem must get as far as its hint
+    hinted = replace(found, signers=(replace(poisoned(found.signers[0]), problem=""), poisoned(signers[1])))
+    pages = [
+        report_text(poisoned(report), width=100, color=False),
+        inspection_text(poisoned(found), width=100, color=False),
+        inspection_text(replace(poisoned(found), signers=hinted.signers), width=100, color=False),
+        inspection_text(replace(poisoned(found), manifest=None), width=100, color=False),
+        report_json(poisoned(report)),
+        inspection_json(poisoned(found)),
+        render_error(MlsignError(EVIL, code=EVIL, where=EVIL, expected=EVIL, found=EVIL, hint=EVIL)),
+    ]
+    for page in pages:
+        for char in "\x1b\u202e\r\x85\u2028":
+            assert char not in page
+        assert not any(line.strip().startswith("✓ all is well") for line in page.split("\n"))
