@@ -1,6 +1,6 @@
 """Fuzz target: frames, which a worker that was taken over may fill with anything.
 
-Only ``InputError`` may escape, what decodes has one spelling, and nothing of it is larger than the bytes it
+Only ``InputError`` may escape (``JailError`` where outputs are declared), what decodes has one spelling, and nothing of it is larger than the bytes it
 came from. ``python fuzz/decode_frames.py [SECONDS] [SEED]`` mutates the corpus; with ``--corpus`` it writes
 the seeds anew.
 """
@@ -12,16 +12,29 @@ import time
 from pathlib import Path
 
 from mlsign.digest import sha256
-from mlsign.errors import InputError
-from mlsign.interface import TypeSpec, ValueKind
+from mlsign.errors import InputError, JailError
+from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
+from mlsign.sandbox.outputs import decode_outputs, mismatch
 from mlsign.sandbox.protocol import HEAD_BYTES, Frame, Kind, decode_frame, encode_frame
-from mlsign.sandbox.tensors import decode_result, mismatch
+from mlsign.sandbox.results import encode_results_json
+from mlsign.sandbox.tensors import decode_result
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor
 
 CORPUS = Path(__file__).parent / "corpora" / "frames"
 LIMITS = Limits(max_input_bytes=1 << 20, max_output_bytes=1 << 20)
 DECLARED = TypeSpec(kind=ValueKind.TENSOR, element="float", shape=("n", 2))
+ZIPMAP = TypeSpec(
+    kind=ValueKind.SEQUENCE,
+    inner=TypeSpec(kind=ValueKind.MAP, element="string", inner=TypeSpec(kind=ValueKind.TENSOR, element="double")),
+)
+TEXTS = TypeSpec(kind=ValueKind.TENSOR, element="string", shape=("n", "m"))
+OPTIONAL = TypeSpec(kind=ValueKind.SEQUENCE, inner=TypeSpec(kind=ValueKind.OPTIONAL, inner=ZIPMAP))
+NESTED = TypeSpec(kind=ValueKind.SEQUENCE, inner=OPTIONAL)
+OUTPUTS = [
+    (ValueSpec(name=name, type=type_),)
+    for name, type_ in (("tensor", DECLARED), ("zipmap", ZIPMAP), ("strings", TEXTS), ("nested", NESTED))
+]
 INTERESTING = (0, 1, 2, 3, 5, 8, 9, 16, 0x7F, 0x80, 0xFF, 1 << 16, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 63, (1 << 64) - 1)
 
 
@@ -32,8 +45,22 @@ def decoded(data: bytes) -> Frame | InputError:
         return err
 
 
+def check_declared(body: bytes) -> None:
+    """As the parent reads it: what is declared comes out, or a ``JailError``, and nothing else."""
+    for outputs in OUTPUTS:
+        try:
+            found = decode_outputs(body, outputs=outputs, limits=LIMITS, tick=lambda: None)
+        except JailError as err:
+            assert err.code in ("sandbox.frame", "sandbox.output", "sandbox.output.name"), err.code
+            assert "\x1b" not in str(err)
+            assert len(str(err)) < 2000
+        else:
+            encode_results_json(found)  # no output above is complex
+
+
 def check(data: bytes) -> None:
     """Decodes ``data`` as a frame; raises ``AssertionError`` on a frame with two spellings."""
+    check_declared(data[HEAD_BYTES:])
     frame = decoded(data)
     if isinstance(frame, InputError):
         assert frame.code.startswith(("frame.", "json.")), frame.code

@@ -21,12 +21,13 @@ from mlsign.interface import ValueKind, ValueSpec
 from mlsign.sandbox import protocol
 from mlsign.sandbox.channel import Channel, Watch
 from mlsign.sandbox.layers import FULL, Isolation, Layer, missing_layers
+from mlsign.sandbox.outputs import decode_outputs
 from mlsign.sandbox.process import Process
 from mlsign.sandbox.protocol import Kind
 from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
 from mlsign.sandbox.syscalls import ARCHITECTURES
-from mlsign.sandbox.tensors import Array, Result, check_feeds, decode_result, mismatch
-from mlsign.sandbox.values import Value, decode_values, encode_values
+from mlsign.sandbox.tensors import Array, Result, check_feeds
+from mlsign.sandbox.values import encode_values
 from mlsign.strict import Fields, JsonValue
 
 _F_GET_SEALS: Final = 1034
@@ -161,7 +162,8 @@ class Jail:
             )
             try:
                 self._channel.send(Kind.RUN, self._request, parts, watch)
-                return self._outputs(self._answer(Kind.RESULT, watch))
+                body = self._answer(Kind.RESULT, watch)
+                return decode_outputs(body, outputs=self._model.outputs, limits=spec.limits, tick=watch.timeout)
             except JailError as err:
                 if err.code in _SURVIVABLE:
                     raise
@@ -179,22 +181,6 @@ class Jail:
             message = f"the worker sent {head.kind.name.lower()}, expected was {kind.name.lower()}"
             raise JailError(message, code="sandbox.frame", expected=kind.name, found=head.kind.name)
         return body
-
-    def _outputs(self, body: bytearray) -> dict[str, Result]:
-        try:
-            values: dict[str, Value] = decode_values(body, limits=self._spec.limits)
-        except InputError as err:
-            raise JailError(f"the worker's result cannot be read: {err}", code="sandbox.frame", found=err.code) from err
-        declared = {spec.name: spec for spec in self._model.outputs}
-        if values.keys() != declared.keys():
-            odd = ", ".join(shown(name) for name in sorted(values.keys() ^ declared.keys()))
-            raise JailError(f"the worker's outputs are not the declared ones: {odd}", code="sandbox.output.name", found=odd)
-        for name, value in values.items():
-            found = mismatch(value, declared[name].type)
-            if found:
-                message = f"output {shown(name)} is {shown(found)}, declared is {shown(declared[name].type)}"
-                raise JailError(message, code="sandbox.output", where=shown(name), found=shown(found))
-        return {name: decode_result(value) for name, value in values.items()}
 
     def _own(self) -> None:
         if os.getpid() != self._owner:

@@ -14,10 +14,11 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Final, NoReturn
 
 from mlsign.errors import InputError, shown
-from mlsign.limits import DEFAULT, MIB, Limits
+from mlsign.limits import DEFAULT, KIB, MIB, Limits
 from mlsign.sandbox.values import Buffer, Value, decode_values, encode_values
 from mlsign.strict import JsonValue, decode_json, encode_json
 
@@ -42,7 +43,17 @@ class Kind(Enum):
     ERROR = 7
 
 
-_DOCUMENTS: Final = frozenset({Kind.START, Kind.CONFINED, Kind.LOAD, Kind.READY, Kind.ERROR})
+_DOCUMENTS: Final[Mapping[Kind, int]] = MappingProxyType(
+    {
+        Kind.START: MAX_DOCUMENT_BYTES,
+        Kind.LOAD: KIB,
+        Kind.CONFINED: 16 * KIB,
+        Kind.READY: MIB,  # the names and types of some ten thousand inputs and outputs
+        Kind.ERROR: 16 * KIB,
+    }
+)
+"""The kinds whose body is JSON, and its largest size in bytes. The parent's own are the large ones: values of JSON
+cost many times their bytes, and the worker's are hostile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +94,7 @@ def decode_head(data: Buffer, *, limits: Limits = DEFAULT) -> Head:
         kind = Kind(number)
     except ValueError as err:
         raise InputError(f"{number} is not a kind of frame", code="frame.kind", found=str(number)) from err
-    largest = MAX_DOCUMENT_BYTES if kind in _DOCUMENTS else _largest_body(kind, limits)
+    largest = _DOCUMENTS[kind] if kind in _DOCUMENTS else _largest_body(kind, limits)
     if length > largest:
         _fail(f"a body of {length} bytes is announced, allowed are {largest}", code="size", found=length)
     return Head(kind=kind, request=request, length=length)

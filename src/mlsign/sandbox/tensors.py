@@ -6,7 +6,7 @@ Parent and worker both use it. ``check_feeds`` runs in the parent before the wor
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlsign.errors import InputError, JailError, shown
-from mlsign.interface import TypeSpec, ValueKind, ValueSpec
+from mlsign.interface import ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, Value
 
@@ -151,11 +151,15 @@ def decode_array(value: Tensor | Strings) -> Array:
     return np.frombuffer(value.data, dtype=DTYPES[value.element]).reshape(value.shape)
 
 
-def decode_result(value: Value) -> Result:
-    """A result in Python's terms: arrays, lists for sequences, dictionaries for maps, None for absent optionals."""
+def decode_result(value: Value, *, tick: Callable[[], object] = lambda: None) -> Result:
+    """A result in Python's terms: arrays, lists for sequences, dictionaries for maps, None for absent optionals.
+
+    ``tick`` is called for each, and may raise.
+    """
+    tick()
     match value:
         case Sequence(items):
-            return [decode_result(item) for item in items]
+            return [decode_result(item, tick=tick) for item in items]
         case Map(keys, values):
             return dict(zip(decode_array(keys).tolist(), decode_array(values).tolist(), strict=True))
         case Absent():
@@ -191,40 +195,3 @@ def _column(items: list[Any]) -> Tensor | Strings:
     if all(isinstance(item, str) for item in items):
         return Strings((len(items),), tuple(items))
     return _encode_output(np.asarray(items))
-
-
-def mismatch(value: Value, spec: TypeSpec) -> str:
-    """How a result differs from its declared type, empty where it does not.
-
-    The first dimension is not held against the declaration: some exporters declare one row and mean any
-    number of them, and onnxruntime only warns. Neither is the float type within a map: Python's float is
-    a double.
-    """
-    if spec.kind is ValueKind.OPTIONAL and spec.inner is not None and not isinstance(value, Absent):
-        spec = spec.inner
-    match value:
-        case Absent():
-            return "" if spec.kind is ValueKind.OPTIONAL else "nothing where a value was declared"
-        case Sequence(items):
-            inner = spec.inner if spec.kind is ValueKind.SEQUENCE else None
-            if inner is None:
-                return "a sequence"
-            return next((text for text in (mismatch(item, inner) for item in items) if text), "")
-        case Map(keys, _):
-            element = "string" if isinstance(keys, Strings) else keys.element
-            return "" if spec.kind is ValueKind.MAP and (spec.element == element or keys.shape == (0,)) else f"a map of {element}"
-        case Tensor() | Strings():
-            return _tensor_mismatch(value, spec)
-
-
-def _tensor_mismatch(value: Tensor | Strings, spec: TypeSpec) -> str:
-    element = "string" if isinstance(value, Strings) else value.element
-    actual = f"{element}{list(value.shape)}"
-    if spec.kind is not ValueKind.TENSOR or spec.element != element:
-        return actual
-    if spec.shape is None:
-        return ""
-    if len(spec.shape) != len(value.shape):
-        return actual
-    pairs = zip(spec.shape[1:], value.shape[1:], strict=True)
-    return actual if any(isinstance(dim, int) and dim != size for dim, size in pairs) else ""

@@ -1,7 +1,9 @@
 """Named values in the body of a frame: tensors, strings, sequences and maps, to bytes and back.
 
 Pure and without numpy. Everything decoded here may come from a worker that a hostile model has taken over:
-no length sizes anything before it was held against the bytes that are there.
+no length sizes anything before it was held against the bytes that are there. With ``declared``, the types of
+the model decide what may stand where, before anything is built; every object is charged at what it costs in
+memory, not at the byte it was sent as; and ``tick`` is called every so often, so that a deadline can end it.
 
 Layout, little-endian: count (u16), then for each value the name's length (u16), the name, and the value. A
 value is a tag (u8) and: a tensor, its element type (u8, ``TensorProto.DataType``), rank (u8), dimensions (u64
@@ -14,19 +16,34 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NoReturn
 
 from mlsign.errors import InputError, shown
-from mlsign.limits import DEFAULT, Limits
+from mlsign.interface import TypeSpec
+from mlsign.limits import DEFAULT, MIB, Limits
+from mlsign.sandbox.kinds import Tag, admit
 
 MAX_VALUE_DEPTH: Final = 8
 """Sequences of sequences; onnxruntime itself makes sequences of tensors and sequences of maps."""
 
+MAX_OBJECTS: Final = 8 * MIB
+"""Strings, tensors, map entries and the like in one result; each takes about a microsecond to build."""
+
+OBJECT_BYTES: Final = 100
+"""What a Python object is charged at: 40 MB of one-byte values would otherwise become gigabytes."""
+
+_TENSOR_OBJECTS: Final = 4
+"""A tensor is a view, a shape and an array besides its elements."""
+
+_TICK_OBJECTS: Final = 1024
+
 _ALIGNMENT: Final = 16
 _LARGEST: Final = 2**62
+_POINTER: Final = 8
+"""A string takes at least this in an array of objects, also in one of no elements: numpy sizes the other dimensions."""
 
 Buffer = bytes | bytearray | memoryview
 
@@ -106,7 +123,8 @@ class Absent:
 
 Value = Tensor | Strings | Sequence | Map | Absent
 
-_TAGS: Final = ((Tensor, 1), (Strings, 2), (Sequence, 3), (Map, 4), (Absent, 5))
+_TAGS: Final = ((Tensor, Tag.TENSOR), (Strings, Tag.STRINGS), (Sequence, Tag.SEQUENCE), (Map, Tag.MAP), (Absent, Tag.ABSENT))
+_ABSENT: Final = Absent()
 
 
 def _fail(message: str, *, code: str, found: object = "") -> NoReturn:
@@ -170,15 +188,34 @@ def encode_values(values: Mapping[str, Value]) -> list[Buffer]:
     return writer.parts
 
 
+def _no_tick() -> None:
+    return None
+
+
 class _Reader:
-    """A position in a body; everything taken from it is bounded by what is left."""
+    """A position in a body; everything taken from it is bounded by what is left, and by ``memory`` bytes of objects."""
 
-    __slots__ = ("_at", "_limits", "_view")
+    __slots__ = ("_at", "_limits", "_memory", "_objects", "_tick", "_ticked", "_view")
 
-    def __init__(self, view: memoryview, limits: Limits) -> None:
+    def __init__(self, view: memoryview, limits: Limits, *, memory: int | None, tick: Callable[[], object]) -> None:
         self._view = view
         self._at = 0
         self._limits = limits
+        self._memory = memory
+        self._objects = 0
+        self._ticked = 0
+        self._tick = tick
+
+    def charge(self, objects: int, extra: int = 0) -> None:
+        """Accounts for objects that are about to be built. Raises ``InputError`` (``frame.objects``)."""
+        self._objects += objects
+        if self._memory is not None:
+            self._memory -= objects * OBJECT_BYTES + extra
+            if self._memory < 0 or self._objects > MAX_OBJECTS:
+                _fail("holds more objects than may be built in memory", code="objects", found=self._objects)
+        if self._objects - self._ticked >= _TICK_OBJECTS:
+            self._ticked = self._objects
+            self._tick()
 
     def take(self, count: int) -> memoryview:
         if count > len(self._view) - self._at:
@@ -192,8 +229,10 @@ class _Reader:
         return int(value)
 
     def text(self, length: int) -> str:
+        data = bytes(self.take(length))
+        self.charge(1, length if data.isascii() else 4 * length)  # one wide character makes all of them four bytes wide
         try:
-            return str(self.take(length), "utf-8")
+            return data.decode("utf-8")
         except UnicodeDecodeError as err:
             raise InputError("a string is not UTF-8", code="frame.encoding") from err
 
@@ -201,26 +240,33 @@ class _Reader:
         if self._at != len(self._view):
             _fail(f"{len(self._view) - self._at} bytes are left over", code="trailing")
 
-    def value(self, depth: int) -> Value:
+    def value(self, depth: int, declared: TypeSpec | None = None) -> Value:
         tag = self.number("<B")
+        if declared is not None:
+            declared = admit(tag, declared)
         match tag:
-            case 1:
+            case Tag.TENSOR:
                 return self._tensor()
-            case 2:
+            case Tag.STRINGS:
                 return self._strings()
-            case 3:
+            case Tag.SEQUENCE:
                 if depth >= MAX_VALUE_DEPTH:
                     _fail(f"sequences are nested deeper than {MAX_VALUE_DEPTH} levels", code="depth")
-                count = self.number("<I")
-                if count > len(self._view) - self._at:
-                    _fail(f"a sequence of {count} does not fit into what is left", code="truncated")
-                return Sequence(tuple(self.value(depth + 1) for _ in range(count)))
-            case 4:
+                return self._sequence(depth, declared.inner if declared is not None else None)
+            case Tag.MAP:
                 return self._map()
-            case 5:
-                return Absent()
+            case Tag.ABSENT:
+                self.charge(1)
+                return _ABSENT
             case _:
                 _fail(f"{tag} is not a kind of value", code="tag", found=tag)
+
+    def _sequence(self, depth: int, inner: TypeSpec | None) -> Sequence:
+        count = self.number("<I")
+        if count > len(self._view) - self._at:
+            _fail(f"a sequence of {count} does not fit into what is left", code="truncated")
+        self.charge(count + 1)  # their places; what stands in them is charged when it comes
+        return Sequence(tuple(self.value(depth + 1, inner) for _ in range(count)))
 
     def _shape(self, size: int) -> tuple[int, ...]:
         rank = self.number("<B")
@@ -229,9 +275,12 @@ class _Reader:
         shape = struct.unpack(f"<{rank}Q", self.take(8 * rank))
         if math.prod(max(dimension, 1) for dimension in shape) * size > _LARGEST:
             _fail("has dimensions beyond any memory", code="shape", found=shape)
+        if 0 in shape:  # 2**40 rows of no columns take no bytes here, and all memory once they are lists
+            self.charge(math.prod(max(dimension, 1) for dimension in shape))
         return shape
 
     def _tensor(self) -> Tensor:
+        self.charge(_TENSOR_OBJECTS)
         number = self.number("<B")
         element = _BY_NUMBER.get(number)
         if element is None:
@@ -240,15 +289,22 @@ class _Reader:
         if any(self.take(-self._at % _ALIGNMENT)):
             _fail("padding is not zero", code="padding")
         data = self.take(math.prod(shape) * element.size)
-        if element.name == "bool" and bytes(data).strip(b"\0\1"):
-            _fail("a boolean is neither 0 nor 1", code="boolean")
+        if element.name == "bool":
+            self._check_booleans(data)
         return Tensor(element.name, shape, data)
 
+    def _check_booleans(self, data: memoryview) -> None:
+        for start in range(0, len(data), MIB):
+            if bytes(data[start : start + MIB]).translate(None, b"\0\1"):
+                _fail("a boolean is neither 0 nor 1", code="boolean")
+            self._tick()
+
     def _strings(self) -> Strings:
+        self.charge(_TENSOR_OBJECTS)
         number = self.number("<B")
         if number != STRING:
             _fail(f"{number} is not the element type of strings", code="element", found=number)
-        shape = self._shape(4)
+        shape = self._shape(_POINTER)
         count = math.prod(shape)
         if 4 * count > len(self._view) - self._at:
             _fail(f"{count} strings do not fit into what is left", code="truncated")
@@ -260,17 +316,35 @@ class _Reader:
             _fail("a map holds something other than tensors", code="map")
         if len(keys.shape) != 1 or keys.shape != values.shape:
             _fail(f"a map has keys {keys.shape} and values {values.shape}", code="map")
+        self.charge(1 + 2 * keys.shape[0])  # it becomes a dictionary of as many entries
         return Map(keys, values)
 
 
-def decode_values(body: Buffer, *, limits: Limits = DEFAULT) -> dict[str, Value]:
-    """Named values from a body; tensors are views into it. Raises ``InputError`` (``frame.…``)."""
-    reader = _Reader(memoryview(body), limits)
+def decode_values(
+    body: Buffer,
+    *,
+    limits: Limits = DEFAULT,
+    declared: Mapping[str, TypeSpec] | None = None,
+    tick: Callable[[], object] = _no_tick,
+) -> dict[str, Value]:
+    """Named values from a body; tensors are views into it. Raises ``InputError`` (``frame.…``), and what ``tick`` raises.
+
+    With ``declared``, names and kinds are those (``frame.name``, ``frame.undeclared``; one that is missing is for the
+    caller to see), and what is built takes no more than ``limits.max_output_bytes`` (``frame.objects``). Without,
+    the bytes are the parent's own.
+    """
+    memory = limits.max_output_bytes if declared is not None else None
+    reader = _Reader(memoryview(body), limits, memory=memory, tick=tick)
     out: dict[str, Value] = {}
     for _ in range(reader.number("<H")):
         name = reader.text(reader.number("<H"))
         if name in out:
             _fail(f"{shown(name)} is named twice", code="duplicate", found=name)
-        out[name] = reader.value(0)
+        if declared is not None and name not in declared:
+            _fail(f"{shown(name)} is not declared", code="name", found=name)
+        try:
+            out[name] = reader.value(0, declared[name] if declared is not None else None)
+        except InputError as err:
+            raise InputError(err.message, code=err.code, where=shown(name), found=err.found) from err
     reader.done()
     return out

@@ -7,7 +7,8 @@ from mlsign.errors import InputError, JailError
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
 from mlsign.sandbox.layers import FULL, REQUIRED, Isolation, Layer, missing_layers
-from mlsign.sandbox.tensors import check_feeds, decode_array, decode_result, encode_array, encode_result, mismatch
+from mlsign.sandbox.outputs import mismatch
+from mlsign.sandbox.tensors import check_feeds, decode_array, decode_result, encode_array, encode_result
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor
 
 
