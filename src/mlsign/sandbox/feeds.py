@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import io
 import math
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -55,7 +57,10 @@ def read_feeds(path: Path, *, inputs: Inputs, limits: Limits = DEFAULT) -> dict[
         raise OutsideError(f"{shown(path)} cannot be read: {err.strerror}", code="input.unreadable") from err
     if len(data) > limits.max_input_bytes:
         raise InputError(f"{shown(path.name)} has more than {limits.max_input_bytes} bytes", code="input.size")
-    return reader(data, inputs, limits)
+    try:
+        return reader(data, inputs, limits)
+    except MemoryError as err:
+        raise InputError(f"{shown(path.name)} takes more memory than there is", code="input.size") from err
 
 
 def decode_npy(data: bytes, *, where: str) -> Array:
@@ -96,6 +101,8 @@ def _decode_header(header: bytes, *, where: str) -> tuple[np.dtype[Any], bool, t
     if dtype.hasobject:
         hint = "save texts as fixed-width unicode: array.astype(str)"
         raise InputError("holds pickled objects, which are never loaded", code="input.npy", where=where, hint=hint)
+    if dtype.itemsize == 0:  # no bytes announce any number of elements, each of which takes memory
+        raise InputError("has elements of no bytes", code="input.npy", where=where, found=shown(dtype))
     if any(type(size) is not int or not 0 <= size < 2**62 for size in shape):
         raise InputError("has a shape that is none", code="input.npy", where=where, found=shown(shape))
     return dtype, fortran, shape
@@ -135,10 +142,23 @@ def _read_npz(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Array]:
                 raise InputError(f"unpacks to more than {limits.max_input_bytes} bytes", code="input.size")
             for member in members:
                 name = member.filename.removesuffix(".npy")
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    # An LZMA member may ask for 4 GiB before its first byte; numpy writes none.
+                    raise InputError("is neither stored nor deflated", code="input.npz", where=shown(member.filename))
                 if name in out or name == member.filename:
                     raise InputError("is not one array of its own name", code="input.npz", where=shown(member.filename))
                 out[name] = decode_npy(archive.read(member), where=shown(name))
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as err:
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        struct.error,
+    ) as err:
         raise InputError(f"is not an .npz file: {shown(err)}", code="input.npz") from err
     return out
 

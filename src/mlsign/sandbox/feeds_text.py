@@ -1,13 +1,16 @@
 """Feeds from JSON and CSV: formats without element types, so the model's decide, and nothing is bent to fit.
 
 A whole number may stand where the model takes floats; a fraction may not stand where it takes integers, nor
-a number where it takes texts, and what does not fit into the element type is refused, never wrapped.
+a number where it takes texts, and what does not fit into the element type is refused, never wrapped. Where the
+model takes floats, each number, whole or not, becomes the nearest float, as 0.1 does: 16777217 is 16777216 in
+single precision. A number beyond the largest float is refused; infinity has to be written as such (CSV).
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
@@ -202,5 +205,8 @@ def _cell(text: str, spec: ValueSpec, *, where: str) -> str | bool | int | float
     if kind in ("i", "u") and _INTEGER.fullmatch(text):
         return int(text)
     if kind == "f" and _NUMBER.fullmatch(text):
-        return float(text)
+        number = float(text)
+        if math.isinf(number) and "inf" not in text.lower():
+            _refuse(f"{shown(text)} is beyond the range of a double", "csv", where=where, expected=element)
+        return number
     _refuse(f"{shown(text)} is not {element}", "csv", where=where, expected=element)

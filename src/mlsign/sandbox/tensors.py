@@ -16,7 +16,7 @@ import numpy.typing as npt
 from mlsign.errors import InputError, JailError, shown
 from mlsign.interface import ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
-from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, Value
+from mlsign.sandbox.values import OBJECT_BYTES, Absent, Map, Sequence, Strings, Tensor, Value
 
 Array: TypeAlias = npt.NDArray[Any]
 Result: TypeAlias = "Array | list[Result] | dict[int, Any] | dict[str, Any] | None"
@@ -77,16 +77,24 @@ def check_feeds(
         array = feeds[spec.name]
         _check_type(array, spec, inputs)
         _check_shape(array, spec, symbols, inputs)
+        total += _cost(array)
+        if total > limits.max_input_bytes:
+            _refuse(f"the inputs have more than {limits.max_input_bytes} bytes", "size", where=spec.name)
         value = encode_array(array, where=spec.name)
-        total += _weight(value)
+        total += _weight(value) - _cost(array)
         if total > limits.max_input_bytes:
             _refuse(f"the inputs have more than {limits.max_input_bytes} bytes", "size", where=spec.name)
         out[spec.name] = value
     return out
 
 
+def _cost(array: Array) -> int:
+    """What an array takes at least once it is a value, known before any of it is copied: each text becomes an object."""
+    return array.nbytes if array.dtype.kind not in "UO" else max(array.nbytes, array.size * OBJECT_BYTES)
+
+
 def _weight(value: Tensor | Strings) -> int:
-    return len(value.data) if isinstance(value, Tensor) else sum(4 + 4 * len(item) for item in value.items)
+    return len(value.data) if isinstance(value, Tensor) else sum(OBJECT_BYTES + 4 * len(item) for item in value.items)
 
 
 def _refuse(message: str, code: str, *, where: str, expected: str = "", found: str = "", hint: str = "") -> NoReturn:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import pickle
+import time
 import zipfile
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from mlsign.errors import InputError, OutsideError
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
+from mlsign.sandbox import feeds
 from mlsign.sandbox.feeds import READERS, decode_npy, read_feeds
 
 
@@ -168,6 +170,50 @@ def test_a_bomb_that_lies_about_its_size_is_cut(tmp_path):
     assert refused(tmp_path, "x.npz", lying, max_input_bytes=1_000_000).code in ("input.npz", "input.npy")
 
 
+def stored_as(compression):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as archive:
+        archive.writestr("x.npy", npy(np.zeros((100, 2), np.float32)))
+    return bytearray(stream.getvalue())
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+@pytest.mark.parametrize("broken", [False, True])
+def test_only_what_is_stored_or_deflated_is_unpacked(tmp_path, compression, broken):
+    data = stored_as(compression)
+    at = data.find(b"x.npy") + 5
+    if broken:
+        data[at + 4 : at + 17] = b"\xff" * 13
+    assert refused(tmp_path, "x.npz", bytes(data)).code == "input.npz"
+
+
+def test_a_member_that_is_not_deflate_is_refused(tmp_path):
+    assert read(tmp_path, "x.npz", bytes(stored_as(zipfile.ZIP_STORED)))["x"].shape == (100, 2)
+    for width in range(1, 12):
+        data = stored_as(zipfile.ZIP_DEFLATED)
+        at = data.find(b"x.npy") + 5
+        data[at : at + width] = b"\xff" * width
+        assert refused(tmp_path, "x.npz", bytes(data)).code in ("input.npz", "input.npy")
+
+
+@pytest.mark.parametrize("descr", ["<U0", "|S0", "|V0"])
+@pytest.mark.parametrize("shape", ["(100000000,)", "(3,)", "(0,)"])
+def test_elements_of_no_bytes_are_refused(tmp_path, descr, shape):
+    text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    data = b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text
+    started = time.monotonic()
+    assert refused(tmp_path, "x.npy", data, (spec(element="string", shape=("n",)),)).code == "input.npy"
+    assert time.monotonic() - started < 1
+
+
+def test_memory_that_is_not_there_is_said(tmp_path, monkeypatch):
+    def none_left(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(feeds, "READERS", {".npy": none_left})
+    assert refused(tmp_path, "x.npy", npy(X)).code == "input.size"
+
+
 @given(st.binary(max_size=200))
 @settings(max_examples=200, deadline=None)
 def test_npy_of_anything(data):
@@ -299,11 +345,28 @@ def test_csv_columns_by_name(tmp_path):
         ('f1,f2\n1,"2\n', "input.csv", "line 2"),
         ("f1,f2\n1," + "9" * 200_000 + "\n", "input.csv", "line 2"),
         ("f1,f2\n1,1e60\n", "input.dtype", "x"),
+        ("f1,f2\n1,1e999\n", "input.csv", "line 2, column f2"),
+        ("f1,f2\n-1e9999,1\n", "input.csv", "line 2, column f1"),
     ],
 )
 def test_csv_that_does_not_fit_is_refused_with_its_place(tmp_path, text, code, where):
     error = refused(tmp_path, "x.csv", text)
     assert (error.code, error.where) == (code, where)
+
+
+def test_infinity_has_to_be_written_as_such(tmp_path):
+    assert read(tmp_path, "x.csv", "a,b\ninf,-Infinity\n")["x"].tolist() == [[np.inf, -np.inf]]
+    with pytest.raises(InputError):
+        read(tmp_path, "x.csv", "a,b\n1e999,1\n", (spec(element="double"),))
+    with pytest.raises(InputError):
+        read(tmp_path, "x.json", "[[1e999,1]]", (spec(element="double"),))
+
+
+@pytest.mark.parametrize(("element", "value", "nearest"), [("float", 2**24 + 1, 2**24), ("double", 2**53 + 1, 2**53)])
+def test_whole_numbers_are_rounded_like_any_other_decimal(tmp_path, element, value, nearest):
+    inputs = (spec(element=element),)
+    assert read(tmp_path, "x.csv", f"a,b\n{value},{value}\n", inputs)["x"].tolist() == [[nearest, nearest]]
+    assert read(tmp_path, "x.json", f"[[{value},{value}.0]]", inputs)["x"].tolist() == [[nearest, nearest]]
 
 
 def test_csv_columns_that_are_no_inputs_are_refused(tmp_path):

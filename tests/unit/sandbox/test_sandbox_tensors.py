@@ -56,6 +56,19 @@ def test_what_is_not_asked_for_is_refused(feeds, inputs, code):
     assert code_of(feeds, *inputs) == code
 
 
+@pytest.mark.parametrize("empty", [np.array([""]), np.array([""], dtype=object)])
+def test_texts_are_counted_before_they_become_objects(empty):
+    array = np.broadcast_to(empty, (10**10,))  # one element of memory
+    assert code_of({"x": array}, spec(element="string", shape=None)) == "input.size"
+
+
+def test_numbers_are_counted_before_they_are_copied():
+    array = np.broadcast_to(np.float32(1), (10**10, 2))
+    assert code_of({"x": array}, spec()) == "input.size"
+    assert code_of({"x": X, "y": X}, spec(), spec("y"), limits=Limits(max_input_bytes=47)) == "input.size"
+    assert check_feeds({"x": X, "y": X}, inputs=(spec(), spec("y")), limits=Limits(max_input_bytes=48))
+
+
 def test_the_message_says_what_the_model_wants():
     with pytest.raises(InputError) as caught:
         check_feeds({"x": X.astype(np.float64)}, inputs=(spec(), spec("other\x1b", "int64", None)))
