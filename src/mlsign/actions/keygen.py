@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlsign.errors import InputError
 from mlsign.package.write import write_new_files
 from mlsign.signers.key import generate_key
 from mlsign.signers.key_types import KeyType
@@ -31,8 +32,15 @@ class KeyPair:
 def keygen(stem: Path, request: KeygenRequest) -> KeyPair:
     """Writes ``STEM.key`` (mode 0600) and ``STEM.pub``; neither is ever overwritten.
 
-    Raises ``InputError`` (``output.exists``) and ``OutsideError``.
+    Raises ``InputError`` (``usage.output``, ``password.length``, ``output.exists``) and ``OutsideError``.
     """
+    if stem.name in ("", ".."):
+        raise InputError(
+            "is no name for a key",
+            code="usage.output",
+            where=str(stem),
+            hint="give a file name without its ending, such as -o keys/release",
+        )
     private, public, identity = generate_key(request.kind, password=request.password)
     private_path, public_path = stem.with_name(f"{stem.name}.key"), stem.with_name(f"{stem.name}.pub")
     write_new_files(((private_path, private, 0o600), (public_path, public, 0o644)))

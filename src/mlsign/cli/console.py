@@ -13,7 +13,7 @@ from typing import Final
 
 import typer
 
-from mlsign.errors import MlsignError, shown
+from mlsign.errors import MlsignError, OutsideError, shown
 
 _PROGRESS_BYTES: Final = 64 * 1000 * 1000
 """Work on less than this is over before a bar could be read."""
@@ -53,13 +53,33 @@ def detail(text: str) -> None:
 
 
 def put(text: str) -> None:
-    """Data, on standard output."""
-    typer.echo(text, nl=not text.endswith("\n"))
+    """Data, on standard output.
+
+    Raises ``OutsideError`` (``output.unwritable``) where it cannot be written: an exit code without its report
+    would pass for one with it. Ends with 4 and no words where the reader has left, as ``head`` does.
+    """
+    if sys.stdout is None:
+        raise OutsideError("cannot write the report: standard output is closed", code="output.unwritable")
+    try:
+        typer.echo(text, nl=not text.endswith("\n"))
+        sys.stdout.flush()
+    except OSError as err:
+        # Python would complain again when it flushes on exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(err, BrokenPipeError):
+            sys.exit(4)
+        raise OutsideError(f"cannot write the report: {shown(err.strerror)}", code="output.unwritable") from err
+
+
+def complain(text: str) -> None:
+    """Words that are printed even with ``--quiet``; a standard error that is full or closed changes no exit code."""
+    with contextlib.suppress(OSError):
+        typer.echo(text, err=True)
 
 
 def wants_color() -> bool:
     """Colour only on a terminal, and never with ``NO_COLOR`` (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def width() -> int:
@@ -69,15 +89,16 @@ def width() -> int:
 
 def print_error(error: MlsignError) -> None:
     """One error: what is wrong, what was expected, what to do. Printed even with ``--quiet``."""
-    lines = [f"mlsign: {shown(error.where, limit=400)}: {error.message}" if error.where else f"mlsign: {error.message}"]
+    message = shown(error.message, limit=1000)
+    lines = [f"mlsign: {shown(error.where, limit=400)}: {message}" if error.where else f"mlsign: {message}"]
     lines.extend(
         f"  {label}: {shown(value, limit=400)}"
         for label, value in (("expected", error.expected), ("found", error.found), ("do", error.hint))
         if value
     )
     if VERBOSE.on:
-        lines.append(f"  code: {error.code}")
-    typer.echo("\n".join(lines), err=True)
+        lines.append(f"  code: {shown(error.code)}")
+    complain("\n".join(lines))
 
 
 @contextlib.contextmanager
@@ -85,7 +106,7 @@ def progress(label: str, path: Path) -> Iterator[Callable[[int], None] | None]:
     """A progress bar over the bytes at ``path``, on a terminal, for work that takes a while; else nothing."""
     started = time.monotonic()
     try:
-        total = _bytes_of(path) if sys.stderr.isatty() and not QUIET.on else 0
+        total = _bytes_of(path) if sys.stderr is not None and sys.stderr.isatty() and not QUIET.on else 0
         if total < _PROGRESS_BYTES:
             yield None
         else:

@@ -14,8 +14,8 @@ from typing import Annotated, Final
 import typer
 
 from mlsign.cli.commands import explain, inspect, keygen, pack, score, sign, verify
-from mlsign.cli.console import JSON, VERBOSE, print_error, put
-from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError
+from mlsign.cli.console import JSON, VERBOSE, complain, print_error, put
+from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError, shown
 
 EXIT_OF: Final[tuple[tuple[type[MlsignError], int], ...]] = ((TrustError, 1), (InputError, 3), (OutsideError, 4), (JailError, 4))
 USAGE: Final = 2
@@ -73,20 +73,34 @@ def _top(
 def main() -> None:
     """Runs the command line and leaves the process with the exit code."""
     try:
+        _fill_closed_descriptors()
         _run()
+    except KeyboardInterrupt:
+        complain("mlsign: interrupted, nothing was allowed")
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has left; Python would complain again when it flushes on exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our words has left; there is nobody to tell.
         sys.exit(4)
     except Exception as err:  # noqa: BLE001 - the outermost catch: no input may end in a traceback
+        if "_MLSIGN_COMPLETE" in os.environ:
+            complain("mlsign: _MLSIGN_COMPLETE is set, and what a shell sets with it for completion is not")
+            sys.exit(USAGE)
         if VERBOSE.on:
             traceback.print_exc()
-        typer.echo(
-            f"mlsign: this is a defect of mlsign, not of your input: {type(err).__name__}: {err}\n"
-            "  nothing was allowed; run again with --verbose and report what it prints (SECURITY.md says how)",
-            err=True,
+        complain(
+            f"mlsign: this is a defect of mlsign, not of your input: {type(err).__name__}: {shown(err, limit=1000)}\n"
+            "  nothing was allowed; run again with --verbose and report what it prints (SECURITY.md says how)"
         )
         sys.exit(DEFECT)
+
+
+def _fill_closed_descriptors() -> None:
+    """Puts ``/dev/null`` where a caller closed standard input, output or error: no file of ours may take such a number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
 
 
 def _run() -> None:
@@ -94,7 +108,7 @@ def _run() -> None:
         app()
     except MlsignError as err:
         print_error(err)
-        if JSON.on:
+        if JSON.on and err.code != "output.unwritable":
             # Whoever asked for JSON gets JSON, also when there is no result.
             from mlsign.report.as_json import render_error
 

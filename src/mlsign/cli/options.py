@@ -60,7 +60,10 @@ def read_password(path: Path) -> bytes:
 
 def ask_password(*, confirm: bool, instead: str) -> bytes:
     """The password typed at the terminal. Raises ``InputError`` (``usage.password``) where nobody can type."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise InputError("a password is needed and there is no terminal to ask on", code="usage.password", hint=f"give {instead}")
-    answer = typer.prompt("Password for the private key", hide_input=True, confirmation_prompt=confirm, err=True)
+    try:
+        answer = typer.prompt("Password for the private key", hide_input=True, confirmation_prompt=confirm, err=True)
+    except typer.Abort:
+        raise typer.Exit(130) from None  # interrupted; 1 would read as a denial
     return str(answer).encode("utf-8")

@@ -10,6 +10,7 @@ import typer
 from mlsign.cli.console import detail, progress, put, say
 from mlsign.cli.options import Format, PolicyFile, Quiet, SignatureFiles, Verbose
 from mlsign.cli.rendering import render
+from mlsign.errors import shown
 
 HELP = """Score rows with a package: verify it into sealed memory, then run it in a confined process.
 
@@ -55,9 +56,9 @@ def score_command(
         raise
     held = [layer.name for layer in scored.layers if layer.in_force]
     open_ = [layer.name for layer in scored.layers if not layer.in_force]
-    say(f"scored {', '.join(scored.outputs)}; confined by {', '.join(held) or 'nothing'}")
+    say(f"scored {', '.join(map(shown, scored.outputs))}; confined by {', '.join(held) or 'nothing'}")
     if open_:
         say(f"not in force here: {', '.join(open_)}")
     for layer in scored.layers:
-        detail(f"  {layer.name}: {layer.detail}")
+        detail(f"  {layer.name}: {shown(layer.detail)}")
     put(str(scored.output))
