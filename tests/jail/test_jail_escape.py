@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from mlsign.sandbox.syscalls import NUMBERS
+
 DENIED = {
     "open_file": "EACCES",
     "open_memory_of_itself": "EACCES",
@@ -112,3 +114,34 @@ def test_behind_the_filter_stand_other_walls(attempt, user):
 def test_every_attempt_has_an_expectation():
     known = set(DENIED) - (set() if os.uname().machine == "x86_64" else {"x32"})
     assert set(outcomes("--free")) == known
+
+
+SLIPPED = {
+    "nothing": "passed",
+    "poll": "sandbox.proof poll",
+    "pipe": "sandbox.proof pipe",
+    "fork": "sandbox.proof fork",
+    "vfork": "sandbox.proof vfork",
+    "dup2": "sandbox.proof dup2",
+    "arch_prctl": "sandbox.proof arch_prctl",
+    "ppoll": "sandbox.proof ppoll",
+    "set_tid_address": "sandbox.proof set_tid_address",
+    "capget": "sandbox.proof capget",
+    "uname": "sandbox.proof uname",
+    "clone 0x3d0f00": "sandbox.proof clone of a thread",
+    "clone 0x11": "sandbox.proof a fork by clone",
+    "clone 0x3d0f00 0x11": "sandbox.proof a fork by clone",
+}
+
+
+@pytest.mark.parametrize("slip", SLIPPED)
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_the_kernel_shows_the_proof_what_slipped_into_the_filter(slip, threads):
+    if (slip, threads) in (("vfork", "2"), ("clone 0x3d0f00", "2")):
+        return  # a thread is allowed there, and vfork is not tried
+    if slip.split()[0] not in ("nothing", *NUMBERS[os.uname().machine]):
+        pytest.skip("this architecture has no such call")
+    program = Path(__file__).with_name("slipped.py")
+    command = [sys.executable, "-W", "ignore", program, threads, *slip.split()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.strip() == SLIPPED[slip]

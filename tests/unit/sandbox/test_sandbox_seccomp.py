@@ -5,12 +5,13 @@ import struct
 
 import pytest
 
-from mlsign.sandbox import landlock
+from mlsign.sandbox import landlock, seccomp
 from mlsign.sandbox.proof import FORBIDDEN, attempts
-from mlsign.sandbox.seccomp import ALLOWED, ANSWERED, THREAD_FLAGS, TRIAL_ERRNO, Mode, build_filter
+from mlsign.sandbox.seccomp import ALLOWED, ANSWERED, THREAD_FLAGS, TRIAL_ERRNO, Clear, Mode, OneOf, Set, build_filter
 from mlsign.sandbox.syscalls import ARCHITECTURES, NUMBERS, X32_BIT
 
 PID = 77
+RULES = seccomp.rules
 KILL, ALLOW, TRIAL = 0x80000000, 0x7FFF0000, 0x00050000 | TRIAL_ERRNO
 MACHINES = list(ARCHITECTURES)
 
@@ -78,6 +79,55 @@ def test_everything_the_proof_tries_is_refused(machine):
         assert trial(nr, *numbers) == TRIAL, name
         assert final(nr, *numbers) == KILL, name
     assert len(FORBIDDEN) > 50
+
+
+def unrefused(machine: str, *, threads: int, only: int | None = None) -> set[str]:
+    """What the proof would find, were this the kernel; of one call only."""
+    check = Filter(machine, mode=Mode.TRIAL, threads=threads)
+    tried = [a for a in attempts(machine, threads=threads) if only is None or a[1] == only]
+    return {name for name, nr, args in tried if check(nr, *(a if isinstance(a, int) else 0 for a in args)) != TRIAL}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_proof_notices_any_call_that_slips_into_the_filter(machine, threads, monkeypatch):
+    assert unrefused(machine, threads=threads) == set()
+    numbers = dict(NUMBERS[machine])
+    names = {number: name for name, number in numbers.items()}
+    unseen = set()
+    for nr in range(500):
+        name = names.get(nr, f"number {nr}")
+        if name in ALLOWED or name in ANSWERED or name == "seccomp":
+            continue
+        monkeypatch.setattr(seccomp, "NUMBERS", {machine: numbers | {name: nr}})
+        monkeypatch.setattr(seccomp, "ALLOWED", (name, *ALLOWED))
+        monkeypatch.setattr(seccomp, "rules", lambda **_: [r for r in RULES(threads=threads, pid=PID) if r[0] != name])  # noqa: B023  used within the turn
+        if not unrefused(machine, threads=threads, only=nr):
+            unseen.add(name)
+    probes = {"number 335", "number 336"} if machine == "x86_64" else set()
+    assert unseen == probes | ({"vfork"} if machine == "x86_64" and threads > 1 else set())
+
+
+WEAKER = {
+    "mmap": [("mmap", ()), ("mmap", (Clear(2, 4), Set(3, 0x20))), ("mmap", (Clear(2, 4), Clear(3, 0x40009))),
+             ("mmap", (Set(3, 0x20), Clear(3, 0x40009))), *[("mmap", (Clear(2, 4), Set(3, 0x20), Clear(3, 0x40009 & ~bit)))
+                                                             for bit in (1, 8, 0x40000)]],
+    "mprotect": [("mprotect", ())],
+    "read": [("read", ()), ("read", (OneOf(0, (3, 0)),)), ("read", (OneOf(0, (3, 2)),))],
+    "write": [("write", ()), ("write", (OneOf(0, (1, 2, 3)),))],
+    "tgkill": [("tgkill", ())],
+    "futex": [("futex", ()), ("futex", (OneOf(1, (1, 129)),)), ("futex", (OneOf(1, (134, 129)),))],
+    "madvise": [("madvise", ()), ("madvise", (OneOf(2, (4, 14)),)), ("madvise", (OneOf(2, (4, 9)),))],
+    "clone": [("clone", ()), ("clone", (OneOf(0, (THREAD_FLAGS, 0x11)),)), ("clone", (OneOf(0, (THREAD_FLAGS, 0x1200011)),))],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WEAKER)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_proof_notices_a_rule_that_became_weaker(machine, name, threads, monkeypatch):
+    for weaker in [*WEAKER[name], *([("clone", (OneOf(0, (THREAD_FLAGS,)),))] if (name, threads) == ("clone", 1) else [])]:
+        rest = [rule for rule in RULES(threads=threads, pid=PID) if rule[0] != name]
+        monkeypatch.setattr(seccomp, "rules", lambda **_: [weaker, *rest])  # noqa: B023  used within the turn
+        assert unrefused(machine, threads=threads), weaker
 
 
 @pytest.mark.parametrize("threads", [1, 2])
