@@ -2,6 +2,10 @@
 
 A file appears under its name by one rename, after everything was written and synced; what stood there
 before stays until then.
+
+Texts are the model's words, and a model may be hostile: a cell of a .csv that starts with ``=``, ``+``, ``-``,
+``@``, a tab or a carriage return is a formula to a spreadsheet. They are written as they are, because a score
+that was altered in silence is worse; open such files with readers of data, or write .json.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import io
 import json
 import math
 import os
+import re
 import secrets
 import zipfile
 from collections.abc import Callable, Mapping
@@ -22,7 +27,14 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from mlsign.errors import InputError, OutsideError, shown
+from mlsign.limits import MIB
 from mlsign.sandbox.tensors import Array, Result
+
+MAX_TEXT_BYTES: Final = 512 * MIB
+"""Of one output of texts in .npy and .npz, where every text takes as much as the longest, at four bytes a character."""
+
+_ROOTED: Final = re.compile(r"[/\\]|[A-Za-z]:")
+"""Where a path starts that is not below the folder an archive is unpacked in."""
 
 
 def write_results(path: Path, results: Mapping[str, Result]) -> None:
@@ -76,7 +88,15 @@ def _plain(name: str, value: Result, format_name: str) -> Array:
     """The array of an output, texts as fixed-width unicode: object arrays would be pickled."""
     if not isinstance(value, np.ndarray):
         _unfit(name, "a sequence or a map", format_name)
-    return value.astype(str) if value.dtype.hasobject else value
+    if not value.dtype.hasobject:
+        return value
+    texts = value.reshape(-1).tolist()
+    widest = max(map(len, texts), default=0)
+    if 4 * widest * len(texts) > MAX_TEXT_BYTES:
+        _unfit(name, f"{len(texts)} texts of up to {widest} characters", format_name)
+    if any(text.endswith("\0") for text in texts):
+        _unfit(name, "texts of which one ends in a zero character", format_name)  # which numpy takes for padding
+    return value.astype(str)
 
 
 def _npy(array: Array) -> bytes:
@@ -99,8 +119,9 @@ def encode_npz(results: Mapping[str, Result]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", allowZip64=True) as archive:
         for name, array in arrays.items():
-            if ".." in name.replace("\\", "/").split("/"):
-                _unfit(name, "named like a path out of the archive", ".npz")  # for those who unpack it with other tools
+            # For those who unpack it with other tools; a zero character would end the name, and two outputs be one.
+            if ".." in name.replace("\\", "/").split("/") or _ROOTED.match(name) or "\0" in name:
+                _unfit(name, "named like a path out of the archive", ".npz")
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), _npy(array))
     return stream.getvalue()
 
@@ -112,11 +133,11 @@ def encode_results_json(results: Mapping[str, Result]) -> bytes:
 
 
 def _jsonable(name: str, value: Any) -> Any:
+    if isinstance(value, complex) or (isinstance(value, np.ndarray) and value.dtype.kind == "c"):
+        raise InputError(
+            f"output {shown(name)} is complex, which .json cannot hold, write .npz", code="output.kind", where=shown(name)
+        )
     if isinstance(value, np.ndarray):
-        if value.dtype.kind == "c":
-            raise InputError(
-                f"output {shown(name)} is complex, which .json cannot hold, write .npz", code="output.kind", where=shown(name)
-            )
         finite = value.dtype.kind != "f" or bool(np.isfinite(value).all())
         return value.tolist() if finite else _jsonable(name, value.tolist())
     if isinstance(value, list):
@@ -132,7 +153,11 @@ def encode_csv(results: Mapping[str, Result]) -> bytes:
     """One line for each row; an output of several columns becomes ``name.0``, ``name.1``, a map ``name.key``."""
     columns: dict[str, list[Any]] = {}
     for name, value in results.items():
-        columns.update(_csv_columns(name, value))
+        found = _csv_columns(name, value)
+        if twice := columns.keys() & found.keys():
+            column = shown(min(twice))
+            raise InputError(f"two outputs make a column {column}, write .npz or .json", code="output.kind", where=shown(name))
+        columns.update(found)
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
         raise InputError("the outputs have different numbers of rows, write .npz or .json", code="output.kind")

@@ -76,6 +76,18 @@ def test_csv(tmp_path):
         ("y.npy", {"z": MAPS}),
         ("y.npz", {"z": MAPS}),
         ("y.npz", {"a/../../b": LABEL}),
+        ("y.npz", {"..\\b": LABEL}),
+        ("y.npz", {"/etc/x": LABEL}),
+        ("y.npz", {"\\\\host\\x": LABEL}),
+        ("y.npz", {"C:x": LABEL}),
+        ("y.npz", {"a\0b": LABEL, "a": LABEL}),
+        ("y.npz", {"t": np.array(["a", "b\0"], dtype=object)}),
+        ("y.npy", {"t": np.array([["a\0"]], dtype=object)}),
+        ("y.npy", {"t": np.array(["x" * 40_000, *[""] * 40_000], dtype=object)}),
+        ("y.npz", {"t": np.array(["x" * 40_000, *[""] * 40_000], dtype=object)}),
+        ("y.json", {"z": [{"a": 1j}]}),
+        ("y.csv", {"p": np.array([[1, 2], [3, 4]]), "p.0": LABEL}),
+        ("y.csv", {"p.7": LABEL, "p": MAPS}),
         ("y.json", {"c": SCORES.astype(np.complex64)}),
         ("y.csv", {"a": LABEL, "b": SCORES[:1]}),
         ("y.csv", {"a": np.zeros((2, 2, 2))}),
@@ -95,6 +107,21 @@ def test_formats_are_known_before_anything_is_scored(tmp_path):
         check_output_format(tmp_path / "y.xlsx")
     assert caught.value.code == "output.format"
     assert code_of(tmp_path / "y.xlsx", BOTH) == "output.format"
+
+
+def test_texts_survive_as_they_are(tmp_path):
+    odd = np.array(["a\0b", "", "=1+1", "\0c", " "], dtype=object)
+    write_results(tmp_path / "y.npy", {"t": odd})
+    assert np.load(tmp_path / "y.npy").tolist() == odd.tolist()
+    write_results(tmp_path / "y.npz", {"t": odd.reshape(5, 1)[:0], "Identity:0": LABEL})
+    with np.load(tmp_path / "y.npz") as found:
+        assert found["t"].shape == (0, 1)
+        assert found["Identity:0"].tolist() == [1, 2]
+    wide = np.array(["x" * 40_000, *[""] * 40_000, "\0"], dtype=object)
+    write_results(tmp_path / "y.json", {"t": wide})
+    assert json.loads((tmp_path / "y.json").read_text())["outputs"]["t"] == wide.tolist()
+    write_results(tmp_path / "y.csv", {"t": np.array(["=1+1", "-x"], dtype=object)})
+    assert (tmp_path / "y.csv").read_text() == "t\n=1+1\n-x\n"
 
 
 @pytest.mark.parametrize("name", sorted(WRITERS))
