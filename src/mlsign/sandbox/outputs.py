@@ -7,16 +7,12 @@ kinds and element types, was built within the caps, and under the deadline of th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from mlsign.errors import InputError, JailError, shown
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
 from mlsign.sandbox.tensors import DTYPES, Result, decode_array, decode_result
 from mlsign.sandbox.values import Absent, Buffer, Map, Sequence, Strings, Tensor, Value, decode_values
-
-_CODES: Final = {"frame.undeclared": "sandbox.output", "frame.name": "sandbox.output.name"}
-"""What is no broken frame, but another one than was declared."""
 
 
 def decode_outputs(
@@ -30,11 +26,9 @@ def decode_outputs(
     try:
         values = decode_values(body, limits=limits, declared=declared, tick=tick)
     except InputError as err:
-        code = _CODES.get(err.code, "sandbox.frame")
-        raise JailError(f"the worker's result cannot be read: {err}", code=code, where=err.where, found=err.code) from err
+        raise _refusal(err) from err
     if missing := declared.keys() - values.keys():
-        odd = shown(", ".join(sorted(missing)))
-        raise JailError(f"the worker's outputs are not the declared ones: {odd}", code="sandbox.output.name", found=odd)
+        raise _other_names(shown(", ".join(sorted(missing))))
     out: dict[str, Result] = {}
     while values:
         name, value = values.popitem()
@@ -43,6 +37,19 @@ def decode_outputs(
             raise JailError(message, code="sandbox.output", where=shown(name), found=shown(found))
         out[name] = decode_result(value, tick=tick)
     return {name: out[name] for name in declared}
+
+
+def _refusal(err: InputError) -> JailError:
+    """What is no broken frame, but another output than was declared, is called that."""
+    if err.code == "frame.name":
+        return _other_names(err.found)
+    if err.code == "frame.undeclared":
+        return JailError(f"output {err.where} {err.message}", code="sandbox.output", where=err.where, found=err.found)
+    return JailError(f"the worker's result cannot be read: {err}", code="sandbox.frame", found=err.code)
+
+
+def _other_names(odd: str) -> JailError:
+    return JailError(f"the worker's outputs are not the declared ones: {odd}", code="sandbox.output.name", found=odd)
 
 
 def mismatch(value: Value, spec: TypeSpec, *, tick: Callable[[], object] = lambda: None) -> str:
