@@ -117,12 +117,6 @@ def announce(_model, _weights):
     time.sleep(60)
 
 
-def close_socket(_model, _weights):
-    say("sandbox.model.run", "closing", request=2)
-    os.close(3)
-    time.sleep(60)
-
-
 ATTACKS = {
     "blame_layer": blame("sandbox.layer"),
     "blame_proof": blame("sandbox.proof"),
@@ -135,7 +129,6 @@ ATTACKS = {
     "die_of_40": in_first_call(die_of(40)),
     "drip": in_first_call(drip),
     "announce": in_first_call(announce),
-    "close_socket": in_first_call(close_socket),
 }
 
 if __name__ == "__main__":

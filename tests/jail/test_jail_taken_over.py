@@ -2,14 +2,24 @@
 
 import os
 import signal
+import socket
+import subprocess
+import sys
+import threading
+import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 from jail_models import X
 
 from mlsign.errors import JailError
+from mlsign.limits import Limits
 from mlsign.sandbox import jail as jail_module
+from mlsign.sandbox import protocol
+from mlsign.sandbox.channel import Channel, Watch
 from mlsign.sandbox.jail import Jail
+from mlsign.sandbox.protocol import Kind
 
 
 def error_of(jail: Jail, feeds=None) -> JailError:
@@ -71,3 +81,98 @@ def test_no_page_is_huge(start, doubler):
     jail = start(doubler)
     status = Path(f"/proc/{jail._process.pid}/status").read_text()
     assert "THP_enabled:\t0" in status
+
+
+def test_drops_without_end_meet_the_deadline(start, doubler, taken_over):
+    taken_over("drip")
+    jail = start(doubler, wall_seconds=1.0, cpu_seconds=60.0)
+    rescue = threading.Timer(6.0, os.kill, (jail._process.pid, signal.SIGKILL))
+    rescue.start()
+    assert error_of(jail).code == "sandbox.deadline"
+    rescue.cancel()
+
+
+def test_the_deadline_is_looked_at_even_when_nothing_has_to_be_waited_for():
+    ours, theirs = socket.socketpair()
+    watch = Watch(wall_seconds=0.0, cpu_seconds=None, pid=-1, threads=1)
+    channel = Channel(ours, pidfd=-1)
+    theirs.sendall(protocol.encode_head(kind=Kind.RESULT, request=2, length=0))
+    for call in (lambda: channel.receive(2, watch, limits=Limits()), lambda: channel.send(Kind.RUN, 2, [], watch)):
+        with pytest.raises(JailError) as caught:
+            call()
+        assert caught.value.code == "sandbox.deadline"
+    theirs.close()
+    channel.close()
+
+
+def test_an_announced_length_takes_no_memory(start, doubler, taken_over):
+    taken_over("announce")
+    jail = start(doubler, wall_seconds=0.5, limits=Limits(max_output_bytes=4 << 30))
+    tracemalloc.start()
+    assert error_of(jail).code == "sandbox.deadline"
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 64 << 20
+
+
+CLOSED = """
+import signal, socket
+from mlsign.errors import JailError
+from mlsign.sandbox.channel import Channel, Watch
+from mlsign.sandbox.protocol import Kind
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+ours, theirs = socket.socketpair()
+theirs.close()
+try:
+    Channel(ours, pidfd=-1).send(Kind.RUN, 2, [b"x"], Watch(wall_seconds=5, cpu_seconds=None, pid=-1, threads=1))
+except JailError as err:
+    print(err.code)
+"""
+
+
+def test_a_closed_socket_is_an_error_and_no_signal():
+    done = subprocess.run([sys.executable, "-c", CLOSED], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout.strip()) == (0, "sandbox.worker.died")
+
+
+def test_the_right_to_signal_the_worker_is_not_inherited(start, doubler):
+    assert not os.get_inheritable(start(doubler)._process.pidfd)
+
+
+def test_an_interrupt_while_starting_leaves_no_descriptor(memory, doubler, monkeypatch):
+    class Interrupted(subprocess.Popen):
+        def __init__(self, command, **kwargs):
+            super().__init__(command, **kwargs)
+            started.append(self)
+            raise KeyboardInterrupt
+
+    started: list[subprocess.Popen] = []
+    model = memory.model(doubler)
+    before = sorted(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    caught = pytest.raises(KeyboardInterrupt, Jail.start, model)
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert caught.value.__traceback__ is not None
+    assert started[0].wait(20) is not None
+
+
+def test_a_fork_keeps_no_worker_alive(memory, doubler):
+    jail = Jail.start(memory.model(doubler))
+    numbers = [jail._process.control.fileno(), jail._process._status.fileno(), jail._process.pidfd]
+    pid = os.fork()
+    if pid == 0:
+        open_here = [fd for fd in numbers if os.path.exists(f"/proc/self/fd/{fd}")]
+        os._exit(len(open_here))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert np.array_equal(jail.run({"x": X})["y"], 2 * X)
+    jail.close()
+
+
+def test_a_parent_that_ignores_its_children_learns_how_a_worker_ended(memory, doubler, taken_over):
+    taken_over("map_shared")
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with Jail.start(memory.model(doubler)) as jail:
+            assert KILLED in str(error_of(jail))
+    finally:
+        signal.signal(signal.SIGCHLD, before)

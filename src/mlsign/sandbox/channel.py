@@ -17,6 +17,12 @@ from mlsign.sandbox.protocol import HEAD_BYTES, Head, Kind, decode_head, encode_
 from mlsign.sandbox.values import Buffer
 
 _JOINED_BYTES: Final = 65536
+_TURN_BYTES: Final = 1 << 20
+"""Sent or received in one turn, between two looks at the clock."""
+
+_NO_SIGNAL: Final = getattr(socket, "MSG_NOSIGNAL", 0)
+"""A worker that closes its end is an error here, not a SIGPIPE, which ends programs that took Python's setting for it back."""
+
 _CPU_STEP_SECONDS: Final = 0.002
 """The CPU budget is looked at when it can have run out at the earliest, and not more often than this."""
 
@@ -104,8 +110,9 @@ class Channel:
         for piece in pieces:
             view = memoryview(piece)
             while len(view) > 0:
+                watch.timeout()  # a peer that always takes a little would keep the wait below from ever being reached
                 try:
-                    view = view[self._sock.send(view) :]
+                    view = view[self._sock.send(view[:_TURN_BYTES], _NO_SIGNAL) :]
                 except BlockingIOError:
                     self._wait(select.POLLOUT, watch)
                 except OSError as err:
@@ -124,19 +131,19 @@ class Channel:
         return head, self._exactly(head.length, watch)
 
     def _exactly(self, count: int, watch: Watch) -> bytearray:
-        data = bytearray(count)
-        view = memoryview(data)
-        while len(view) > 0:
+        data = bytearray()
+        while len(data) < count:
+            watch.timeout()  # a worker that always has one byte ready would keep the wait below from ever being reached
             try:
-                received = self._sock.recv_into(view)
+                received = self._sock.recv(min(count - len(data), _TURN_BYTES))
             except BlockingIOError:
                 self._wait(select.POLLIN, watch)
                 continue
             except OSError as err:
                 raise died() from err
-            if received == 0:
+            if not received:
                 raise died()
-            view = view[received:]
+            data += received  # grows with what came: a length that was only announced takes no memory
         return data
 
     def close(self) -> None:

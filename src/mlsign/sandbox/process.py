@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import weakref
 from types import MappingProxyType
 from typing import Final
 
@@ -20,6 +21,9 @@ _PATIENCE_SECONDS: Final = 5.0
 """How long a killed process may take to be gone; kernels need milliseconds."""
 
 _COMPLAINT_CHARS: Final = 600
+
+_CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+"""A program that another thread starts meanwhile is not to inherit the right to signal the worker."""
 
 ENVIRONMENT: Final = MappingProxyType(
     {
@@ -42,6 +46,19 @@ REASONS: Final = MappingProxyType(
         signal.SIGBUS: "it touched memory that is not there",
     }
 )
+
+
+_LIVING: Final[weakref.WeakSet[Process]] = weakref.WeakSet()
+"""For forks of this process. A copy of the sockets there would keep a worker alive after its parent has gone."""
+
+
+def _forget_in_fork() -> None:
+    for process in list(_LIVING):
+        process.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_fork)
 
 
 class Process:
@@ -72,10 +89,14 @@ class Process:
         except OSError as err:
             self._close_descriptors()
             raise JailError(f"the worker could not be started: {err.strerror}", code="sandbox.spawn") from err
+        except BaseException:  # an interrupt: a worker that did start sees the end of its sockets, and ends
+            self._close_descriptors()
+            raise
         finally:
             theirs.close()
             status.close()
             os.close(stderr)
+        _LIVING.add(self)
         if not confined:
             self.pid = self._popen.pid
             self.pidfd = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else -1
@@ -84,7 +105,7 @@ class Process:
         """Takes the confined worker's pid and pidfd from the keeper. Raises ``JailError`` (``sandbox.worker.died``)."""
         self._status.settimeout(timeout)
         try:
-            data, ancillary, _, _ = self._status.recvmsg(4, socket.CMSG_SPACE(4))
+            data, ancillary, _, _ = self._status.recvmsg(4, socket.CMSG_SPACE(4), _CLOSE_ON_EXEC)
         except OSError as err:
             raise JailError("the keeper of the worker said nothing", code="sandbox.worker.died") from err
         descriptors = array.array("i")

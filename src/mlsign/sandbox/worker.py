@@ -12,6 +12,7 @@ import gc
 import math
 import mmap
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -293,6 +294,7 @@ def serve(pipe: Pipe, *, status_fd: int) -> NoReturn:
 
 def main() -> NoReturn:
     """The entry point: descriptors by number in the arguments. Leaves without Python's own clean-up."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored in the parent it would be here, and the keeper could not reap
     control, status = (fcntl.fcntl(int(text), fcntl.F_DUPFD_CLOEXEC, _BASE_FD) for text in sys.argv[1:3])
     pipe = Pipe(control, limits=Limits())
     try:
