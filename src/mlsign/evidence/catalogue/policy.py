@@ -178,7 +178,7 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         code="MLS411",
         title="No model to inspect",
         meaning=(
-            "The folder has no manifest and no ONNX file, and the policy says model.presence: optional. Signatures and content "
+            "The folder has no manifest and no file named .onnx, and the policy says model.presence: optional. Signatures and content "
             "were checked; what the files can do was not."
         ),
         abuse=(
