@@ -20,7 +20,7 @@ def decode_outputs(
 ) -> dict[str, Result]:
     """The results of a call by name: exactly the declared outputs. ``tick`` is called while it takes time and may raise.
 
-    Raises ``JailError`` (``sandbox.frame``, ``sandbox.output``, ``sandbox.output.name``), and what ``tick`` raises.
+    Raises ``JailError`` (``sandbox.frame``, ``sandbox.output``, ``sandbox.output.name``, ``sandbox.output.size``), and what ``tick`` raises.
     """
     declared = {spec.name: spec.type for spec in outputs}
     try:
@@ -45,6 +45,9 @@ def _refusal(err: InputError) -> JailError:
         return _other_names(err.found)
     if err.code == "frame.undeclared":
         return JailError(f"output {err.where} {err.message}", code="sandbox.output", where=err.where, found=err.found)
+    if err.code == "frame.objects":
+        hint = "score fewer rows in one call"
+        return JailError(f"the outputs hold more objects than may be built: {err}", code="sandbox.output.size", hint=hint)
     return JailError(f"the worker's result cannot be read: {err}", code="sandbox.frame", found=err.code)
 
 

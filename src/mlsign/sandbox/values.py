@@ -29,8 +29,8 @@ from mlsign.sandbox.kinds import Tag, admit
 MAX_VALUE_DEPTH: Final = 8
 """Sequences of sequences; onnxruntime itself makes sequences of tensors and sequences of maps."""
 
-MAX_OBJECTS: Final = 8 * MIB
-"""Strings, tensors, map entries and the like in one result; each takes about a microsecond to build."""
+MAX_OBJECTS: Final = 32 * MIB
+"""Strings, tensors, map entries and the like in one result; a million rows of maps of two entries are sixteen million."""
 
 OBJECT_BYTES: Final = 100
 """What a Python object is charged at: 40 MB of one-byte values would otherwise become gigabytes."""

@@ -81,7 +81,7 @@ def test_millions_of_values_of_another_kind_are_never_built(type_):
     ],
 )
 def test_there_is_a_cap_on_objects_whatever_the_bytes_allow(body, type_):
-    assert refused(body, type_, limits=Limits(max_output_bytes=1 << 50)) == "sandbox.frame"
+    assert refused(body, type_, limits=Limits(max_output_bytes=1 << 50)) == "sandbox.output.size"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_there_is_a_cap_on_objects_whatever_the_bytes_allow(body, type_):
 )
 def test_objects_are_charged_at_what_they_cost_in_memory(body, type_):
     small = Limits(max_output_bytes=4 * MIB if len(body) > 100_000 else MIB // 2)
-    assert refused(body, type_, limits=small) == "sandbox.frame"
+    assert refused(body, type_, limits=small) == "sandbox.output.size"
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ def test_strings_of_no_elements_have_dimensions_that_numpy_can_carry(dims):
 
 
 def test_rows_of_no_columns_are_charged_for():
-    assert refused(y(struct.pack("<BBB2Q", 1, 1, 2, 1 << 40, 0)) + bytes(8), tensor()) == "sandbox.frame"
-    assert refused(y(struct.pack("<BBB2Q", 2, 8, 2, 0, 1 << 50)), tensor("string")) == "sandbox.frame"
+    assert refused(y(struct.pack("<BBB2Q", 1, 1, 2, 1 << 40, 0)) + bytes(8), tensor()) == "sandbox.output.size"
+    assert refused(y(struct.pack("<BBB2Q", 2, 8, 2, 0, 1 << 50)), tensor("string")) == "sandbox.output.size"
     assert np.array_equal(read(body_of(Tensor("float", (0, 3), b"")), tensor()), np.empty((0, 3), np.float32))
     assert read(body_of(Strings((1000, 0), ())), tensor("string")).shape == (1000, 0)
 
