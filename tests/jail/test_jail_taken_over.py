@@ -1,5 +1,7 @@
 """Workers that a model has taken over: what ``hostile`` does is refused, bounded, or ends its jail."""
 
+import errno
+import mmap
 import os
 import signal
 import socket
@@ -11,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jail_models import X
+from jail_models import X, graph_model, tensor
+from onnx import TensorProto, helper
 
 from mlsign.errors import JailError
 from mlsign.limits import Limits
@@ -176,3 +179,21 @@ def test_a_parent_that_ignores_its_children_learns_how_a_worker_ended(memory, do
             assert KILLED in str(error_of(jail))
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+def test_weights_cannot_be_made_memory_to_write_to(memory, taken_over):
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [2], [1, 2])
+    weights.ClearField("float_data")
+    weights.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", "w.bin"), ("offset", "0"), ("length", "8")):
+        weights.external_data.add(key=key, value=value)
+    add = helper.make_node("Add", ["x", "w"], ["y"])
+    proto = graph_model([add], [tensor("x")], [tensor("y")], initializers=[weights])
+    model = memory.model(proto, weights={"w.bin": bytes(1 << 20)})
+    try:
+        mmap.mmap(model.weights[0].fd, 4096, mmap.MAP_SHARED, mmap.PROT_READ).close()
+    except OSError:
+        pytest.skip("this kernel maps sealed memory privately only")
+    taken_over("write_weights")
+    with Jail.start(model) as jail:
+        assert str(error_of(jail)) == f"mprotect {errno.EACCES}"

@@ -192,8 +192,10 @@ def _map(entry: Entry) -> memoryview:
     _, fd, size = entry
     if size == 0:
         return memoryview(b"")
-    # Private, because kernels before 6.7 refuse a shared mapping of write-sealed memory, even a read-only one.
-    return memoryview(mmap.mmap(fd, size, mmap.MAP_PRIVATE, mmap.PROT_READ))
+    try:  # shared, it can never be made writable: writing to private pages makes copies that no address space counts
+        return memoryview(mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ))
+    except OSError:  # kernels before 6.7 refuse a shared mapping of write-sealed memory, even a read-only one
+        return memoryview(mmap.mmap(fd, size, mmap.MAP_PRIVATE, mmap.PROT_READ))
 
 
 def _one_thread() -> None:
