@@ -37,7 +37,7 @@ Inputs = tuple[ValueSpec, ...]
 def read_feeds(path: Path, *, inputs: Inputs, limits: Limits = DEFAULT) -> dict[str, Array]:
     """The feeds in a file, by the format its name ends in.
 
-    Raises ``InputError`` (``input.format``, ``input.missing``, ``input.size``, ``input.npy``, ``input.npz``, ``input.json``,
+    Raises ``InputError`` (``input.format``, ``input.file``, ``input.size``, ``input.npy``, ``input.npz``, ``input.json``,
     ``input.csv``, ``input.dtype``, ``input.shape``, ``input.name``) and ``OutsideError`` (``input.unreadable``).
     """
     reader = READERS.get(path.suffix.lower())
@@ -52,7 +52,7 @@ def read_feeds(path: Path, *, inputs: Inputs, limits: Limits = DEFAULT) -> dict[
         with path.open("rb") as file:
             data = file.read(limits.max_input_bytes + 1)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as err:
-        raise InputError(f"{shown(path)} is no file to read: {err.strerror}", code="input.missing") from err
+        raise InputError(f"{shown(path)} is no file to read: {err.strerror}", code="input.file") from err
     except OSError as err:
         raise OutsideError(f"{shown(path)} cannot be read: {err.strerror}", code="input.unreadable") from err
     if len(data) > limits.max_input_bytes:

@@ -389,7 +389,7 @@ def test_files_that_cannot_be_read(tmp_path):
         for path in (tmp_path / f"missing{name}", tmp_path / f"folder{name}", tmp_path / "X.NPY" / f"x{name}"):
             with pytest.raises(InputError) as caught:
                 read_feeds(path, inputs=ONE)
-            assert caught.value.code == "input.missing"
+            assert caught.value.code == "input.file"
         (tmp_path / f"loop{name}").symlink_to(f"loop{name}")
         with pytest.raises(OutsideError) as failed:
             read_feeds(tmp_path / f"loop{name}", inputs=ONE)
