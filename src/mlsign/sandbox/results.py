@@ -33,6 +33,9 @@ from mlsign.sandbox.tensors import Array, Result
 MAX_TEXT_BYTES: Final = 512 * MIB
 """Of one output of texts in .npy and .npz, where every text takes as much as the longest, at four bytes a character."""
 
+MAX_PLAIN_OBJECTS: Final = 32 * MIB
+"""Of one output in .json and .csv, where every element, and every list around one, is an object of its own."""
+
 _ROOTED: Final = re.compile(r"[/\\]|[A-Za-z]:")
 """Where a path starts that is not below the folder an archive is unpacked in."""
 
@@ -132,12 +135,21 @@ def encode_results_json(results: Mapping[str, Result]) -> bytes:
     return (json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
+def _check_plain(name: str, array: Array, format_name: str) -> None:
+    """Elements of one byte, each in thirty lists, would take a thousand times their memory. Raises ``InputError``."""
+    objects = sum(math.prod(array.shape[:axis]) for axis in range(1, array.ndim + 1))
+    if objects > MAX_PLAIN_OBJECTS:
+        message = f"output {shown(name)} has too many elements for {format_name}, write .npz"
+        raise InputError(message, code="output.kind", where=shown(name), found=shown(array.shape))
+
+
 def _jsonable(name: str, value: Any) -> Any:
     if isinstance(value, complex) or (isinstance(value, np.ndarray) and value.dtype.kind == "c"):
         raise InputError(
             f"output {shown(name)} is complex, which .json cannot hold, write .npz", code="output.kind", where=shown(name)
         )
     if isinstance(value, np.ndarray):
+        _check_plain(name, value, ".json")
         finite = value.dtype.kind != "f" or bool(np.isfinite(value).all())
         return value.tolist() if finite else _jsonable(name, value.tolist())
     if isinstance(value, list):
@@ -169,6 +181,8 @@ def encode_csv(results: Mapping[str, Result]) -> bytes:
 
 
 def _csv_columns(name: str, value: Result) -> dict[str, list[Any]]:
+    if isinstance(value, np.ndarray):
+        _check_plain(name, value, ".csv")
     if isinstance(value, np.ndarray) and value.ndim == 1:
         return {name: _column(value)}
     if isinstance(value, np.ndarray) and value.ndim == 2:
