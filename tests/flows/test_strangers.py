@@ -291,3 +291,13 @@ def test_sealed_files_take_one_descriptor_each(package, gate):
         with pytest.raises(InputError):
             model.model.read_at(1, model.model.size)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_five_thousand_strays_make_no_five_thousand_lines(package, gate):
+    for number in range(5000):
+        (package / f"link{number}").symlink_to("model.onnx")
+        (package / f"stray{number}").touch()
+    report = gate.verify(package)
+    codes = [f.code for f in report.decision.findings if f.outcome is not Outcome.PASS]
+    assert {"MLS103", "MLS104"} <= set(codes)
+    assert len(codes) < 500

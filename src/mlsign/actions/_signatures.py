@@ -102,7 +102,7 @@ def _judge_one(
     reasons = uncovered
     if differences:
         places = ", ".join(finding.where for finding in differences[:4])
-        more = f" and {len(differences) - 4} more" if len(differences) > 4 else ""
+        more = " and others" if len(differences) > 4 else ""
         summary = Finding(
             code=_OTHER_CONTENT,
             outcome=Outcome.FAIL,

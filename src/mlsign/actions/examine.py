@@ -20,7 +20,7 @@ from mlsign.compare.declared import compare_declared
 from mlsign.compare.external import FileFact, check_external, external_path
 from mlsign.digest import Algorithm
 from mlsign.errors import InputError
-from mlsign.evidence.findings import Finding, Outcome, finding_of
+from mlsign.evidence.findings import Finding, Outcome, finding_of, listed
 from mlsign.evidence.record import Evidence, ModelPresence, SignatureRecord, Standing
 from mlsign.formats.manifest import Manifest, Role
 from mlsign.formats.manifest_codec import decode_manifest
@@ -115,7 +115,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         unverified = _unverified(contents, listing, attempts, signatures)
         # 6. Hold the manifest against what was seen. 7. Hold the model against the manifest and its files.
         findings = merge(
-            contents.findings,
+            listed(contents.findings),
             unread,
             _check_listing(listing, contents, attempts, unsigned=request.unsigned),
             content_findings,
@@ -234,7 +234,7 @@ def _check_listing(
         for f in contents.files
         if f.links > 1 and f.path not in unsigned
     )
-    return tuple(findings)
+    return listed(findings)
 
 
 def _check_manifest(
