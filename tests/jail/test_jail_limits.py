@@ -93,8 +93,11 @@ def test_a_worker_killed_in_the_middle_of_a_call_is_an_error_at_once(start, spin
     assert code_of(lambda: spin(jail, 1)) == "sandbox.dead"
 
 
-def test_an_interrupted_call_ends_the_jail(start, spinner):
+def test_an_interrupted_call_ends_the_jail(start, spinner, request):
     jail = start(spinner, wall_seconds=30)
+    # A shell that runs the tests in the background has them ignore interrupts.
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, old))
     # To the main thread, as a terminal does: a signal that another thread takes wakes nobody who waits.
     threading.Timer(0.2, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
