@@ -67,7 +67,9 @@ def _loaded_by(code: str) -> set[str]:
 
 def test_import_mlsign_loads_nothing_heavy() -> None:
     loaded = _loaded_by("import mlsign")
-    assert loaded.isdisjoint({"cryptography", "numpy", "onnxruntime", "typer", "rich", "ruamel.yaml", "blake3", "sigstore", "onnx"})
+    assert loaded.isdisjoint(
+        {"cryptography", "numpy", "onnxruntime", "typer", "rich", "ruamel.yaml", "blake3", "sigstore", "onnx"}
+    )
 
 
 def test_verifying_loads_neither_runtime_nor_arrays() -> None:

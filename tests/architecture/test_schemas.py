@@ -33,7 +33,11 @@ def _manifest() -> dict:
                     "name": "y",
                     "type": {
                         "kind": "sequence",
-                        "inner": {"kind": "map", "element": "int64", "inner": {"kind": "tensor", "element": "float", "shape": []}},
+                        "inner": {
+                            "kind": "map",
+                            "element": "int64",
+                            "inner": {"kind": "tensor", "element": "float", "shape": []},
+                        },
                     },
                 }
             ],
@@ -104,7 +108,11 @@ def test_schema_and_decoder_refuse_the_same_wrong_types(place: tuple, wrong: obj
             decode_manifest(encode_json(document))
 
 
-@pytest.mark.parametrize("place", [p for p in _places(_manifest()) if isinstance(_at(_manifest(), p), dict)], ids=lambda p: ".".join(map(str, p)) or "top")
+@pytest.mark.parametrize(
+    "place",
+    [p for p in _places(_manifest()) if isinstance(_at(_manifest(), p), dict)],
+    ids=lambda p: ".".join(map(str, p)) or "top",
+)
 def test_schema_and_decoder_refuse_unknown_fields(place: tuple) -> None:
     document = _manifest()
     _at(document, place)["surprise"] = 1
