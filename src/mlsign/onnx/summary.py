@@ -27,7 +27,8 @@ class ExternalTensor:
     """A tensor whose bytes are in another file.
 
     ``location`` is as written in the model, not yet a checked path. ``offset`` is 0 and ``length`` None
-    when the model does not say. ``size`` is the number of bytes that element type and shape ask for.
+    when the model does not say. ``size`` is the number of bytes that element type and shape ask for;
+    ``element_bytes`` those of one element, 0 for elements smaller than a byte, strings and unknown types.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ExternalTensor:
     offset: int
     length: int | None
     size: int
+    element_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

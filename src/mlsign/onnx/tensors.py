@@ -257,6 +257,7 @@ def _read_external(
             offset=numbers.get("offset", 0),
             length=numbers.get("length"),
             size=max(size, 0),
+            element_bytes=element.bits // 8,
         )
     )
     return size
