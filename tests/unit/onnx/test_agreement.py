@@ -1,4 +1,8 @@
-"""The reader and the onnx library agree on every model at hand, and on what mutation leaves of them."""
+"""The reader and the onnx library agree on every model at hand, and on what mutation leaves of them.
+
+``MLSIGN_ONNX_MODELS`` names a folder of more models, such as an unpacked wheel of onnx 1.17.0, which brings a
+model for each of its operator tests; every ``*.onnx`` in it, at any depth, is read as well.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,7 @@ ROOT = Path(__file__).parents[3]
 SHIPPED = Path(onnx.__file__).parent / "backend" / "test" / "data"
 MODELS = sorted(SHIPPED.rglob("*.onnx")) + sorted(ROOT.glob("examples/**/*.onnx"))
 MODELS += sorted(Path(os.environ["MLSIGN_MODELS"]).glob("*.onnx")) if "MLSIGN_MODELS" in os.environ else []
+MORE = sorted(Path(os.environ["MLSIGN_ONNX_MODELS"]).rglob("*.onnx")) if os.environ.get("MLSIGN_ONNX_MODELS") else []
 SEEDS = sorted((ROOT / "fuzz" / "corpora" / "onnx").glob("*.onnx"))
 
 
@@ -92,12 +97,31 @@ def seen_facts(summary):
     }
 
 
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.parent.name + "/" + path.name)
-def test_models_at_hand_have_no_problem_and_the_facts_of_onnx(path):
+def assert_agreement(path):
     data = path.read_bytes()
     summary = read_model(MemorySource(data))
     assert summary.problems == ()
     assert seen_facts(summary) == expected_facts(onnx.load_from_string(data))
+
+
+def short(path):
+    return f"{path.parent.name}/{path.name}"
+
+
+@pytest.mark.parametrize("path", MODELS, ids=short)
+def test_models_at_hand_have_no_problem_and_the_facts_of_onnx(path):
+    assert_agreement(path)
+
+
+@pytest.mark.skipif(not os.environ.get("MLSIGN_ONNX_MODELS"), reason="MLSIGN_ONNX_MODELS names no folder of models")
+def test_there_are_models_in_the_folder_that_was_named():
+    assert MORE
+
+
+@pytest.mark.skipif(not MORE, reason="there are no models in a folder named by MLSIGN_ONNX_MODELS")
+@pytest.mark.parametrize("path", MORE or [Path("none")], ids=short)
+def test_more_models_have_no_problem_and_the_facts_of_onnx(path):
+    assert_agreement(path)
 
 
 def test_there_are_models_at_hand():
