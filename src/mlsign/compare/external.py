@@ -8,8 +8,11 @@ reader one answer (ONNX IR, ``TensorProto.external_data``):
 - A tensor takes as many bytes as type and shape ask for. Without a length a reader takes the rest of the
   file (onnx) or what the shape asks for (onnxruntime), so the two must be the same.
 - Two tensors may take the very same bytes (tied weights); bytes that they share in part are refused.
-- An offset need not be a multiple of the element size: ``onnx.save`` packs tensors without gaps, so an
-  ``int8`` tensor leaves the next one at an odd offset, and that is no sign of malice.
+- An offset that is no multiple of the element size is fine where the region begins exactly where another one ends:
+  ``onnx.save`` packs tensors without gaps, so an ``int8`` tensor leaves the next one at an odd offset. Anywhere else
+  no exporter puts a tensor there, and a reader that maps the file takes values from in between two others.
+- The file is a regular file under one name, in folders that are none but folders. Anything else is told by what it is
+  and never opened: a link can be turned after it was looked at, and reading a pipe or a device never ends.
 - A checksum (SHA-1 of the file) is neither trusted nor verified: the manifest has a better digest of each file.
 
 Leaves reading files to the caller, and keys and numbers that cannot be read to ``onnx.tensors``.
@@ -19,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 from mlsign.errors import InputError, shown
@@ -34,21 +38,38 @@ NOT_DATA: Final = "MLS314"
 OUT_OF_RANGE: Final = "MLS315"
 OVERLAP: Final = "MLS316"
 LENGTH: Final = "MLS317"
+LINK: Final = "MLS318"
+NOT_REGULAR: Final = "MLS319"
+UNALIGNED: Final = "MLS329"
 
 _WEIGHTS: Final = "weights"
 _MAX_SHOWN_PER_CODE: Final = 16
 
 
+class FileKind(Enum):
+    """What lies under a name, in words for a message. ``UNKNOWN`` is what could not be looked at."""
+
+    REGULAR = "a regular file"
+    LINK = "a symbolic link"
+    BEHIND_LINK = "behind a symbolic link"
+    FOLDER = "a folder"
+    PIPE = "a named pipe"
+    SOCKET = "a socket"
+    DEVICE = "a device"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFact:
-    """What is known of a file: its size, how many names it has on disk, and its role.
+    """What is known of a file: its size, how many names it has on disk, its role, and what it is.
 
-    ``role`` is None where there is no manifest to give one.
+    ``role`` is None where there is no manifest to give one. Size and links are those of regular files.
     """
 
     size: int
     links: int
     role: str | None
+    kind: FileKind = FileKind.REGULAR
 
 
 def external_path(model_path: PackagePath, location: str) -> PackagePath:
@@ -79,8 +100,9 @@ def check_external(summary: ModelSummary, *, model_path: PackagePath, files: Map
         except InputError as err:
             findings.append(_bad_location(location, tensors, err))
             continue
-        findings.extend(_check_file(path, tensors, model_path=model_path, fact=files.get(path.text)))
-        if path.text in files:
+        fact = files.get(path.text)
+        findings.extend(_check_file(path, tensors, model_path=model_path, fact=fact))
+        if fact is not None and fact.kind is FileKind.REGULAR:
             by_file.setdefault(path.text, []).extend(tensors)
     for name, tensors in by_file.items():
         findings.extend(_check_regions(name, tensors, size=files[name].size))
@@ -128,6 +150,9 @@ def _check_file(
             hint="put the file beside the model and pack again",
         )
         return
+    if fact.kind is not FileKind.REGULAR:
+        yield _not_a_file(path, tensors, fact.kind)
+        return
     if fact.role not in (None, _WEIGHTS):
         yield Finding(
             code=NOT_WEIGHTS,
@@ -150,6 +175,31 @@ def _check_file(
         )
 
 
+def _not_a_file(path: PackagePath, tensors: list[ExternalTensor], kind: FileKind) -> Finding:
+    """What is there in place of a file. What could not be looked at may be in order, and is not known to be."""
+    what = f"{path}, from which {_who(tensors)} takes its data,"
+    if kind is FileKind.UNKNOWN:
+        return Finding(
+            code=MISSING,
+            outcome=Outcome.UNKNOWN,
+            message=f"{what} could not be looked at",
+            where=tensors[0].where,
+            expected=FileKind.REGULAR.value,
+            found="nothing that may be seen",
+            hint="make the folder of the model readable and look again",
+        )
+    is_link = kind in {FileKind.LINK, FileKind.BEHIND_LINK}
+    return Finding(
+        code=LINK if is_link else NOT_REGULAR,
+        outcome=Outcome.FAIL,
+        message=f"{what} is {kind.value}",
+        where=tensors[0].where,
+        expected=FileKind.REGULAR.value,
+        found=kind.value,
+        hint="copy the file in place of the link" if is_link else "put a file there; if you did not make this, do not use it",
+    )
+
+
 def _check_regions(name: str, tensors: list[ExternalTensor], *, size: int) -> Iterator[Finding]:
     """Regions within the file, of the right length, and apart from each other. Linear but for the sorting."""
     regions: dict[tuple[int, int], ExternalTensor] = {}
@@ -163,8 +213,12 @@ def _check_regions(name: str, tensors: list[ExternalTensor], *, size: int) -> It
             yield _region(LENGTH, tensor, name, f"is not the {tensor.size} bytes that type and shape ask for", length=length)
         if length:
             regions.setdefault((tensor.offset, length), tensor)
+    ends = {offset + length for offset, length in regions} | {0}
     reach, holder = 0, ""
     for (offset, length), tensor in sorted(regions.items(), key=lambda item: item[0]):
+        if tensor.element_bytes > 1 and offset % tensor.element_bytes and offset not in ends:
+            reason = f"begins between two of its elements of {tensor.element_bytes} bytes, and where no other region ends"
+            yield _region(UNALIGNED, tensor, name, reason, length=length)
         if offset < reach:
             yield _region(OVERLAP, tensor, name, f"overlaps with that of {shown(holder)}", length=length)
         if offset + length > reach:

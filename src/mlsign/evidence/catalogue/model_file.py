@@ -97,7 +97,7 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         title="External regions overlap",
         meaning=(
             "Two tensors share a part of their bytes, but not all of them. Two tensors over exactly the same region are fine "
-            "(tied weights), and so are offsets that are no multiple of the element size, because onnx itself writes them."
+            "(tied weights)."
         ),
         abuse="One small file can pretend to be any number of large tensors, and one change moves weights that nobody looks at.",
         action=EXPORT_AGAIN,
@@ -112,6 +112,48 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         abuse=(
             "Readers disagree on what such a tensor is: one takes the region, another what the shape asks for, and reads beyond "
             "the end of it or leaves values as they were in memory."
+        ),
+        action=EXPORT_AGAIN,
+    ),
+    CodeEntry(
+        code="MLS318",
+        title="External data is a link",
+        meaning=(
+            "The file that a tensor takes its data from is a symbolic link, or lies in a folder that is one. Links are not "
+            "followed: what they lead to is not looked at."
+        ),
+        abuse=(
+            "A link takes any file that the loading process may read as weights (a key, another tenant's model), or is turned "
+            "to another file after the check: CVE-2026-34447 (the file) and CVE-2026-27489 (a folder above it) in onnx."
+        ),
+        action=(
+            "Put a copy of the file in place of the link; cp -rL copies a folder with its links resolved. Caches that keep "
+            "models as links, as the one of huggingface_hub does, can download into a folder of real files."
+        ),
+    ),
+    CodeEntry(
+        code="MLS319",
+        title="External data is not a regular file",
+        meaning=(
+            "Under the name that a tensor takes its data from there is a folder, a named pipe, a socket or a device. It is not "
+            "opened."
+        ),
+        abuse=(
+            "Opening a pipe waits until somebody writes to it, and a device such as /dev/zero never ends: whoever loads the "
+            "model hangs, or fills its memory. Reading from some devices also changes something."
+        ),
+        action="Put the file of weights there. If you did not make the model, treat it as hostile.",
+    ),
+    CodeEntry(
+        code="MLS329",
+        title="External region unaligned",
+        meaning=(
+            "A tensor's bytes begin at an offset that is no multiple of the size of its elements, and not where the region of "
+            "another tensor of the same file ends. Tensors that are packed without gaps are fine: onnx writes them so."
+        ),
+        abuse=(
+            "A region that begins in the middle of another file's format, or between two values, is how bytes that look "
+            "harmless to a reader of that format become weights. Readers that map the file may also refuse or crash on it."
         ),
         action=EXPORT_AGAIN,
     ),
