@@ -11,7 +11,7 @@ import pytest
 from making import PROVENANCE, make_package, write_golden, write_model
 from onnx import TensorProto, external_data_helper, helper
 
-from mlsign.actions.load_policy import load_operator_sets
+from mlsign.actions.read_policy import load_operator_sets
 from mlsign.actions.pack import PackRequest, RefusedToPack, pack
 from mlsign.digest import Algorithm
 from mlsign.errors import InputError

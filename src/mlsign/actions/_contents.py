@@ -12,6 +12,7 @@ from functools import partial
 from threading import Lock
 from typing import Final
 
+from mlsign.actions._model import code_of
 from mlsign.compare.content import Observed
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
@@ -28,11 +29,6 @@ from mlsign.source import ByteSource, MemorySource
 
 _WHOLE_BYTES: Final = 64 * MIB
 """A model up to this size is read once and both hashed and inspected from memory."""
-
-
-def code_of(error: InputError) -> str:
-    """The finding code for a file that could not be read as it should."""
-    return {"file.kind": "MLS104", "sealed.budget": "MLS114"}.get(error.code, "MLS111")
 
 
 class Storage(Enum):

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mlsign.actions._contents import Contents, Sizes, Storage, code_of
+from mlsign.actions._contents import Contents, Sizes, Storage
+from mlsign.actions._model import check_model, roles_of, summary_of
 from mlsign.actions._naming import known_digests, package_digest
 from mlsign.actions._signatures import Attempt, attempt_bundles, judge
 from mlsign.compare.content import Observed, common_ignored, compare_with_manifest, is_ignored, merge
-from mlsign.compare.declared import compare_declared
-from mlsign.compare.external import FileFact, check_external, external_path
+from mlsign.compare.external import FileFact, external_path
 from mlsign.digest import Algorithm
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, Outcome, finding_of, listed
@@ -26,7 +26,6 @@ from mlsign.formats.manifest import Manifest, Role
 from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.formats.statement import Statement
 from mlsign.limits import DEFAULT, Limits
-from mlsign.onnx.inspect import read_model
 from mlsign.onnx.summary import ModelSummary
 from mlsign.package.hashing import Advance, hash_memory
 from mlsign.package.read import OpenPackage
@@ -194,11 +193,7 @@ def _inspect(
 ) -> tuple[ModelSummary | None, tuple[Finding, ...]]:
     if model_path is None or model_path not in contents.paths:
         return None, ()
-    try:
-        return read_model(contents.hold(model_path), limits=limits), ()
-    except InputError as err:
-        code = code_of(err) if err.code in {"sealed.budget", "file.kind", "file.changed", "file.missing"} else "MLS309"
-        return None, (finding_of(err, code=code, where=str(model_path)),)
+    return summary_of(lambda: contents.hold(model_path), where=str(model_path), limits=limits)
 
 
 def _weights(manifest: Manifest | None, summary: ModelSummary | None, model_path: PackagePath | None) -> frozenset[PackagePath]:
@@ -291,13 +286,9 @@ def _check_model(
 ) -> tuple[Finding, ...]:
     if summary is None or model_path is None:
         return ()
-    roles = {entry.path: entry.role.value for entry in manifest.files} if manifest else {}
-    facts = {
-        str(f.path): FileFact(size=f.size, links=f.links, role=roles.get(f.path, Role.OTHER.value) if manifest else None)
-        for f in contents.files
-    }
-    external = check_external(summary, model_path=model_path, files=facts)
-    return external + (compare_declared(manifest, summary) if manifest else ())
+    role = roles_of(manifest)
+    facts = {str(f.path): FileFact(size=f.size, links=f.links, role=role(f.path)) for f in contents.files}
+    return check_model(summary, manifest=manifest, model_path=model_path, files=facts)
 
 
 def _unverified(

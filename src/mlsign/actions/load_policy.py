@@ -1,18 +1,15 @@
-"""From a policy file to a policy that can decide: its text, its keys and the operator sets it names."""
+"""From a policy file to a policy that can decide: its text, and the keys that it names."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlsign.actions.read_policy import read_policy_document
 from mlsign.errors import InputError
-from mlsign.interface import OperatorId
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.read import read_user_file
-from mlsign.policy.decode import decode_policy
 from mlsign.policy.model import Policy
-from mlsign.policy.operator_sets import decode_operator_set
-from mlsign.roots.shipped import read_shipped
 from mlsign.trust.keys import PublicKey, decode_public_key
 from mlsign.trust.root import TrustRoot
 
@@ -30,18 +27,10 @@ def load_policy(path: Path, *, limits: Limits = DEFAULT) -> LoadedPolicy:
 
     Raises ``InputError`` (``policy.…``, ``key.…``) with the line and what to do, and ``OutsideError``.
     """
-    data, _ = read_user_file(path, max_bytes=limits.max_policy_bytes, what="policy")
-    document = decode_policy(data, name=path.name, operator_sets=load_operator_sets(), limits=limits)
+    document = read_policy_document(path, limits=limits)
     keys = {reference: _read_key(path, reference, limits=limits) for reference in document.key_references}
     policy = document.bind({reference: key.identity for reference, key in keys.items()})
     return LoadedPolicy(policy=policy, root=TrustRoot(keys=tuple(keys.values())))
-
-
-def load_operator_sets() -> dict[str, frozenset[OperatorId]]:
-    """The operator sets that policies and ``pack --allow`` can name."""
-    files = read_shipped("policies", "operators/*-v*.json")
-    sets = (decode_operator_set(content, where=name) for name, content in files.items())
-    return {found.name: found.operators for found in sets}
 
 
 def _read_key(policy: Path, reference: str, *, limits: Limits) -> PublicKey:

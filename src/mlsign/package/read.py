@@ -6,9 +6,11 @@ resolved once, when the package is opened. No link inside is ever followed.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
@@ -73,22 +75,7 @@ class OpenPackage:
 
         Raises ``InputError`` (``file.missing``, ``file.kind``), ``OutsideError`` (``file.read``).
         """
-        folder = self._fd
-        opened: list[int] = []
-        try:
-            for part in path.parts[:-1]:
-                folder = os.open(part, DIRECTORY_FLAGS, dir_fd=folder)
-                opened.append(folder)
-            fd = os.open(path.name, _FILE_FLAGS, dir_fd=folder)
-        except OSError as err:
-            raise _unreadable(str(path), err) from err
-        finally:
-            for number in opened:
-                os.close(number)
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise InputError("is no regular file", code="file.kind", where=str(path))
-        return FileSource(fd, where=str(path))
+        return open_beneath(self._fd, path.parts, where=str(path))
 
     def read_bundles(self, *, limits: Limits = DEFAULT) -> tuple[FoundBundle, ...]:
         """Every file in ``signatures/``, by name. Names prove nothing, so any name will do.
@@ -133,6 +120,16 @@ class OpenPackage:
         except MlsignError as err:
             return FoundBundle(name=shown(name), content=err, inode=None)
 
+    @property
+    def fd(self) -> int:
+        """The descriptor of the folder; open as long as the package is."""
+        return self._fd
+
+    @property
+    def only(self) -> str | None:
+        """The name of the one file that this is, or None for a folder."""
+        return self._only
+
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
@@ -143,6 +140,40 @@ class OpenPackage:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def folder_beneath(root: int, parts: tuple[str, ...], *, where: str) -> Iterator[int]:
+    """A folder beneath the open folder ``root``, for as long as the context; no part of its name is followed as a link.
+
+    Raises ``InputError`` (``file.missing``, ``file.kind``), ``OutsideError`` (``file.read``).
+    """
+    folder = root
+    opened: list[int] = []
+    try:
+        try:
+            for part in parts:
+                folder = os.open(part, DIRECTORY_FLAGS, dir_fd=folder)
+                opened.append(folder)
+        except OSError as err:
+            raise _unreadable(where, err) from err
+        yield folder
+    finally:
+        for number in opened:
+            os.close(number)
+
+
+def open_beneath(root: int, parts: tuple[str, ...], *, where: str) -> FileSource:
+    """The regular file of that name beneath the open folder ``root``; opening never waits. Raises as ``folder_beneath``."""
+    with folder_beneath(root, parts[:-1], where=where) as folder:
+        try:
+            fd = os.open(parts[-1], _FILE_FLAGS, dir_fd=folder)
+        except OSError as err:
+            raise _unreadable(where, err) from err
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise InputError("is no regular file", code="file.kind", where=where)
+    return FileSource(fd, where=where)
 
 
 def read_bundle_file(path: Path, *, limits: Limits = DEFAULT) -> FoundBundle:
@@ -185,4 +216,4 @@ def _unreadable(name: str, err: OSError) -> MlsignError:
     return OutsideError(f"cannot be read: {err.strerror}", code="file.read", where=shown(name))
 
 
-__all__ = ["FoundBundle", "Intruder", "OpenPackage", "read_bundle_file", "read_user_file"]
+__all__ = ["FoundBundle", "Intruder", "OpenPackage", "folder_beneath", "open_beneath", "read_bundle_file", "read_user_file"]

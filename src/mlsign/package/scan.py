@@ -70,8 +70,8 @@ def scan(root: int, *, skip: frozenset[str] = frozenset(), limits: Limits = DEFA
     total = 0
     seen = [0]
     for name, status in _walk(seen, root, prefix="", depth=1, skip=skip, skipped=skipped, intruders=intruders, limits=limits):
-        kind = next((words for test, words in _KINDS if test(status.st_mode)), None)
-        if kind is not None:
+        kind = kind_of(status.st_mode)
+        if kind:
             intruders.append(Intruder(name=shown(name), error=_refused(name, f"is {kind}, packages hold regular files only")))
             continue
         try:
@@ -85,6 +85,11 @@ def scan(root: int, *, skip: frozenset[str] = frozenset(), limits: Limits = DEFA
             raise InputError(f"has more than {limits.max_package_bytes} bytes", code="package.bytes")
     files.sort(key=lambda f: f.path)
     return Listing(files=tuple(files), intruders=tuple(intruders), skipped=tuple(sorted(skipped)))
+
+
+def kind_of(mode: int) -> str:
+    """What a file is that is neither regular nor a folder, in words; empty for those."""
+    return next((words for test, words in _KINDS if test(mode)), "")
 
 
 def _refused(name: str, message: str) -> InputError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence
-from mlsign.policy.catalogue import rules_for, signer_settings
+from mlsign.policy.catalogue import Rule, Subject, rules_for, signer_settings
 from mlsign.policy.model import Decision, Policy, Verdict
 from mlsign.policy.rules.signer import groups_met
 
@@ -18,16 +20,43 @@ def decide(policy: Policy, evidence: Evidence, *, now: datetime) -> Decision:
     finding that failed or is unknown. More findings, fewer signatures or less knowledge never turn a denial into
     an allowance, and the order of anything in the evidence changes nothing.
     """
-    judged = tuple(finding for rule in rules_for(policy, evidence) for finding in rule.run(policy, evidence, now))
+    judged = _judge(rules_for(policy, evidence), policy, evidence, now=now)
     met = groups_met(evidence, signer_settings(policy))
-    passed = any(finding.outcome is Outcome.PASS for finding in judged)
-    clean = all(finding.outcome is Outcome.PASS for finding in (*evidence.findings, *judged))
     complete = 0 < len(policy.signers) == len(met)
     return Decision(
-        verdict=Verdict.ALLOW if passed and clean and complete else Verdict.DENY,
+        verdict=judged.verdict if complete else Verdict.DENY,
         mode=policy.mode,
-        findings=tuple(sorted({*evidence.findings, *judged}, key=_order)),
+        findings=judged.findings,
         met=met,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What rules make of the evidence. ``findings`` are those of both, sorted, each once."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+
+
+def judge_model(policy: Policy, evidence: Evidence, *, now: datetime) -> Judgement:
+    """What the rules about models make of ``evidence``; who signed it, and whether anybody did, plays no part.
+
+    ``ALLOW`` only when a rule passed and nothing that was found failed or is unknown. Of a model that was not
+    read the findings that say so are all there is: no rule has anything to add to them.
+    """
+    told = evidence.summary is None and any(finding.outcome is not Outcome.PASS for finding in evidence.findings)
+    rules = () if told else tuple(rule for rule in rules_for(policy, evidence) if rule.subject is Subject.MODEL)
+    return _judge(rules, policy, evidence, now=now)
+
+
+def _judge(rules: Iterable[Rule], policy: Policy, evidence: Evidence, *, now: datetime) -> Judgement:
+    judged = tuple(finding for rule in rules for finding in rule.run(policy, evidence, now))
+    passed = any(finding.outcome is Outcome.PASS for finding in judged)
+    clean = all(finding.outcome is Outcome.PASS for finding in (*evidence.findings, *judged))
+    return Judgement(
+        verdict=Verdict.ALLOW if passed and clean else Verdict.DENY,
+        findings=tuple(sorted({*evidence.findings, *judged}, key=_order)),
     )
 
 

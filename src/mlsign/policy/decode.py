@@ -41,6 +41,7 @@ from mlsign.policy.model import (
     RevokedPackage,
     RevokedRelease,
     SandboxSettings,
+    SignerGroup,
 )
 from mlsign.policy.yaml_source import Node, Sequence, decode_yaml
 from mlsign.version import Version, decode_version
@@ -85,7 +86,7 @@ MIN_MEMORY_BYTES: Final = 64 * MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyDocument:
-    """A policy whose keys are still paths. The only thing to do with one is to ``bind`` it."""
+    """A policy whose keys are still paths: ``bind`` it to judge packages, or do without signers to judge models alone."""
 
     name: str
     description: str
@@ -112,12 +113,19 @@ class PolicyDocument:
         Raises ``InputError``: ``policy.signers.key`` when one is missing, ``policy.signers.require`` when a group
         asks for more distinct keys than its paths turn out to be.
         """
+        return self._policy(bind_groups(self.groups, keys))
+
+    def without_signers(self) -> Policy:
+        """The policy for ``judge_model``, where no key is needed. It has no group of signers, so it denies every package."""
+        return self._policy(())
+
+    def _policy(self, signers: tuple[SignerGroup, ...]) -> Policy:
         return Policy(
             name=self.name,
             description=self.description,
             digest=self.digest,
             manifest=self.manifest,
-            signers=bind_groups(self.groups, keys),
+            signers=signers,
             digests=self.digests,
             operators=self.operators,
             model=self.model,

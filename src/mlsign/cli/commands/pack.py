@@ -64,8 +64,8 @@ def pack_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, packs, says what was made."""
-    from mlsign.actions.load_policy import load_operator_sets
     from mlsign.actions.pack import PackRequest, pack
+    from mlsign.actions.read_policy import load_operator_sets
     from mlsign.digest import decode_algorithm
     from mlsign.formats.manifest import Role
     from mlsign.words import counted, size

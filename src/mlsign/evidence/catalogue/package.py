@@ -111,4 +111,13 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         action="Have the package signed by a signer that the policy names. A folder of others that is this large is best packed "
         "with mlsign pack, whose manifest says how large each file is.",
     ),
+    CodeEntry(
+        code="MLS115",
+        title="a file or folder that was not read",
+        meaning="The system did not let it be read (permissions, a broken disk), or it lies deeper than folders are looked into. "
+        "Nothing is known of what is in it.",
+        abuse="What a scan cannot read it cannot refuse: a model that only the serving account may read passes every scan that "
+        "counts silence as good news.",
+        action="Scan under an account that may read it, or name the folder itself. If nothing of it is meant to be there, remove it.",
+    ),
 )

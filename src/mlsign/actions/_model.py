@@ -1,0 +1,50 @@
+"""From a model file to what is known and wrong of it, the same for a package and for a model that lies alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from mlsign.compare.declared import compare_declared
+from mlsign.compare.external import FileFact, check_external
+from mlsign.errors import InputError
+from mlsign.evidence.findings import Finding, finding_of
+from mlsign.formats.manifest import Manifest, Role
+from mlsign.limits import Limits
+from mlsign.onnx.inspect import read_model
+from mlsign.onnx.summary import ModelSummary
+from mlsign.paths import PackagePath
+from mlsign.source import ByteSource
+
+_FILE_CODES = {"file.kind": "MLS104", "sealed.budget": "MLS114", "file.changed": "MLS111", "file.missing": "MLS111"}
+
+
+def code_of(error: InputError) -> str:
+    """The finding code for a file that could not be read as it should."""
+    return _FILE_CODES.get(error.code, "MLS111")
+
+
+def summary_of(hold: Callable[[], ByteSource], *, where: str, limits: Limits) -> tuple[ModelSummary | None, tuple[Finding, ...]]:
+    """The facts of the model that ``hold`` gives, or the finding that says why there are none. Raises ``OutsideError``."""
+    try:
+        return read_model(hold(), limits=limits), ()
+    except InputError as err:
+        return None, (finding_of(err, code=_FILE_CODES.get(err.code, "MLS309"), where=where),)
+
+
+def roles_of(manifest: Manifest | None) -> Callable[[PackagePath], str | None]:
+    """The roles that a manifest gives; what it does not list is other, and without one there are no roles."""
+    if manifest is None:
+        return lambda _: None
+    roles = {entry.path: entry.role.value for entry in manifest.files}
+    return lambda path: roles.get(path, Role.OTHER.value)
+
+
+def check_model(
+    summary: ModelSummary, *, manifest: Manifest | None, model_path: PackagePath, files: Mapping[str, FileFact]
+) -> tuple[Finding, ...]:
+    """What a model takes from other files, and what its manifest says of it, against what is there.
+
+    ``files`` are those of the package by path, or those beside a bare model.
+    """
+    external = check_external(summary, model_path=model_path, files=files)
+    return external + (compare_declared(manifest, summary) if manifest else ())
