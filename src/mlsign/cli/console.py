@@ -9,14 +9,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from mlsign.errors import MlsignError, OutsideError, shown
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
 _PROGRESS_BYTES: Final = 64 * 1000 * 1000
 """Work on less than this is over before a bar could be read."""
+
+
+_PATIENCE_SECONDS: Final = 0.5
+"""After this long somebody at a terminal wonders whether anything is going on."""
 
 
 class _Switch:
@@ -116,6 +123,39 @@ def progress(label: str, path: Path) -> Iterator[Callable[[int], None] | None]:
         typer.echo("mlsign: interrupted, nothing was allowed and nothing half-done was left under its name", err=True)
         raise typer.Exit(130) from None
     detail(f"mlsign: {label} took {time.monotonic() - started:.3f} s")
+
+
+@contextlib.contextmanager
+def counted_progress(label: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar over a number of files, on a terminal, once the work has taken a while; else nothing."""
+    started = time.monotonic()
+    shown_bar: list[tuple[Progress, TaskID]] = []
+
+    def advance(done: int, total: int) -> None:
+        if not shown_bar and done < total and time.monotonic() - started > _PATIENCE_SECONDS:
+            shown_bar.append(_count_bar(label))
+        for bar, task in shown_bar:
+            bar.update(task, completed=done, total=total)
+
+    try:
+        yield advance if sys.stderr is not None and sys.stderr.isatty() and not QUIET.on else None
+    except KeyboardInterrupt:
+        typer.echo("mlsign: interrupted, nothing was found to be in order", err=True)
+        raise typer.Exit(130) from None
+    finally:
+        for bar, _ in shown_bar:
+            bar.stop()
+    detail(f"mlsign: {label} took {time.monotonic() - started:.3f} s")
+
+
+def _count_bar(label: str) -> tuple[Progress, TaskID]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.start()
+    return bar, bar.add_task(label)
 
 
 @contextlib.contextmanager

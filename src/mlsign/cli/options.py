@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -41,12 +41,32 @@ class Format(Enum):
     JSON = "json"
 
 
-def _set_format(value: Format) -> Format:
-    JSON.on = value is Format.JSON
+class FindingsFormat(Enum):
+    """How findings are printed: as other results, or for what collects the findings of many tools."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+
+
+_F = TypeVar("_F", Format, FindingsFormat)
+
+
+def _set_format(value: _F) -> _F:
+    JSON.on = value.value == Format.JSON.value
     return value
 
 
 FormatOption = Annotated[Format, typer.Option("--format", "-f", callback=_set_format, help="text for people, json for programs.")]
+FindingsFormatOption = Annotated[
+    FindingsFormat,
+    typer.Option(
+        "--format",
+        "-f",
+        callback=_set_format,
+        help="text for people, json for programs, sarif (of findings) for code scanning.",
+    ),
+]
 
 
 def read_password(path: Path) -> bytes:

@@ -1,11 +1,13 @@
-"""Reports as JSON, after ``schemas/report.v1.schema.json``."""
+"""Reports as JSON, after ``schemas/report.v1.schema.json`` and ``schemas/findings.v1.schema.json``."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
+from mlsign.actions.findings import Found
 from mlsign.actions.inspect import Inspection
 from mlsign.actions.verify import Report
 from mlsign.errors import MlsignError
@@ -16,6 +18,7 @@ from mlsign.onnx.summary import ModelSummary
 
 SCHEMA = "mlsign/report/v1"
 INSPECTION_SCHEMA = "mlsign/inspection/v1"
+FINDINGS_SCHEMA = "mlsign/findings/v1"
 ERROR_SCHEMA = "mlsign/error/v1"
 
 
@@ -71,6 +74,40 @@ def render_inspection(inspection: Inspection) -> str:
             ],
         }
     )
+
+
+def render_found(found: Found) -> str:
+    """What ``mlsign inspect --findings`` found, after ``schemas/findings.v1.schema.json``."""
+    return _dump(
+        {
+            "schema": FINDINGS_SCHEMA,
+            "decision": found.verdict.value,
+            "mode": found.policy.mode.value,
+            "path": spelled(found.path),
+            "policy": {"name": found.policy.name, "digest": str(found.policy.digest)},
+            "models": [
+                {
+                    "path": spelled(model.path),
+                    "uri": reference(model.path),
+                    "size": model.size,
+                    "decision": model.verdict.value,
+                    "findings": [_finding(finding) for finding in model.findings],
+                }
+                for model in found.models
+            ],
+            "links": [spelled(link) for link in found.links],
+        }
+    )
+
+
+def spelled(path: str) -> str:
+    """A path as text that every JSON reader takes: bytes that are no UTF-8 become escapes."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def reference(path: str) -> str:
+    """The path as a relative reference (RFC 3986), byte for byte: the spelling that stands for one file alone."""
+    return quote(path.encode("utf-8", "surrogateescape"))
 
 
 def render_error(error: MlsignError) -> str:

@@ -7,30 +7,54 @@ from typing import Annotated
 
 import typer
 
-from mlsign.cli.console import progress, put
-from mlsign.cli.options import Format, FormatOption, Quiet, Verbose
-from mlsign.cli.rendering import render_inspected
+from mlsign.cli.console import counted_progress, progress, put
+from mlsign.cli.options import FindingsFormat, FindingsFormatOption, Quiet, Verbose
+from mlsign.cli.rendering import render_findings, render_inspected
+from mlsign.errors import InputError
 
 HELP = """Show what is in a model or a package: operators, inputs, outputs, weights, files, claimed signers.
 
-Reads without trusting, loads no weights, runs nothing and judges nothing.
+Reads without trusting, loads no weights and runs nothing. With --findings it also judges, and scans whole folders: exit
+code 0 is nothing found, 1 is something wrong. No signature is needed, and none is checked.
 
 Example:
 
 \b
   mlsign inspect fraud.onnx
+  mlsign inspect --findings models/ --format sarif
 """
 
 
 def inspect_command(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="An ONNX file, or a package.")],
-    output_format: FormatOption = Format.TEXT,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="An ONNX file or a package; with --findings any folder, too.")],
+    findings: Annotated[bool, typer.Option("--findings", help="Say what is wrong with every model there.")] = False,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", "-p", metavar="FILE", help="With --findings: what to judge by. Default: the shipped baseline."),
+    ] = None,
+    output_format: FindingsFormatOption = FindingsFormat.TEXT,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Parses, inspects, prints."""
-    from mlsign.actions.inspect import inspect
+    """Parses, inspects or scans, prints; a scan exits by what it found."""
+    if not findings:
+        if policy is not None:
+            raise InputError(
+                "--policy is for --findings: nothing else is judged here", code="usage.policy", hint="add --findings"
+            )
+        from mlsign.actions.inspect import inspect
 
-    with progress("inspecting", path):
-        inspection = inspect(path)
-    put(render_inspected(inspection, output_format))
+        with progress("inspecting", path):
+            inspection = inspect(path)
+        put(render_inspected(inspection, output_format))
+        return
+    from mlsign.actions.findings import FindRequest, Summaries, find, load_model_policy
+    from mlsign.policy.model import Verdict
+
+    request = FindRequest(policy=load_model_policy(policy), summaries=Summaries.DROP)
+    with counted_progress("scanning") as advance:
+        found = find(path, request, advance=advance)
+    # With --quiet the exit code is the answer.
+    if not quiet or output_format is not FindingsFormat.TEXT:
+        put(render_findings(found, output_format))
+    raise typer.Exit(0 if found.enforced_verdict is Verdict.ALLOW else 1)
