@@ -8,6 +8,8 @@ nothing in a signed manifest can be read in two ways.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -59,14 +61,16 @@ def decode_name(text: str, *, where: str = "name") -> str:
 
 def decode_time(text: str, *, where: str = "time") -> str:
     """A time in UTC as ``2026-01-31T12:00:00Z``. Raises ``InputError`` (``manifest.time``)."""
-    if not _TIME.fullmatch(text):
-        raise InputError(
-            f"{shown(text)} is not a time, write it in UTC as 2026-01-31T12:00:00Z",
-            code="manifest.time",
-            where=where,
-            found=shown(text),
-        )
-    return text
+    with suppress(ValueError):  # no such day, or no such hour
+        if _TIME.fullmatch(text):
+            datetime.fromisoformat(text)
+            return text
+    raise InputError(
+        f"{shown(text)} is not a time, write it in UTC as 2026-01-31T12:00:00Z",
+        code="manifest.time",
+        where=where,
+        found=shown(text),
+    )
 
 
 def decode_manifest(data: bytes, *, limits: Limits = DEFAULT) -> Manifest:
@@ -299,10 +303,10 @@ def _encode_provenance(provenance: Provenance) -> JsonValue:
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """The canonical bytes; lists that have no order of their own are sorted, so equal releases are equal bytes."""
+    """The canonical bytes; lists without an order of their own are sorted and repeat nothing: equal releases, equal bytes."""
     model = manifest.model
     allowed: dict[str, JsonValue] = {}
-    for operator in sorted(manifest.allowed_operators):
+    for operator in sorted(set(manifest.allowed_operators)):
         names = allowed.setdefault(operator.domain, [])
         assert isinstance(names, list)  # noqa: S101 - narrows the type of what the line above put there
         names.append(operator.name)
@@ -314,11 +318,11 @@ def encode_manifest(manifest: Manifest) -> bytes:
             "path": str(model.path),
             "format": "onnx",
             "ir_version": model.ir_version,
-            "opset_imports": [{"domain": o.domain, "version": o.version} for o in sorted(model.opsets)],
+            "opset_imports": [{"domain": o.domain, "version": o.version} for o in sorted(set(model.opsets))],
             "inputs": [_encode_value(value) for value in model.inputs],
             "outputs": [_encode_value(value) for value in model.outputs],
-            "operators": [_encode_operator(use.operator) | {"count": use.count} for use in sorted(model.operators)],
-            "functions": [_encode_operator(function) for function in sorted(model.functions)],
+            "operators": [_encode_operator(use.operator) | {"count": use.count} for use in sorted(set(model.operators))],
+            "functions": [_encode_operator(function) for function in sorted(set(model.functions))],
             "parameter_count": model.parameter_count,
             "parameter_bytes": model.parameter_bytes,
         },
@@ -335,7 +339,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
         out["description"] = manifest.description
     if manifest.golden:
         out["golden"] = [
-            {"path": str(g.path), "rtol": g.rtol, "atol": g.atol} for g in sorted(manifest.golden, key=lambda g: g.path)
+            {"path": str(g.path), "rtol": g.rtol, "atol": g.atol} for g in sorted(set(manifest.golden), key=lambda g: g.path)
         ]
     if manifest.provenance is not None:
         out["provenance"] = _encode_provenance(manifest.provenance)

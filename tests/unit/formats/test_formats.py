@@ -88,11 +88,11 @@ def manifests(draw) -> Manifest:
         model=ModelFacts(
             path=files[0].path,
             ir_version=draw(st.integers(0, 2**31)),
-            opsets=tuple(sorted(draw(st.lists(st.builds(OpsetImport, words, numbers), max_size=3)))),
+            opsets=tuple(sorted(draw(st.frozensets(st.builds(OpsetImport, words, numbers), max_size=3)))),
             inputs=draw(specs),
             outputs=draw(specs),
             operators=tuple(sorted(draw(st.lists(st.builds(OperatorUse, operators, st.integers(1, 9)), max_size=3, **unique)))),
-            functions=tuple(sorted(draw(st.lists(operators, max_size=2)))),
+            functions=tuple(sorted(draw(st.frozensets(operators, max_size=2)))),
             parameter_count=draw(numbers),
             parameter_bytes=draw(numbers),
         ),
@@ -163,6 +163,9 @@ def test_names_and_times():
         "2026-01-31T12:00:00+00:00",
         "2026-01-31t12:00:00z",
         "٢026-01-31T12:00:00Z",
+        "2026-02-29T12:00:00Z",
+        "2026-01-31T24:00:01Z",
+        "0000-01-31T12:00:00Z",
     ):
         assert refused(decode_time, text) == "manifest.time"
 
@@ -179,6 +182,23 @@ def test_manifests_by_blake2b_are_refused(manifest):
 def test_two_models_are_refused(manifest):
     files = [f | {"role": "model"} if f["role"] == "weights" else f for f in manifest["files"]]
     assert refused(decode_manifest, canonical(manifest | {"files": files})) == "manifest.model"
+
+
+@pytest.mark.parametrize("name", ["opset_imports", "operators", "functions"])
+def test_facts_that_stand_twice_are_refused(manifest, name):
+    facts = manifest["model"][name] or [{"domain": "d", "name": "f"}]
+    once = manifest | {"model": manifest["model"] | {name: facts}}
+    twice = manifest | {"model": manifest["model"] | {name: [facts[0], *facts]}}
+    assert decode_manifest(canonical(once))
+    assert refused(decode_manifest, canonical(twice)) == "manifest.canonical"
+
+
+def test_allowed_operators_and_golden_data_that_stand_twice_are_refused(manifest):
+    allowed = {domain: [names[0], *names] for domain, names in manifest["allowed_operators"].items()}
+    assert refused(decode_manifest, canonical(manifest | {"allowed_operators": allowed})) == "manifest.canonical"
+    golden = {"path": "golden/test_data_set_0", "rtol": 0, "atol": 0}
+    assert decode_manifest(canonical(manifest | {"golden": [golden]}))
+    assert refused(decode_manifest, canonical(manifest | {"golden": [golden, golden]})) == "manifest.canonical"
 
 
 @pytest.mark.parametrize("dim", [True, -1, 1.5, 2**53, "", [], {}])
