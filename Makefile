@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check coverage bench docs lock clean
+TARGETS := manifest bundle statement onnx
+SECONDS := 60
+
+.PHONY: help demo test check coverage fuzz bench docs lock clean
 
 help:
 	@echo "make demo      pack, sign, verify and score a real model, then three refusals"
 	@echo "make test      the tests"
 	@echo "make check     lint, types and import contracts"
 	@echo "make coverage  branch coverage of everything that decides (floors 0 to 3)"
+	@echo "make fuzz      the decoders under a coverage-guided fuzzer, SECONDS=60 for each of TARGETS"
 	@echo "make bench     speed beside the peers, as ratios"
 	@echo "make docs      write the generated pages again"
 	@echo "make lock      pin the newest packages that fit (needs uv)"
@@ -41,6 +45,9 @@ check: $(READY)
 coverage: $(READY)
 	$(BIN)/python -m pytest -q tests/unit tests/properties --cov=mlsign --cov-branch --cov-report=
 	$(BIN)/coverage report --fail-under=100 --show-missing --skip-covered --include="src/mlsign/*.py,src/mlsign/formats/*,src/mlsign/onnx/*,src/mlsign/evidence/*,src/mlsign/trust/*,src/mlsign/policy/*,src/mlsign/compare/*" --omit="src/mlsign/__main__.py"
+
+fuzz: $(READY)
+	@set -e; for target in $(TARGETS); do $(BIN)/python fuzz/decode_$$target.py $(SECONDS); done
 
 bench: $(READY)
 	$(BIN)/python bench/run.py

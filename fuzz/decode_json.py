@@ -27,6 +27,6 @@ def check(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    from mutate import run
+    from engine import fuzz
 
-    run(check, corpus="json")
+    fuzz("json")

@@ -35,6 +35,6 @@ def check(data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    from mutate import run
+    from engine import fuzz
 
-    run(check, corpus="key", words=WORDS)
+    fuzz("key")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+import random
+from pathlib import Path
+
+from oracles import check_refusal
+from wire_tree import bent
 
 from mlsign.errors import InputError
 from mlsign.limits import Limits
@@ -11,6 +15,24 @@ from mlsign.onnx.summary import ModelSummary
 from mlsign.source import MemorySource
 
 LIMITS = Limits(max_nodes=20_000, max_tensors=20_000, max_attributes=50_000, max_fields=200_000, max_functions=1_000)
+
+
+WORDS = (
+    *(b"ai.onnx", b"ai.onnx.ml", b"ai.onnx.training", b"com.microsoft", b"Add", b"Gemm", b"If", b"Loop", b"Scan", b"Constant"),
+    *(
+        b"TreeEnsemble",
+        b"TreeEnsembleClassifier",
+        b"TreeEnsembleRegressor",
+        b"SequenceMap",
+        b"then_branch",
+        b"else_branch",
+        b"body",
+    ),
+    *(b"nodes_splits", b"nodes_modes", b"nodes_falsenodeids", b"tree_roots", b"leaf_targetids", b"leaf_weights", b"BRANCH_LEQ"),
+    *(b"location", b"offset", b"length", b"checksum", b"weights.bin", b"../x", b"x", b"y", b"main", b"-1", b"1", b"0", b""),
+)
+MAX_LEN = 2048
+SEEDS = (Path(__file__).resolve().parent.parent / "tests" / "vectors" / "onnx",)
 
 
 class Windowed:
@@ -33,6 +55,7 @@ def read(data: bytes) -> ModelSummary | str:
     try:
         return read_model(Windowed(data), limits=LIMITS)
     except InputError as err:
+        check_refusal(err)
         return err.code
 
 
@@ -43,14 +66,11 @@ def check(data: bytes) -> None:
     assert isinstance(found, ModelSummary) or found.startswith("onnx.")
 
 
-def main() -> None:
-    """Runs under atheris where it is installed."""
-    import atheris
-
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, check)
-    atheris.Fuzz()
+def mutate(data: bytes, rng: random.Random) -> bytes:
+    return bent(data, rng, words=WORDS)
 
 
 if __name__ == "__main__":
-    main()
+    from engine import fuzz
+
+    fuzz("onnx")

@@ -1,12 +1,10 @@
-"""Mutation for the fuzz targets, with nothing but Python: edits of bytes and of JSON-like words at random places.
+"""Mutation with nothing but Python: edits of bytes and of JSON-like words at random places.
 
-A target calls ``run(check, corpus="…", words=…)`` as its ``main``; a crash is kept in the corpus, which the
-test run replays. For coverage-guided fuzzing, hand a target's ``check`` to Atheris or libFuzzer instead.
+The test run bends every corpus a little with it, and ``engine.py`` falls back on it where Atheris does not run.
 """
 
 import hashlib
 import random
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -55,10 +53,9 @@ def mutated(data: bytes, rng: random.Random, words: Sequence[bytes]) -> bytes:
     return bytes(out)
 
 
-def run(check: Callable[[bytes], None], *, corpus: str, words: Sequence[bytes] = JSON_WORDS) -> None:
-    """``python fuzz/TARGET.py [SECONDS] [SEED]``: mutates the corpus until the time is up or something escapes."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
-    rng = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 0)  # noqa: S311 - a seed that repeats is the point
+def run(check: Callable[[bytes], None], *, corpus: str, words: Sequence[bytes], seconds: float, seed: int) -> None:
+    """Mutates the corpus until the time is up or something escapes; that is kept in the corpus."""
+    rng = random.Random(seed)  # noqa: S311 - a seed that repeats is the point
     folder = CORPORA / corpus
     seeds = [path.read_bytes() for path in sorted(folder.iterdir())]
     tried, end = 0, time.monotonic() + seconds

@@ -1,10 +1,12 @@
 """Replays every file of every fuzz corpus through its target, and a short run of mutations, without a fuzzer."""
 
+import importlib
 import importlib.util
 import random
+import re
+import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -14,19 +16,9 @@ GOOD = {"manifest": 4, "statement": 4, "bundle": 5, "key": 5, "json": 8}
 """How many seeds of a corpus decode at the least: a corpus of refusals alone would test nothing behind the first check."""
 
 
-def load(path: Path) -> ModuleType:
-    if str(FUZZ) not in sys.path:
-        sys.path.append(str(FUZZ))
-    spec = importlib.util.spec_from_file_location(f"fuzz_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-TARGETS = {path.stem: module for path in sorted(FUZZ.glob("*.py")) if hasattr(module := load(path), "check")}
-MUTATE = load(FUZZ / "mutate.py")
+sys.path.append(str(FUZZ))
+TARGETS = {path.stem: importlib.import_module(path.stem) for path in sorted(FUZZ.glob("decode_*.py"))}
+MUTATE = importlib.import_module("mutate")
 
 
 def corpus(name: str) -> list[Path]:
@@ -55,6 +47,66 @@ def test_nothing_escapes_from_a_few_mutations(name):
     words = getattr(TARGETS[name], "WORDS", MUTATE.JSON_WORDS)
     for _ in range(MUTATIONS):
         TARGETS[name].check(MUTATE.mutated(rng.choice(seeds), rng, words))
+
+
+@pytest.mark.parametrize("name", [name for name, target in TARGETS.items() if hasattr(target, "mutate")])
+def test_nothing_escapes_from_a_few_mutations_that_keep_to_the_format(name):
+    rng = random.Random(name)  # noqa: S311 - a seed that repeats is the point
+    target, seeds = TARGETS[name], [path.read_bytes() for path in corpus(name)]
+    bent = [target.mutate(rng.choice(seeds), rng) for _ in range(MUTATIONS)]
+    assert len(set(bent)) > MUTATIONS // 2
+    for data in bent:
+        target.check(data)
+
+
+@pytest.mark.parametrize("name", ["manifest", "statement", "bundle"])
+def test_json_is_written_as_it_was_read(name):
+    tree = importlib.import_module("json_tree")
+    whole = [path.read_bytes() for path in corpus(name) if path.name in {"ours.json", "full.json"}]
+    assert whole
+    for data in whole:
+        assert tree.written(tree.ordered(tree.parsed(data))).encode() == data
+
+
+def test_protobuf_is_written_as_it_was_read():
+    tree = importlib.import_module("wire_tree")
+    for path in corpus("onnx"):
+        if path.suffix == ".onnx":
+            assert tree.written(tree.parsed(path.read_bytes())) == path.read_bytes()
+
+
+ATHERIS = pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="needs atheris")
+
+
+@ATHERIS
+def test_the_fuzzer_runs_under_coverage(tmp_path):
+    folders = (tmp_path, FUZZ / "corpora" / "statement")
+    command = [sys.executable, FUZZ / "engine.py", "statement", *folders, "-runs=2000", "-seed=1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    seen = [int(edges) for edges in re.findall(r"cov: (\d+)", done.stderr)]
+    assert seen[-1] > 100
+    assert any(tmp_path.iterdir())
+
+
+@ATHERIS
+def test_what_the_fuzzer_finds_is_kept_in_the_corpus(tmp_path):
+    for name in ("engine.py", "mutate.py"):
+        (tmp_path / name).write_bytes((FUZZ / name).read_bytes())
+    target = tmp_path / "decode_fake.py"
+    target.write_text(
+        "def check(data):\n    assert data != b'bad'\n\n\n"
+        "if __name__ == '__main__':\n    from engine import fuzz\n\n    fuzz('fake')\n"
+    )
+    seeds = tmp_path / "corpora" / "fake"
+    seeds.mkdir(parents=True)
+    (seeds / "seed").write_bytes(b"bad")
+    done = subprocess.run([sys.executable, target, "5"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    crash = next(path for path in seeds.iterdir() if path.name != "seed")
+    assert crash.name.startswith("crash-")
+    assert crash.read_bytes() == b"bad"
+    assert crash.name in done.stdout
 
 
 @pytest.mark.parametrize(("name", "least"), GOOD.items())
