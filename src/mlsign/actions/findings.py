@@ -6,7 +6,7 @@ it was found to be: what could not be read or judged counts as wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -31,6 +31,9 @@ from mlsign.policy.decide import judge_model
 from mlsign.policy.model import Mode, Policy, Verdict
 
 _UNREAD: Final = {"file.kind": "MLS104", "file.changed": "MLS111", "file.missing": "MLS111"}
+
+_MAX_KEPT: Final = 100_000
+"""Findings of one scan that are kept. A folder of hostile files must not make a report that is larger than itself."""
 
 Counted = Callable[[int, int], None]
 """Called with how many models are judged, and how many there are."""
@@ -124,8 +127,7 @@ def find(path: Path, request: FindRequest, *, advance: Counted | None = None) ->
         else:
             there = Search(candidates=(Candidate(path=package.only),), packages=(), links=())
         scan = _Scan(root=package.fd, policy=policy, now=request.now or datetime.now(UTC), limits=_caps(policy, request.limits))
-        keep = request.summaries is Summaries.KEEP
-        models = [model if keep else replace(model, summary=None) for model in scan.judge(there, advance=advance)]
+        models = _kept(scan.judge(there, advance=advance), summaries=request.summaries)
     if not models:
         raise InputError(
             "has no ONNX model: no file in it is named .onnx or .ort",
@@ -140,6 +142,26 @@ def find(path: Path, request: FindRequest, *, advance: Counted | None = None) ->
         models=tuple(sorted(models, key=lambda model: model.path)),
         links=there.links,
     )
+
+
+def _kept(models: Iterable[FoundModel], *, summaries: Summaries) -> list[FoundModel]:
+    """The models with as much of each as one result may hold."""
+    kept: list[FoundModel] = []
+    left = _MAX_KEPT
+    for model in models:
+        left -= len(model.findings)
+        whole = model if left >= 0 else _thinned(model)
+        kept.append(whole if summaries is Summaries.KEEP else replace(whole, summary=None))
+    return kept
+
+
+def _thinned(model: FoundModel) -> FoundModel:
+    """What is kept of one file among very many: its verdict, the first thing wrong with it and how much else is."""
+    first, *rest = model.wrong or model.findings
+    if model.verdict is not Verdict.ALLOW and rest:
+        message = f"and {len(rest)} more findings: scan this file alone to see them"
+        return replace(model, findings=(first, replace(first, message=message, where="", expected="", found="", hint="")))
+    return replace(model, findings=(first,))
 
 
 def _caps(policy: Policy, limits: Limits) -> Limits:  # noqa: ARG001 - here a policy tightens them

@@ -19,6 +19,8 @@ from mlsign.paths import MANIFEST_NAME
 
 _SUFFIXES: Final = (".onnx", ".ort")
 _SKIPPED: Final = ".git"
+_MAX_DEPTH: Final = 128
+"""Levels of folders. One descriptor is open for each, and nobody's folders are as deep as this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,9 @@ class _Walk:
                 self.links.append(path)
 
     def _enter(self, fd: int, name: str, path: str, *, depth: int) -> None:
-        if depth >= self.limits.max_path_depth:
+        if depth >= _MAX_DEPTH:
             error = InputError(
-                f"is deeper than {self.limits.max_path_depth} levels and was not looked into",
+                f"is deeper than {_MAX_DEPTH} levels and was not looked into",
                 code="findings.depth",
                 where=shown(path),
                 hint="name this folder itself",
@@ -113,9 +115,12 @@ def _unreadable(path: str, err: OSError) -> OutsideError:
     return OutsideError(f"cannot be read: {err.strerror}", code="file.read", where=shown(path))
 
 
-def _refusal(entry: os.DirEntry[str], path: str) -> InputError | None:
+def _refusal(entry: os.DirEntry[str], path: str) -> MlsignError | None:
     """Why a file with the name of a model is not opened: only regular files are."""
-    mode = entry.stat(follow_symlinks=False).st_mode
+    try:
+        mode = entry.stat(follow_symlinks=False).st_mode
+    except OSError as err:
+        return _unreadable(path, err)
     if stat.S_ISREG(mode):
         return None
     return InputError(
