@@ -2,6 +2,7 @@
 
 import json
 import random
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,10 @@ def check(data: bytes) -> None:
     assert encode_manifest(manifest) == data
     assert manifest == decode_manifest(data)
     assert SCHEMA.is_valid(json.loads(data))
+    for facts in (manifest.model.opsets, manifest.model.operators, manifest.model.functions, manifest.allowed_operators):
+        assert len(set(facts)) == len(facts)
+    if manifest.provenance is not None and manifest.provenance.time is not None:
+        assert datetime.fromisoformat(manifest.provenance.time).tzinfo is not None
     assert len({entry.path.folded for entry in manifest.files}) == len(manifest.files)
     assert [entry.path for entry in manifest.files if entry.role.value == "model"] == [manifest.model.path]
 
