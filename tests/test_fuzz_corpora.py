@@ -54,7 +54,7 @@ def test_nothing_escapes_from_a_few_mutations_that_keep_to_the_format(name):
     rng = random.Random(name)  # noqa: S311 - a seed that repeats is the point
     target, seeds = TARGETS[name], [path.read_bytes() for path in corpus(name)]
     bent = [target.mutate(rng.choice(seeds), rng) for _ in range(MUTATIONS)]
-    assert len(set(bent)) > MUTATIONS // 2
+    assert len(set(bent)) > MUTATIONS // 3  # a seed that is no JSON is left to the fuzzer
     for data in bent:
         target.check(data)
 
