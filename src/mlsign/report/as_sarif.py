@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
@@ -71,7 +72,7 @@ def _rule(code: str) -> dict[str, Any]:
     page = render_page(entry)
     return {
         "id": code,
-        "name": "".join(word[:1].upper() + word[1:] for word in entry.title.replace(",", " ").split())[:255],
+        "name": "".join(word[:1].upper() + word[1:] for word in re.findall("[A-Za-z0-9]+", entry.title)),
         "shortDescription": {"text": entry.title[:1].upper() + entry.title[1:]},
         "fullDescription": {"text": _cut(entry.meaning)},
         "help": {"text": page, "markdown": page},

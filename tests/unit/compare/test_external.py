@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from mlsign.compare.external import FileFact, check_external, external_path
+from mlsign.compare.external import FileFact, FileKind, check_external, external_path
 from mlsign.errors import InputError
 from mlsign.evidence.catalogue.model import ENTRIES
 from mlsign.evidence.findings import Outcome
@@ -28,8 +28,16 @@ EMPTY = read_model(MemorySource((VECTORS / "good.onnx").read_bytes()))
 WEIGHTS = FileFact(size=100, links=1, role="weights")
 
 
-def tensor(name="w", *, location="w.bin", offset=0, length=8, size=8):
-    return ExternalTensor(name=name, where=f"graph.{name}", location=location, offset=offset, length=length, size=size)
+def tensor(name="w", *, location="w.bin", offset=0, length=8, size=8, element=0):
+    return ExternalTensor(
+        name=name,
+        where=f"graph.{name}",
+        location=location,
+        offset=offset,
+        length=length,
+        size=size,
+        element_bytes=element,
+    )
 
 
 def codes(*tensors, files=None, model_path=MODEL):
@@ -158,6 +166,51 @@ def test_tied_weights_odd_offsets_and_empty_tensors_are_honest():
     assert codes(tensor(), tensor("tied")) == []
     assert codes(tensor("a", length=3, size=3), tensor("b", offset=3)) == []
     assert codes(tensor(), tensor("empty", offset=4, length=0, size=0)) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (FileKind.LINK, "MLS318"),
+        (FileKind.BEHIND_LINK, "MLS318"),
+        (FileKind.FOLDER, "MLS319"),
+        (FileKind.PIPE, "MLS319"),
+        (FileKind.SOCKET, "MLS319"),
+        (FileKind.DEVICE, "MLS319"),
+    ],
+)
+def test_what_is_no_regular_file_is_told_by_what_it_is(kind, code):
+    fact = replace(WEIGHTS, kind=kind, size=0, links=7, role="other")
+    assert codes(tensor(), files={"w.bin": fact}) == [code]
+    (finding,) = check_external(replace(EMPTY, external=(tensor(),)), model_path=MODEL, files={"w.bin": fact})
+    assert kind.value in finding.message
+
+
+def test_what_could_not_be_looked_at_is_unknown():
+    files = {"w.bin": replace(WEIGHTS, kind=FileKind.UNKNOWN, size=0)}
+    (finding,) = check_external(replace(EMPTY, external=(tensor(),)), model_path=MODEL, files=files)
+    assert (finding.code, finding.outcome) == ("MLS311", Outcome.UNKNOWN)
+
+
+def test_structure_is_no_data_whatever_it_is():
+    files = {"mlsign.json": replace(WEIGHTS, kind=FileKind.LINK)}
+    assert codes(tensor(location="mlsign.json"), files=files) == ["MLS314"]
+
+
+def test_a_region_between_two_others_is_not_where_an_exporter_puts_it():
+    assert codes(tensor(offset=2, element=4)) == ["MLS329"]
+    assert codes(tensor(offset=4, element=4)) == []
+    assert codes(tensor(offset=3, element=1), tensor("b", offset=13, element=0)) == []
+    # right behind another one, in whatever order the model has them
+    odd = tensor("odd", length=3, size=3, element=1)
+    assert codes(odd, tensor(offset=3, element=4)) == []
+    assert codes(tensor(offset=3, element=4), odd) == []
+    assert codes(odd, tensor(offset=3, element=4), tensor("b", offset=11, element=8)) == []
+    assert codes(odd, tensor(offset=5, element=4)) == ["MLS329"]
+    # what is out of the file is no neighbour, and neither is another file
+    assert codes(tensor("odd", offset=-5, length=10, size=10), tensor(offset=5, element=4)) == ["MLS315", "MLS329"]
+    files = {"w.bin": WEIGHTS, "v.bin": WEIGHTS}
+    assert codes(replace(odd, location="v.bin"), tensor(offset=3, element=4), files=files) == ["MLS329"]
 
 
 def test_many_findings_are_bounded_and_counted():
