@@ -35,7 +35,15 @@ FIELDS = (
 )
 VALUES = ("mlsign/manifest/v1", "onnx", "model", "weights", "document", "other", "bfloat16", "complex64", "uint2", "string")
 WORDS = tuple(f'"{word}"'.encode() for word in (*FIELDS, *VALUES, *STRINGS) if word.isascii() and word.isprintable())
-TIGHT = Limits(max_manifest_bytes=2048, max_files=4, max_path_bytes=32, max_path_depth=2, max_file_bytes=1000, max_json_depth=8)
+TIGHT = Limits(
+    max_manifest_bytes=2048,
+    max_files=4,
+    max_path_bytes=32,
+    max_path_depth=2,
+    max_file_bytes=1000,
+    max_json_depth=8,
+    max_json_values=60,
+)
 _SCHEMA = Path(__file__).resolve().parent.parent / "schemas" / "manifest.v1.schema.json"
 SCHEMA = jsonschema.Draft202012Validator(json.loads(_SCHEMA.read_bytes()))
 _SORTED = (

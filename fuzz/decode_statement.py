@@ -48,7 +48,7 @@ VALUES = (
     "././",
 )
 WORDS = tuple(f'"{word}"'.encode() for word in (*FIELDS, *VALUES, *STRINGS) if word.isascii() and word.isprintable())
-TIGHT = Limits(max_bundle_bytes=1024, max_files=3, max_path_bytes=32, max_path_depth=2, max_json_depth=5)
+TIGHT = Limits(max_bundle_bytes=1024, max_files=3, max_path_bytes=32, max_path_depth=2, max_json_depth=5, max_json_values=60)
 
 
 def decoded(data: bytes, *, limits: Limits) -> Statement | None:

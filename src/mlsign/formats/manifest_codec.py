@@ -255,7 +255,7 @@ def _check_files(manifest: Manifest) -> None:
             code="manifest.model",
             where="files",
             expected=str(manifest.model.path),
-            found=", ".join(map(str, models)),
+            found=shown(", ".join(map(str, models))),
         )
 
 

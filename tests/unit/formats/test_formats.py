@@ -184,6 +184,14 @@ def test_two_models_are_refused(manifest):
     assert refused(decode_manifest, canonical(manifest | {"files": files})) == "manifest.model"
 
 
+def test_an_error_about_many_models_stays_short(manifest):
+    files = [manifest["files"][0] | {"path": f"{n:04}.onnx", "role": "model"} for n in range(1000)]
+    with pytest.raises(InputError) as caught:
+        decode_manifest(canonical(manifest | {"files": files}))
+    assert caught.value.code == "manifest.model"
+    assert len(caught.value.found) < 200
+
+
 @pytest.mark.parametrize("name", ["opset_imports", "operators", "functions"])
 def test_facts_that_stand_twice_are_refused(manifest, name):
     facts = manifest["model"][name] or [{"domain": "d", "name": "f"}]
