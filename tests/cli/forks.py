@@ -12,6 +12,7 @@ import sys
 import typer.main
 
 import mlsign.actions.admit
+import mlsign.actions.findings
 import mlsign.actions.gate
 import mlsign.actions.inspect
 import mlsign.actions.keygen
@@ -19,7 +20,9 @@ import mlsign.actions.pack
 import mlsign.actions.sign
 import mlsign.cli.main
 import mlsign.report.as_json
+import mlsign.report.as_sarif
 import mlsign.report.as_text
+import mlsign.report.findings_as_text
 
 
 def run(job: dict) -> None:

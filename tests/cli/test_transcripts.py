@@ -1,64 +1,18 @@
 """The command line as a person meets it: a process, its two outputs and its exit code."""
 
 import json
-import os
-import pty
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from making import make_package, write_model, write_policy
+from running import CLEAN, Done, on_terminal
 
 COMMANDS = ("pack", "keygen", "sign", "verify", "inspect", "score", "explain")
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "schemas" / "report.v1.schema.json").read_text())
-CLEAN = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "SOURCE_DATE_EPOCH", "FORCE_COLOR", "COLUMNS"}}
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that has imported the command line and forks one process for each run."""
-    with subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("forks.py"))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=CLEAN
-    ) as process:
-        yield process
-        process.stdin.close()
-
-
-@pytest.fixture
-def run(forks, tmp_path) -> Callable[..., Done]:
-    """Runs a command line in a folder of its own. No traceback may ever be seen, and no colour in a pipe."""
-    seen = tmp_path / ".seen"
-    seen.mkdir()
-
-    def go(*argv: object, env: dict[str, str] | None = None) -> Done:
-        job = {
-            "argv": list(map(str, argv)),
-            "cwd": str(tmp_path),
-            "env": env or {},
-            "out": str(seen / "out"),
-            "err": str(seen / "err"),
-        }
-        forks.stdin.write(json.dumps(job).encode() + b"\n")
-        forks.stdin.flush()
-        code = int(forks.stdout.readline())
-        out, err = (seen / "out").read_bytes().decode(), (seen / "err").read_bytes().decode()
-        assert "Traceback" not in out + err
-        assert "\x1b[" not in out + err
-        return Done(code=code, out=out, err=err)
-
-    return go
 
 
 def conforms(text: str, schema: str) -> dict:
@@ -391,24 +345,6 @@ def test_a_reader_that_leaves_is_no_defect(command, package, policy_file):
         assert done.returncode in {0, 1, 4}
         closed = subprocess.run(["bash", "-c", f"{line} >&-"], capture_output=True, env=CLEAN)
         assert b"Traceback" not in closed.stderr
-
-
-def on_terminal(argv: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, bytes]:
-    """The output of a command whose standard output is a terminal."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, cwd=cwd, env=CLEAN | env)
-    os.close(theirs)
-    out = b""
-    while True:
-        try:
-            part = os.read(ours, 65536)
-        except OSError:
-            break
-        if not part:
-            break
-        out += part
-    os.close(ours)
-    return process.wait(), out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo terminal")
