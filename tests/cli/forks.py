@@ -22,6 +22,7 @@ import mlsign.cli.main
 import mlsign.report.as_json
 import mlsign.report.as_sarif
 import mlsign.report.as_text
+import mlsign.report.findings_as_json
 import mlsign.report.findings_as_text
 
 

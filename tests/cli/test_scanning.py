@@ -205,11 +205,12 @@ def test_a_reader_that_leaves_is_no_defect(command, tmp_path):
     assert (done.returncode, done.stderr) == (4, b"")
 
 
-def test_scanning_loads_no_arrays_no_runtime_no_keys_and_no_layout(tmp_path):
+@pytest.mark.parametrize("form", ["text", "json", "sarif"])
+def test_scanning_loads_no_arrays_no_runtime_no_keys_and_no_layout(tmp_path, form):
     model = write_model(tmp_path / "m.onnx")
     probe = (
         "import sys\nfrom mlsign.cli.main import app\n"
-        f"sys.argv = ['mlsign', 'inspect', '--findings', {str(model)!r}]\n"
+        f"sys.argv = ['mlsign', 'inspect', '--findings', {str(model)!r}, '-f', {form!r}]\n"
         "try:\n    app()\nexcept SystemExit as end:\n    assert not end.code\n"
         "print('\\n'.join(sys.modules))"
     )

@@ -52,7 +52,7 @@ def render_findings(found: Found, output_format: FindingsFormat) -> str:
 
             return as_text(found, width=width(), color=wants_color())
         case FindingsFormat.JSON:
-            from mlsign.report.as_json import render_found as as_json
+            from mlsign.report.findings_as_json import render_found as as_json
 
             return as_json(found)
         case FindingsFormat.SARIF:

@@ -1,24 +1,20 @@
-"""Reports as JSON, after ``schemas/report.v1.schema.json`` and ``schemas/findings.v1.schema.json``."""
+"""Reports as JSON, after ``schemas/report.v1.schema.json``."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
-from mlsign.actions.findings import Found
 from mlsign.actions.inspect import Inspection
 from mlsign.actions.verify import Report
 from mlsign.errors import MlsignError
-from mlsign.evidence.findings import Finding
 from mlsign.evidence.record import SignatureRecord
 from mlsign.interface import TypeSpec, ValueSpec
 from mlsign.onnx.summary import ModelSummary
+from mlsign.report.findings_as_json import dump, finding_object
 
 SCHEMA = "mlsign/report/v1"
 INSPECTION_SCHEMA = "mlsign/inspection/v1"
-FINDINGS_SCHEMA = "mlsign/findings/v1"
 ERROR_SCHEMA = "mlsign/error/v1"
 
 
@@ -26,7 +22,7 @@ def render_report(report: Report) -> str:
     """The whole report; findings that passed are in it too."""
     evidence, decision = report.evidence, report.decision
     manifest = evidence.manifest
-    return _dump(
+    return dump(
         {
             "schema": SCHEMA,
             "decision": decision.verdict.value,
@@ -42,7 +38,7 @@ def render_report(report: Report) -> str:
             "now": _time(report.now),
             "signers": [_signer(group.name, record) for group in decision.met for record in group.signatures],
             "signatures": [_signature(record) for record in evidence.signatures],
-            "findings": [_finding(finding) for finding in decision.findings],
+            "findings": [finding_object(finding) for finding in decision.findings],
             "model": None if evidence.summary is None else _summary(evidence.summary),
             "unverified": list(evidence.unverified),
         }
@@ -52,7 +48,7 @@ def render_report(report: Report) -> str:
 def render_inspection(inspection: Inspection) -> str:
     """What ``mlsign inspect`` found."""
     manifest = inspection.manifest
-    return _dump(
+    return dump(
         {
             "schema": INSPECTION_SCHEMA,
             "path": inspection.path,
@@ -76,43 +72,9 @@ def render_inspection(inspection: Inspection) -> str:
     )
 
 
-def render_found(found: Found) -> str:
-    """What ``mlsign inspect --findings`` found, after ``schemas/findings.v1.schema.json``."""
-    return _dump(
-        {
-            "schema": FINDINGS_SCHEMA,
-            "decision": found.verdict.value,
-            "mode": found.policy.mode.value,
-            "path": spelled(found.path),
-            "policy": {"name": found.policy.name, "digest": str(found.policy.digest)},
-            "models": [
-                {
-                    "path": spelled(model.path),
-                    "uri": reference(model.path),
-                    "size": model.size,
-                    "decision": model.verdict.value,
-                    "findings": [_finding(finding) for finding in model.findings],
-                }
-                for model in found.models
-            ],
-            "links": [spelled(link) for link in found.links],
-        }
-    )
-
-
-def spelled(path: str) -> str:
-    """A path as text that every JSON reader takes: bytes that are no UTF-8 become escapes."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def reference(path: str) -> str:
-    """The path as a relative reference (RFC 3986), byte for byte: the spelling that stands for one file alone."""
-    return quote(path.encode("utf-8", "surrogateescape"))
-
-
 def render_error(error: MlsignError) -> str:
     """An error as JSON, for callers that asked for JSON and got no report."""
-    return _dump(
+    return dump(
         {
             "schema": ERROR_SCHEMA,
             "code": error.code,
@@ -125,26 +87,8 @@ def render_error(error: MlsignError) -> str:
     )
 
 
-def _dump(value: dict[str, Any]) -> str:
-    # ASCII only: a bidirectional override in a file name stays an escape in every log and terminal.
-    return json.dumps(value, indent=2, ensure_ascii=True) + "\n"
-
-
 def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _finding(finding: Finding) -> dict[str, str]:
-    return {
-        "code": finding.code,
-        "outcome": finding.outcome.value,
-        "message": finding.message,
-        "where": finding.where,
-        "expected": finding.expected,
-        "found": finding.found,
-        "cause": finding.cause,
-        "hint": finding.hint,
-    }
 
 
 def _signer(group: str, record: SignatureRecord) -> dict[str, Any]:
@@ -163,7 +107,7 @@ def _signature(record: SignatureRecord) -> dict[str, Any]:
         "standing": record.standing.value,
         "method": None if record.method is None else record.method.value,
         "identity": None if record.identity is None else record.identity.describe(),
-        "reasons": [_finding(reason) for reason in record.reasons],
+        "reasons": [finding_object(reason) for reason in record.reasons],
     }
 
 

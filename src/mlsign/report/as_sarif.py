@@ -19,7 +19,7 @@ from mlsign.errors import shown
 from mlsign.evidence.catalogue.entry import CodeEntry
 from mlsign.evidence.catalogue.pages import ENTRIES, render_page
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.report.as_json import reference
+from mlsign.report.findings_as_json import reference
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _ROOT: Final = "%SRCROOT%"

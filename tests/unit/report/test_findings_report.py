@@ -18,7 +18,7 @@ from mlsign.evidence.catalogue.pages import ENTRIES
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.model import Mode, Verdict
 from mlsign.report import as_sarif
-from mlsign.report.as_json import render_found as as_json
+from mlsign.report.findings_as_json import render_found as as_json
 from mlsign.report.findings_as_text import render_found as as_text
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "schemas" / "findings.v1.schema.json").read_text())
