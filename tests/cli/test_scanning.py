@@ -217,3 +217,14 @@ def test_scanning_loads_no_arrays_no_runtime_no_keys_and_no_layout(tmp_path, for
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, env=CLEAN)
     heavy = {"numpy", "onnxruntime", "onnx", "cryptography", "blake3", "jsonschema", "rich", "google.protobuf"}
     assert set(done.stdout.split()).isdisjoint(heavy)
+
+
+def test_the_scan_in_the_quickstart_is_what_comes_out(run, tmp_path):
+    root = SCHEMAS.parent
+    (tmp_path / "downloads").mkdir()
+    for name, source in (("fraud", "model"), ("helpful", "refused")):
+        (tmp_path / "downloads" / f"{name}.onnx").write_bytes((root / "examples" / "iris" / f"{source}.onnx").read_bytes())
+    done = run("inspect", "--findings", "downloads")
+    page = (root / "docs" / "quickstart.md").read_text()
+    shown = page.partition("$ mlsign inspect --findings downloads\n")[2].partition("\nExit code")[0]
+    assert "".join(line.removeprefix("    ") for line in shown.splitlines(keepends=True)).rstrip("\n") == done.out.rstrip("\n")
