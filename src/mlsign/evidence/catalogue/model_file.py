@@ -152,10 +152,14 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
             "another tensor of the same file ends. Tensors that are packed without gaps are fine: onnx writes them so."
         ),
         abuse=(
-            "A region that begins in the middle of another file's format, or between two values, is how bytes that look "
-            "harmless to a reader of that format become weights. Readers that map the file may also refuse or crash on it."
+            "Weights that begin between the values of another tensor, or in the middle of a file of another format, are bytes with "
+            "two meanings: what looks harmless to one reader is a weight to the other. Readers that map the file may also refuse "
+            "it, or crash on it."
         ),
-        action=EXPORT_AGAIN,
+        action=(
+            "Where tensors were taken out of the model and its data file was kept, or several models share one data file: save "
+            "the model again, which writes a data file of its own. Otherwise: " + EXPORT_AGAIN
+        ),
     ),
     CodeEntry(
         code="MLS330",
