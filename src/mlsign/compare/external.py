@@ -139,19 +139,8 @@ def _check_file(
             hint="save the model again with its weights in a file of their own",
         )
         return
-    if fact is None:
-        yield Finding(
-            code=MISSING,
-            outcome=Outcome.FAIL,
-            message=f"{path}, from which {_who(tensors)} takes its data, is not there",
-            where=where,
-            expected=path.text,
-            found="nothing",
-            hint="put the file beside the model and pack again",
-        )
-        return
-    if fact.kind is not FileKind.REGULAR:
-        yield _not_a_file(path, tensors, fact.kind)
+    if fact is None or fact.kind is not FileKind.REGULAR:
+        yield _not_a_file(path, tensors, fact)
         return
     if fact.role not in (None, _WEIGHTS):
         yield Finding(
@@ -175,28 +164,26 @@ def _check_file(
         )
 
 
-def _not_a_file(path: PackagePath, tensors: list[ExternalTensor], kind: FileKind) -> Finding:
+def _not_a_file(path: PackagePath, tensors: list[ExternalTensor], fact: FileFact | None) -> Finding:
     """What is there in place of a file. What could not be looked at may be in order, and is not known to be."""
-    what = f"{path}, from which {_who(tensors)} takes its data,"
-    if kind is FileKind.UNKNOWN:
-        return Finding(
-            code=MISSING,
-            outcome=Outcome.UNKNOWN,
-            message=f"{what} could not be looked at",
-            where=tensors[0].where,
-            expected=FileKind.REGULAR.value,
-            found="nothing that may be seen",
-            hint="make the folder of the model readable and look again",
-        )
-    is_link = kind in {FileKind.LINK, FileKind.BEHIND_LINK}
+    kind = None if fact is None else fact.kind
+    unknown = kind is FileKind.UNKNOWN
+    if kind is None or unknown:
+        code, is_what, found = MISSING, "could not be looked at" if unknown else "is not there", "nothing"
+        hint = "make the folder of the model readable" if unknown else "put the file beside the model and pack again"
+    elif kind in {FileKind.LINK, FileKind.BEHIND_LINK}:
+        code, is_what, found, hint = LINK, f"is {kind.value}", kind.value, "copy the file in place of the link"
+    else:
+        code, is_what, found = NOT_REGULAR, f"is {kind.value}", kind.value
+        hint = "put a file there; if you did not make this, do not use it"
     return Finding(
-        code=LINK if is_link else NOT_REGULAR,
-        outcome=Outcome.FAIL,
-        message=f"{what} is {kind.value}",
+        code=code,
+        outcome=Outcome.UNKNOWN if unknown else Outcome.FAIL,
+        message=f"{path}, from which {_who(tensors)} takes its data, {is_what}",
         where=tensors[0].where,
-        expected=FileKind.REGULAR.value,
-        found=kind.value,
-        hint="copy the file in place of the link" if is_link else "put a file there; if you did not make this, do not use it",
+        expected=path.text,
+        found=found,
+        hint=hint,
     )
 
 
