@@ -144,7 +144,7 @@ def same_bytes(folder):
     return path
 
 
-@saved("external-by-onnx-ir", BERT)
+@saved("external-by-onnx-ir", BERT, by=("onnx_ir",))
 def by_onnx_ir(folder):
     """What PyTorch's exporter calls: regions on boundaries, large ones on those of pages."""
     path = folder / "model.onnx"
@@ -152,7 +152,7 @@ def by_onnx_ir(folder):
     return path
 
 
-@saved("external-pages", sizes=({"batch": 2},))
+@saved("external-pages", by=("onnx_ir",), sizes=({"batch": 2},))
 def pages(folder):
     """A large tensor between small ones, by onnx_ir: it begins on a boundary, with zeros in front of it."""
     g = Graph("pages", opset=17)
@@ -177,16 +177,16 @@ def optimised(model: ModelProto, folder: Path, *, beside: str | None = None) -> 
     return folder / "model.onnx"
 
 
-@saved("saved-by-onnxruntime", BERT)
+@saved("saved-by-onnxruntime", BERT, by=("onnxruntime",))
 def saved_by_onnxruntime(folder):
     return optimised(bert_encoder(17), folder)
 
 
-@saved("saved-by-onnxruntime-branches", MODELS["branches-17"])
+@saved("saved-by-onnxruntime-branches", MODELS["branches-17"], by=("onnxruntime",))
 def saved_by_onnxruntime_branches(folder):
     return optimised(branches(17), folder)
 
 
-@saved("external-by-onnxruntime", RESNET)
+@saved("external-by-onnxruntime", RESNET, by=("onnxruntime",))
 def by_onnxruntime(folder):
     return optimised(resnet(17), folder, beside="model.data")

@@ -71,7 +71,7 @@ def main_break(x: REAL["batch", 8]) -> REAL["batch", 8]:  # noqa: F821 - names o
     return total
 
 
-@honest("functions-torch-library", sizes=ROWS)
+@honest("functions-torch-library", sizes=ROWS, by=("onnxscript",))
 def functions_torch_library(_opset):
     """The functions that PyTorch's second exporter left in models before it inlined them; one calls two others."""
     g = Graph("library", opset=18)
@@ -83,18 +83,18 @@ def functions_torch_library(_opset):
     return g.model(domains={LIBRARY.domain: 1}, functions=functions, ir_version=8)
 
 
-@honest("functions-with-attributes", sizes=ROWS)
+@honest("functions-with-attributes", sizes=ROWS, by=("onnxscript",))
 def functions_with_attributes(_opset):
     """Attributes with defaults that nodes refer to, and a branch inside a function."""
     return onnxscript_model(main_scaled)
 
 
-@honest("script-loop", sizes=ROWS, needs=("control-flow-v1",))
+@honest("script-loop", sizes=ROWS, by=("onnxscript",), needs=("control-flow-v1",))
 def script_loop(_opset):
     return onnxscript_model(main_loop)
 
 
-@honest("script-break", sizes=ROWS, needs=("control-flow-v1",))
+@honest("script-break", sizes=ROWS, by=("onnxscript",), needs=("control-flow-v1",))
 def script_break(_opset):
     return onnxscript_model(main_break)
 

@@ -149,7 +149,8 @@ Feed = Callable[[np.random.Generator, Mapping[str, int]], object]
 class Honest:
     """A builder of a model, and what to run it on: sizes for its symbolic dimensions, bounds for its whole numbers.
 
-    ``needs`` are the operator sets and operators that a policy must allow for it beside those of the shipped baseline.
+    ``needs`` are the operator sets and operators that a policy must allow for it beside those of the shipped baseline;
+    ``by`` are the packages that make it.
     """
 
     build: Callable[[], ModelProto]
@@ -158,6 +159,7 @@ class Honest:
     given: Mapping[str, Feed] = field(default_factory=dict)
     save: Callable[[Path], Path] | None = None
     needs: tuple[str, ...] = ()
+    by: tuple[str, ...] = ("onnx",)
 
     def __call__(self) -> ModelProto:
         return self.build()

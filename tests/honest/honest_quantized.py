@@ -129,7 +129,7 @@ def half_and_brain_floats(opset):
     return g.model()
 
 
-@honest("half-transformer", sizes=ROWS)
+@honest("half-transformer", by=("onnxruntime",), sizes=ROWS)
 def half_transformer(opset):
     """A transformer's block, converted to half precision by onnxruntime's own converter."""
     from onnxruntime.transformers.float16 import convert_float_to_float16
@@ -159,7 +159,7 @@ def quantizing(work):
         logging.disable(logging.NOTSET)
 
 
-@honest("quantized-dynamically", opsets=(13, 17), sizes=ROWS, needs=QUANTIZED)
+@honest("quantized-dynamically", by=("onnxruntime",), opsets=(13, 17), sizes=ROWS, needs=QUANTIZED)
 def quantized_dynamically(opset):
     from onnxruntime.quantization import quantize_dynamic
 
@@ -170,7 +170,7 @@ def quantized_dynamically(opset):
     return quantizing(work)
 
 
-@honest("quantized-statically", opsets=(13, 17), sizes=IMAGE, needs=QUANTIZED)
+@honest("quantized-statically", by=("onnxruntime",), opsets=(13, 17), sizes=IMAGE, needs=QUANTIZED)
 def quantized_statically(opset):
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 

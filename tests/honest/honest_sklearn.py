@@ -36,6 +36,7 @@ from sklearn import (
     tree,
 )
 
+BY = ("scikit-learn", "skl2onnx")
 ROWS = ({"rows": 1}, {"rows": 5})
 FEATURES = 4
 _rng = np.random.default_rng(3)
@@ -77,7 +78,7 @@ def register(name: str, make: Callable[[], object], y: object = None, *, needs: 
         return exported(estimator, X, y, types, {id(estimator): options} if options else None)
 
     assert f"sklearn-{name}" not in MODELS
-    MODELS[f"sklearn-{name}"] = Honest(build, sizes=ROWS, needs=needs)
+    MODELS[f"sklearn-{name}"] = Honest(build, sizes=ROWS, needs=needs, by=BY)
 
 
 SMALL = {"n_estimators": 5, "random_state": 0}
@@ -214,9 +215,9 @@ def text(vectorizer: object, last: object) -> ModelProto:
 
 PATTERN = {"token_pattern": "[a-zA-Z]+"}
 TfIdf, Count = feature_extraction.text.TfidfVectorizer, feature_extraction.text.CountVectorizer
-WORDY = {"sizes": ROWS, "needs": ("com.microsoft:Tokenizer",)}
+WORDY = {"sizes": ROWS, "by": BY, "needs": ("com.microsoft:Tokenizer",)}
 MODELS |= {
-    "sklearn-columns": Honest(columns, sizes=ROWS, below={"kind": 4}),
+    "sklearn-columns": Honest(columns, sizes=ROWS, by=BY, below={"kind": 4}),
     "sklearn-text-tfidf": Honest(lambda: text(TfIdf(**PATTERN), BASE()), **WORDY),
     "sklearn-text-pairs": Honest(lambda: text(TfIdf(ngram_range=(1, 2), **PATTERN), BASE()), **WORDY),
     "sklearn-text-counts": Honest(lambda: text(Count(**PATTERN), naive_bayes.MultinomialNB()), **WORDY),

@@ -1,0 +1,226 @@
+"""Honest models of many tools, each judged by ``mlsign inspect --findings`` under the shipped baseline, as a table.
+
+The models are those of ``tests/honest``, those that the ``onnx`` package brings along, those in the folder that
+``MLSIGN_MODELS`` names, and fresh exports of LightGBM and XGBoost, with ``--torch`` of PyTorch as well. These are large,
+so they are installed into temporary virtual environments, which are removed at the end. A model that is denied for
+anything but an operator that the baseline does not allow is a false alarm; with one, the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import onnx
+
+from mlsign.actions.findings import FindRequest, find, load_model_policy
+from mlsign.policy.model import Verdict
+
+ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent
+SHIPPED = Path(onnx.__file__).parent / "backend" / "test" / "data"
+CHOICES = {"MLS301", "MLS302", "MLS303"}
+"""Codes of operators that a policy does not allow: what it says is its owner's choice, and the sets of the baseline are small."""
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A file, and what made it."""
+
+    name: str
+    made_with: str
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What was found in one model."""
+
+    model: Model
+    operators: int
+    nodes: int
+    reasons: tuple[tuple[str, str], ...]
+    milliseconds: float
+
+    @property
+    def false_alarm(self) -> bool:
+        return any(code not in CHOICES for code, _ in self.reasons)
+
+
+def main() -> int:
+    """Makes the models, judges them, prints or writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="where to write the page; otherwise it is printed")
+    parser.add_argument(
+        "--torch", nargs="?", const="torch", metavar="REQUIREMENT", help="export networks of PyTorch, too: a large installation"
+    )
+    parser.add_argument("--no-boosted", action="store_true", help="leave LightGBM and XGBoost out")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mlsign-honest-") as name:
+        folder = Path(name)
+        groups: dict[str, list[Model]] = {"Models of the tests": of_the_tests(folder / "tests")}
+        if not options.no_boosted:
+            packages = ["lightgbm", "onnxmltools", "onnxruntime", "skl2onnx", "scikit-learn"]
+            either = [[*packages, "xgboost-cpu"], [*packages, "xgboost"]]
+            groups["LightGBM and XGBoost"] = exported("export_boosted.py", either, folder / "boosted")
+        if options.torch:
+            groups["PyTorch"] = exported(
+                "export_torch.py", [[options.torch, "onnx", "onnxscript", "onnxruntime"]], folder / "torch"
+            )
+        if os.environ.get("MLSIGN_MODELS"):
+            groups["Models with expected outputs"] = of_a_folder(Path(os.environ["MLSIGN_MODELS"]))
+        groups["Models of the onnx package"] = of_onnx()
+        tables = {title: [judge(model) for model in models] for title, models in groups.items()}
+    page = render(tables, command=shown_command(sys.argv[1:]))
+    if options.write:
+        options.write.write_text(page, encoding="utf-8")
+    else:
+        print(page)
+    alarms = [row for rows in tables.values() for row in rows if row.false_alarm]
+    for row in alarms:
+        print(f"false alarm: {row.model.name}: {row.reasons}", file=sys.stderr)
+    return 1 if alarms else 0
+
+
+def shown_command(arguments: list[str]) -> str:
+    """As one types it at the top of the repository; a path in it is shown as it was typed only when it is beneath that."""
+    kept = [a if not Path(a).is_absolute() else Path(a).name for a in arguments]
+    return " ".join(["python", "bench/honest.py", *kept])
+
+
+def of_the_tests(folder: Path) -> list[Model]:
+    """Every model that ``tests/honest`` can make, each in a folder of its own."""
+    sys.path.insert(0, str(ROOT / "tests" / "honest"))
+    import honest_graph
+
+    for module in sorted((ROOT / "tests" / "honest").glob("honest_*.py")):
+        __import__(module.stem)
+    out = []
+    for name, entry in honest_graph.MODELS.items():
+        (folder / name).mkdir(parents=True)
+        made_with = ", ".join(f"{package} {metadata.version(package)}" for package in entry.by)
+        out.append(Model(name=name, made_with=made_with, path=entry.write(folder / name)))
+    return out
+
+
+def exported(script: str, choices: list[list[str]], folder: Path) -> list[Model]:
+    """What ``script`` exports in a virtual environment with the first of ``choices`` that can be installed."""
+    folder.mkdir()
+    environment = folder.with_name(f"{folder.name}-environment")
+    python = environment / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    for packages in choices:
+        print(f"installing {' '.join(packages)}", file=sys.stderr)
+        done = subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=False)
+        if done.returncode == 0:
+            break
+    else:
+        raise SystemExit(f"the packages for {script} cannot be installed")
+    done = subprocess.run([python, HERE / script, folder], stdout=subprocess.PIPE, check=True, text=True)
+    shutil.rmtree(environment)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return [
+        Model(name=Path(line["file"]).stem, made_with=line["made_with"], path=folder / line["file"])
+        for line in sorted(lines, key=lambda line: line["file"])
+    ]
+
+
+def of_a_folder(folder: Path) -> list[Model]:
+    return [Model(name=path.stem, made_with=producer(path), path=path) for path in sorted(folder.rglob("*.onnx"))]
+
+
+def of_onnx() -> list[Model]:
+    return [
+        Model(name=f"{path.parent.name}/{path.stem}", made_with=producer(path), path=path)
+        for path in sorted(SHIPPED.rglob("*.onnx"))
+    ]
+
+
+def producer(path: Path) -> str:
+    """What a model says of its maker."""
+    model = onnx.load(path, load_external_data=False)
+    return f"{model.producer_name} {model.producer_version}".strip() or "unknown"
+
+
+def judge(model: Model) -> Row:
+    """The command's verdict, its reasons, and the median time of the same work without the start of a process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mlsign", "inspect", "--findings", model.path, "--format", "json"],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    if done.returncode not in {0, 1}:
+        raise SystemExit(f"{model.name}: {done.stderr}")
+    (said,) = json.loads(done.stdout)["models"]
+    reasons = tuple((f["code"], f["found"]) for f in said["findings"] if f["outcome"] != "pass")
+    assert (done.returncode == 0) == (not reasons)
+    policy, seconds = load_model_policy(), []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        found = find(model.path, FindRequest(policy=policy))
+        seconds.append(time.perf_counter() - started)
+    assert (found.verdict is Verdict.ALLOW) == (done.returncode == 0)
+    summary = found.models[0].summary
+    return Row(
+        model=model,
+        operators=len(summary.operators) if summary else 0,
+        nodes=summary.node_count if summary else 0,
+        reasons=reasons,
+        milliseconds=statistics.median(seconds) * 1000,
+    )
+
+
+INTRODUCTION = """# Honest models
+
+Models of many tools, each judged by `mlsign inspect --findings` under the shipped policy `baseline`, which knows nothing of them.
+`allow` means that nothing at all was found wrong. `deny` is followed by the reason: {choices} name an operator that
+the baseline does not allow, which is the choice of whoever writes the policy (loops, scans, sequences, random numbers, quantized
+operators and those of other domains have to be named). Any other reason would be a false alarm.
+
+The models of the tests are made by `tests/honest`, where each is run in onnxruntime on random inputs of several sizes, and is
+allowed by the baseline once the operators that it needs are named. Times are those of reading and judging one model, the median
+of {rounds}, without the start of a process. The page is made by
+
+    {command}
+"""
+
+
+def render(tables: dict[str, list[Row]], *, command: str) -> str:
+    """The page: what came out in total, then a table a group."""
+    lines = [INTRODUCTION.format(choices=", ".join(sorted(CHOICES)), rounds=ROUNDS, command=command)]
+    lines += ["| models | | allowed | denied for operators | false alarms | slowest |", "|---|---|---|---|---|---|"]
+    for title, rows in tables.items():
+        denied = sum(1 for row in rows if row.reasons and not row.false_alarm)
+        alarms = sum(1 for row in rows if row.false_alarm)
+        slowest = max((row.milliseconds for row in rows), default=0)
+        allowed = len(rows) - denied - alarms
+        lines.append(f"| {title} | {len(rows)} | {allowed} | {denied} | {alarms} | {slowest:.0f} ms |")
+    wanted = Counter(found for rows in tables.values() for row in rows for code, found in row.reasons if code in CHOICES)
+    lines += ["", "Operators that were not allowed, and in how many models:", ""]
+    lines += [", ".join(f"{operator} {count}" for operator, count in sorted(wanted.items())) + ".", ""]
+    for title, rows in tables.items():
+        lines += [f"## {title}", "", "| model | made with | operators | nodes | verdict | ms |", "|---|---|---|---|---|---|"]
+        for row in rows:
+            verdict = "deny: " + ", ".join(f"{code} {found}" for code, found in row.reasons) if row.reasons else "allow"
+            lines.append(
+                f"| {row.model.name} | {row.model.made_with} | {row.operators} | {row.nodes} | {verdict} | {row.milliseconds:.1f} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
