@@ -1,4 +1,4 @@
-"""Rebuilds ``policies/operators/*.json`` from the schemas of the installed onnx package.
+"""Rebuilds ``policies/operators/*.json`` and the reader's table of signatures from the schemas of the installed onnx package.
 
     python policies/build_operators.py            # write
     python policies/build_operators.py --check    # exit 1 when a file would change
@@ -18,6 +18,7 @@ import onnx
 import onnx.defs
 
 HERE = Path(__file__).parent / "operators"
+TABLE = Path(__file__).parent.parent / "src" / "mlsign" / "onnx" / "signature_table.py"
 STANDARD = "ai.onnx"
 
 CONTROL_FLOW = ("Loop", "Scan", "SequenceMap")
@@ -96,9 +97,61 @@ def build() -> dict[str, bytes]:
     return files
 
 
+TABLE_HEAD = '''"""Inputs, outputs and attributes of every operator of ONNX at every version, generated from {source} by
+``policies/build_operators.py``.
+
+A line is an operator, and after it each version at which its signature changed: ``since inputs outputs attributes``.
+``S`` is a single value that must be there, ``O`` an optional one, ``V`` any number, followed by the least number of
+values. An attribute is ``name:type``, with ``!`` where it must be there. ``-`` is a version from which on the operator
+is withdrawn.
+"""
+
+from typing import Final
+
+NEWEST: Final = {newest}
+"""The newest version of each domain that the table knows."""
+
+TABLE: Final = """\\
+{rows}
+"""
+'''
+
+
+def build_table() -> bytes:
+    """The module with a signature for each operator and version."""
+    history: dict[tuple[str, str], dict[int, str]] = {}
+    newest: dict[str, int] = {}
+    for schema in onnx.defs.get_all_schemas_with_history():
+        domain = schema.domain or STANDARD
+        history.setdefault((domain, schema.name), {})[schema.since_version] = signature(schema)
+        newest[domain] = max(newest.get(domain, 0), schema.since_version)
+    newest[STANDARD] = onnx.defs.onnx_opset_version()
+    rows = []
+    for (domain, name), versions in sorted(history.items()):
+        row, before = [f"{domain}:{name}"], ""
+        for since in sorted(versions):
+            if versions[since] != before:
+                row.append(f"{since} {versions[since]}")
+            before = versions[since]
+        rows.append("|".join(row))
+    spelled = "{" + ", ".join(f'"{domain}": {version}' for domain, version in sorted(newest.items())) + "}"
+    return TABLE_HEAD.format(source=f"onnx {onnx.__version__}", newest=spelled, rows="\n".join(rows)).encode()
+
+
+def signature(schema: onnx.defs.OpSchema) -> str:
+    """One version of one operator."""
+    if schema.deprecated:
+        return "-"
+    letters = {"Single": "S", "Optional": "O", "Variadic": "V"}
+    inputs = "".join(letters[value.option.name] for value in schema.inputs) + str(schema.min_input)
+    outputs = "".join(letters[value.option.name] for value in schema.outputs) + str(schema.min_output)
+    attributes = (f"{name}:{a.type.value}{'!' if a.required else ''}" for name, a in sorted(schema.attributes.items()))
+    return f"{inputs} {outputs} {','.join(attributes)}".rstrip()
+
+
 def main() -> int:
     changed = []
-    for name, content in build().items():
+    for name, content in [*build().items(), (str(TABLE), build_table())]:
         path = HERE / name
         if not path.exists() or path.read_bytes() != content:
             changed.append(name)
