@@ -163,7 +163,8 @@ def judge(model: Model) -> Row:
         text=True,
     )
     if done.returncode not in {0, 1}:
-        raise SystemExit(f"{model.name}: {done.stderr}")
+        reasons = ((f"exit code {done.returncode}", done.stderr.strip()[:200]),)
+        return Row(model=model, operators=0, nodes=0, reasons=reasons, milliseconds=0)
     (said,) = json.loads(done.stdout)["models"]
     reasons = tuple((f["code"], f["found"]) for f in said["findings"] if f["outcome"] != "pass")
     assert (done.returncode == 0) == (not reasons)
