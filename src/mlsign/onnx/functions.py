@@ -13,10 +13,11 @@ from typing import Final
 from mlsign.errors import shown
 from mlsign.interface import ONNX_DOMAIN, OperatorId
 from mlsign.onnx import problems, schema
-from mlsign.onnx.graphs import GraphReader, normal
-from mlsign.onnx.nodes import Call
+from mlsign.onnx.graphs import GraphReader, Steps
+from mlsign.onnx.nodes import Attributes, Call
 from mlsign.onnx.opsets import read_opsets
 from mlsign.onnx.scan import Scan, body, text
+from mlsign.onnx.spelling import normal
 from mlsign.onnx.wire import Body, Where
 
 _STANDARD: Final = frozenset(
@@ -36,11 +37,16 @@ _STANDARD_PREFIXES: Final = ("com.microsoft", "ai.onnxruntime", "com.ms.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """One definition: what names it, what it calls, and which opsets it was written for."""
+    """One definition: what names it, what it calls, which opsets it was written for, and its body."""
 
     key: Call
     calls: Counter[Call]
     opsets: dict[str, int]
+    where: Where
+    inputs: list[bytes]
+    outputs: list[bytes]
+    defaults: Attributes
+    steps: Steps
 
 
 def canonical(call: Call) -> Call:
@@ -55,18 +61,22 @@ def read_function(scan: Scan, graphs: GraphReader, data: Body, where: Where) -> 
     parts = scan.fields(data, schema.FUNCTION, where)
     scan.entries(parts.get(14, ()), where, name="metadata_props")
     opsets = read_opsets(scan, parts.get(9, ()), where)
-    calls = graphs.start(function=True, hidden="a function")
+    calls = graphs.start(opsets, function=True, hidden="a function")
     for index, value in enumerate(parts.get(12, ())):
         graphs.types.value_info(body(value), (where, "value_info", index))
-    made = graphs.declare([scan.name(value, where) for value in parts.get(4, ())], where)
-    graphs.defaults(parts.get(11, ()), where)
-    graphs.nodes(parts.get(7, ()), where, depth=1, made=made)
-    for value in parts.get(5, ()):
-        if not graphs.is_visible(scan.name(value, where)):
-            scan.problems.add(problems.NOT_PRODUCED, f"output {shown(text(value))} of a function is made by nothing", where)
+    inputs = [scan.name(value, where) for value in parts.get(4, ())]
+    outputs = [scan.name(value, where) for value in parts.get(5, ())]
+    made = graphs.declare(inputs, where)
+    defaults = graphs.defaults(parts.get(11, ()), where)
+    steps = graphs.nodes(parts.get(7, ()), where, depth=1, made=made)
+    for name in outputs:
+        if not graphs.is_visible(name):
+            scan.problems.add(problems.NOT_PRODUCED, f"output {shown(text(name))} of a function is made by nothing", where)
     key = canonical((scan.last(parts, 10, where), scan.last(parts, 1, where), scan.last(parts, 13, where)))
     _check_name(scan, key, where)
-    return Function(key=key, calls=calls, opsets=opsets)
+    return Function(
+        key=key, calls=calls, opsets=opsets, where=where, inputs=inputs, outputs=outputs, defaults=defaults, steps=steps
+    )
 
 
 def _check_name(scan: Scan, key: Call, where: Where) -> None:

@@ -11,25 +11,47 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TypeAlias
 
 from mlsign.errors import shown
-from mlsign.interface import ONNX_DOMAIN, TypeSpec
+from mlsign.interface import TypeSpec
 from mlsign.onnx import problems, schema, trees
-from mlsign.onnx.nodes import Call, NodeReader
+from mlsign.onnx.conformance import Conformance
+from mlsign.onnx.nodes import NO_ATTRIBUTES, Attributes, Call, NodeReader
 from mlsign.onnx.scan import Scan, body, text
 from mlsign.onnx.summary import ExternalTensor
 from mlsign.onnx.tensors import TensorFacts, read_sparse, read_tensor
 from mlsign.onnx.types import TypeReader
 from mlsign.onnx.wire import Body, Value, Where, refuse
 
+Blocks: TypeAlias = "dict[bytes, tuple[GraphFacts, ...]]"
+"""The graphs in the attributes of a node, by the name of the attribute."""
 
-@dataclass(slots=True, kw_only=True)
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Steps:
+    """The nodes of a body in order, by columns: what they call, the names of their inputs and outputs, their attributes.
+
+    Columns, and tuples of bytes in them, cost Python's collector nothing, where a million nodes of their own would.
+    ``blocks`` has the graphs in the attributes of those nodes that have any.
+    """
+
+    calls: list[Call] = field(default_factory=list)
+    inputs: list[tuple[bytes, ...]] = field(default_factory=list)
+    outputs: list[tuple[bytes, ...]] = field(default_factory=list)
+    told: list[Attributes] = field(default_factory=list)
+    blocks: dict[int, Blocks] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
 class GraphFacts:
-    """What a caller needs of a graph: its inputs and outputs in model order."""
+    """A graph as it was read: inputs, outputs and nodes in model order, tensors without their values."""
 
+    where: Where = None
     inputs: list[tuple[bytes, TypeSpec | None]] = field(default_factory=list)
     outputs: list[tuple[bytes, TypeSpec | None]] = field(default_factory=list)
     initializers: dict[bytes, TensorFacts] = field(default_factory=dict)
+    steps: Steps = field(default_factory=Steps)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,7 +72,7 @@ class Totals:
 class GraphReader:
     """Walks graphs. ``calls`` counts nodes by what they call, for the body (model or function) that is being read."""
 
-    __slots__ = ("_function", "_hidden", "_nodes", "_scan", "_visible", "calls", "totals", "types")
+    __slots__ = ("_conformance", "_function", "_hidden", "_nodes", "_scan", "_visible", "calls", "totals", "types")
 
     def __init__(self, scan: Scan) -> None:
         self._scan = scan
@@ -61,9 +83,11 @@ class GraphReader:
         self._visible: set[bytes] = {b""}  # the empty name is an optional value that is left out
         self._function = False
         self._hidden = ""
+        self._conformance = Conformance(scan, {})
 
-    def start(self, *, function: bool = False, hidden: str = "") -> Counter[Call]:
-        """Begins a new body with no names; returns the counter of its calls."""
+    def start(self, opsets: dict[str, int], *, function: bool = False, hidden: str = "") -> Counter[Call]:
+        """Begins a new body with no names, written for ``opsets``; returns the counter of its calls."""
+        self._conformance = Conformance(self._scan, opsets)
         self.calls = Counter()
         self._visible = {b""}
         self._function = function
@@ -76,7 +100,7 @@ class GraphReader:
             refuse(f"graphs are nested deeper than {self._scan.limits.max_graph_depth}", code="limit.depth", where=where)
         self.totals.graphs += 1
         self.totals.depth = max(self.totals.depth, depth)
-        facts = GraphFacts()
+        facts = GraphFacts(where=where)
         parts = self._scan.fields(data, schema.GRAPH, where)
         self._scan.entries(parts.get(16, ()), where, name="metadata_props")
         for index, value in enumerate(parts.get(14, ())):
@@ -87,7 +111,7 @@ class GraphReader:
         facts.outputs = self._values(parts.get(12, ()), where, "output")
         self._initializers(parts, facts, where)
         made = self._declare(facts, where)
-        self.nodes(parts.get(1, ()), where, depth=depth, made=made)
+        facts.steps = self.nodes(parts.get(1, ()), where, depth=depth, made=made)
         for index, (name, _) in enumerate(facts.outputs):
             if name not in self._visible or not name:
                 self._scan.problems.add(
@@ -163,10 +187,13 @@ class GraphReader:
                     found=text(name),
                 )
 
-    def nodes(self, bodies: Sequence[Value], where: Where, *, depth: int, made: set[bytes]) -> None:
+    def nodes(self, bodies: Sequence[Value], where: Where, *, depth: int, made: set[bytes]) -> Steps:
         """Reads nodes in order; the names they make are added to ``made`` and stay visible."""
         self._scan.count("nodes", where, number=len(bodies))
-        visible, calls, read = self._visible, self.calls, self._nodes.node
+        visible, calls, read, conformance = self._visible, self.calls, self._nodes.node, self._conformance
+        known = conformance.known
+        steps = Steps()
+        step_calls, step_inputs, step_outputs, step_told = steps.calls, steps.inputs, steps.outputs, steps.told
         waiting: list[tuple[int, bytes]] = []
         for index, data in enumerate(bodies):
             inputs, outputs, call, attributes = read(data, where, index)
@@ -174,8 +201,17 @@ class GraphReader:
             if not visible.issuperset(inputs) and len(waiting) <= problems.MAX_SHOWN_PER_CODE:
                 unknown = ((index, name) for name in inputs if name not in visible)
                 waiting.extend(islice(unknown, problems.MAX_SHOWN_PER_CODE + 1))
+            told = NO_ATTRIBUTES
             if attributes:
-                self._attributes(call, attributes, (where, "node", index), depth=depth)
+                told, blocks = self._attributes(call, attributes, (where, "node", index), depth=depth)
+                if blocks:
+                    steps.blocks[index] = blocks
+            if (call, told, len(inputs), len(outputs)) not in known or b"" in inputs or b"" in outputs:
+                conformance.check(call, told, inputs, outputs, (where, "node", index))
+            step_calls.append(call)
+            step_inputs.append(inputs)
+            step_outputs.append(outputs)
+            step_told.append(told)
             for name in outputs:
                 if name not in visible:
                     visible.add(name)
@@ -195,27 +231,33 @@ class GraphReader:
                 (where, "node", index),
                 found=text(name),
             )
+        return steps
 
-    def _attributes(self, call: Call, bodies: list[Value], where: Where, *, depth: int) -> None:
+    def _attributes(self, call: Call, bodies: list[Value], where: Where, *, depth: int) -> tuple[Attributes, Blocks]:
         domain, op_type, _ = call
         hidden = self._hidden or "an attribute"
         attributes = self._nodes.attributes(bodies, where, name="attribute", function=self._function, hidden=hidden)
-        for attribute in attributes:
-            for data, here in attribute.graphs:
-                self.graph(data, here, depth=depth + 1)
-            if op_type == b"Constant":
-                for tensor in attribute.tensors:
-                    self.totals.add(tensor)
+        blocks: Blocks = {}
+        if not attributes.plain:
+            for attribute in attributes.all:
+                if attribute.graphs:
+                    blocks[attribute.name] = tuple(self.graph(data, here, depth=depth + 1) for data, here in attribute.graphs)
+                if op_type == b"Constant":
+                    for tensor in attribute.tensors:
+                        self.totals.add(tensor)
         if op_type in trees.OPERATORS and domain == trees.DOMAIN:
-            trees.check(self._scan, op_type, attributes, where)
+            trees.check(self._scan, op_type, attributes.all, where)
+        return attributes, blocks
 
-    def defaults(self, bodies: Sequence[Value], where: Where) -> None:
+    def defaults(self, bodies: Sequence[Value], where: Where) -> Attributes:
         """Default values of a function's attributes. A graph among them runs like any other, so its nodes count."""
-        for attribute in self._nodes.attributes(list(bodies), where, name="attribute_proto", function=True, hidden=self._hidden):
+        told = self._nodes.attributes(list(bodies), where, name="attribute_proto", function=True, hidden=self._hidden)
+        for attribute in told.all:
             for data, here in attribute.graphs:
                 self.graph(data, here, depth=2)
             for tensor in attribute.tensors:
                 self.totals.add(tensor)
+        return told
 
     def declare(self, names: list[bytes], where: Where) -> set[bytes]:
         """Makes the inputs of a function visible."""
@@ -245,8 +287,3 @@ def _fits(tensor: TensorFacts, spec: TypeSpec) -> bool:
     return len(shape) == len(tensor.dims) and all(
         not isinstance(want, int) or want == have for want, have in zip(shape, tensor.dims, strict=True)
     )
-
-
-def normal(domain: bytes) -> str:
-    """A domain as facts spell it: the standard one is never empty."""
-    return text(domain) or ONNX_DOMAIN

@@ -15,10 +15,11 @@ from mlsign.interface import OperatorId, OperatorUse, OpsetImport, TypeSpec, Val
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx import problems, schema
 from mlsign.onnx.functions import Function, canonical, check_functions, operator, read_function
-from mlsign.onnx.graphs import GraphFacts, GraphReader, normal
+from mlsign.onnx.graphs import GraphFacts, GraphReader
 from mlsign.onnx.nodes import Call
 from mlsign.onnx.opsets import read_opsets
 from mlsign.onnx.scan import Scan, body, integer, text
+from mlsign.onnx.spelling import normal
 from mlsign.onnx.summary import ModelSummary
 from mlsign.onnx.types import UNTYPED
 from mlsign.onnx.wire import Value, Where
@@ -101,7 +102,7 @@ class _Reader:
         for index, value in enumerate(parts.get(26, ())):
             scan.fields(body(value), schema.CONFIGURATION, (None, "configuration", index))
         facts, main = self._main(parts.get(7, ()), opsets)
-        self._training(parts.get(20, ()))
+        self._training(parts.get(20, ()), opsets)
         functions = [
             read_function(scan, self._graphs, body(value), (None, "functions", index))
             for index, value in enumerate(parts.get(25, ()))
@@ -119,21 +120,21 @@ class _Reader:
         main: Counter[Call] = Counter()
         facts = GraphFacts()
         for value in values:  # a second graph is a problem already, and its nodes count
-            calls = self._graphs.start()
+            calls = self._graphs.start(opsets)
             facts = self._graphs.graph(body(value), (None, "graph", -1))
             main.update(calls)
         self._imports(main, opsets, (None, "graph", -1))
         self._operators.update(main)
         return facts, main
 
-    def _training(self, values: Sequence[Value]) -> None:
+    def _training(self, values: Sequence[Value], opsets: dict[str, int]) -> None:
         for index, value in enumerate(values):
             here = (None, "training_info", index)
             self._scan.problems.add(problems.TRAINING_INFO, "the model carries training information", here)
             parts = self._scan.fields(body(value), schema.TRAINING, here)
             for number in (1, 2):
                 for part in parts.get(number, ()):
-                    calls = self._graphs.start(hidden="training information")
+                    calls = self._graphs.start(opsets, hidden="training information")
                     self._graphs.graph(body(part), (here, schema.TRAINING.names[number], -1))
                     self._operators.update(calls)
             for number in (3, 4):

@@ -27,7 +27,7 @@ _MAX_REMEMBERED_BYTES: Final = 256
 
 Call: TypeAlias = tuple[bytes, bytes, bytes]
 """Domain, operator and overload as a node names them."""
-Node: TypeAlias = tuple[list[bytes], list[bytes], Call, list[Value]]
+Node: TypeAlias = tuple[tuple[bytes, ...], tuple[bytes, ...], Call, list[Value]]
 """Inputs, outputs, what is called, and the attributes unread."""
 
 
@@ -45,6 +45,18 @@ class Attribute:
     reference: bytes = b""
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
+class Attributes:
+    """The attributes of a node. One object serves all nodes with the same bytes, so what is known of one is known of all."""
+
+    all: tuple[Attribute, ...]
+    plain: bool
+    by_name: Mapping[bytes, Attribute]
+
+
+NO_ATTRIBUTES: Final = Attributes(all=(), plain=True, by_name={})
+
+
 class NodeReader:
     """Reads nodes and attributes; remembers small attributes that hold numbers or text only."""
 
@@ -54,7 +66,7 @@ class NodeReader:
         self._scan = scan
         self._types = types
         self._external = external
-        self._known: dict[tuple[Value, ...], tuple[Attribute, ...]] = {}
+        self._known: dict[tuple[Value, ...], Attributes] = {}
 
     def node(self, value: Value, where: Where, index: int) -> Node:
         """Node ``index`` of the graph ``where``. Most are short and plain; this loop gives up on all others."""
@@ -89,7 +101,7 @@ class NodeReader:
             else:
                 call = (domain or b"", op_type or b"", b"")
                 if at == end and (value.isascii() or b"".join((*inputs, *outputs, *call, name or b"")).isascii()):
-                    return inputs, outputs, call, attributes
+                    return tuple(inputs), tuple(outputs), call, attributes
         except IndexError:
             pass  # a tag without a length
         return self._node(value, (where, "node", index))
@@ -104,9 +116,9 @@ class NodeReader:
         inputs = [scan.name(value, where) for value in parts.get(1, ())]
         outputs = [scan.name(value, where) for value in parts.get(2, ())]
         call = (scan.last(parts, 7, where), scan.last(parts, 4, where), scan.last(parts, 8, where))
-        return inputs, outputs, call, parts.get(5, [])
+        return tuple(inputs), tuple(outputs), call, parts.get(5, [])
 
-    def attributes(self, bodies: list[Value], where: Where, *, name: str, function: bool, hidden: str) -> tuple[Attribute, ...]:
+    def attributes(self, bodies: list[Value], where: Where, *, name: str, function: bool, hidden: str) -> Attributes:
         """The attributes of one node, each name once. Small ones that hold no tensor or graph are remembered."""
         self._scan.count("attributes", where, number=len(bodies))
         key = tuple(bodies)
@@ -125,9 +137,10 @@ class NodeReader:
             self._scan.problems.add(problems.ATTRIBUTE_NAME, "an attribute has no name, or a name stands twice", where)
         plain = not any(attribute.graphs or attribute.tensors or attribute.reference for attribute in out)
         small = sum(map(length, bodies)) <= _MAX_REMEMBERED_BYTES
+        made = Attributes(all=out, plain=plain, by_name={attribute.name: attribute for attribute in out})
         if plain and small and len(self._scan.problems) == before and len(self._known) < _MAX_REMEMBERED:
-            self._known[key] = out
-        return out
+            self._known[key] = made
+        return made
 
     def attribute(self, data: Body, where: Where, *, hidden: str) -> Attribute:
         """One attribute. Exactly one value field is set, and it is the one that the type names."""

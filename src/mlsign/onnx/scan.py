@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from mlsign.errors import shown
@@ -187,7 +187,7 @@ def text(value: Value) -> str:
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else ""
 
 
-def integer(fields: dict[int, list[Value]], number: int, *, default: int = 0) -> int:
+def integer(fields: Mapping[int, Sequence[Value]], number: int, *, default: int = 0) -> int:
     """The signed value of a single integer field; of two, the one that protobuf takes."""
     value = fields[number][-1] if number in fields else default
     assert isinstance(value, int)  # noqa: S101 - the tables let only varints stand for single integers

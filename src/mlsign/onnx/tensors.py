@@ -33,17 +33,24 @@ _EXTERNAL_KEYS: Final = frozenset(("location", "offset", "length", "checksum"))
 _MEMORY_ADDRESS: Final = "_ORT_MEM_ADDR_"
 """onnxruntime takes the offset of such a location for a pointer into its own memory (``kTensorProtoMemoryAddressTag``)."""
 _UNKNOWN: Final = schema.Element(name="", bits=0, field="")
+SMALL_COUNT: Final = 64
+"""Elements of the largest tensor whose values are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TensorFacts:
-    """What is known of a tensor without its values. ``element`` is empty when the type is unknown."""
+    """What is known of a tensor without its values. ``element`` is empty when the type is unknown.
+
+    ``payload`` is kept of tensors of at most ``SMALL_COUNT`` elements only, as field number and values, undecoded: shapes
+    and counts of loops stand in such tensors.
+    """
 
     name: bytes
     element: str
     dims: tuple[int, ...]
     count: int
     size: int
+    payload: tuple[int, Sequence[Value]] | None = None
 
 
 def read_tensor(scan: Scan, data: Body, where: Where, *, external: list[ExternalTensor], hidden: str = "") -> TensorFacts:
@@ -70,13 +77,16 @@ def read_tensor(scan: Scan, data: Body, where: Where, *, external: list[External
         scan.problems.add(problems.ELEMENT_TYPE, "the element type is not one of ONNX", where, found=element_number)
     count = _count(scan, dims, element, where)
     size = -(-count * element.bits // 8)
+    small = None
     if location or entries:
         size = _read_external(scan, entries, payload, location, where, name=name, element=element, size=size, external=external)
         if hidden:
             scan.problems.add(problems.EXTERNAL_HIDDEN, f"a tensor in {hidden} keeps its data in another file", where)
     elif element.name and count >= 0:
         size = _check_payload(scan, payload, element, where, count=count, size=size)
-    return TensorFacts(name=name, element=element.name, dims=tuple(dims), count=max(count, 0), size=max(size, 0))
+        if count <= SMALL_COUNT and len(payload) == 1:
+            small = next(iter(payload.items()))
+    return TensorFacts(name=name, element=element.name, dims=tuple(dims), count=max(count, 0), size=max(size, 0), payload=small)
 
 
 def read_sparse(

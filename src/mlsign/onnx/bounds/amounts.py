@@ -47,7 +47,7 @@ def _made(terms: dict[Monomial, Number]) -> Amount:
         return 0
     if len(kept) == 1 and () in kept:
         return _clamped(kept[()])
-    if len(kept) > _MAX_TERMS or any(len(monomial) > _MAX_DEGREE or abs(f) > CEILING for monomial, f in kept.items()):
+    if len(kept) > _MAX_TERMS or any(len(monomial) > _MAX_DEGREE or not -CEILING <= f <= CEILING for monomial, f in kept.items()):
         return CEILING
     return Poly(tuple((monomial, kept[monomial]) for monomial in sorted(kept)))
 
@@ -249,7 +249,7 @@ def held(value: Value, *, least: int, most: int) -> Value:
     low, high = value.low, value.high
     if isinstance(high, Poly):
         widest = 1 << (most.bit_length() // 2)
-        return UNKNOWN if any(abs(factor) > widest for _, factor in high.terms) else value
+        return UNKNOWN if any(not -widest <= factor <= widest for _, factor in high.terms) else value
     if low is None or high is None or (least <= low and high <= most):
         return value
     return UNKNOWN

@@ -1,0 +1,89 @@
+"""Every node against the signature of its operator, at the version that its graph imports.
+
+Says what ``onnx.checker`` says of nodes, in the same pass as everything else. Owns the comparison; the signatures are in
+``signatures``, and operators of domains that ONNX does not specify are left to policies.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mlsign.errors import shown
+from mlsign.onnx import problems
+from mlsign.onnx.nodes import Attributes, Call
+from mlsign.onnx.scan import Scan, integer, text
+from mlsign.onnx.signatures import Signature, Values, is_specified, signature
+from mlsign.onnx.spelling import normal
+from mlsign.onnx.wire import Where
+
+_MAX_KNOWN: Final = 4096
+
+
+class Conformance:
+    """Checks the nodes of one body. ``known`` are combinations that were found to be in order, each looked at once."""
+
+    __slots__ = ("_opsets", "_scan", "known")
+
+    def __init__(self, scan: Scan, opsets: dict[str, int]) -> None:
+        self._scan = scan
+        self._opsets = opsets
+        self.known: set[tuple[Call, Attributes, int, int]] = set()
+
+    def check(self, call: Call, told: Attributes, inputs: tuple[bytes, ...], outputs: tuple[bytes, ...], where: Where) -> None:
+        """Notes what a node has that its operator does not take, or lacks."""
+        before = len(self._scan.problems)
+        if not inputs and not outputs:
+            self._scan.problems.add(problems.VALUE_COUNT, "a node takes nothing and gives nothing", where)
+        domain, name = normal(call[0]), text(call[1])
+        version = self._opsets.get(domain, 0)
+        if version > 0 and is_specified(domain):
+            found = signature(domain, name, version)
+            if found is None:
+                self._scan.problems.add(
+                    problems.UNKNOWN_OPERATOR,
+                    f"{shown(domain)} has no operator {shown(name)} at version {version}",
+                    where,
+                    expected=f"an operator of {domain} {version}",
+                    found=f"{domain}:{name}",
+                )
+            else:
+                self._count(f"{domain}:{name}", "inputs", found.inputs, inputs, where)
+                self._count(f"{domain}:{name}", "outputs", found.outputs, outputs, where)
+                self._attributes(f"{domain}:{name}", found, told, where)
+        if told.plain and len(self._scan.problems) == before and len(self.known) < _MAX_KNOWN:
+            self.known.add((call, told, len(inputs), len(outputs)))
+
+    def _attributes(self, name: str, found: Signature, told: Attributes, where: Where) -> None:
+        for attribute in told.all:
+            wanted = found.attributes.get(attribute.name)
+            kind = integer(attribute.parts, 20)
+            if wanted is None or wanted != kind:
+                self._scan.problems.add(
+                    problems.ATTRIBUTE_SIGNATURE,
+                    f"{name} has no attribute {shown(text(attribute.name))}"
+                    if wanted is None
+                    else f"attribute {shown(text(attribute.name))} of {name} is of another type",
+                    where,
+                    expected=", ".join(sorted(key.decode() for key in found.attributes)) if wanted is None else wanted,
+                    found=text(attribute.name) if wanted is None else kind,
+                )
+        for missing in sorted(found.needed - told.by_name.keys()):
+            self._scan.problems.add(
+                problems.ATTRIBUTE_SIGNATURE, f"{name} lacks its attribute {missing.decode()}", where, expected=missing.decode()
+            )
+
+    def _count(self, name: str, kind: str, values: Values, names: tuple[bytes, ...], where: Where) -> None:
+        if not values.least <= len(names) <= values.most:
+            most = "any number" if values.most > 1 << 30 else values.most
+            self._scan.problems.add(
+                problems.VALUE_COUNT,
+                f"{name} has {len(names)} {kind}",
+                where,
+                expected=f"{values.least} to {most}",
+                found=len(names),
+            )
+        for index, (required, value) in enumerate(zip(values.required, names, strict=False)):
+            if required and not value:
+                self._scan.problems.add(
+                    problems.VALUE_COUNT, f"{kind.removesuffix('s')} {index} of {name} cannot be left out", where, found="nothing"
+                )
