@@ -7,7 +7,7 @@ from typing import Any
 
 import decode_statement
 from json_tree import STRINGS, Object, bent
-from oracles import check_refusal
+from oracles import check_refusal, plain_json
 
 from mlsign.errors import InputError, MlsignError
 from mlsign.formats.bundle import Bundle, decode_bundle, encode_key_bundle
@@ -60,6 +60,23 @@ def decoded(data: bytes, *, limits: Limits) -> Bundle | None:
         return None
 
 
+def check_fields(data: bytes, bundle: Bundle) -> None:
+    """Nothing is in the bytes beside what was read, and what was read is spelled in the one way."""
+    top = plain_json(data)
+    material, envelope = top["verificationMaterial"], top["dsseEnvelope"]
+    (signature,) = envelope["signatures"]
+    assert set(top) == {"mediaType", "verificationMaterial", "dsseEnvelope"}
+    assert set(material) - {"tlogEntries", "timestampVerificationData"} in (
+        {"publicKey"},
+        {"certificate"},
+        {"x509CertificateChain"},
+    )
+    assert set(envelope) == {"payload", "payloadType", "signatures"}
+    assert set(signature) in ({"sig"}, {"sig", "keyid"})
+    assert base64.b64encode(bundle.envelope.unauthenticated_payload).decode() == envelope["payload"]
+    assert base64.b64encode(bundle.envelope.signature).decode() == signature["sig"]
+
+
 def check(data: bytes) -> None:
     """Decodes and authenticates ``data``; whatever is authentic carries the payload that was signed."""
     bundle = decoded(data, limits=Limits())
@@ -72,6 +89,7 @@ def check(data: bytes) -> None:
         written = encode_key_bundle(bundle)
         assert decode_bundle(written) == bundle
         assert encode_key_bundle(decode_bundle(written)) == written
+    check_fields(data, bundle)
     # What is not signed must still be read, or refused, by whoever would look into it before.
     decode_statement.check(bundle.envelope.unauthenticated_payload)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 from json_tree import STRINGS, Object, bent
-from oracles import check_refusal
+from oracles import check_refusal, plain_json
 
 from mlsign.errors import InputError
 from mlsign.formats.manifest import Manifest
@@ -73,7 +73,7 @@ def check(data: bytes) -> None:
     assert tight in (None, manifest)
     assert encode_manifest(manifest) == data
     assert manifest == decode_manifest(data)
-    assert SCHEMA.is_valid(json.loads(data))
+    assert SCHEMA.is_valid(plain_json(data))
     for facts in (manifest.model.opsets, manifest.model.operators, manifest.model.functions, manifest.allowed_operators):
         assert len(set(facts)) == len(facts)
     if manifest.provenance is not None and manifest.provenance.time is not None:

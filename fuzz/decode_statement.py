@@ -5,7 +5,7 @@ import random
 from typing import Any
 
 from json_tree import STRINGS, Object, bent
-from oracles import check_refusal
+from oracles import check_refusal, plain_json
 
 from mlsign.errors import InputError
 from mlsign.formats.statement import Statement, decode_statement, encode_statement, subject_digest
@@ -67,7 +67,12 @@ def check(data: bytes) -> None:
         assert tight is None
         return
     assert tight in (None, statement)
-    assert statement.resources
+    given = plain_json(data)["predicate"]["resources"]
+    assert [(resource.digest.algorithm.value, resource.digest.hex) for resource in statement.resources] == [
+        (item["algorithm"], item["digest"]) for item in given
+    ]
+    names = [resource.path.text for resource in statement.resources]
+    assert names in ([item["name"] for item in given], [statement.subject_name])
     assert len({resource.path.folded for resource in statement.resources}) == len(statement.resources)
     assert statement.subject_digest == subject_digest(statement.resources)
     for resource in statement.resources:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -86,6 +87,7 @@ NUMBERS: Sequence[float] = (
 )
 _EDITS = (1, 1, 1, 2, 2, 4)
 _LIKELY = 0.9
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CANONICAL = 0.85
 
 
@@ -109,18 +111,19 @@ def parsed(data: bytes) -> Any:
         return None
 
 
-def written(value: Any) -> str:
+def written(value: Any, *, escaped: bool = False) -> str:
     """As RFC 8785 writes it, but for the order of keys and what it could not write at all."""
     if isinstance(value, Object):
-        return "{" + ",".join(f"{written(key)}:{written(item)}" for key, item in value) + "}"
+        return "{" + ",".join(f"{written(k, escaped=escaped)}:{written(item, escaped=escaped)}" for k, item in value) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(written, value)) + "]"
+        return "[" + ",".join(written(item, escaped=escaped) for item in value) + "]"
     if isinstance(value, float):
         try:
             return rfc8785.dumps(value).decode()
         except rfc8785.CanonicalizationError:
             return "1e999"
-    return json.dumps(value, ensure_ascii=False)
+    # Half of a surrogate pair cannot be written in UTF-8 at all.
+    return json.dumps(value, ensure_ascii=escaped or (isinstance(value, str) and _SURROGATE.search(value) is not None))
 
 
 def ordered(value: Any) -> Any:
@@ -150,7 +153,7 @@ def bent(
     if canonical:
         settle(tree, rng)
         tree = ordered(tree)
-    return written(tree).encode("utf-8", "surrogatepass")
+    return written(tree, escaped=not canonical and rng.random() < 0.5).encode()
 
 
 def _slots(tree: list[Any]) -> list[tuple[list[Any], int]]:

@@ -1,7 +1,9 @@
-"""What holds for every refusal, whatever the format: a stable code, and no foreign text that could act or flood."""
+"""What holds whatever the format: of every refusal, and of all JSON that was not refused."""
 
+import json
 import re
 import unicodedata
+from typing import Any
 
 from mlsign.errors import InputError
 
@@ -16,3 +18,17 @@ def check_refusal(err: InputError) -> None:
         assert isinstance(text, str)
         assert len(text) <= _MAX_TEXT, f"{err.code}: {len(text)} characters"
         assert not any(unicodedata.category(char)[0] == "C" for char in text), f"{err.code}: {text!a}"
+
+
+def plain_json(data: bytes) -> Any:
+    """The value of JSON that a decoder took; raises ``AssertionError`` where other readers might see another one."""
+    value = json.loads(data, object_pairs_hook=_unique)
+    # Half of a surrogate pair cannot be encoded: this raises.
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    assert len(out) == len(pairs), "a key stands twice"
+    return out
