@@ -54,6 +54,10 @@ class Limits:
     max_name_bytes: int = 64 * KIB
     max_skeleton_bytes: int = 2 * GIB
 
+    # what a run of it may take, computed before it runs
+    open_dimension: int = 32
+    max_evaluations: int = 200_000
+
     # what a person feeds to the scorer
     max_input_bytes: int = 2 * GIB
     max_output_bytes: int = 2 * GIB

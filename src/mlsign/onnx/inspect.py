@@ -14,6 +14,7 @@ from mlsign.errors import InputError, shown
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport, TypeSpec, ValueSpec
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx import problems, schema
+from mlsign.onnx.bounds.evaluate import evaluate
 from mlsign.onnx.functions import Function, canonical, check_functions, operator, read_function
 from mlsign.onnx.graphs import GraphFacts, GraphReader
 from mlsign.onnx.nodes import Call
@@ -183,6 +184,11 @@ class _Reader:
         imports = {OpsetImport(domain, version) for domain, version in opsets.items()}
         imports.update(OpsetImport(domain, version) for function in functions for domain, version in function.opsets.items())
         totals = self._graphs.totals
+        inputs = self._specs([item for item in facts.inputs if item[0] not in facts.initializers], "input")
+        outputs = self._specs(facts.outputs, "output")
+        bounds = None
+        if not len(self._scan.problems):
+            bounds = evaluate(facts, functions, ir_version=ir_version, limits=self._scan.limits)
         return ModelSummary(
             ir_version=ir_version,
             producer_name=text(self._scan.last(parts, 2, None)),
@@ -191,8 +197,8 @@ class _Reader:
             operators=tuple(sorted(OperatorUse(name, count) for name, count in uses.items())),
             functions=tuple(sorted({operator(function.key) for function in functions})),
             function_calls=tuple(sorted(OperatorUse(name, count) for name, count in calls.items())),
-            inputs=self._specs([item for item in facts.inputs if item[0] not in facts.initializers], "input"),
-            outputs=self._specs(facts.outputs, "output"),
+            inputs=inputs,
+            outputs=outputs,
             node_count=self._scan.used["nodes"],
             graph_count=totals.graphs,
             graph_depth=totals.depth,
@@ -201,6 +207,7 @@ class _Reader:
             external=tuple(sorted(totals.external, key=lambda tensor: (tensor.name, tensor.where))),
             metadata_keys=metadata,
             problems=self._scan.problems.all(),
+            bounds=bounds,
         )
 
     def _check_name(self, name: OperatorId) -> None:

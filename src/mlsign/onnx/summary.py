@@ -7,6 +7,7 @@ its code says what it is; whether a model with it may run is the policy's decisi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport, ValueSpec
 
@@ -40,6 +41,45 @@ class ExternalTensor:
     element_bytes: int = 0
 
 
+class Unbounded(Enum):
+    """What of a run has no bound that can be read off the model."""
+
+    SIZE = "size"
+    """How many elements a value has is decided while the model runs."""
+    TURNS = "turns"
+    """How often a loop turns is decided while the model runs."""
+    ENDLESS = "endless"
+    """A loop has neither a number of turns nor a condition that could end it."""
+    COMPLEXITY = "complexity"
+    """The model is too entangled for its bounds to be computed in the time that is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """A place from which on the bounds of a run are not known. ``operator`` is spelled ``domain:Name``."""
+
+    kind: Unbounded
+    where: str
+    operator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunBounds:
+    """What one run takes at most, with every dimension that the model leaves open at ``Limits.open_dimension``.
+
+    ``peak_bytes`` are of the values that are alive at once, beyond inputs and weights; ``largest_bytes`` of the largest
+    single one, which ``largest`` makes. ``steps`` are operators run, turns of loops counted; ``operations`` steps of
+    arithmetic, roughly. What is ``unknown`` is not in these numbers.
+    """
+
+    peak_bytes: int
+    largest_bytes: int
+    largest: str
+    steps: int
+    operations: int
+    unknown: tuple[Unknown, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSummary:
     """Facts about one ONNX model; all tuples are sorted, so equal models have equal summaries; only inputs and
@@ -48,7 +88,7 @@ class ModelSummary:
     ``operators`` counts every node of the main graph, of subgraphs at any depth and of functions, used or
     not, except calls of the model's own functions: those are ``function_calls``, and ``functions`` are the
     definitions. ``parameter_count`` is in elements, ``parameter_bytes`` in bytes as type and shape ask
-    (initializers and Constant nodes; external data included).
+    (initializers and Constant nodes; external data included). ``bounds`` are there when the model has no problem.
     """
 
     ir_version: int
@@ -68,3 +108,4 @@ class ModelSummary:
     external: tuple[ExternalTensor, ...]
     metadata_keys: tuple[str, ...]
     problems: tuple[Problem, ...]
+    bounds: RunBounds | None = None

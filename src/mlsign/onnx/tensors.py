@@ -33,7 +33,7 @@ _EXTERNAL_KEYS: Final = frozenset(("location", "offset", "length", "checksum"))
 _MEMORY_ADDRESS: Final = "_ORT_MEM_ADDR_"
 """onnxruntime takes the offset of such a location for a pointer into its own memory (``kTensorProtoMemoryAddressTag``)."""
 _UNKNOWN: Final = schema.Element(name="", bits=0, field="")
-SMALL_COUNT: Final = 64
+SMALL_COUNT: Final = 32
 """Elements of the largest tensor whose values are looked at."""
 
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 CEILING: Final = 1 << 128
 """Stands for everything at least as large: no machine holds it, and arithmetic stays cheap."""
-_MAX_TERMS: Final = 32
+_MAX_TERMS: Final = 64
 _MAX_DEGREE: Final = 32
 
 Number: TypeAlias = int | Fraction
@@ -190,7 +190,7 @@ def number(value: Value) -> int | None:
     return value.high if value.exact and isinstance(value.high, int) else None
 
 
-def joined(one: Value, other: Value) -> Value:
+def either(one: Value, other: Value) -> Value:
     """What holds for both."""
     if one == other:
         return one
@@ -221,6 +221,9 @@ def multiplied(one: Value, other: Value) -> Value:
     """The product of two values."""
     if one.exact and other.exact and one.high is not None and other.high is not None:
         return fixed(times(one.high, other.high))
+    for value, by in ((one, number(other)), (other, number(one))):
+        if by is not None and by >= 0 and value.low is not None:
+            return Value(value.low * by, None if value.high is None else times(upper(value.high), by))
     if one.low is None or other.low is None or one.low < 0 or other.low < 0:
         return UNKNOWN
     high = None if one.high is None or other.high is None else times(upper(one.high), upper(other.high))

@@ -1,0 +1,326 @@
+"""Operators that compute number by number: one to one, and with broadcasting.
+
+The numbers of small tensors are computed as well, because shapes are made of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Final
+
+from mlsign.onnx.bounds.amounts import (
+    UNKNOWN,
+    Poly,
+    Value,
+    added,
+    either,
+    fixed,
+    floored,
+    largest,
+    multiplied,
+    negated,
+    number,
+    times,
+    upper,
+    upto,
+)
+from mlsign.onnx.bounds.tensors import BOOL, INT64, TEXT, Tensor, fitted
+from mlsign.onnx.bounds.use import Rule, Use
+from mlsign.onnx.tensors import SMALL_COUNT
+
+ONE_TO_ONE: Final = (
+    "Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh CumProd CumSum Dropout Elu Erf Exp "
+    "Floor Gelu GroupNormalization HardSigmoid HardSwish Hardmax InstanceNormalization LRN LeakyRelu Log LogSoftmax "
+    "LpNormalization MeanVarianceNormalization Mish Neg Normalizer Not RMSNormalization Reciprocal Relu ReverseSequence "
+    "RotaryEmbedding Round Scaler Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt StringNormalizer Swish "
+    "Tan Tanh TensorScatter ThresholdedRelu Trilu Scatter ScatterElements ScatterND RandomNormalLike RandomUniformLike "
+    "EyeLike Binarizer Imputer SwiGLU"
+)
+_TRUTH: Final = ("IsInf", "IsNaN", "RegexFullMatch")
+_COMPARE: Final = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor")
+_BROADCAST: Final = "Add Sub Mul Div Max Min Mean Sum Pow Mod PRelu BitShift BitwiseAnd BitwiseOr BitwiseXor StringConcat"
+
+
+def broadcast(use: Use, tensors: tuple[Tensor, ...], *, element: int) -> Tensor:
+    """The shape that several make together (ONNX, "Broadcasting in ONNX")."""
+    out = tensors[0]
+    dims, count = out.dims, out.count
+    for other in tensors[1:]:
+        if dims is None or other.dims is None:
+            same = dims is None and other.dims is None and count == other.count
+            product = None if count is None or other.count is None else times(upper(count), upper(other.count))
+            dims, count = None, count if same or other.count == 1 else product
+            continue
+        rank = max(len(dims), len(other.dims))
+        left = (fixed(1),) * (rank - len(dims)) + dims
+        right = (fixed(1),) * (rank - len(other.dims)) + other.dims
+        if all(map(_adds_nothing, left, right)):
+            dims = left
+        elif all(map(_adds_nothing, right, left)):
+            dims, count = right, other.count
+        else:
+            dims, count = tuple(map(_dimension, left, right)), None
+    return use.space.tensor(element, dims, count=count, width=max(t.width for t in tensors) if element == out.element else None)
+
+
+def _adds_nothing(own: Value, other: Value) -> bool:
+    """Whether a dimension stays what it is, whatever ``other`` turns out to be."""
+    size = number(own)
+    return number(other) == 1 or (own.exact and own == other) or (size is not None and size > 1)
+
+
+def _dimension(one: Value, other: Value) -> Value:
+    if one == other or number(other) == 1:
+        return one
+    sizes = number(one), number(other)
+    if sizes[0] == 1:
+        return other
+    for size, value in zip(sizes, (one, other), strict=True):
+        if size is not None and size > 1:
+            return value  # the other one is 1 or equal to it, or the run ends in an error
+    return upto(None if one.high is None or other.high is None else largest(one.high, other.high))
+
+
+def _one_to_one(use: Use) -> list[Tensor]:
+    made = use.like(use.first())
+    return [made, *(use.like(use.first(), element=BOOL) for _ in range(use.outputs - 1))]
+
+
+def _truth(use: Use) -> list[Tensor]:
+    return [use.like(use.first(), element=BOOL)]
+
+
+def _each(use: Use, element: int, compute: Callable[[Value], Value]) -> list[Tensor]:
+    first = use.first()
+    values = None if first.values is None else tuple(fitted(compute(value), element) for value in first.values)
+    width = first.width if element == first.element else None
+    return [use.space.tensor(element, first.dims, count=first.count, values=values, width=width)]
+
+
+def _identity(use: Use) -> list[Tensor]:
+    return [use.first()]
+
+
+def _cast(use: Use) -> list[Tensor]:
+    return _each(use, use.whole(b"to", 1), _truncated)
+
+
+def _truncated(value: Value) -> Value:
+    """The value as an integer where the type asks for one; a whole number in any other type stays what it is."""
+    if value.exact and isinstance(value.high, Fraction):
+        return fixed(int(value.high))
+    return value
+
+
+def _cast_like(use: Use) -> list[Tensor]:
+    target = use.arg(1)
+    return _each(use, use.first().element if target is None else target.element, _truncated)
+
+
+def _bit_cast(use: Use) -> list[Tensor]:
+    return [use.like(use.first(), element=use.whole(b"to", 1))]
+
+
+def _two(use: Use, *, element: int, compute: Callable[[Value, Value], Value] | None) -> list[Tensor]:
+    tensors = tuple(tensor or use.space.unknown() for tensor in use.args)
+    out = broadcast(use, tensors, element=element)
+    if compute is None or not all(tensor.values for tensor in tensors):
+        return [out]
+    length = max(len(tensor.values or ()) for tensor in tensors)
+    if length > SMALL_COUNT or any(len(tensor.values or ()) not in (1, length) for tensor in tensors):
+        return [out]
+    if any((tensor.rank or 0) > 1 for tensor in tensors):
+        return [out]
+    columns = [(tensor.values or ()) * (length if len(tensor.values or ()) == 1 else 1) for tensor in tensors]
+    values = list(columns[0])
+    for column in columns[1:]:
+        values = [fitted(compute(one, other), element) for one, other in zip(values, column, strict=True)]
+    return [use.space.tensor(element, out.dims, count=out.count, values=tuple(values))]
+
+
+def _subtracted(one: Value, other: Value) -> Value:
+    return added(one, negated(other))
+
+
+def _power(one: Value, other: Value) -> Value:
+    exponent = number(other)
+    if exponent is None or not 0 <= exponent <= 64:
+        return UNKNOWN
+    out = fixed(1)
+    for _ in range(exponent):
+        out = multiplied(out, one)
+    return out
+
+
+def _modulo(one: Value, other: Value) -> Value:
+    base, by = number(one), number(other)
+    if base is not None and by is not None and base >= 0 and by > 0:
+        return fixed(base % by)
+    return UNKNOWN if by is None else Value(min(0, by), upper(abs(by)))
+
+
+def _maximum(one: Value, other: Value) -> Value:
+    if one.exact and other.exact and not isinstance(one.high, Poly) and not isinstance(other.high, Poly):
+        return max(one, other, key=lambda value: value.low or 0)
+    lows = [low for low in (one.low, other.low) if low is not None]
+    high = None if one.high is None or other.high is None else largest(one.high, other.high)
+    return Value(max(lows) if lows else None, high)
+
+
+def _minimum(one: Value, other: Value) -> Value:
+    if one.exact and other.exact and not isinstance(one.high, Poly) and not isinstance(other.high, Poly):
+        return min(one, other, key=lambda value: value.low or 0)
+    low = None if one.low is None or other.low is None else min(one.low, other.low)
+    highs = [upper(high) for high in (one.high, other.high) if high is not None]
+    numbers = [high for high in highs if not isinstance(high, Poly)]
+    return Value(low, min(numbers) if numbers else highs[0] if highs else None)
+
+
+def _equal(one: Value, other: Value) -> Value:
+    if one.exact and other.exact and one.high == other.high:
+        return fixed(1)
+    if one.high is None or other.high is None or one.low is None or other.low is None:
+        return Value(0, 1)
+    for below, above in ((one, other), (other, one)):
+        if not isinstance(below.high, Poly) and below.high is not None and above.low is not None and below.high < above.low:
+            return fixed(0)
+    return Value(0, 1)
+
+
+def _less(one: Value, other: Value) -> Value:
+    if not isinstance(one.high, Poly) and one.high is not None and other.low is not None and one.high < other.low:
+        return fixed(1)
+    if not isinstance(other.high, Poly) and other.high is not None and one.low is not None and one.low >= other.high:
+        return fixed(0)
+    return Value(0, 1)
+
+
+_ARITHMETIC: Final[dict[str, Callable[[Value, Value], Value]]] = {
+    "Add": added,
+    "Sum": added,
+    "Sub": _subtracted,
+    "Mul": multiplied,
+    "Div": floored,
+    "Max": _maximum,
+    "Min": _minimum,
+    "Pow": _power,
+    "Mod": _modulo,
+    "Equal": _equal,
+    "Less": _less,
+    "Greater": lambda one, other: _less(other, one),
+}
+
+
+def _binary(name: str) -> Rule:
+    compute, truth = _ARITHMETIC.get(name), name in _COMPARE
+
+    def rule(use: Use) -> list[Tensor]:
+        element = BOOL if truth else use.first().element
+        whole = element in (6, 7, 12, 13) or name != "Div"
+        return _two(use, element=element, compute=compute if whole else _ratio)
+
+    return rule
+
+
+def _ratio(one: Value, other: Value) -> Value:
+    """Division of floats: known where nothing is left over."""
+    top, bottom = number(one), number(other)
+    return fixed(top // bottom) if top is not None and bottom and top % bottom == 0 else UNKNOWN
+
+
+def _where(use: Use) -> list[Tensor]:
+    condition, one, other = (use.arg(index) or use.space.unknown() for index in range(3))
+    out = broadcast(use, (one, other, condition), element=one.element)
+    chosen = (condition.values, one.values, other.values)
+    if any(values is None for values in chosen) or any((t.rank or 0) > 1 for t in (condition, one, other)):
+        return [out]
+    length = max(len(values or ()) for values in chosen)
+    if any(len(values or ()) not in (1, length) for values in chosen):
+        return [out]
+    columns = [(values or ()) * (length if len(values or ()) == 1 else 1) for values in chosen]
+    picked = tuple(_pick(*row) for row in zip(*columns, strict=True))
+    return [use.space.tensor(one.element, out.dims, count=out.count, values=picked)]
+
+
+def _pick(condition: Value, one: Value, other: Value) -> Value:
+    known = number(condition)
+    return either(one, other) if known is None else one if known else other
+
+
+def _concatenated(use: Use) -> list[Tensor]:
+    """Texts of both: a chain of these doubles them each time."""
+    tensors = tuple(tensor or use.space.unknown() for tensor in use.args)
+    out = broadcast(use, tensors, element=use.first().element)
+    return [use.space.tensor(out.element, out.dims, count=out.count, width=sum(tensor.width for tensor in tensors))]
+
+
+def _negative(use: Use) -> list[Tensor]:
+    return _each(use, use.first().element, negated)
+
+
+def _rounded(use: Use) -> list[Tensor]:
+    def whole(value: Value) -> Value:
+        if value.exact and isinstance(value.high, Fraction):
+            return fixed(value.high.__floor__()) if value.high.denominator != 1 else value
+        return value
+
+    return _each(use, use.first().element, whole)
+
+
+def _not(use: Use) -> list[Tensor]:
+    def opposite(value: Value) -> Value:
+        known = number(value)
+        return Value(0, 1) if known is None else fixed(int(not known))
+
+    return _each(use, BOOL, opposite)
+
+
+def _magnitude(use: Use) -> list[Tensor]:
+    def size(value: Value) -> Value:
+        known = number(value)
+        if known is not None:
+            return fixed(abs(known))
+        return value if value.low is not None and value.low >= 0 else UNKNOWN
+
+    return _each(use, use.first().element, size)
+
+
+def _clip(use: Use) -> list[Tensor]:
+    first, least, most = use.first(), use.values(1), use.values(2)
+    if first.values is None or not (least or most):
+        return [use.like(first)]
+    values = first.values
+    if least and len(least) == 1:
+        values = tuple(_maximum(value, least[0]) for value in values)
+    if most and len(most) == 1:
+        values = tuple(_minimum(value, most[0]) for value in values)
+    return [use.space.tensor(first.element, first.dims, count=first.count, values=values)]
+
+
+def _label(use: Use) -> list[Tensor]:
+    """Labels for labels: texts where the table of values, or the default, has texts."""
+    texts = use.has(b"values_strings") or (use.first().element != TEXT and not use.has(b"values_int64s"))
+    return [use.like(use.first(), element=TEXT if texts else INT64)]
+
+
+RULES: Final[dict[str, Rule]] = (
+    dict.fromkeys(ONE_TO_ONE.split(), _one_to_one)
+    | dict.fromkeys(_TRUTH, _truth)
+    | {name: _binary(name) for name in (*_BROADCAST.split(), *_COMPARE)}
+    | {
+        "Identity": _identity,
+        "Cast": _cast,
+        "CastLike": _cast_like,
+        "BitCast": _bit_cast,
+        "Where": _where,
+        "StringConcat": _concatenated,
+        "Neg": _negative,
+        "Floor": _rounded,
+        "Not": _not,
+        "Abs": _magnitude,
+        "Clip": _clip,
+        "LabelEncoder": _label,
+        "CategoryMapper": _label,
+    }
+)

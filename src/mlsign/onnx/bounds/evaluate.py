@@ -1,0 +1,98 @@
+"""From a model that was read to what one run of it takes at most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from mlsign.interface import TypeSpec, ValueKind
+from mlsign.limits import Limits
+from mlsign.onnx.bounds.amounts import COUNT, Value, fixed
+from mlsign.onnx.bounds.control import run_control
+from mlsign.onnx.bounds.run import Env, Run, TooComplexError
+from mlsign.onnx.bounds.tensors import Tensor, element_of
+from mlsign.onnx.bounds.use import Space
+from mlsign.onnx.functions import Function
+from mlsign.onnx.graphs import GraphFacts
+from mlsign.onnx.nodes import Call
+from mlsign.onnx.summary import RunBounds, Unbounded
+from mlsign.onnx.wire import place
+
+_WHOLE: Final = frozenset(("int32", "int64"))
+_MAX_NUMBERS: Final = 8
+_FIRST_OVERRIDABLE: Final = 4
+"""From this IR version on a caller may give another value for an initializer that is an input as well (ONNX IR, "Graphs")."""
+
+
+def evaluate(main: GraphFacts, functions: Sequence[Function], *, ir_version: int, limits: Limits) -> RunBounds:
+    """The bounds of one run. Never raises: what cannot be bounded is in ``RunBounds.unknown``."""
+    by_key: Mapping[Call, Function] = {function.key: function for function in functions}
+    run = Run(by_key, limits=limits, control=run_control)
+    env: Env = {name: run.space.constant(facts) for name, facts in main.initializers.items()}
+    symbols: dict[str, Value] = {}
+    for name, spec in main.inputs:
+        default = env.get(name)
+        if default is None or ir_version >= _FIRST_OVERRIDABLE:
+            given = _given(run.space, spec, symbols, size=limits.open_dimension)
+            env[name] = given if default is None else _either(run.space, default, given)
+    steps = operations = peak = 0
+    try:
+        cost = run.body(main.steps, env, main.where, keep=[name for name, _ in main.outputs])
+        steps, operations, peak = cost.steps, cost.operations, cost.inside
+    except (TooComplexError, RecursionError):
+        run.note(Unbounded.COMPLEXITY, (b"", b"", b""), main.where)
+    size, where = run.largest
+    return RunBounds(
+        peak_bytes=max(peak, size),
+        largest_bytes=size,
+        largest=place(where),
+        steps=steps,
+        operations=operations,
+        unknown=tuple(run.unknown),
+    )
+
+
+def _given(space: Space, spec: TypeSpec | None, symbols: dict[str, Value], *, size: int) -> Tensor:
+    """What a caller gives: the fixed dimensions are checked by every runtime, the open ones are at most ``size``.
+
+    Dimensions of one name are one dimension, as the model declares. A shape that is left open has ``size`` elements.
+    """
+    if spec is None:
+        return space.unknown()
+    if spec.kind in (ValueKind.TENSOR, ValueKind.SPARSE_TENSOR):
+        element = element_of(spec.element)
+        if spec.shape is None:
+            return space.tensor(element, None, count=space.symbol(size))
+        dims = tuple(_dimension(space, dim, symbols, size=size) for dim in spec.shape)
+        return space.tensor(element, dims, values=_numbers(space, spec, size=size))
+    if spec.kind is ValueKind.OPTIONAL:
+        return _given(space, spec.inner, symbols, size=size)
+    if spec.kind is ValueKind.SEQUENCE:
+        inside = _given(space, spec.inner, symbols, size=size)
+        return space.tensor(inside.element, None, count=space.symbol(size), inside=inside)
+    return space.tensor(element_of(spec.element), (COUNT,), count=space.symbol(size))
+
+
+def _either(space: Space, default: Tensor, given: Tensor) -> Tensor:
+    """An initializer, or what a caller gives in its place."""
+    made = space.joined(default, given)
+    return made if made.values is not None else space.tensor(made.element, made.dims, count=made.count)
+
+
+def _numbers(space: Space, spec: TypeSpec, *, size: int) -> tuple[Value, ...] | None:
+    """The whole numbers in a small input: shapes and axes that a caller may choose, each at most ``size``."""
+    shape = spec.shape
+    if spec.element not in _WHOLE or shape is None or len(shape) > 1 or not all(isinstance(dim, int) for dim in shape):
+        return None
+    count = next((dim for dim in shape if isinstance(dim, int)), 1)
+    return tuple(space.number(size) for _ in range(count)) if count <= _MAX_NUMBERS else None
+
+
+def _dimension(space: Space, dim: int | str | None, symbols: dict[str, Value], *, size: int) -> Value:
+    if isinstance(dim, int):
+        return fixed(dim)
+    if dim is None:
+        return fixed(space.symbol(size))
+    if dim not in symbols:
+        symbols[dim] = fixed(space.symbol(size))
+    return symbols[dim]

@@ -1,0 +1,238 @@
+"""One run of a model on paper: every node with bounds in place of tensors.
+
+Owns bodies and calls of functions, and what is counted: values alive at once, operators run, arithmetic. Loops and
+branches are in ``control``, which asks this module to run their bodies. The order is that of the nodes, as a runtime
+executes them one after the other.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from mlsign.errors import shown
+from mlsign.limits import Limits
+from mlsign.onnx.bounds import elementwise, neural, selecting, shaping
+from mlsign.onnx.bounds.amounts import CEILING
+from mlsign.onnx.bounds.tensors import Tensor
+from mlsign.onnx.bounds.use import Rule, Space, Use
+from mlsign.onnx.functions import Function, canonical
+from mlsign.onnx.graphs import Blocks, Steps
+from mlsign.onnx.nodes import Attribute, Attributes, Call
+from mlsign.onnx.scan import text
+from mlsign.onnx.signatures import is_specified
+from mlsign.onnx.spelling import normal
+from mlsign.onnx.summary import Unbounded, Unknown
+from mlsign.onnx.wire import Where, place
+
+RULES: Final[dict[str, Rule]] = elementwise.RULES | shaping.RULES | neural.RULES | selecting.RULES
+
+_MAX_UNKNOWN: Final = 16
+_SMALL_BYTES: Final = 1 << 20
+"""Below this, all values of a body are taken to be alive at once: no need to look who uses which."""
+_MAX_CALLS: Final = 64
+"""Functions that call functions this deep; what exporters write stays far below."""
+_NOTHING: Final[Mapping[bytes, Attribute]] = {}
+
+Env: TypeAlias = dict[bytes, "Tensor | None"]
+
+
+class TooComplexError(Exception):
+    """The evaluations that are allowed are used up. Never leaves this package."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a node or a body takes: operators, arithmetic, bytes of its outputs, and bytes alive inside of it at most."""
+
+    steps: int = 1
+    operations: int = 0
+    made: int = 0
+    inside: int = 0
+
+
+Result: TypeAlias = tuple[tuple[Tensor, ...], Cost]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlNode:
+    """A node with graphs in its attributes."""
+
+    call: Call
+    args: tuple[Tensor | None, ...]
+    told: Attributes
+    blocks: Blocks
+    where: Where
+    outputs: int
+
+
+Control: TypeAlias = "Callable[[Run, ControlNode, Env, Mapping[bytes, Attribute]], Result]"
+
+
+class Run:
+    """Evaluates bodies. What was computed once for the same operator, attributes and tensors is remembered."""
+
+    def __init__(self, functions: Mapping[Call, Function], *, limits: Limits, control: Control) -> None:
+        self.space = Space()
+        self.unknown: list[Unknown] = []
+        self.largest: tuple[int, Where] = (0, None)
+        self._functions = functions
+        self._left = limits.max_evaluations
+        self._known: dict[tuple[object, ...], Result] = {}
+        self._depth = 0
+        self._control = control
+
+    def body(
+        self, steps: Steps, env: Env, where: Where, *, keep: Sequence[bytes], outer: Mapping[bytes, Attribute] = _NOTHING
+    ) -> Cost:
+        """Runs the nodes of a body; their outputs are in ``env`` afterwards. ``keep`` are names that outlive the body."""
+        known, blocks, get = self._known, steps.blocks, env.get
+        costs: list[Cost] = []
+        total_made = total_operations = total_steps = inside = 0
+        self._spend(len(steps.calls) // 16)
+        for index, (call, inputs, outputs, told) in enumerate(
+            zip(steps.calls, steps.inputs, steps.outputs, steps.told, strict=True)
+        ):
+            args = tuple([get(name) for name in inputs])
+            if index in blocks:
+                node = ControlNode(
+                    call=call, args=args, told=told, blocks=blocks[index], where=(where, "node", index), outputs=len(outputs)
+                )
+                result = self._control(self, node, env, outer)
+            else:
+                found = known.get((call, told, len(outputs), args))
+                result = (
+                    self._apply(call, args, told, outer, where=(where, "node", index), count=len(outputs))
+                    if found is None
+                    else found
+                )
+            made, cost = result
+            if len(outputs) == 1:
+                env[outputs[0]] = made[0]
+            else:
+                env.update(zip(outputs, made, strict=False))
+                env[b""] = None
+            costs.append(cost)
+            total_made += cost.made
+            total_steps += cost.steps
+            total_operations += cost.operations
+            inside = max(inside, cost.inside)
+        if total_made > _SMALL_BYTES:
+            inside = _alive(steps, costs, env, keep)
+            total_made = 0
+        return Cost(steps=min(total_steps, CEILING), operations=min(total_operations, CEILING), inside=total_made + inside)
+
+    def _spend(self, amount: int) -> None:
+        self._left -= amount
+        if self._left < 0:
+            raise TooComplexError
+
+    def _apply(
+        self,
+        call: Call,
+        args: tuple[Tensor | None, ...],
+        told: Attributes,
+        outer: Mapping[bytes, Attribute],
+        *,
+        where: Where,
+        count: int,
+    ) -> Result:
+        self._spend(1)
+        function = self._functions.get(canonical(call))
+        if function is not None:
+            result = self._called(function, args, told, outer, count)
+        else:
+            made, operations = self._evaluated(call, args, told, outer, count)
+            self._note(made, args, call, where)
+            size = sum(tensor.size or 0 for tensor in made)
+            result = made, Cost(operations=operations, made=size)
+        if told.plain:
+            self._known[call, told, count, args] = result
+        return result
+
+    def _evaluated(
+        self, call: Call, args: tuple[Tensor | None, ...], told: Attributes, outer: Mapping[bytes, Attribute], count: int
+    ) -> tuple[tuple[Tensor, ...], int]:
+        name = text(call[1])
+        rule = RULES.get(name) if is_specified(normal(call[0])) else None
+        made: list[Tensor] = []
+        work = 0
+        if rule is not None:
+            use = Use(self.space, name, args, told.by_name, outer=outer, outputs=count)
+            try:
+                made = rule(use)[:count]
+                work = 0 if use.work is None else self.space.at_most(use.work)
+            except (ArithmeticError, LookupError, TypeError, ValueError, struct.error):
+                made = []  # not how this operator is used: nothing is known of what it makes
+        made += [self.space.unknown() for _ in range(count - len(made))]
+        touched = sum(self.space.at_most(tensor.count or 0) for tensor in (*args, *made) if tensor is not None)
+        return tuple(made), min(max(work, touched), CEILING)
+
+    def _note(self, made: tuple[Tensor, ...], args: tuple[Tensor | None, ...], call: Call, where: Where) -> None:
+        """Remembers the largest tensor, and the places where a bound is lost."""
+        for tensor in made:
+            if tensor.size is not None and tensor.size > self.largest[0]:
+                self.largest = (tensor.size, where)
+        if any(t.size is None for t in made) and all(t is None or t.size is not None for t in args):
+            self.note(Unbounded.SIZE, call, where)
+
+    def note(self, kind: Unbounded, call: Call, where: Where) -> None:
+        """Says that a bound is not known from here on."""
+        if len(self.unknown) < _MAX_UNKNOWN:
+            operator = shown(f"{normal(call[0])}:{text(call[1])}")
+            self.unknown.append(Unknown(kind=kind, where=shown(place(where)), operator=operator))
+
+    def _called(
+        self, function: Function, args: tuple[Tensor | None, ...], told: Attributes, outer: Mapping[bytes, Attribute], count: int
+    ) -> Result:
+        """The body of a function with the attributes of the call, which may refer to those of the function around it."""
+        given = dict(function.defaults.by_name)
+        for name, attribute in told.by_name.items():
+            resolved = outer.get(attribute.reference) if attribute.reference else attribute
+            if resolved is not None:
+                given[name] = resolved
+        env: Env = dict(zip(function.inputs, args, strict=False))
+        self._depth += 1
+        if self._depth > _MAX_CALLS:
+            raise TooComplexError
+        cost = self.body(function.steps, env, function.where, keep=function.outputs, outer=given)
+        self._depth -= 1
+        made = tuple(env.get(name) or self.space.unknown() for name in function.outputs[:count])
+        made += (self.space.unknown(),) * (count - len(made))
+        size = sum(tensor.size or 0 for tensor in made)
+        return made, Cost(steps=cost.steps, operations=cost.operations, made=size, inside=max(0, cost.inside - size))
+
+
+def _alive(steps: Steps, costs: list[Cost], env: Env, keep: Sequence[bytes]) -> int:
+    """The most bytes of a body that are alive at once: from the node that makes a value to the last that uses it."""
+    last: dict[bytes, int] = {}
+    for index, inputs in enumerate(steps.inputs):
+        last.update(dict.fromkeys(inputs, index))
+        if index in steps.blocks:
+            last.update(dict.fromkeys(_captured(steps.blocks[index]), index))
+    last.update(dict.fromkeys(keep, len(costs)))
+    ends: list[int] = [0] * (len(costs) + 1)
+    alive = most = 0
+    for index, (outputs, cost) in enumerate(zip(steps.outputs, costs, strict=True)):
+        alive += cost.made
+        most = max(most, alive + cost.inside)
+        for name in outputs:
+            tensor = env.get(name)
+            ends[last.get(name, index)] += 0 if tensor is None else tensor.size or 0
+        alive = max(0, alive - ends[index])
+    return most
+
+
+def _captured(blocks: Blocks) -> list[bytes]:
+    """All names that the graphs in a node use, at any depth."""
+    out: list[bytes] = []
+    waiting = [graph for graphs in blocks.values() for graph in graphs]
+    while waiting:
+        graph = waiting.pop()
+        for inputs in graph.steps.inputs:
+            out.extend(inputs)
+        out.extend(name for name, _ in graph.outputs)
+        waiting.extend(inner for found in graph.steps.blocks.values() for graphs in found.values() for inner in graphs)
+    return out

@@ -1,0 +1,247 @@
+"""One use of an operator: what it is given and told, and the tensors it makes. What the rules for operators work with.
+
+Owns ``Space``, where equal tensors are one object, and ``Use``, the view of one node. Leaves every operator's own rule to
+the modules beside it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from mlsign.onnx.bounds.amounts import (
+    CEILING,
+    Amount,
+    Poly,
+    Value,
+    either,
+    evaluated,
+    largest,
+    product,
+    symbol,
+    times,
+    upper,
+    upto,
+)
+from mlsign.onnx.bounds.tensors import FLOAT, Tensor, constants, counted, dims_of, element_of, width_of
+from mlsign.onnx.nodes import Attribute
+from mlsign.onnx.scan import integer
+from mlsign.onnx.tensors import TensorFacts
+from mlsign.onnx.wire import signed, varint
+
+_MAX_LISTED: Final = 4096
+
+
+class Space:
+    """All tensors of one run, each once, and the largest that its symbols can be."""
+
+    __slots__ = ("_known", "given", "maxima")
+
+    def __init__(self) -> None:
+        self.maxima: list[int] = []
+        self.given: set[int] = set()
+        self._known: dict[tuple[object, ...], Tensor] = {}
+
+    def symbol(self, most: Amount) -> Poly:
+        """A new symbol that is at most this."""
+        self.maxima.append(evaluated(most, self.maxima))
+        return symbol(len(self.maxima) - 1)
+
+    def number(self, most: int) -> Value:
+        """A whole number that a caller gives, between this and its negative."""
+        made = self.symbol(most)
+        self.given.add(len(self.maxima) - 1)
+        return Value(-most, made)
+
+    def is_given(self, amount: Amount) -> bool:
+        """Whether the amount depends on numbers that a caller gives, and not only on how much the caller gives."""
+        return isinstance(amount, Poly) and any(index in self.given for monomial, _ in amount.terms for index in monomial)
+
+    def at_most(self, amount: Amount) -> int:
+        """The largest that an amount can be."""
+        return evaluated(amount, self.maxima)
+
+    def tensor(
+        self,
+        element: int,
+        dims: tuple[Value, ...] | None,
+        *,
+        count: Amount | None = None,
+        values: tuple[Value, ...] | None = None,
+        width: int | None = None,
+        inside: Tensor | None = None,
+    ) -> Tensor:
+        """The tensor with these dimensions and at most ``count`` elements, whichever is less."""
+        bytes_each = width_of(element) if width is None else width
+        own = counted(dims)
+        if own == CEILING and dims is not None:
+            # too many terms to carry on with: one number in their place
+            own = product(self.at_most(dim.high) for dim in dims if dim.high is not None)
+        if count is None or (own is not None and self.at_most(own) < self.at_most(count)):
+            count = own
+        key = (element, bytes_each, dims, count, values, inside)
+        known = self._known.get(key)
+        if known is None:
+            size = None if count is None else max(0, self.at_most(times(count, bytes_each)))
+            if inside is not None:
+                size = None if inside.size is None or count is None else self.at_most(times(count, inside.size))
+            known = Tensor(element=element, width=bytes_each, dims=dims, count=count, values=values, inside=inside, size=size)
+            self._known[key] = known
+        return known
+
+    def unknown(self, element: int = FLOAT) -> Tensor:
+        """A tensor of which nothing is known but its type."""
+        return self.tensor(element, None)
+
+    def constant(self, facts: TensorFacts) -> Tensor:
+        """A tensor of the file."""
+        return self.tensor(element_of(facts.element), dims_of(facts.dims), values=constants(facts))
+
+    def joined(self, one: Tensor, other: Tensor) -> Tensor:
+        """A bound for what is either of two."""
+        if one is other:
+            return one
+        dims = None
+        if one.dims is not None and other.dims is not None and len(one.dims) == len(other.dims):
+            dims = tuple(map(either, one.dims, other.dims))
+        values = None
+        if one.values is not None and other.values is not None and len(one.values) == len(other.values):
+            values = tuple(map(either, one.values, other.values))
+        count = None if one.count is None or other.count is None else largest(one.count, other.count)
+        inside = None
+        if one.inside is not None and other.inside is not None:
+            inside = self.joined(one.inside, other.inside)
+        elif one.inside is not None or other.inside is not None:
+            return self.unknown(one.element)
+        return self.tensor(one.element, dims, count=count, values=values, width=max(one.width, other.width), inside=inside)
+
+
+class Use:
+    """One node as a rule sees it. ``work`` is what it computes, in steps of arithmetic, where that is more than its elements."""
+
+    __slots__ = ("_outer", "_told", "args", "name", "outputs", "space", "work")
+
+    def __init__(
+        self,
+        space: Space,
+        name: str,
+        args: tuple[Tensor | None, ...],
+        told: Mapping[bytes, Attribute],
+        *,
+        outer: Mapping[bytes, Attribute],
+        outputs: int,
+    ) -> None:
+        self.space = space
+        self.name = name
+        self.args = args
+        self.outputs = outputs
+        self.work: Amount | None = 0
+        self._told = told
+        self._outer = outer
+
+    def arg(self, index: int) -> Tensor | None:
+        """Input ``index``, None where it is left out."""
+        return self.args[index] if index < len(self.args) else None
+
+    def first(self) -> Tensor:
+        """Input 0, which a node in order has."""
+        return self.arg(0) or self.space.unknown()
+
+    def attribute(self, name: bytes) -> Attribute | None:
+        """An attribute, or the attribute of the function around that it refers to."""
+        found = self._told.get(name)
+        return self._outer.get(found.reference) if found is not None and found.reference else found
+
+    def has(self, name: bytes) -> bool:
+        return self.attribute(name) is not None
+
+    def whole(self, name: bytes, default: int) -> int:
+        found = self.attribute(name)
+        return default if found is None else integer(found.parts, 3)
+
+    def wholes(self, name: bytes) -> list[int] | None:
+        """A list of integers; None where it is not there or too long for anything it is used for."""
+        found = self.attribute(name)
+        if found is None:
+            return None
+        out: list[int] = []
+        for value in found.parts.get(8, ()):
+            if isinstance(value, int):
+                out.append(signed(value))
+            elif isinstance(value, bytes) and len(value) <= _MAX_LISTED:
+                at = 0
+                while at < len(value):
+                    item, at = varint(value, at, None)
+                    out.append(signed(item))
+            else:
+                return None
+        return out
+
+    def length(self, name: bytes) -> int:
+        """How many numbers or texts a list attribute holds, at most."""
+        found = self.attribute(name)
+        if found is None:
+            return 0
+        total = sum(len(value) // 4 if isinstance(value, bytes) else 1 for value in found.parts.get(7, ()))
+        for field in (8, 9):
+            values = found.parts.get(field, ())
+            total += sum(len(value) if field == 8 and isinstance(value, bytes) else 1 for value in values)
+        return total + sum(tensor.count for tensor in found.tensors)
+
+    def real(self, name: bytes, default: float) -> float:
+        found = self.attribute(name)
+        value = found.parts[2][-1] if found is not None and 2 in found.parts else None
+        return float(struct.unpack("<f", value)[0]) if isinstance(value, bytes) and len(value) == 4 else default
+
+    def reals(self, name: bytes) -> list[float]:
+        found = self.attribute(name)
+        data = b"".join(value for value in found.parts.get(7, ()) if isinstance(value, bytes)) if found is not None else b""
+        return list(struct.unpack(f"<{len(data) // 4}f", data[: len(data) // 4 * 4])) if len(data) <= _MAX_LISTED else []
+
+    def text(self, name: bytes) -> str:
+        found = self.attribute(name)
+        value = found.parts[4][-1] if found is not None and 4 in found.parts else b""
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+
+    def facts(self, name: bytes) -> TensorFacts | None:
+        """The tensor in an attribute."""
+        found = self.attribute(name)
+        return found.tensors[0] if found is not None and found.tensors else None
+
+    def values(self, index: int) -> tuple[Value, ...] | None:
+        """The numbers in input ``index``, as far as they are known."""
+        found = self.arg(index)
+        return None if found is None else found.values
+
+    def axis(self, rank: int, *, default: int, name: bytes = b"axis") -> int:
+        """An axis, counted from the front; the last one where it is out of range, which is an error of the run."""
+        axis = self.whole(name, default)
+        axis = axis + rank if axis < 0 else axis
+        return axis if 0 <= axis < max(rank, 1) else max(rank - 1, 0)
+
+    def like(self, tensor: Tensor, *, element: int | None = None) -> Tensor:
+        """A tensor of the same shape, with other numbers."""
+        if element is None or element == tensor.element:
+            return self.space.tensor(tensor.element, tensor.dims, count=tensor.count, width=tensor.width)
+        return self.space.tensor(element, tensor.dims, count=tensor.count)
+
+    def within(self, tensor: Tensor, *, element: int | None = None) -> Tensor:
+        """A tensor of the same rank with no more elements, and no more in any dimension."""
+        dims = None if tensor.dims is None else tuple(upto(dim.high) for dim in tensor.dims)
+        return self.space.tensor(tensor.element if element is None else element, dims, count=tensor.count)
+
+    def sized(self, dims: tuple[Value, ...] | None, *, element: int, count: Amount | None = None) -> Tensor:
+        """A tensor of these dimensions."""
+        return self.space.tensor(element, dims, count=count)
+
+    def worked(self, *amounts: Amount | None) -> None:
+        """Says that the node computes the product of these steps."""
+        out: Amount | None = 1
+        for amount in amounts:
+            out = None if out is None or amount is None else times(out, upper(amount))
+        self.work = out
+
+
+Rule: TypeAlias = Callable[[Use], list[Tensor]]
+"""From one use of an operator to its outputs, as many as are known."""
