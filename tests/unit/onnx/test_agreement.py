@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -67,13 +68,17 @@ def expected_facts(model: ModelProto):
     }
 
 
+def size_of(dimension):
+    return dimension.dim_value if dimension.dim_value != -1 else None  # how some exporters say "any size"
+
+
 def type_of(proto):
     kind = proto.WhichOneof("value")
     if kind in ("tensor_type", "sparse_tensor_type"):
         tensor = getattr(proto, kind)
         shape = None
         if tensor.HasField("shape"):
-            shape = tuple(d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in tensor.shape.dim)
+            shape = tuple(size_of(d) if d.HasField("dim_value") else d.dim_param or None for d in tensor.shape.dim)
         return (kind.removesuffix("_type"), ELEMENTS[tensor.elem_type].name, shape, None)
     if kind == "map_type":
         return ("map", ELEMENTS[proto.map_type.key_type].name, None, type_of(proto.map_type.value_type))
@@ -169,6 +174,8 @@ def test_a_mutated_model_is_refused_or_means_what_onnx_says(data):
 
 
 def fuzz_target():
+    if str(ROOT / "fuzz") not in sys.path:
+        sys.path.append(str(ROOT / "fuzz"))  # targets import what they share from beside them
     spec = importlib.util.spec_from_file_location("decode_onnx", ROOT / "fuzz" / "decode_onnx.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
