@@ -23,8 +23,8 @@ def check_refusal(err: InputError) -> None:
 def plain_json(data: bytes) -> Any:
     """The value of JSON that a decoder took; raises ``AssertionError`` where other readers might see another one."""
     value = json.loads(data, object_pairs_hook=_unique)
-    # Half of a surrogate pair cannot be encoded: this raises.
-    json.dumps(value, ensure_ascii=False).encode()
+    # Raises for half of a surrogate pair, for NaN and for infinities.
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     return value
 
 
