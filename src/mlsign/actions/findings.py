@@ -126,7 +126,9 @@ def find(path: Path, request: FindRequest, *, advance: Counted | None = None) ->
             there = search(package.fd, limits=request.limits)
         else:
             there = Search(candidates=(Candidate(path=package.only),), packages=(), links=())
-        scan = _Scan(root=package.fd, policy=policy, now=request.now or datetime.now(UTC), limits=_caps(policy, request.limits))
+        scan = _Scan(
+            root=package.fd, policy=policy, now=request.now or datetime.now(UTC), limits=policy.model.tightened(request.limits)
+        )
         models = _kept(scan.judge(there, advance=advance), summaries=request.summaries)
     if not models:
         raise InputError(
@@ -162,11 +164,6 @@ def _thinned(model: FoundModel) -> FoundModel:
         message = f"and {len(rest)} more findings: scan this file alone to see them"
         return replace(model, findings=(first, replace(first, message=message, where="", expected="", found="", hint="")))
     return replace(model, findings=(first,))
-
-
-def _caps(policy: Policy, limits: Limits) -> Limits:  # noqa: ARG001 - here a policy tightens them
-    """What reading one model may cost."""
-    return limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

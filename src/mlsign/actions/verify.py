@@ -67,7 +67,7 @@ def judge_package(
             algorithms=frozenset(Algorithm) if policy.revoked else frozenset(),
             accepted=policy.digests,
             storage=storage,
-            limits=request.limits,
+            limits=policy.model.tightened(request.limits),
         ),
         advance=advance,
     )

@@ -186,6 +186,10 @@ class _Reader:
         totals = self._graphs.totals
         inputs = self._specs([item for item in facts.inputs if item[0] not in facts.initializers], "input")
         outputs = self._specs(facts.outputs, "output")
+        if facts.inputs and not inputs:
+            self._scan.problems.add(
+                problems.EVERY_INPUT_GIVEN, "every input of the model has its value in the model", (None, "graph", -1)
+            )
         bounds = None
         if not len(self._scan.problems):
             bounds = evaluate(facts, functions, ir_version=ir_version, limits=self._scan.limits)

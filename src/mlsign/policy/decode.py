@@ -30,6 +30,7 @@ from mlsign.policy.fields import (
     refusal,
 )
 from mlsign.policy.model import (
+    Hazard,
     Isolation,
     ManifestMode,
     Mode,
@@ -138,9 +139,15 @@ class PolicyDocument:
 
 
 def decode_policy(
-    data: bytes, *, name: str, operator_sets: Mapping[str, frozenset[OperatorId]], limits: Limits = DEFAULT
+    data: bytes,
+    *,
+    name: str,
+    operator_sets: Mapping[str, frozenset[OperatorId]],
+    hazards: Mapping[OperatorId, frozenset[Hazard]],
+    limits: Limits = DEFAULT,
 ) -> PolicyDocument:
-    """The policy in ``data``; ``name`` is what messages call the source, ``operator_sets`` the sets it may name.
+    """The policy in ``data``; ``name`` is what messages call the source, ``operator_sets`` the sets it may name, ``hazards``
+    the operators that do more than compute.
 
     Raises ``InputError`` with a ``policy.…`` code whose message names the line, the field and the nearest valid name.
     """
@@ -156,7 +163,7 @@ def decode_policy(
         manifest=fields.optional("manifest", lambda n, p: read_choice(n, p, ManifestMode)) or ManifestMode.REQUIRED,
         groups=decode_signers(*fields.take("signers")),
         digests=digests,
-        operators=decode_operators(*fields.take("operators"), operator_sets),
+        operators=decode_operators(*fields.take("operators"), operator_sets, hazards=hazards),
         model=fields.optional("model", decode_model) or ModelSettings(),
         minimum_version=fields.optional("versions", _decode_versions),
         revoked=fields.optional("revoked", lambda n, p: _decode_revoked(n, p, digests)) or (),

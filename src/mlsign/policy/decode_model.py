@@ -9,6 +9,7 @@ from typing import Final
 
 from mlsign.errors import InputError, shown
 from mlsign.interface import OperatorId, decode_operator
+from mlsign.policy.decode_run import decode_limits, decode_run
 from mlsign.policy.fields import (
     PolicyFields,
     nearest,
@@ -24,13 +25,16 @@ from mlsign.policy.model import (
     STANDARD_DOMAINS,
     CustomDomains,
     ExternalData,
+    Hazard,
     ModelSettings,
     OperatorSettings,
     Presence,
+    RunSettings,
     VersionRange,
 )
 from mlsign.policy.yaml_source import Node
 
+_MODEL_FIELDS: Final = ("presence", "opset", "max_nodes", "max_parameter_bytes", "external_data", "run", "limits")
 MAX_OPERATOR_ENTRIES: Final = 2048
 MAX_OPSET_DOMAINS: Final = 64
 MAX_OPSET_VERSION: Final = 2**31 - 1
@@ -41,7 +45,13 @@ _BOUND: Final = re.compile(r" *(>=|<=|==|>|<) *(0|[1-9][0-9]{0,9}) *", re.ASCII)
 _Named = tuple[frozenset[OperatorId], frozenset[str]]
 
 
-def decode_operators(node: Node, path: str, operator_sets: Mapping[str, frozenset[OperatorId]]) -> OperatorSettings:
+def decode_operators(
+    node: Node,
+    path: str,
+    operator_sets: Mapping[str, frozenset[OperatorId]],
+    *,
+    hazards: Mapping[OperatorId, frozenset[Hazard]],
+) -> OperatorSettings:
     """Named sets, operators and whole domains, as operators. Raises ``InputError`` when nothing would be left to allow."""
     fields = PolicyFields(node, path=path, names=("allow", "deny", "custom_domains"))
     custom = fields.optional("custom_domains", lambda n, p: read_choice(n, p, CustomDomains)) or CustomDomains.DENY
@@ -62,7 +72,14 @@ def decode_operators(node: Node, path: str, operator_sets: Mapping[str, frozense
     left = {op for op in allow if op not in deny and op.domain not in denied_domains} | (domains - denied_domains)
     if not left:
         raise fields.wrong("operators.deny takes away all that operators.allow gives", code="operators.empty", name="allow")
-    return OperatorSettings(allow=allow, allowed_domains=domains, deny=deny, denied_domains=denied_domains, custom_domains=custom)
+    return OperatorSettings(
+        allow=allow,
+        allowed_domains=domains,
+        deny=deny,
+        denied_domains=denied_domains,
+        custom_domains=custom,
+        hazards=MappingProxyType(dict(hazards)),
+    )
 
 
 def _check_whole_domain(domain: str, custom: CustomDomains, fields: PolicyFields) -> None:
@@ -127,7 +144,7 @@ def _decode_operator(text: str, node: Node, path: str) -> OperatorId:
 
 def decode_model(node: Node, path: str) -> ModelSettings:
     """Caps on the model."""
-    fields = PolicyFields(node, path=path, names=("presence", "opset", "max_nodes", "max_parameter_bytes", "external_data"))
+    fields = PolicyFields(node, path=path, names=_MODEL_FIELDS)
     presence = fields.optional("presence", lambda n, p: read_choice(n, p, Presence))
     opset = fields.optional("opset", _decode_opset)
     external = fields.optional("external_data", lambda n, p: read_choice(n, p, ExternalData))
@@ -137,6 +154,8 @@ def decode_model(node: Node, path: str) -> ModelSettings:
         max_nodes=fields.optional("max_nodes", lambda n, p: read_integer(n, p, minimum=1)),
         max_parameter_bytes=fields.optional("max_parameter_bytes", lambda n, p: read_bytes(n, p, minimum=0)),
         external_data=external or ExternalData.PACKAGED,
+        run=fields.optional("run", decode_run) or RunSettings(),
+        limits=fields.optional("limits", decode_limits) or MappingProxyType({}),
     )
 
 

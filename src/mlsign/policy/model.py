@@ -6,7 +6,7 @@ Reading a policy from text is ``decode``; judging is ``decide``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -16,7 +16,7 @@ from mlsign.evidence.findings import Finding
 from mlsign.evidence.record import SignatureRecord
 from mlsign.identity import KeyIdentity
 from mlsign.interface import ONNX_DOMAIN, OperatorId
-from mlsign.limits import GIB
+from mlsign.limits import GIB, Limits
 from mlsign.paths import PackagePath
 from mlsign.version import Version
 
@@ -66,6 +66,23 @@ class Isolation(Enum):
     AVAILABLE = "available"
 
 
+class Unbounded(Enum):
+    """What follows where a bound of a run cannot be read off the model. With ``ALLOW`` the sandbox is what stops it."""
+
+    DENY = "deny"
+    ALLOW = "allow"
+
+
+class Hazard(Enum):
+    """What an operator can do besides computing. The words are those of ``policies/operators/properties.json``."""
+
+    READS_FILES = "reads_files"
+    RUNS_CODE = "runs_code"
+    HOLDS_COMPILED_PROGRAM = "holds_compiled_program"
+    REACHES_NETWORK = "reaches_network"
+    USES_ADDRESS = "uses_address"
+
+
 class SubjectKind(Enum):
     """How a keyless subject is compared: as it stands, or with ``*`` for any run of characters."""
 
@@ -107,13 +124,18 @@ class SignerGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorSettings:
-    """Which operators a model may contain. What ``deny`` or ``denied_domains`` names is denied whatever allows it."""
+    """Which operators a model may contain. What ``deny`` or ``denied_domains`` names is denied whatever allows it.
+
+    ``hazards`` are operators that do more than compute; one named ``*`` stands for its whole domain. Only ``allow`` by
+    name lets one in, not the allowance of a domain.
+    """
 
     allow: frozenset[OperatorId]
     allowed_domains: frozenset[str] = frozenset()
     deny: frozenset[OperatorId] = frozenset()
     denied_domains: frozenset[str] = frozenset()
     custom_domains: CustomDomains = CustomDomains.DENY
+    hazards: MappingProxyType[OperatorId, frozenset[Hazard]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,14 +148,41 @@ class VersionRange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """Caps on what one run of a model takes, as far as that can be read off the model before it runs.
+
+    ``max_bytes`` are of values alive at once, beyond inputs and weights; ``max_steps`` operators run, turns of loops
+    counted; ``max_operations`` steps of arithmetic. Dimensions that the model leaves open are taken to be
+    ``open_dimension``.
+    """
+
+    max_bytes: int = GIB
+    max_steps: int = 1_000_000
+    max_operations: int = 10**13
+    open_dimension: int = 32
+    unknown_sizes: Unbounded = Unbounded.DENY
+    unknown_turns: Unbounded = Unbounded.DENY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSettings:
-    """Caps on the model itself. None is no cap beyond ``Limits``; sizes in bytes."""
+    """Caps on the model itself. None is no cap beyond ``Limits``; sizes in bytes.
+
+    ``limits`` are names of ``Limits`` and tighter numbers for them: what reading the model may cost.
+    """
 
     presence: Presence = Presence.REQUIRED
     opset: MappingProxyType[str, VersionRange] = field(default_factory=lambda: MappingProxyType({}))
     max_nodes: int | None = None
     max_parameter_bytes: int | None = None
     external_data: ExternalData = ExternalData.PACKAGED
+    run: RunSettings = field(default_factory=RunSettings)
+    limits: MappingProxyType[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def tightened(self, limits: Limits) -> Limits:
+        """``limits`` with those of the policy where they are lower: a policy never gives a reader more than the program does."""
+        lower = {name: min(value, getattr(limits, name)) for name, value in self.limits.items()}
+        return replace(limits, **lower, open_dimension=self.run.open_dimension)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,9 +84,19 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
     CodeEntry(
         code="MLS348",
         title="Input or output without a type",
-        meaning="An input or output of the model does not say its type, so nobody can tell what it takes or gives.",
+        meaning="An input or output of the model does not say its type, or a tensor not how many dimensions it has.",
         abuse="A caller cannot check what it passes in, and what comes out may be anything.",
         action="Give every input and output a type where the model is exported.",
+    ),
+    CodeEntry(
+        code="MLS349",
+        title="Every input has its value in the model",
+        meaning="The model has inputs, and an initializer for each of them, so it runs without anything from its caller.",
+        abuse=(
+            "A caller who leaves an input out, or misspells it, gets an answer that was put there before. Since such an input "
+            "counts as a weight, the model shows no interface, and what it is fed is checked against nothing."
+        ),
+        action="Take the initializers of the inputs out of the model, or the inputs out of the graph.",
     ),
     CodeEntry(
         code="MLS350",
