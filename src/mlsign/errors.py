@@ -22,6 +22,8 @@ def shown(text: object, *, limit: int = MAX_SHOWN_CHARS) -> str:
     """
     raw = str(text)
     cut = raw[:limit]
+    if cut.isascii() and cut.isprintable():
+        return raw if len(raw) <= limit else f"{cut}… ({len(raw)} characters)"
     out = "".join(char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\u{{{ord(char):x}}}" for char in cut)
     return out if len(raw) <= limit else f"{out}… ({len(raw)} characters)"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from mlsign.compare.declared import compare_declared
 from mlsign.compare.external import FileFact, check_external
@@ -26,9 +28,31 @@ def code_of(error: InputError) -> str:
 def summary_of(hold: Callable[[], ByteSource], *, where: str, limits: Limits) -> tuple[ModelSummary | None, tuple[Finding, ...]]:
     """The facts of the model that ``hold`` gives, or the finding that says why there are none. Raises ``OutsideError``."""
     try:
-        return read_model(hold(), limits=limits), ()
+        return read_facts(hold(), limits=limits), ()
     except InputError as err:
         return None, (finding_of(err, code=_FILE_CODES.get(err.code, "MLS309"), where=where),)
+
+
+def read_facts(source: ByteSource, *, limits: Limits) -> ModelSummary:
+    """``read_model`` without pauses. Raises what it raises."""
+    with _collector_paused():
+        return read_model(source, limits=limits)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keeps Python from looking for cycles, of which a reader makes none: in deep graphs that is most of the time.
+
+    Of two threads here at once the first to end switches it on again for both, which costs the other its time and no more.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def roles_of(manifest: Manifest | None) -> Callable[[PackagePath], str | None]:

@@ -7,13 +7,13 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlsign.actions._model import read_facts
 from mlsign.errors import InputError, MlsignError
 from mlsign.formats.bundle import decode_bundle
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.formats.statement import decode_statement
 from mlsign.limits import DEFAULT, Limits
-from mlsign.onnx.inspect import read_model
 from mlsign.onnx.summary import ModelSummary
 from mlsign.package.read import FoundBundle, OpenPackage
 from mlsign.package.scan import FoundFile
@@ -78,7 +78,7 @@ def inspect(path: Path, *, limits: Limits = DEFAULT) -> Inspection:
 def summarize(source: ByteSource, *, where: str, limits: Limits = DEFAULT) -> ModelSummary:
     """The summary of a model that the user named. Raises ``InputError`` that names the file and what to do."""
     try:
-        return read_model(source, limits=limits)
+        return read_facts(source, limits=limits)
     except InputError as err:
         err.where = f"{where}: {err.where}" if err.where else where
         err.hint = err.hint or "this is not an ONNX model, or a damaged one; export or fetch it again"

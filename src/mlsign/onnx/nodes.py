@@ -121,7 +121,8 @@ class NodeReader:
     def attributes(self, bodies: list[Value], where: Where, *, name: str, function: bool, hidden: str) -> Attributes:
         """The attributes of one node, each name once. Small ones that hold no tensor or graph are remembered."""
         self._scan.count("attributes", where, number=len(bodies))
-        key = tuple(bodies)
+        small = sum(map(length, bodies)) <= _MAX_REMEMBERED_BYTES  # before hashing: bodies hold bodies that hold bodies
+        key = tuple(bodies) if small else ()
         known = self._known.get(key)
         if known is not None:
             return known
@@ -136,7 +137,6 @@ class NodeReader:
         if len(names) != len(out) or b"" in names:
             self._scan.problems.add(problems.ATTRIBUTE_NAME, "an attribute has no name, or a name stands twice", where)
         plain = not any(attribute.graphs or attribute.tensors or attribute.reference for attribute in out)
-        small = sum(map(length, bodies)) <= _MAX_REMEMBERED_BYTES
         made = Attributes(all=out, plain=plain, by_name={attribute.name: attribute for attribute in out})
         if plain and small and len(self._scan.problems) == before and len(self._known) < _MAX_REMEMBERED:
             self._known[key] = made

@@ -52,15 +52,20 @@ class Unbounded(Enum):
     """A loop has neither a number of turns nor a condition that could end it."""
     COMPLEXITY = "complexity"
     """The model is too entangled for its bounds to be computed in the time that is given."""
+    MISUSE = "misuse"
+    """An operator cannot run on what it is given, whatever the caller gives: runtimes stop, or go on and read elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """A place from which on the bounds of a run are not known. ``operator`` is spelled ``domain:Name``."""
+    """A place from which on the bounds of a run are not known. ``operator`` is spelled ``domain:Name``; ``detail`` says what
+    is wrong with its use, where that is the reason.
+    """
 
     kind: Unbounded
     where: str
     operator: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

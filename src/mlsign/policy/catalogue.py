@@ -67,7 +67,7 @@ RULES: Final[tuple[Rule, ...]] = (
         run=lambda p, e, _: hazards.check(e, p.operators),
     ),
     Rule(
-        codes=(run.MEMORY, run.SIZE, run.WORK, run.TURNS, run.ENDLESS),
+        codes=(run.MISUSE, run.MEMORY, run.SIZE, run.WORK, run.TURNS, run.ENDLESS),
         subject=Subject.MODEL,
         run=lambda p, e, _: run.check(e, p.model.run),
     ),

@@ -47,6 +47,19 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         action=EXPORT_AGAIN,
     ),
     CodeEntry(
+        code="MLS378",
+        title="Operator that cannot run as it stands",
+        meaning=(
+            "From constants and shapes of the model follows that an operator fails whatever the caller gives: an index or an axis "
+            "outside of what is there, a division of whole numbers by zero, dimensions that do not go together, sizes below zero."
+        ),
+        abuse=(
+            "No exporter that ran its model once writes this. Runtimes check in their own ways and some not at all: Gather and "
+            "ArrayFeatureExtractor have read outside of tensors, and a division by zero takes the whole process down."
+        ),
+        action=EXPORT_AGAIN,
+    ),
+    CodeEntry(
         code="MLS380",
         title="A run takes too much memory",
         meaning=(

@@ -26,11 +26,11 @@ from mlsign.onnx.bounds.amounts import (
     upto,
 )
 from mlsign.onnx.bounds.tensors import BOOL, INT64, TEXT, Tensor, fitted
-from mlsign.onnx.bounds.use import Rule, Use
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use
 from mlsign.onnx.tensors import SMALL_COUNT
 
 ONE_TO_ONE: Final = (
-    "Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh CumProd CumSum Dropout Elu Erf Exp "
+    "PRelu Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh CumProd CumSum Dropout Elu Erf Exp "
     "Floor Gelu GroupNormalization HardSigmoid HardSwish Hardmax InstanceNormalization LRN LeakyRelu Log LogSoftmax "
     "LpNormalization MeanVarianceNormalization Mish Neg Normalizer Not RMSNormalization Reciprocal Relu ReverseSequence "
     "RotaryEmbedding Round Scaler Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt StringNormalizer Swish "
@@ -39,7 +39,7 @@ ONE_TO_ONE: Final = (
 )
 _TRUTH: Final = ("IsInf", "IsNaN", "RegexFullMatch")
 _COMPARE: Final = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor")
-_BROADCAST: Final = "Add Sub Mul Div Max Min Mean Sum Pow Mod PRelu BitShift BitwiseAnd BitwiseOr BitwiseXor StringConcat"
+_BROADCAST: Final = "Add Sub Mul Div Max Min Mean Sum Pow Mod BitShift BitwiseAnd BitwiseOr BitwiseXor StringConcat"
 
 
 def broadcast(use: Use, tensors: tuple[Tensor, ...], *, element: int) -> Tensor:
@@ -66,8 +66,8 @@ def broadcast(use: Use, tensors: tuple[Tensor, ...], *, element: int) -> Tensor:
 
 def _adds_nothing(own: Value, other: Value) -> bool:
     """Whether a dimension stays what it is, whatever ``other`` turns out to be."""
-    size = number(own)
-    return number(other) == 1 or (own.exact and own == other) or (size is not None and size > 1)
+    size, against = number(own), number(other)
+    return against == 1 or (own.exact and own == other) or (size is not None and size > 1 and against in (None, size))
 
 
 def _dimension(one: Value, other: Value) -> Value:
@@ -78,6 +78,9 @@ def _dimension(one: Value, other: Value) -> Value:
         return other
     for size, value in zip(sizes, (one, other), strict=True):
         if size is not None and size > 1:
+            other_size = sizes[1] if value is one else sizes[0]
+            if other_size is not None and other_size not in (1, size):
+                raise MisusedError(f"dimensions {sizes[0]} and {sizes[1]} do not go together")
             return value  # the other one is 1 or equal to it, or the run ends in an error
     return upto(None if one.high is None or other.high is None else largest(one.high, other.high))
 
@@ -212,10 +215,30 @@ _ARITHMETIC: Final[dict[str, Callable[[Value, Value], Value]]] = {
 }
 
 
+_WHOLE: Final = (2, 3, 4, 5, 6, 7, 12, 13)
+
+
+def _check_divisor(use: Use) -> None:
+    """Integers by zero, and the least integer by minus one, stop the process (SIGFPE) instead of the run."""
+    top, bottom = use.values(0), use.values(1)
+    if use.first().element not in _WHOLE or bottom is None:
+        return
+    divisors = {number(value) for value in bottom}
+    if 0 in divisors:
+        raise MisusedError("a whole number is divided by zero")
+    least = {6: -(1 << 31), 7: -(1 << 63)}.get(use.first().element)
+    if -1 in divisors and least is not None and any(number(value) == least for value in top or ()):
+        raise MisusedError("the least whole number is divided by minus one")
+
+
 def _binary(name: str) -> Rule:
     compute, truth = _ARITHMETIC.get(name), name in _COMPARE
 
     def rule(use: Use) -> list[Tensor]:
+        if name in ("Div", "Mod"):
+            _check_divisor(use)
+        if use.has(b"broadcast"):  # before version 7 the second one was stretched onto the first
+            return [use.like(use.first(), element=BOOL if truth else None)]
         element = BOOL if truth else use.first().element
         whole = element in (6, 7, 12, 13) or name != "Div"
         return _two(use, element=element, compute=compute if whole else _ratio)

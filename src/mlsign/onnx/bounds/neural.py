@@ -29,7 +29,7 @@ from mlsign.onnx.bounds.amounts import (
 )
 from mlsign.onnx.bounds.elementwise import broadcast
 from mlsign.onnx.bounds.tensors import BOOL, FLOAT, INT64, Tensor, counted, fitted
-from mlsign.onnx.bounds.use import Rule, Use
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of
 
 _INT32: Final = 6
 _UINT8: Final = 2
@@ -58,11 +58,18 @@ def _multiplied(use: Use, left: Tensor, right: Tensor, *, element: int) -> Tenso
         return use.space.tensor(element, None, count=count)
     a = left.dims if len(left.dims) > 1 else (fixed(1), *left.dims)
     b = right.dims if len(right.dims) > 1 else (*right.dims, fixed(1))
+    _check_inner(a[-1], b[-2])
     batch = broadcast(use, (use.sized(a[:-2], element=BOOL), use.sized(b[:-2], element=BOOL)), element=BOOL).dims or ()
     dims = batch + ((a[-2],) if len(left.dims) > 1 else ()) + ((b[-1],) if len(right.dims) > 1 else ())
     out = use.space.tensor(element, dims)
     use.worked(out.count, a[-1].high if b[-2].high is None or number(a[-1]) is not None else b[-2].high)
     return out
+
+
+def _check_inner(one: Value, other: Value) -> None:
+    sizes = number(one), number(other)
+    if None not in sizes and sizes[0] != sizes[1]:
+        raise MisusedError(f"dimensions {sizes[0]} and {sizes[1]} do not go together")
 
 
 def _gemm(use: Use) -> list[Tensor]:
@@ -72,7 +79,8 @@ def _gemm(use: Use) -> list[Tensor]:
         use.worked(count)
         return [use.space.tensor(left.element, None, count=count)]
     rows, inner = left.dims[::-1] if use.whole(b"transA", 0) else left.dims
-    columns = right.dims[0] if use.whole(b"transB", 0) else right.dims[1]
+    columns, other = right.dims if use.whole(b"transB", 0) else right.dims[::-1]
+    _check_inner(inner, other)
     out = use.space.tensor(left.element, (rows, columns))
     use.worked(out.count, inner.high)
     return [out]
@@ -150,6 +158,10 @@ def _convolved(use: Use, data: Tensor, weight: Tensor, *, element: int) -> list[
     if data.dims is None or weight.dims is None or len(data.dims) != len(weight.dims) or len(data.dims) < 3:
         use.work = None
         return [use.space.unknown(element)]
+    group = use.whole(b"group", 1)
+    _check_inner(data.dims[1], multiplied(weight.dims[1], fixed(group)))
+    if group < 1 or (number(weight.dims[0]) or 0) % group:
+        raise MisusedError(f"{number(weight.dims[0])} channels do not divide into {group} groups")
     listed = use.wholes(b"kernel_shape")
     kernel = weight.dims[2:]
     if listed and len(listed) == len(kernel):
@@ -245,7 +257,7 @@ def _resize(use: Use) -> list[Tensor]:
         return [use.space.unknown(data.element)]
     rank = len(data.dims)
     axes = use.wholes(b"axes")
-    where = list(range(rank)) if axes is None else [axis % rank for axis in axes]
+    where = list(range(rank)) if axes is None else [place_of(axis, rank) for axis in axes]
     listed = use.reals(b"scales")
     scales = tuple(_scale(item) for item in listed) if listed else None
     sizes = None
@@ -295,7 +307,7 @@ def _reduced(use: Use) -> list[Tensor]:
         if use.whole(b"noop_with_empty_axes", 0):
             return [use.like(data)]
         axes = list(range(rank))
-    gone = {axis % rank for axis in axes} if rank else set()
+    gone = {place_of(axis, rank) for axis in axes} if rank else set()
     kept = tuple(fixed(1) if index in gone else dim for index, dim in enumerate(data.dims) if keep or index not in gone)
     values = None
     if data.values is not None and len(gone) == rank <= 1:
@@ -331,6 +343,8 @@ def _recurrent(use: Use) -> list[Tensor]:
         use.work = None
         return [use.space.unknown(data.element) for _ in range(use.outputs)]
     directions, hidden = weight.dims[0], weight.dims[2]
+    if use.has(b"hidden_size"):
+        _check_inner(hidden, fixed(use.whole(b"hidden_size", 0)))
     if use.whole(b"layout", 0):
         batch, steps = data.dims[:2]
         shapes = ((batch, steps, directions, hidden), (batch, directions, hidden))
@@ -352,7 +366,11 @@ def _normalized(use: Use) -> list[Tensor]:
 
 
 def _batch_normalized(use: Use) -> list[Tensor]:
-    return [use.like(use.first()), *(use.like(use.arg(3) or use.first()) for _ in range(use.outputs - 1))]
+    data = use.first()
+    for tensor in use.args[1:]:
+        if data.dims is not None and len(data.dims) > 1 and tensor is not None and tensor.dims:
+            _check_inner(data.dims[1], tensor.dims[0])
+    return [use.like(data), *(use.like(use.arg(3) or data) for _ in range(use.outputs - 1))]
 
 
 def _attention(use: Use) -> list[Tensor]:

@@ -17,7 +17,7 @@ from mlsign.limits import Limits
 from mlsign.onnx.bounds import elementwise, neural, selecting, shaping
 from mlsign.onnx.bounds.amounts import CEILING
 from mlsign.onnx.bounds.tensors import Tensor
-from mlsign.onnx.bounds.use import Rule, Space, Use
+from mlsign.onnx.bounds.use import MisusedError, Rule, Space, Use
 from mlsign.onnx.functions import Function, canonical
 from mlsign.onnx.graphs import Blocks, Steps
 from mlsign.onnx.nodes import Attribute, Attributes, Call
@@ -144,8 +144,13 @@ class Run:
         if function is not None:
             result = self._called(function, args, told, outer, count)
         else:
-            made, operations = self._evaluated(call, args, told, outer, count)
-            self._note(made, args, call, where)
+            try:
+                made, operations = self._evaluated(call, args, told, outer, count)
+            except MisusedError as err:
+                made, operations = tuple(self.space.unknown() for _ in range(count)), 0
+                self.note(Unbounded.MISUSE, call, where, detail=str(err))
+            else:
+                self._note(made, args, call, where)
             size = sum(tensor.size or 0 for tensor in made)
             result = made, Cost(operations=operations, made=size)
         if told.plain:
@@ -178,11 +183,11 @@ class Run:
         if any(t.size is None for t in made) and all(t is None or t.size is not None for t in args):
             self.note(Unbounded.SIZE, call, where)
 
-    def note(self, kind: Unbounded, call: Call, where: Where) -> None:
+    def note(self, kind: Unbounded, call: Call, where: Where, *, detail: str = "") -> None:
         """Says that a bound is not known from here on."""
         if len(self.unknown) < _MAX_UNKNOWN:
             operator = shown(f"{normal(call[0])}:{text(call[1])}")
-            self.unknown.append(Unknown(kind=kind, where=shown(place(where)), operator=operator))
+            self.unknown.append(Unknown(kind=kind, where=shown(place(where)), operator=operator, detail=shown(detail)))
 
     def _called(
         self, function: Function, args: tuple[Tensor | None, ...], told: Attributes, outer: Mapping[bytes, Attribute], count: int

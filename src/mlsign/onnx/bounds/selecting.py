@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from mlsign.onnx.bounds.amounts import Amount, Value, added, divided, fixed, number, plus, times, upper, upto
+from mlsign.onnx.bounds.shaping import check_indices
 from mlsign.onnx.bounds.tensors import BOOL, FLOAT, INT64, TEXT, Tensor
-from mlsign.onnx.bounds.use import Rule, Use
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use
 
 _UINT8: Final = 2
 
@@ -26,6 +27,8 @@ def _top_k(use: Use) -> list[Tensor]:
     wanted = fixed(use.whole(b"k", 1)) if use.has(b"k") else values[0] if values else None
     dims = list(data.dims)
     size, known = number(dims[axis]), None if wanted is None else number(wanted)
+    if known is not None and (known < 0 or (size is not None and known > size)):
+        raise MisusedError(f"the largest {known} of {size}")
     dims[axis] = fixed(known) if known is not None and (size is None or known <= size) and known >= 0 else upto(dims[axis].high)
     return [use.sized(tuple(dims), element=data.element), use.sized(tuple(dims), element=INT64)]
 
@@ -60,12 +63,27 @@ def _suppressed(use: Use) -> list[Tensor]:
 
 
 def _quantized(use: Use) -> list[Tensor]:
+    _check_scale(use)
     zero = use.arg(2)
     element = zero.element if zero is not None else use.whole(b"output_dtype", 0) or _UINT8
     return [use.like(use.first(), element=element)]
 
 
+def _check_scale(use: Use) -> None:
+    """One scale for all, or one for each place along the axis; a zero point is as large as its scale."""
+    data, scale, zero = use.first(), use.arg(1), use.arg(2)
+    if scale is None or scale.dims is None or use.whole(b"block_size", 0):
+        return
+    if data.dims and len(scale.dims) == 1 and number(scale.dims[0]) not in (None, 1):
+        size = number(data.dims[use.axis(len(data.dims), default=1)])
+        if size not in (None, number(scale.dims[0])):
+            raise MisusedError(f"{number(scale.dims[0])} scales for {size} places")
+    if zero is not None and zero.dims is not None and scale.count != zero.count and isinstance(zero.count, int):
+        raise MisusedError("there are not as many zero points as scales")
+
+
 def _dequantized(use: Use) -> list[Tensor]:
+    _check_scale(use)
     scale = use.arg(1)
     return [use.like(use.first(), element=scale.element if scale is not None else FLOAT)]
 
@@ -317,6 +335,8 @@ TEXT_AND_NUMBER: Final = 72
 
 def _extracted(use: Use) -> list[Tensor]:
     data, places = use.first(), use.arg(1)
+    if places is not None and data.dims:
+        check_indices(places.values, data.dims[-1], negative=False)
     picked = upto(None if places is None else places.count)
     if data.dims is None:
         return [use.space.unknown(data.element)]

@@ -30,7 +30,7 @@ from mlsign.onnx.bounds.amounts import (
 )
 from mlsign.onnx.bounds.elementwise import broadcast
 from mlsign.onnx.bounds.tensors import BOOL, FLOAT, INT64, MAX_RANK, Tensor, constants, exact_count, fitted
-from mlsign.onnx.bounds.use import Rule, Use
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of, places_of
 from mlsign.onnx.tensors import SMALL_COUNT
 
 _END: Final = 1 << 31
@@ -74,6 +74,9 @@ def _target(data: Tensor, wanted: tuple[Value, ...], *, zero_copies: bool) -> tu
     """The dimensions that ``Reshape`` makes; -1 is what is left over, 0 the dimension of the input."""
     dims: list[Value] = []
     open_at = -1
+    numbers = [number(value) for value in wanted]
+    if numbers.count(-1) > 1 or any(item is not None and item < -1 for item in numbers):
+        raise MisusedError("a shape has two dimensions to be filled in, or one below zero")
     for index, value in enumerate(wanted):
         known = number(value)
         if known == 0 and zero_copies:
@@ -87,6 +90,9 @@ def _target(data: Tensor, wanted: tuple[Value, ...], *, zero_copies: bool) -> tu
             dims.append(upto(data.count))
     if open_at >= 0:
         dims[open_at] = _left_over(data, [dim for index, dim in enumerate(dims) if index != open_at])
+    total, made = exact_count(data), [number(dim) for dim in dims]
+    if isinstance(total, int) and None not in made and prod(item or 0 for item in made) != total:
+        raise MisusedError(f"{total} elements do not fill the shape {made}")
     return tuple(dims)
 
 
@@ -106,8 +112,9 @@ def _flatten(use: Use) -> list[Tensor]:
     data = use.first()
     if data.dims is None:
         return [_remade(use, data, (upto(data.count), upto(data.count)))]
-    axis = use.whole(b"axis", 1)
-    axis = axis + len(data.dims) if axis < 0 else min(axis, len(data.dims))
+    axis = (
+        place_of(use.whole(b"axis", 1), len(data.dims) + 1) if use.whole(b"axis", 1) >= 0 else use.axis(len(data.dims), default=1)
+    )
     return [_remade(use, data, (_all(data.dims[:axis]), _all(data.dims[axis:])))]
 
 
@@ -129,7 +136,7 @@ def _axes(use: Use, rank: int) -> list[int] | None:
         if any(item is None for item in numbers):
             return None
         found = [item for item in numbers if item is not None]
-    return sorted({axis + rank if axis < 0 else axis for axis in found})
+    return sorted(places_of(found, rank))
 
 
 def _squeeze(use: Use) -> list[Tensor]:
@@ -164,7 +171,7 @@ def _transpose(use: Use) -> list[Tensor]:
     order = use.wholes(b"perm")
     order = list(range(len(data.dims)))[::-1] if order is None else order
     if sorted(order) != list(range(len(data.dims))):
-        return [use.within(data)]
+        raise MisusedError("the order of a transposition is no order of its dimensions")
     dims = tuple(data.dims[axis] for axis in order)
     sizes = [number(dim) for dim in data.dims]
     values = None
@@ -194,10 +201,16 @@ def _positive(value: Value) -> Value:
     return value if value.exact and value.low is not None and value.low >= 0 else upto(value.high)
 
 
+def _refuse_negative(values: tuple[Value, ...]) -> None:
+    if any((number(value) or 0) < 0 for value in values):
+        raise MisusedError("a size is below zero")
+
+
 def _tile(use: Use) -> list[Tensor]:
     data, repeats = use.first(), use.values(1)
     if repeats is None or data.count is None:
         return [use.space.tensor(data.element, None, width=data.width)]
+    _refuse_negative(repeats)
     total = _all(tuple(map(_positive, repeats)))
     count = None if total.high is None else times(upper(data.count), upper(total.high))
     dims = None
@@ -229,6 +242,9 @@ def _concat(use: Use) -> list[Tensor]:
 
 def _alike(one: Value, other: Value) -> Value:
     """Two dimensions that must be equal for the run to go on: the one that is known better."""
+    sizes = number(one), number(other)
+    if None not in sizes and sizes[0] != sizes[1]:
+        raise MisusedError(f"dimensions {sizes[0]} and {sizes[1]} do not go together")
     return one if one.exact or one.high is not None else other
 
 
@@ -240,6 +256,8 @@ def _split(use: Use) -> list[Tensor]:
     listed = use.wholes(b"split")
     sizes = tuple(map(fixed, listed)) if listed is not None else use.values(1)
     whole = data.dims[axis]
+    if sizes is not None:
+        _check_parts(whole, sizes, use.outputs)
     made = []
     for index in range(use.outputs):
         part = sizes[index] if sizes is not None and index < len(sizes) else None
@@ -258,6 +276,14 @@ def _split(use: Use) -> list[Tensor]:
     return made
 
 
+def _check_parts(whole: Value, sizes: tuple[Value, ...], outputs: int) -> None:
+    numbers, total = [number(size) for size in sizes], number(whole)
+    if len(sizes) != outputs or any(item is not None and item < 0 for item in numbers):
+        raise MisusedError("there are not as many parts as outputs, or one is below zero")
+    if total is not None and None not in numbers and sum(item or 0 for item in numbers) != total:
+        raise MisusedError(f"parts {numbers} are not the {total} that there are")
+
+
 def _slice(use: Use) -> list[Tensor]:
     data = use.first()
     starts, ends, axes, steps = (
@@ -270,8 +296,10 @@ def _slice(use: Use) -> list[Tensor]:
     rank = len(data.dims)
     where = [number(axis) for axis in axes] if axes else list(range(len(starts)))
     strides = [number(step) for step in steps] if steps else [1] * len(starts)
-    if len(where) != len(starts) or len(strides) != len(starts):
-        return [use.within(data)]
+    if len(where) != len(starts) or len(strides) != len(starts) or 0 in strides:
+        raise MisusedError("starts, axes and steps are not as many, or a step is zero")
+    if None not in where:
+        places_of((axis for axis in where if axis is not None), rank)
     dims, cut = list(data.dims), None
     for start, end, axis, step in zip(starts, ends, where, strides, strict=True):
         if axis is None or step is None or not -rank <= axis < rank:
@@ -314,6 +342,7 @@ def _gather(use: Use) -> list[Tensor]:
         count = None if data.count is None or indices.count is None else times(upper(data.count), upper(indices.count))
         return [use.space.tensor(data.element, None, count=count, width=data.width)]
     axis = use.axis(len(data.dims), default=0)
+    check_indices(indices.values, data.dims[axis] if data.dims else fixed(1))
     dims = data.dims[:axis] + indices.dims + data.dims[axis + 1 :]
     values = None
     if data.values is not None and len(data.dims) == 1 and indices.values is not None:
@@ -324,6 +353,17 @@ def _gather(use: Use) -> list[Tensor]:
         elif size:
             values = (_any(data.values),) * len(numbers)
     return [use.space.tensor(data.element, dims[:MAX_RANK], values=values, width=data.width)]
+
+
+def check_indices(values: tuple[Value, ...] | None, size: Value, *, negative: bool = True) -> None:
+    """Raises ``MisusedError`` for a constant index that is outside of a dimension of known size."""
+    most = number(size)
+    if values is None or most is None:
+        return
+    for value in values:
+        index = number(value)
+        if index is not None and not (-most if negative else 0) <= index < most:
+            raise MisusedError(f"index {index} is outside of {most}")
 
 
 def _any(values: tuple[Value, ...]) -> Value:
@@ -363,6 +403,8 @@ def _pad(use: Use) -> list[Tensor]:
         if axis is None or not -len(dims) <= axis < len(dims):
             return [use.space.tensor(data.element, None, width=data.width)]
         total = added(added(dims[axis], pads[index]), pads[index + len(where)])
+        if (number(total) or 0) < 0:
+            raise MisusedError("more is cut off than there is")
         dims[axis] = total if total.exact and total.low is not None and total.low >= 0 else upto(total.high)
     return [use.space.tensor(data.element, tuple(dims), width=data.width)]
 
@@ -378,6 +420,7 @@ def _constant_of_shape(use: Use) -> list[Tensor]:
             if shape is None or number(shape[0] if shape else fixed(1)) != 0
             else use.sized((), element=element)
         ]
+    _refuse_negative(values)
     dims = tuple(map(_positive, values))
     out = use.sized(dims, element=element)
     exact = exact_count(out)

@@ -7,7 +7,7 @@ the modules beside it.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
 from mlsign.onnx.bounds.amounts import (
@@ -31,6 +31,10 @@ from mlsign.onnx.tensors import TensorFacts
 from mlsign.onnx.wire import signed, varint
 
 _MAX_LISTED: Final = 4096
+
+
+class MisusedError(Exception):
+    """An operator cannot run on these constants and shapes; says why. Never leaves this package."""
 
 
 class Space:
@@ -215,10 +219,8 @@ class Use:
         return None if found is None else found.values
 
     def axis(self, rank: int, *, default: int, name: bytes = b"axis") -> int:
-        """An axis, counted from the front; the last one where it is out of range, which is an error of the run."""
-        axis = self.whole(name, default)
-        axis = axis + rank if axis < 0 else axis
-        return axis if 0 <= axis < max(rank, 1) else max(rank - 1, 0)
+        """An axis, counted from the front. Raises ``MisusedError`` where there is none of that number."""
+        return place_of(self.whole(name, default), rank)
 
     def like(self, tensor: Tensor, *, element: int | None = None) -> Tensor:
         """A tensor of the same shape, with other numbers."""
@@ -241,6 +243,22 @@ class Use:
         for amount in amounts:
             out = None if out is None or amount is None else times(out, upper(amount))
         self.work = out
+
+
+def place_of(axis: int, rank: int) -> int:
+    """An axis counted from the front; a scalar has one for those who ask. Raises ``MisusedError``."""
+    found = axis + rank if axis < 0 else axis
+    if not 0 <= found < max(rank, 1):
+        raise MisusedError(f"axis {axis} of {rank} dimensions")
+    return found
+
+
+def places_of(axes: Iterable[int], rank: int) -> list[int]:
+    """Axes counted from the front, each once. Raises ``MisusedError``."""
+    found = [place_of(axis, rank) for axis in axes]
+    if len(set(found)) != len(found):
+        raise MisusedError("an axis stands twice")
+    return found
 
 
 Rule: TypeAlias = Callable[[Use], list[Tensor]]

@@ -16,11 +16,13 @@ SIZE: Final = "MLS381"
 WORK: Final = "MLS382"
 TURNS: Final = "MLS383"
 ENDLESS: Final = "MLS384"
+MISUSE: Final = "MLS378"
 
 _WORDS: Final = {
     Kind.SIZE: (SIZE, "the size of what {operator} makes is decided while the model runs"),
     Kind.COMPLEXITY: (SIZE, "what a run takes could not be computed: the model is too entangled"),
     Kind.TURNS: (TURNS, "how often {operator} turns is decided while the model runs"),
+    Kind.MISUSE: (MISUSE, "{operator} cannot run as it stands: {detail}"),
     Kind.ENDLESS: (ENDLESS, "{operator} never ends: it has no number of turns, and its condition stays true"),
 }
 
@@ -70,18 +72,20 @@ def _work(what: str, found: int, cap: int, name: str, opened: str) -> Finding:
 def _unknown(item: Unknown, settings: RunSettings) -> Finding:
     code, words = _WORDS[item.kind]
     choice = settings.unknown_turns if item.kind is Kind.TURNS else settings.unknown_sizes
-    allowed = choice is Unbounded.ALLOW and item.kind is not Kind.ENDLESS
+    certain = item.kind in (Kind.ENDLESS, Kind.MISUSE)
+    allowed = choice is Unbounded.ALLOW and not certain
     field = "unknown_turns" if item.kind is Kind.TURNS else "unknown_sizes"
     hints = {
+        Kind.MISUSE: "export the model again; if you did not make it, do not use it",
         Kind.ENDLESS: "give the loop a number of turns",
         Kind.TURNS: f"export it with a constant number of turns, or set model.run.{field}: allow and rely on the sandbox's limits",
         Kind.SIZE: f"export it with constant shapes, or set model.run.{field}: allow and rely on the sandbox's limits",
         Kind.COMPLEXITY: "export a simpler model",
     }
-    message = words.format(operator=item.operator)
+    message = words.format(operator=item.operator, detail=item.detail)
     if allowed:
         message += "; the policy allows that, and the limits of the sandbox are what stops it"
-    outcome = Outcome.FAIL if item.kind is Kind.ENDLESS else Outcome.PASS if allowed else Outcome.UNKNOWN
+    outcome = Outcome.FAIL if certain else Outcome.PASS if allowed else Outcome.UNKNOWN
     return Finding(
         code=code,
         outcome=outcome,
