@@ -220,7 +220,7 @@ class _Reader:
 
     def _specs(self, values: list[tuple[bytes, TypeSpec | None]], kind: str) -> tuple[ValueSpec, ...]:
         for index, (name, spec) in enumerate(values):
-            if spec is None:
+            if spec is None or not (spec.element or spec.inner):
                 self._scan.problems.add(
                     problems.INTERFACE_TYPE, f"{kind} {shown(text(name))} has no type", ((None, "graph", -1), kind, index)
                 )

@@ -123,7 +123,7 @@ class NodeReader:
         self._scan.count("attributes", where, number=len(bodies))
         small = sum(map(length, bodies)) <= _MAX_REMEMBERED_BYTES  # before hashing: bodies hold bodies that hold bodies
         key = tuple(bodies) if small else ()
-        known = self._known.get(key)
+        known = self._known.get(key) if small else None
         if known is not None:
             return known
         before = len(self._scan.problems)

@@ -163,26 +163,30 @@ def evaluated(amount: Amount, maxima: Sequence[int]) -> int:
 
 
 class Value(NamedTuple):
-    """What is known of one number: from ``low`` to ``high``, None where nothing bounds it; ``exact`` if it is ``high``."""
+    """What is known of one number: from ``low`` to ``high``, None where nothing bounds it; ``exact`` if it is ``high``,
+    ``whole`` if it has no fraction.
+    """
 
     low: Number | None
     high: Amount | None
     exact: bool = False
+    whole: bool = False
 
 
 UNKNOWN: Final = Value(None, None)
-COUNT: Final = Value(0, None)
+COUNT: Final = Value(0, None, whole=True)
 """Something that is counted, so not below zero."""
 
 
 def fixed(amount: Amount) -> Value:
     """Exactly this."""
-    return Value(lowest(amount), amount, exact=True)
+    factors = [factor for _, factor in amount.terms] if isinstance(amount, Poly) else [amount]
+    return Value(lowest(amount), amount, exact=True, whole=all(isinstance(factor, int) for factor in factors))
 
 
 def upto(amount: Amount | None) -> Value:
-    """From zero to this; None is without end."""
-    return Value(0, None if amount is None else upper(amount))
+    """A count from zero to this; None is without end."""
+    return Value(0, None if amount is None else upper(amount), whole=True)
 
 
 def number(value: Value) -> int | None:
@@ -196,7 +200,7 @@ def either(one: Value, other: Value) -> Value:
         return one
     low = None if one.low is None or other.low is None else min(one.low, other.low)
     high = None if one.high is None or other.high is None else largest(one.high, other.high)
-    return Value(low, high)
+    return Value(low, high, whole=one.whole and other.whole)
 
 
 def added(one: Value, other: Value) -> Value:
@@ -205,7 +209,7 @@ def added(one: Value, other: Value) -> Value:
         return fixed(plus(one.high, other.high))
     low = None if one.low is None or other.low is None else one.low + other.low
     high = None if one.high is None or other.high is None else plus(upper(one.high), upper(other.high))
-    return Value(low, high)
+    return Value(low, high, whole=one.whole and other.whole)
 
 
 def negated(value: Value) -> Value:
@@ -214,7 +218,7 @@ def negated(value: Value) -> Value:
         return fixed(times(value.high, -1))
     high = None if value.low is None else -value.low
     low = -value.high if isinstance(value.high, (int, Fraction)) else None
-    return Value(low, high)
+    return Value(low, high, whole=value.whole)
 
 
 def multiplied(one: Value, other: Value) -> Value:
@@ -223,11 +227,11 @@ def multiplied(one: Value, other: Value) -> Value:
         return fixed(times(one.high, other.high))
     for value, by in ((one, number(other)), (other, number(one))):
         if by is not None and by >= 0 and value.low is not None:
-            return Value(value.low * by, None if value.high is None else times(upper(value.high), by))
+            return Value(value.low * by, None if value.high is None else times(upper(value.high), by), whole=value.whole)
     if one.low is None or other.low is None or one.low < 0 or other.low < 0:
         return UNKNOWN
     high = None if one.high is None or other.high is None else times(upper(one.high), upper(other.high))
-    return Value(one.low * other.low, high)
+    return Value(one.low * other.low, high, whole=one.whole and other.whole)
 
 
 def floored(one: Value, by: Value) -> Value:
@@ -238,6 +242,10 @@ def floored(one: Value, by: Value) -> Value:
             return fixed(whole)
         if isinstance(one.high, int) and isinstance(by.high, int) and by.high > 0 and one.high >= 0:
             return fixed(one.high // by.high)
+    parts = number(by)
+    if parts is not None and parts > 0:
+        low = None if one.low is None else (Fraction(one.low) / parts).__floor__()
+        return Value(low, None if one.high is None else divided(one.high, parts), whole=True)
     if one.low is None or one.low < 0 or by.low is None or by.low < 0:
         return UNKNOWN
     # by zero is an error of the run, not a large number

@@ -14,6 +14,7 @@ from mlsign.onnx.bounds.amounts import (
     Poly,
     Value,
     added,
+    divided,
     either,
     fixed,
     floored,
@@ -249,7 +250,13 @@ def _binary(name: str) -> Rule:
 def _ratio(one: Value, other: Value) -> Value:
     """Division of floats: known where nothing is left over."""
     top, bottom = number(one), number(other)
-    return fixed(top // bottom) if top is not None and bottom and top % bottom == 0 else UNKNOWN
+    if top is not None and bottom and top % bottom == 0:
+        return fixed(top // bottom)
+    # A count divides by one at least, or by zero, which no size can come of.
+    counts = other.whole and other.low is not None and other.low >= 0
+    if one.low is None or one.low < 0 or one.high is None or not counts:
+        return UNKNOWN
+    return upto(divided(one.high, max(1, int(other.low or 1))))
 
 
 def _where(use: Use) -> list[Tensor]:

@@ -18,6 +18,7 @@ from mlsign.onnx.bounds.amounts import (
     divided,
     either,
     fixed,
+    largest,
     multiplied,
     negated,
     number,
@@ -86,6 +87,9 @@ def _target(data: Tensor, wanted: tuple[Value, ...], *, zero_copies: bool) -> tu
             dims.append(fixed(1))
         elif value.exact and (known is None or known >= 0):
             dims.append(value)
+        elif value.low is not None and value.low >= 0:
+            own = data.dims[index].high if zero_copies and data.dims is not None and index < len(data.dims) else 0
+            dims.append(upto(None if own is None or value.high is None else largest(value.high, own)))
         else:
             dims.append(upto(data.count))
     if open_at >= 0:
@@ -104,8 +108,11 @@ def _left_over(data: Tensor, others: list[Value]) -> Value:
             return fixed(whole)
     if data.count is None:
         return UNKNOWN
-    by = prod(max(1, int(dim.low or 1)) for dim in others)
-    return upto(divided(data.count, by))
+    exact = product(dim.high for dim in others if dim.exact and dim.high is not None)
+    share = quotient(upper(data.count), exact)
+    if share is not None:
+        return upto(share)
+    return upto(divided(data.count, prod(max(1, int(dim.low or 1)) for dim in others)))
 
 
 def _flatten(use: Use) -> list[Tensor]:
@@ -304,7 +311,7 @@ def _slice(use: Use) -> list[Tensor]:
     for start, end, axis, step in zip(starts, ends, where, strides, strict=True):
         if axis is None or step is None or not -rank <= axis < rank:
             return [use.within(data)]
-        dims[axis % rank], cut = _cut(dims[axis % rank], start, end, step)
+        dims[axis % rank], cut = _cut(use, dims[axis % rank], start, end, step)
     values = None
     if data.values is not None and cut is not None and len(starts) == 1 and (where[0] or 0) % max(rank, 1) == 0:
         row = prod(number(dim) or 0 for dim in data.dims[1:])
@@ -318,7 +325,7 @@ def _slice_part(use: Use, index: int, name: bytes) -> tuple[Value, ...] | None:
     return tuple(map(fixed, listed)) if listed is not None else use.values(index)
 
 
-def _cut(dim: Value, start: Value, end: Value, step: int) -> tuple[Value, slice | None]:
+def _cut(use: Use, dim: Value, start: Value, end: Value, step: int) -> tuple[Value, slice | None]:
     """The dimension that a slice leaves, and the slice itself where all of it is known."""
     size, first, last = number(dim), number(start), number(end)
     if size is not None and first is not None and last is not None and step:
@@ -331,8 +338,7 @@ def _cut(dim: Value, start: Value, end: Value, step: int) -> tuple[Value, slice 
     if step > 0 and first is not None and first >= 0 and end.low is not None and end.low >= 0 and end.high is not None:
         highs.append(upper(end.high))
     known = [upper(high) for high in highs if high is not None]
-    plain = [high for high in known if not isinstance(high, Poly)]
-    high = min(plain) if plain else known[0] if known else None
+    high = min(known, key=use.space.at_most) if known else None
     return upto(None if high is None else high if abs(step) <= 1 else divided(high, abs(step))), None
 
 
