@@ -7,7 +7,7 @@ from onnx import TensorProto
 WIDE = 16
 INT32 = TensorProto.INT32
 ROWS = ({"batch": 1, "sequence": 1}, {"batch": 3, "sequence": 7})
-LOOPS = ("control-flow-v1",)
+TURNS = ("unknown_turns",)
 
 
 def given(*numbers: int) -> object:
@@ -32,7 +32,7 @@ def masks_as_large_as_asked(opset):
     return g.model()
 
 
-@honest("speech-durations", opsets=(13, 17, 21), sizes=ROWS, below={"text": 10})
+@honest("speech-durations", opsets=(13, 17, 21), sizes=ROWS, below={"text": 10}, needs=("unknown_sizes",))
 def speech_durations(opset):
     """A speech synthesizer predicts how long each sound lasts; their sum is how long the speech is."""
     g = Graph("vits", opset=opset)
@@ -82,7 +82,7 @@ def rows_that_differ(opset):
     return g.model()
 
 
-@honest("steps-as-many-as-asked", opsets=(11, 17), needs=LOOPS, sizes=({"batch": 2},), given={"max_length": given(5)})
+@honest("steps-as-many-as-asked", opsets=(11, 17), needs=TURNS, sizes=({"batch": 2},), given={"max_length": given(5)})
 def steps_as_many_as_asked(opset):
     """A generator whose callers say how long it may go on."""
     g = Graph("generate", opset=opset)
@@ -99,7 +99,7 @@ def steps_as_many_as_asked(opset):
     return g.model()
 
 
-@honest("while-a-counter-is-small", opsets=(13, 17), needs=LOOPS, sizes=({"batch": 2},))
+@honest("while-a-counter-is-small", opsets=(13, 17), needs=TURNS, sizes=({"batch": 2},))
 def while_a_counter_is_small(opset):
     """A scripted while: PyTorch exports the largest number as the limit, other exporters none; a carried counter ends it."""
     g = Graph("while", opset=opset)
@@ -134,7 +134,7 @@ def keras_convolutions(opset):
     return g.model()
 
 
-@honest("keras-recurrent", opsets=(11, 13), needs=LOOPS, sizes=({"unk__1": 1, "unk__2": 4}, {"unk__1": 3, "unk__2": 9}))
+@honest("keras-recurrent", opsets=(11, 13), sizes=({"unk__1": 1, "unk__2": 4}, {"unk__1": 3, "unk__2": 9}))
 def keras_recurrent(opset):
     """A while of TensorFlow with tensor arrays: a loop as long as the input, a counter beside it, the rows scanned out."""
     g = Graph("sequential/simple_rnn", opset=opset)

@@ -89,12 +89,12 @@ def functions_with_attributes(_opset):
     return onnxscript_model(main_scaled)
 
 
-@honest("script-loop", sizes=ROWS, by=("onnxscript",), needs=("control-flow-v1",))
+@honest("script-loop", sizes=ROWS, by=("onnxscript",))
 def script_loop(_opset):
     return onnxscript_model(main_loop)
 
 
-@honest("script-break", sizes=ROWS, by=("onnxscript",), needs=("control-flow-v1",))
+@honest("script-break", sizes=ROWS, by=("onnxscript",))
 def script_break(_opset):
     return onnxscript_model(main_break)
 

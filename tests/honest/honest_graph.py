@@ -149,8 +149,8 @@ Feed = Callable[[np.random.Generator, Mapping[str, int]], object]
 class Honest:
     """A builder of a model, and what to run it on: sizes for its symbolic dimensions, bounds for its whole numbers.
 
-    ``needs`` are the operator sets and operators that a policy must allow for it beside those of the shipped baseline;
-    ``by`` are the packages that make it.
+    ``needs`` is what a policy must allow for it beyond the shipped baseline: operators, sets of them, and ``unknown_sizes``
+    or ``unknown_turns``. ``by`` are the packages that make it.
     """
 
     build: Callable[[], ModelProto]

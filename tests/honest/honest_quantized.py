@@ -9,7 +9,6 @@ from honest_graph import FLOAT, NEWEST, Graph, honest
 from honest_vision import FREE, IMAGE, conv, resnet
 from onnx import TensorProto, helper, numpy_helper
 
-QUANTIZED = ("quantized-v1",)
 ROWS = ({"batch": 1, "sequence": 1}, {"batch": 3, "sequence": 7})
 
 
@@ -31,7 +30,7 @@ def whole(g: Graph, size: int) -> str:
     return g("DequantizeLinear", g.keep(np.arange(size, dtype=np.int32)), g.keep(np.full(size, 1e-4, np.float32)), axis=0)
 
 
-@honest("qdq-conv", opsets=(13, 17, 21, NEWEST), sizes=IMAGE, needs=QUANTIZED)
+@honest("qdq-conv", opsets=(13, 17, 21, NEWEST), sizes=IMAGE)
 def qdq_conv(opset):
     g = Graph("qdq", opset=opset)
     x = fake(g, g.input("x", FLOAT, FREE))
@@ -43,7 +42,7 @@ def qdq_conv(opset):
     return g.model()
 
 
-@honest("qdq-transformer-mlp", opsets=(13, 17, 21), sizes=ROWS, needs=QUANTIZED)
+@honest("qdq-transformer-mlp", opsets=(13, 17, 21), sizes=ROWS)
 def qdq_transformer_mlp(opset):
     g = Graph("qdq", opset=opset)
     x = fake(g, g.input("x", FLOAT, ["batch", "sequence", WIDE]))
@@ -54,7 +53,7 @@ def qdq_transformer_mlp(opset):
     return g.model()
 
 
-@honest("qlinear-conv", opsets=(10, 13, 21), sizes=IMAGE, needs=QUANTIZED)
+@honest("qlinear-conv", opsets=(10, 13, 21), sizes=IMAGE)
 def qlinear_conv(opset):
     g = Graph("qlinear", opset=opset)
     scale, zero = g.keep(np.float32(0.05)), g.keep(np.uint8(128))
@@ -68,7 +67,7 @@ def qlinear_conv(opset):
     return g.model()
 
 
-@honest("integer-conv", opsets=(11, 13, 21), sizes=IMAGE, needs=QUANTIZED)
+@honest("integer-conv", opsets=(11, 13, 21), sizes=IMAGE)
 def integer_conv(opset):
     """DynamicQuantizeLinear in front of ConvInteger and MatMulInteger, scales multiplied in afterwards."""
     g = Graph("dynamic", opset=opset)
@@ -82,7 +81,7 @@ def integer_conv(opset):
     return g.model()
 
 
-@honest("four-bits", opsets=(21, 23, NEWEST), sizes=ROWS, needs=QUANTIZED)
+@honest("four-bits", opsets=(21, 23, NEWEST), sizes=ROWS)
 def four_bits(opset):
     """Weights of four bits in blocks of sixteen, as language models have them; an odd number of them in one tensor."""
     g = Graph("int4", opset=opset)
@@ -98,7 +97,7 @@ def four_bits(opset):
     return g.model()
 
 
-@honest("eight-bit-floats", opsets=(19, 21), sizes=ROWS, needs=QUANTIZED)
+@honest("eight-bit-floats", opsets=(19, 21), sizes=ROWS)
 def eight_bit_floats(opset):
     g = Graph("float8", opset=opset)
     x = g.input("x", FLOAT, ["batch", "sequence", WIDE])
@@ -159,7 +158,7 @@ def quantizing(work):
         logging.disable(logging.NOTSET)
 
 
-@honest("quantized-dynamically", by=("onnxruntime",), opsets=(13, 17), sizes=ROWS, needs=QUANTIZED)
+@honest("quantized-dynamically", by=("onnxruntime",), opsets=(13, 17), sizes=ROWS)
 def quantized_dynamically(opset):
     from onnxruntime.quantization import quantize_dynamic
 
@@ -170,7 +169,7 @@ def quantized_dynamically(opset):
     return quantizing(work)
 
 
-@honest("quantized-statically", by=("onnxruntime",), opsets=(13, 17), sizes=IMAGE, needs=QUANTIZED)
+@honest("quantized-statically", by=("onnxruntime",), opsets=(13, 17), sizes=IMAGE)
 def quantized_statically(opset):
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 

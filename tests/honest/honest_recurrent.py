@@ -6,7 +6,6 @@ from honest_attention import WIDE, self_attention
 from honest_graph import BOOL, FLOAT, INT64, NEWEST, Graph, honest
 from onnx import TensorProto, helper
 
-LOOPS, LISTS = ("control-flow-v1",), ("sequence-v1",)
 TIMES = ({"batch": 1, "sequence": 1}, {"batch": 3, "sequence": 7})
 HIDDEN, VOCABULARY, LONGEST = 16, 20, 12
 
@@ -72,7 +71,7 @@ def goes_on(g: Graph, token: str) -> str:
     return g("Cast", g("ReduceMax", open_rows, keepdims=0), to=BOOL)
 
 
-@honest("greedy-decoder", opsets=(11, 13, 17, 21), sizes=TIMES, needs=LOOPS)
+@honest("greedy-decoder", opsets=(11, 13, 17, 21), sizes=TIMES)
 def greedy_decoder(opset):
     """At most twelve steps, fewer when every row has ended; tokens are what the loop scans out."""
     g = Graph("decoder", opset=opset)
@@ -92,7 +91,7 @@ def greedy_decoder(opset):
     return g.model()
 
 
-@honest("growing-decoder", opsets=(13, 17, 21), sizes=TIMES, below={"prompt": VOCABULARY}, needs=LOOPS)
+@honest("growing-decoder", opsets=(13, 17, 21), sizes=TIMES, below={"prompt": VOCABULARY})
 def growing_decoder(opset):
     """The whole text so far is carried, one token longer in each step, and read anew by attention."""
     g = Graph("decoder", opset=opset)
@@ -117,7 +116,7 @@ def table_turned(g: Graph, table: str) -> str:
     return g("Transpose", table, perm=[1, 0])
 
 
-@honest("cached-decoder", opsets=(13, 21), sizes=TIMES, needs=LOOPS)
+@honest("cached-decoder", opsets=(13, 21), sizes=TIMES)
 def cached_decoder(opset):
     """A cache of keys grows in the loop, from no rows at all."""
     g = Graph("decoder", opset=opset)
@@ -138,7 +137,7 @@ def cached_decoder(opset):
     return g.model()
 
 
-@honest("beam-search", opsets=(13, 17), sizes=TIMES, needs=LOOPS)
+@honest("beam-search", opsets=(13, 17), sizes=TIMES)
 def beam_search(opset):
     """Three candidates for each row: TopK over beams and words, Gather of what they come from."""
     g = Graph("beams", opset=opset)
@@ -163,7 +162,7 @@ def beam_search(opset):
     return g.model()
 
 
-@honest("loop-over-the-input", opsets=(11, 13, 17), sizes=TIMES, needs=LOOPS)
+@honest("loop-over-the-input", opsets=(11, 13, 17), sizes=TIMES)
 def loop_over_the_input(opset):
     """A scripted ``for i in range(x.size(0))``: as many turns as the input has rows."""
     g = Graph("rows", opset=opset)
@@ -179,7 +178,7 @@ def loop_over_the_input(opset):
     return g.model()
 
 
-@honest("scan", opsets=(11, 13, 17, 21, NEWEST), sizes=TIMES, needs=LOOPS)
+@honest("scan", opsets=(11, 13, 17, 21, NEWEST), sizes=TIMES)
 def scan(opset):
     """A cell over the axis of time, forward and backward, with two states."""
     g = Graph("scan", opset=opset)
@@ -234,7 +233,7 @@ def squeeze_if_one(opset):
     return g.model()
 
 
-@honest("sequences", opsets=(11, 13, 17, 21), sizes=({"sequence": 4},), needs=LISTS + LOOPS)
+@honest("sequences", opsets=(11, 13, 17, 21), sizes=({"sequence": 4},))
 def sequences(opset):
     """Cut into a sequence, taken from it, put together again; one grows in a loop as PyTorch exports list.append."""
     g = Graph("list", opset=opset)
@@ -257,7 +256,7 @@ def sequences(opset):
     return g.model()
 
 
-@honest("sequence-map", sizes=({"sequence": 4},), needs=LOOPS + LISTS)
+@honest("sequence-map", sizes=({"sequence": 4},))
 def sequence_map(opset):
     g = Graph("map", opset=opset)
     parts = g("SplitToSequence", g.input("x", FLOAT, ["sequence", WIDE]), np.int64(2), axis=0)
@@ -271,7 +270,6 @@ def sequence_map(opset):
 @honest(
     "sequence-input",
     opsets=(11, 17),
-    needs=LISTS,
     given={"rows": lambda rng, _sizes: [rng.standard_normal((n, WIDE), np.float32) for n in (1, 3)]},
 )
 def sequence_input(opset):
@@ -294,7 +292,6 @@ def extra(g: Graph, opset: int) -> list[str]:
 @honest(
     "optional-input",
     opsets=(18, 21),
-    needs=LISTS,
     sizes=({"batch": 2},),
     given={"mask": lambda rng, _sizes: rng.random((2, WIDE), np.float32)},
 )

@@ -69,7 +69,7 @@ def exported(estimator: object, x: object, y: object, types: list, options: dict
         return skl2onnx.to_onnx(estimator, initial_types=types, options=options, target_opset={"": 21, "ai.onnx.ml": 3})
 
 
-def register(name: str, make: Callable[[], object], y: object = None, *, needs: tuple[str, ...] = (), **options: object) -> None:
+def register(name: str, make: Callable[[], object], y: object = None, **options: object) -> None:
     """An estimator over four columns of floats."""
     types = [("X", FloatTensorType([None, FEATURES]))]
 
@@ -78,7 +78,7 @@ def register(name: str, make: Callable[[], object], y: object = None, *, needs: 
         return exported(estimator, X, y, types, {id(estimator): options} if options else None)
 
     assert f"sklearn-{name}" not in MODELS
-    MODELS[f"sklearn-{name}"] = Honest(build, sizes=ROWS, needs=needs, by=BY)
+    MODELS[f"sklearn-{name}"] = Honest(build, sizes=ROWS, by=BY)
 
 
 SMALL = {"n_estimators": 5, "random_state": 0}
@@ -166,11 +166,9 @@ OTHERS: dict[str, Callable[[], object]] = {
     "variance-threshold": lambda: feature_selection.VarianceThreshold(0.1),
     "random-projection": lambda: random_projection.GaussianRandomProjection(2, **SEED),
 }
-# Distances between all rows are computed by a Scan over them.
-DISTANCES = {"knn-classifier", "knn-regressor", "gaussian-process", "local-outlier-factor", "kernel-pca", "nearest-neighbors"}
 for _group, _y in ((CLASSIFIERS, CLASS), (REGRESSORS, TARGET), (OTHERS, None)):
     for _name, _make in _group.items():
-        register(_name, _make, _y, needs=("control-flow-v1",) if _name in DISTANCES else ())
+        register(_name, _make, _y)
 
 # The same with labels that are words, with arrays of scores in place of maps, and with more than one answer.
 register("logistic-words", BASE, WORD)
@@ -179,7 +177,7 @@ register("hist-gradient-boosting-columns", lambda: ensemble.HistGradientBoosting
 register("svc-probabilities", lambda: calibration.CalibratedClassifierCV(svm.SVC(), cv=2), WORD, zipmap=False)
 register("poisson", lambda: linear_model.PoissonRegressor(max_iter=50), COUNTS)
 register("gamma", lambda: linear_model.GammaRegressor(max_iter=50), COUNTS)
-register("multi-output-classifier", lambda: multioutput.MultiOutputClassifier(BASE()), BOTH, needs=("sequence-v1",))
+register("multi-output-classifier", lambda: multioutput.MultiOutputClassifier(BASE()), BOTH)
 register("multi-output-regressor", lambda: multioutput.MultiOutputRegressor(linear_model.Ridge()), TARGETS)
 register("forest-two-targets", lambda: ensemble.RandomForestRegressor(**SMALL), TARGETS)
 register("mlp-two-targets", lambda: neural_network.MLPRegressor(hidden_layer_sizes=(8,), max_iter=20, **SEED), TARGETS)
@@ -215,7 +213,7 @@ def text(vectorizer: object, last: object) -> ModelProto:
 
 PATTERN = {"token_pattern": "[a-zA-Z]+"}
 TfIdf, Count = feature_extraction.text.TfidfVectorizer, feature_extraction.text.CountVectorizer
-WORDY = {"sizes": ROWS, "by": BY, "needs": ("com.microsoft:Tokenizer",)}
+WORDY = {"sizes": ROWS, "by": BY, "needs": ("com.microsoft:Tokenizer", "unknown_sizes")}
 MODELS |= {
     "sklearn-columns": Honest(columns, sizes=ROWS, by=BY, below={"kind": 4}),
     "sklearn-text-tfidf": Honest(lambda: text(TfIdf(**PATTERN), BASE()), **WORDY),
