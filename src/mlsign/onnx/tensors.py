@@ -8,7 +8,7 @@ and a payload that is shorter is an out-of-bounds read; two payloads are two mod
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mlsign.errors import InputError, shown
@@ -117,7 +117,8 @@ def read_sparse(
             expected=f"values [n], indices int64 [n] or [n, {len(dims)}]",
             found=f"values {list(values.dims)}, indices {indices.element} {list(indices.dims)}",
         )
-    return values
+    # What runs is the dense tensor; what is counted as parameters are the values.
+    return replace(values, dims=tuple(dims), payload=None)
 
 
 def _dims(scan: Scan, values: Sequence[Value], where: Where) -> list[int]:

@@ -143,8 +143,11 @@ def _two(use: Use, *, element: int, compute: Callable[[Value, Value], Value] | N
     return [use.space.tensor(element, out.dims, count=out.count, values=tuple(values))]
 
 
-def _subtracted(one: Value, other: Value) -> Value:
-    return added(one, negated(other))
+def _subtracted(use: Use, one: Value, other: Value) -> Value:
+    made = added(one, negated(other))
+    if made.low is None and one.low is not None and other.high is not None:
+        return made._replace(low=one.low - use.space.at_most(upper(other.high)))
+    return made
 
 
 def _power(one: Value, other: Value) -> Value:
@@ -203,7 +206,6 @@ def _less(one: Value, other: Value) -> Value:
 _ARITHMETIC: Final[dict[str, Callable[[Value, Value], Value]]] = {
     "Add": added,
     "Sum": added,
-    "Sub": _subtracted,
     "Mul": multiplied,
     "Div": floored,
     "Max": _maximum,
@@ -242,6 +244,8 @@ def _binary(name: str) -> Rule:
             return [use.like(use.first(), element=BOOL if truth else None)]
         element = BOOL if truth else use.first().element
         whole = element in (6, 7, 12, 13) or name != "Div"
+        if name == "Sub":
+            return _two(use, element=element, compute=lambda one, other: _subtracted(use, one, other))
         return _two(use, element=element, compute=compute if whole else _ratio)
 
     return rule

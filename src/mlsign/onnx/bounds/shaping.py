@@ -504,8 +504,6 @@ def _random(use: Use) -> list[Tensor]:
 
 def _constant(use: Use) -> list[Tensor]:
     facts = use.facts(b"value") or use.facts(b"sparse_value")
-    if use.has(b"sparse_value"):
-        return [use.space.unknown()]
     if facts is not None:
         return [use.space.constant(facts)]
     for name, element in ((b"value_int", INT64), (b"value_ints", INT64), (b"value_float", FLOAT), (b"value_floats", FLOAT)):
