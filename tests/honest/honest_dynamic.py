@@ -221,3 +221,42 @@ def branches_without_types(opset):
     y = g("If", long, then_branch=outer.proto(), else_branch=rest.proto())
     g.output(g("Identity", y), FLOAT, ["batch", "sequence"])
     return g.model()
+
+
+def either(g: Graph, condition: str, x: str, then: object, other: object) -> str:
+    """An If whose branches are written by functions of a graph and a value."""
+    branches = {}
+    for name, write in (("then_branch", then), ("else_branch", other)):
+        branch = g.sub(name)
+        branch.output(write(branch, x), FLOAT, None)
+        branches[name] = branch.proto()
+    return g("If", condition, **branches)
+
+
+@honest("recurrent-cell-of-a-script", opsets=(13, 15, 17), sizes=({"batch": 1, "sequence": 1}, {"batch": 3, "sequence": 1}))
+def recurrent_cell_of_a_script(opset):
+    """A scripted LSTMCell of a voice detector: not even the number of dimensions is known, so branches ask for it."""
+    g = Graph("vad", opset=opset)
+    x = g.input("x", FLOAT, ["batch", WIDE, "sequence"])
+    state = g.input("state", FLOAT, [2, "batch", WIDE])
+    last = g("Gather", g("Shape", x), np.array([-1]), axis=0)
+    single = g("Squeeze", g("Equal", last, np.array([1])), [0])
+    x = either(g, single, x, lambda b, v: b("Squeeze", v, [-1]), lambda b, v: b("Identity", v))
+    batched = g("Cast", g("Equal", g("Size", g("Shape", x)), np.int64(2)), to=BOOL)
+    alone = g("Not", batched)
+    row = either(g, alone, x, lambda b, v: b("Unsqueeze", v, [0]), lambda b, v: b("Identity", v))
+    weights = g.weight(1, 4 * WIDE, WIDE), g.weight(1, 4 * WIDE, WIDE), g.weight(1, 8 * WIDE)
+    states = []
+    for number in (0, 1):
+        held = g("Gather", state, np.int64(number), axis=0)
+        held = either(g, alone, held, lambda b, v: b("Unsqueeze", v, [0]), lambda b, v: b("Identity", v))
+        states.append(g("Unsqueeze", held, [0]))
+    _, hidden, _ = g("LSTM", g("Unsqueeze", row, [0]), *weights, None, *states, outputs=3, hidden_size=WIDE)
+    zeros = g.filled(g("Concat", g("Unsqueeze", g.size(row, 0), [0]), [WIDE], axis=0), np.float32(0))
+    zeros = g("Unsqueeze", zeros, [0])
+    _, fresh, _ = g("LSTM", g("Unsqueeze", row, [0]), *weights, None, zeros, zeros, outputs=3, hidden_size=WIDE)
+    total = g("Squeeze", g("Add", hidden, fresh), [0])
+    total = either(g, alone, total, lambda b, v: b("Squeeze", v, [0]), lambda b, v: b("Identity", v))
+    score = g("Conv", g("Relu", g("Unsqueeze", total, [-1])), g.weight(1, WIDE, 1), g.weight(1))
+    g.output(g("Sigmoid", score), FLOAT, None)
+    return g.model()

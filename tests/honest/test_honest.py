@@ -26,7 +26,10 @@ BASELINE = Path(__file__).parents[2] / "policies" / "baseline.yaml"
 ALLOWED = "    - ml-v1\n"
 SETTINGS = ("unknown_sizes", "unknown_turns")
 # False alarms that are still to be mended; strict, so that a model leaves this table when its alarm is gone.
-ALARMS: dict[str, str] = {}
+ALARMS = {
+    **{f"recurrent-cell-of-a-script-{opset}": "MLS381 on what has no known rank, but bounded elements" for opset in (13, 15, 17)},
+    "sklearn-knn-imputer": "MLS381 on what has no known rank, but bounded elements",
+}
 JUDGED = [
     pytest.param(name, marks=pytest.mark.xfail(reason=ALARMS[name], strict=True) if name in ALARMS else ()) for name in MODELS
 ]
@@ -85,7 +88,7 @@ def test_an_honest_model_runs(written, name):
         assert session.run(None, random_feeds(model, MODELS[name], sizes))
 
 
-@pytest.mark.parametrize("name", JUDGED)
+@pytest.mark.parametrize("name", MODELS)
 def test_an_honest_model_has_no_problem(written, name):
     assert read_model(MemorySource(written(name).read_bytes())).problems == ()
 
