@@ -43,6 +43,8 @@ class Limits:
     # the ONNX model
     max_model_bytes: int = 1024 * GIB
     max_nodes: int = 2_000_000
+    max_edges: int = 16_000_000
+    max_graphs: int = 200_000
     max_functions: int = 100_000
     max_expanded_nodes: int = 10_000_000
     max_graph_depth: int = 32

@@ -37,7 +37,8 @@ class Conformance:
         domain, name = normal(call[0]), text(call[1])
         version = self._opsets.get(domain, 0)
         if version > 0 and is_specified(domain):
-            found = signature(domain, name, version)
+            # an overload is one of the functions of the model, and those are told apart elsewhere
+            found = None if call[2] else signature(domain, name, version)
             if found is None:
                 self._scan.problems.add(
                     problems.UNKNOWN_OPERATOR,

@@ -81,7 +81,8 @@ def read_function(scan: Scan, graphs: GraphReader, data: Body, where: Where) -> 
 
 def _check_name(scan: Scan, key: Call, where: Where) -> None:
     domain, name = normal(key[0]), text(key[1])
-    if domain in _STANDARD or domain.startswith(_STANDARD_PREFIXES):
+    alike = domain.casefold().strip(".")
+    if alike in _STANDARD or alike.startswith(_STANDARD_PREFIXES):
         scan.problems.add(
             problems.STANDARD_SHADOWED,
             f"function {shown(domain)}:{shown(name)} takes a name that belongs to a runtime",

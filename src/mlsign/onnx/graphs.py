@@ -7,11 +7,12 @@ assignment, topological order).
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mlsign.errors import shown
 from mlsign.interface import TypeSpec
@@ -41,6 +42,10 @@ class Steps:
     outputs: list[tuple[bytes, ...]] = field(default_factory=list)
     told: list[Attributes] = field(default_factory=list)
     blocks: dict[int, Blocks] = field(default_factory=dict)
+
+
+_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\xef\xbb\xbf")
+"""Control characters, and in UTF-8 those of width zero and those that turn the direction of text (CVE-2021-42574)."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -98,6 +103,7 @@ class GraphReader:
         """The graph and all beneath it. Raises ``InputError`` (``onnx.limit.depth``)."""
         if depth > self._scan.limits.max_graph_depth:
             refuse(f"graphs are nested deeper than {self._scan.limits.max_graph_depth}", code="limit.depth", where=where)
+        self._scan.count("graphs", where)
         self.totals.graphs += 1
         self.totals.depth = max(self.totals.depth, depth)
         facts = GraphFacts(where=where)
@@ -190,6 +196,7 @@ class GraphReader:
     def nodes(self, bodies: Sequence[Value], where: Where, *, depth: int, made: set[bytes]) -> Steps:
         """Reads nodes in order; the names they make are added to ``made`` and stay visible."""
         self._scan.count("nodes", where, number=len(bodies))
+        edges, most = self._scan.used["edges"], self._scan.limits.max_edges
         visible, calls, read, conformance = self._visible, self.calls, self._nodes.node, self._conformance
         known = conformance.known
         steps = Steps()
@@ -197,6 +204,9 @@ class GraphReader:
         waiting: list[tuple[int, bytes]] = []
         for index, data in enumerate(bodies):
             inputs, outputs, call, attributes = read(data, where, index)
+            edges += len(inputs) + len(outputs)
+            if edges > most:
+                refuse(f"the model has more than {most} edges", code="limit.edges", where=where)
             calls[call] += 1
             if not visible.issuperset(inputs) and len(waiting) <= problems.MAX_SHOWN_PER_CODE:
                 unknown = ((index, name) for name in inputs if name not in visible)
@@ -231,7 +241,19 @@ class GraphReader:
                 (where, "node", index),
                 found=text(name),
             )
+        self._scan.used["edges"] = edges
+        self._check_names(made, where)
         return steps
+
+    def _check_names(self, names: set[bytes], where: Where) -> None:
+        """Notes a name with a character that a terminal or a log acts on, or at which a C string ends."""
+        if not _CONTROL.search(b" ".join(names)):
+            return
+        for name in sorted(names):
+            if _CONTROL.search(name) and self._scan.problems.wants(problems.CONTROL_CHARACTER):
+                self._scan.problems.add(
+                    problems.CONTROL_CHARACTER, f"the name {shown(text(name))} has a control character", where, found=text(name)
+                )
 
     def _attributes(self, call: Call, bodies: list[Value], where: Where, *, depth: int) -> tuple[Attributes, Blocks]:
         domain, op_type, _ = call

@@ -6,6 +6,7 @@ Owns ``ModelProto`` and the order of reading. Needs no protobuf and no onnx libr
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -26,6 +27,8 @@ from mlsign.onnx.types import UNTYPED
 from mlsign.onnx.wire import Value, Where
 from mlsign.source import ByteSource
 
+_DOMAIN: Final = re.compile(r"[A-Za-z0-9_-]+(?:(?:\.|::)[A-Za-z0-9_-]+)*", re.ASCII)
+"""What a domain looks like; others read like a standard one, or cannot be written in a policy."""
 _MAGIC_BYTES: Final = 512
 _MAGICS: Final = (
     (0, b"PK\x03\x04", "zip", "a ZIP archive (PyTorch, NumPy and Keras save such files)"),
@@ -215,7 +218,7 @@ class _Reader:
         )
 
     def _check_name(self, name: OperatorId) -> None:
-        if not name.name.isidentifier():
+        if not name.name.isidentifier() or not _DOMAIN.fullmatch(name.domain):
             self._scan.problems.add(problems.OPERATOR_NAME, f"{shown(name)} is not a name of an operator", None, found=name)
 
     def _specs(self, values: list[tuple[bytes, TypeSpec | None]], kind: str) -> tuple[ValueSpec, ...]:

@@ -114,7 +114,11 @@ Fields: TypeAlias = dict[int, list[Value]]
 def _row(key: int) -> re.Pattern[bytes]:
     """What matches a row of fields with this one-byte tag: numbers in exactly the spellings that ``varint`` takes."""
     payloads = {0: rb"(?:[\x00-\x7f]|[\x80-\xff]{1,8}[\x01-\x7f]|[\x80-\xff]{9}\x01)", 5: rb".{4}", 1: rb".{8}"}
-    return re.compile(b"(?:" + re.escape(bytes((key,))) + payloads[key & 7] + b")+", re.DOTALL)
+    # so many at once, because each is an object for a moment
+    return re.compile(b"(?:" + re.escape(bytes((key,))) + payloads[key & 7] + b"){1,50000}", re.DOTALL)
+
+
+_SHORT: Final = tuple(re.compile(b"(?:" + re.escape(bytes((key,))) + rb"[\x00-\x7f])+", re.DOTALL) for key in range(128))
 
 
 @functools.cache
@@ -127,6 +131,10 @@ def _take_row(data: bytes, at: int, key: int, slot: list[Value]) -> int:
 
     Old exporters write the arrays of tree ensembles as millions of single fields.
     """
+    short = _SHORT[key].match(data, at) if key & 7 == 0 else None
+    if short is not None and short.end() - at > 2 * _RUN:  # numbers of one byte: every other byte of the row
+        slot.append(data[at + 1 : short.end() : 2])
+        return short.end()
     match = _row(key).match(data, at)
     if match is None:
         return at

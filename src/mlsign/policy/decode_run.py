@@ -15,6 +15,8 @@ MAX_OPEN_DIMENSION: Final = 1_000_000
 LIMITS: Final = MappingProxyType(
     {
         "nodes": "max_nodes",
+        "edges": "max_edges",
+        "graphs": "max_graphs",
         "functions": "max_functions",
         "expanded_nodes": "max_expanded_nodes",
         "graph_depth": "max_graph_depth",

@@ -126,6 +126,18 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         action=EXPORT_AGAIN,
     ),
     CodeEntry(
+        code="MLS354",
+        title="Control character in a name",
+        meaning=(
+            "A name of a value has a control character, a zero byte, a character of no width or one that turns the direction of text."
+        ),
+        abuse=(
+            "Logs and terminals act on such characters: a line is forged, a warning erased, a name reads as another. A name ends at a "
+            "zero byte for every reader that is written in C, so one name is two."
+        ),
+        action=EXPORT_AGAIN,
+    ),
+    CodeEntry(
         code="MLS353",
         title="Functions expand without measure",
         meaning="When all calls of functions are replaced by their nodes, the model has more nodes than the limit.",

@@ -83,6 +83,8 @@ def _branch(run: Run, node: ControlNode, env: Env, outer: Mapping[bytes, Attribu
     if len(graphs) != 2:
         return None
     (one, cost), (other, price) = (_graph(run, graph, (), env, outer) for graph in graphs)
+    if {len(one), len(other)} != {node.outputs} or any(graph.inputs for graph in graphs):
+        run.note(Unbounded.MISUSE, node.call, node.where, detail="the branches do not give as many values as the node")
     made = [run.space.joined(left, right) for left, right in zip(one, other, strict=False)]
     size = sum(tensor.size or 0 for tensor in made)
     return _made(run, made, node.outputs), Cost(
@@ -98,6 +100,9 @@ def _loop(run: Run, node: ControlNode, env: Env, outer: Mapping[bytes, Attribute
     if len(graphs) != 1:
         return None
     body, space = graphs[0], run.space
+    if len(body.inputs) != max(2, len(node.args)) or len(body.outputs) != 1 + node.outputs:
+        run.note(Unbounded.MISUSE, node.call, node.where, detail="the body takes or gives other values than the loop")
+        return _made(run, [], node.outputs), Cost()
     count, start = (node.args[index] if index < len(node.args) else None for index in (0, 1))
     state = tuple(tensor or space.unknown() for tensor in node.args[2:])
     most = count.values[0].high if count is not None and count.values else None

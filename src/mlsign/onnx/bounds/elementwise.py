@@ -27,11 +27,12 @@ from mlsign.onnx.bounds.amounts import (
     upto,
 )
 from mlsign.onnx.bounds.tensors import BOOL, INT64, TEXT, Tensor, fitted
-from mlsign.onnx.bounds.use import MisusedError, Rule, Use
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of
+from mlsign.onnx.schema import ELEMENTS
 from mlsign.onnx.tensors import SMALL_COUNT
 
 ONE_TO_ONE: Final = (
-    "PRelu Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh CumProd CumSum Dropout Elu Erf Exp "
+    "Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh CumProd CumSum Dropout Elu Erf Exp "
     "Floor Gelu GroupNormalization HardSigmoid HardSwish Hardmax InstanceNormalization LRN LeakyRelu Log LogSoftmax "
     "LpNormalization MeanVarianceNormalization Mish Neg Normalizer Not RMSNormalization Reciprocal Relu ReverseSequence "
     "RotaryEmbedding Round Scaler Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt StringNormalizer Swish "
@@ -87,6 +88,8 @@ def _dimension(one: Value, other: Value) -> Value:
 
 
 def _one_to_one(use: Use) -> list[Tensor]:
+    if use.name in ("CumSum", "CumProd") and use.first().dims is not None and (axes := use.values(1)):
+        place_of(number(axes[0]) or 0, len(use.first().dims or ()))
     made = use.like(use.first())
     return [made, *(use.like(use.first(), element=BOOL) for _ in range(use.outputs - 1))]
 
@@ -107,7 +110,10 @@ def _identity(use: Use) -> list[Tensor]:
 
 
 def _cast(use: Use) -> list[Tensor]:
-    return _each(use, use.whole(b"to", 1), _truncated)
+    target = use.whole(b"to", 1)
+    if target not in ELEMENTS:
+        raise MisusedError(f"{target} is no element type")
+    return _each(use, target, _truncated)
 
 
 def _truncated(value: Value) -> Value:
@@ -332,6 +338,14 @@ def _clip(use: Use) -> list[Tensor]:
     return [use.space.tensor(first.element, first.dims, count=first.count, values=values)]
 
 
+def _sloped(use: Use) -> list[Tensor]:
+    """``PRelu``: the slope is stretched onto the data; before version 7 it could be one for each channel."""
+    data, slope = use.first(), use.arg(1)
+    if slope is None or slope.rank == 1:
+        return [use.like(data)]
+    return [broadcast(use, (data, slope), element=data.element)]
+
+
 def _label(use: Use) -> list[Tensor]:
     """Labels for labels: texts where the table of values, or the default, has texts."""
     texts = use.has(b"values_strings") or (use.first().element != TEXT and not use.has(b"values_int64s"))
@@ -354,6 +368,7 @@ RULES: Final[dict[str, Rule]] = (
         "Not": _not,
         "Abs": _magnitude,
         "Clip": _clip,
+        "PRelu": _sloped,
         "LabelEncoder": _label,
         "CategoryMapper": _label,
     }

@@ -9,8 +9,8 @@ from mlsign.interface import TypeSpec, ValueKind
 from mlsign.limits import Limits
 from mlsign.onnx.bounds.amounts import COUNT, Value, fixed
 from mlsign.onnx.bounds.control import run_control
-from mlsign.onnx.bounds.run import Env, Run, TooComplexError
-from mlsign.onnx.bounds.tensors import Tensor, element_of
+from mlsign.onnx.bounds.run import Cost, Env, Run, TooComplexError
+from mlsign.onnx.bounds.tensors import FLOAT, Tensor, element_of
 from mlsign.onnx.bounds.use import Space
 from mlsign.onnx.functions import Function
 from mlsign.onnx.graphs import GraphFacts
@@ -39,6 +39,10 @@ def evaluate(main: GraphFacts, functions: Sequence[Function], *, ir_version: int
     try:
         cost = run.body(main.steps, env, main.where, keep=[name for name, _ in main.outputs])
         steps, operations, peak = cost.steps, cost.operations, cost.inside
+        for function in functions:
+            if function.key not in run.called:
+                cost = _uncalled(run, function, size=limits.open_dimension)
+                steps, operations, peak = max(steps, cost.steps), max(operations, cost.operations), max(peak, cost.inside)
     except (TooComplexError, RecursionError):
         run.note(Unbounded.COMPLEXITY, (b"", b"", b""), main.where)
     size, where = run.largest
@@ -50,6 +54,19 @@ def evaluate(main: GraphFacts, functions: Sequence[Function], *, ir_version: int
         operations=operations,
         unknown=tuple(run.unknown),
     )
+
+
+def _uncalled(run: Run, function: Function, *, size: int) -> Cost:
+    """What a function would take that nothing calls: it may be called by whoever loads the model in parts.
+
+    Nothing is known of what it is given, so sizes without a bound are no sign of anything; the rest is.
+    """
+    before = list(run.unknown)
+    given = run.space.tensor(FLOAT, None, count=run.space.symbol(size))
+    env: Env = dict.fromkeys(function.inputs, given)
+    cost = run.body(function.steps, env, function.where, keep=function.outputs, outer=dict(function.defaults.by_name))
+    run.unknown[:] = before + [item for item in run.unknown[len(before) :] if item.kind is not Unbounded.SIZE]
+    return cost
 
 
 def _given(space: Space, spec: TypeSpec | None, symbols: dict[str, Value], *, size: int) -> Tensor:

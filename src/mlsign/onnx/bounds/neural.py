@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Final
 
 from mlsign.onnx.bounds.amounts import (
+    CEILING,
     UNKNOWN,
     Amount,
     Poly,
@@ -389,6 +390,7 @@ def _attention(use: Use) -> list[Tensor]:
     out = (*q[:3], v[3]) if query.rank == 4 else (q[0], q[2], multiplied(q[1], v[3]))
     scores = use.sized((q[0], q[1], q[2], total), element=query.element)
     use.worked(scores.count, q[3].high, 2)
+    use.scratch = CEILING if scores.size is None else scores.size
     return [
         use.sized(out, element=query.element),
         use.sized((k[0], k[1], total, k[3]), element=key.element),

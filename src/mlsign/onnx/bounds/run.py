@@ -78,6 +78,7 @@ class Run:
         self.space = Space()
         self.unknown: list[Unknown] = []
         self.largest: tuple[int, Where] = (0, None)
+        self.called: set[Call] = set()
         self._functions = functions
         self._left = limits.max_evaluations
         self._known: dict[tuple[object, ...], Result] = {}
@@ -142,38 +143,42 @@ class Run:
         self._spend(1)
         function = self._functions.get(canonical(call))
         if function is not None:
+            self.called.add(function.key)
+            if len(args) > len(function.inputs) or count > len(function.outputs):
+                self.note(Unbounded.MISUSE, call, where, detail="the function takes or gives less than the call says")
             result = self._called(function, args, told, outer, count)
         else:
             try:
-                made, operations = self._evaluated(call, args, told, outer, count)
+                made, operations, scratch = self._evaluated(call, args, told, outer, count)
             except MisusedError as err:
-                made, operations = tuple(self.space.unknown() for _ in range(count)), 0
+                made, operations, scratch = tuple(self.space.unknown() for _ in range(count)), 0, 0
                 self.note(Unbounded.MISUSE, call, where, detail=str(err))
             else:
                 self._note(made, args, call, where)
             size = sum(tensor.size or 0 for tensor in made)
-            result = made, Cost(operations=operations, made=size)
+            result = made, Cost(operations=operations, made=size, inside=scratch)
         if told.plain:
             self._known[call, told, count, args] = result
         return result
 
     def _evaluated(
         self, call: Call, args: tuple[Tensor | None, ...], told: Attributes, outer: Mapping[bytes, Attribute], count: int
-    ) -> tuple[tuple[Tensor, ...], int]:
+    ) -> tuple[tuple[Tensor, ...], int, int]:
         name = text(call[1])
         rule = RULES.get(name) if is_specified(normal(call[0])) else None
         made: list[Tensor] = []
-        work = 0
+        work = scratch = 0
         if rule is not None:
             use = Use(self.space, name, args, told.by_name, outer=outer, outputs=count)
             try:
                 made = rule(use)[:count]
                 work = 0 if use.work is None else self.space.at_most(use.work)
+                scratch = use.scratch
             except (ArithmeticError, LookupError, TypeError, ValueError, struct.error):
                 made = []  # not how this operator is used: nothing is known of what it makes
         made += [self.space.unknown() for _ in range(count - len(made))]
         touched = sum(self.space.at_most(tensor.count or 0) for tensor in (*args, *made) if tensor is not None)
-        return tuple(made), min(max(work, touched), CEILING)
+        return tuple(made), min(max(work, touched), CEILING), scratch
 
     def _note(self, made: tuple[Tensor, ...], args: tuple[Tensor | None, ...], call: Call, where: Where) -> None:
         """Remembers the largest tensor, and the places where a bound is lost."""

@@ -66,6 +66,8 @@ def _reshape(use: Use) -> list[Tensor]:
     wanted = tuple(map(fixed, use.wholes(b"shape") or ())) if use.has(b"shape") else shape.values if shape else None
     if wanted is None:
         rank = number(shape.dims[0]) if shape and shape.dims and len(shape.dims) == 1 else None
+        if rank is not None and rank > MAX_RANK:
+            raise MisusedError(f"a shape of {rank} dimensions")
         dims = None if rank is None or rank > MAX_RANK else (upto(data.count),) * rank
         return [_remade(use, data, dims)]
     return [_remade(use, data, _target(data, wanted, zero_copies=not use.whole(b"allowzero", 0)))]
@@ -163,7 +165,9 @@ def _unsqueeze(use: Use) -> list[Tensor]:
     values = use.values(1)
     count = len(extra) if extra is not None else len(values) if values is not None else None
     axes = None if data.dims is None or count is None else _axes(use, len(data.dims) + count)
-    if data.dims is None or axes is None or len(axes) + len(data.dims) > MAX_RANK:
+    if data.dims is not None and (count or 0) + len(data.dims) > MAX_RANK:
+        raise MisusedError("a shape of more dimensions than any runtime has")
+    if data.dims is None or axes is None:
         return [_remade(use, data, None)]
     dims = list(data.dims)
     for axis in axes:
@@ -380,7 +384,9 @@ def _any(values: tuple[Value, ...]) -> Value:
 
 
 def _gather_elements(use: Use) -> list[Tensor]:
-    indices = use.arg(1) or use.space.unknown(INT64)
+    indices, data = use.arg(1) or use.space.unknown(INT64), use.first()
+    if data.dims is not None:
+        check_indices(indices.values, data.dims[use.axis(len(data.dims), default=0)] if data.dims else fixed(1))
     return [use.space.tensor(use.first().element, indices.dims, count=indices.count, width=use.first().width)]
 
 
@@ -419,6 +425,8 @@ def _constant_of_shape(use: Use) -> list[Tensor]:
     values, facts = use.values(0), use.facts(b"value")
     filler = use.space.constant(facts) if facts is not None else None
     element = FLOAT if filler is None else filler.element
+    if facts is not None and facts.count != 1:
+        raise MisusedError("what a tensor is filled with is not one number")
     if values is None:
         shape = use.first().dims
         return [
@@ -461,6 +469,8 @@ def _one_hot(use: Use) -> list[Tensor]:
     indices, depth = use.first(), use.values(1)
     filler = use.arg(2)
     element = filler.element if filler is not None else FLOAT
+    if depth:
+        _refuse_negative(depth[:1])
     size = upto(depth[0].high) if depth and not depth[0].exact else depth[0] if depth else UNKNOWN
     if indices.dims is None:
         count = None if indices.count is None or size.high is None else times(upper(indices.count), upper(size.high))
@@ -503,6 +513,8 @@ def _random(use: Use) -> list[Tensor]:
 
 
 def _constant(use: Use) -> list[Tensor]:
+    if use.given != 1:
+        raise MisusedError("a constant has one value")
     facts = use.facts(b"value") or use.facts(b"sparse_value")
     if facts is not None:
         return [use.space.constant(facts)]

@@ -122,9 +122,11 @@ class Space:
 
 
 class Use:
-    """One node as a rule sees it. ``work`` is what it computes, in steps of arithmetic, where that is more than its elements."""
+    """One node as a rule sees it. ``work`` is what it computes, in steps of arithmetic, where that is more than its elements;
+    ``scratch`` bytes that it takes for itself meanwhile.
+    """
 
-    __slots__ = ("_outer", "_told", "args", "name", "outputs", "space", "work")
+    __slots__ = ("_outer", "_told", "args", "name", "outputs", "scratch", "space", "work")
 
     def __init__(
         self,
@@ -141,6 +143,7 @@ class Use:
         self.args = args
         self.outputs = outputs
         self.work: Amount | None = 0
+        self.scratch = 0
         self._told = told
         self._outer = outer
 
@@ -156,6 +159,11 @@ class Use:
         """An attribute, or the attribute of the function around that it refers to."""
         found = self._told.get(name)
         return self._outer.get(found.reference) if found is not None and found.reference else found
+
+    @property
+    def given(self) -> int:
+        """How many attributes the node has."""
+        return len(self._told)
 
     def has(self, name: bytes) -> bool:
         return self.attribute(name) is not None
