@@ -9,23 +9,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Final
 
-from mlsign.onnx.bounds.amounts import (
-    UNKNOWN,
-    Poly,
-    Value,
-    added,
-    divided,
-    either,
-    fixed,
-    floored,
-    largest,
-    multiplied,
-    negated,
-    number,
-    times,
-    upper,
-    upto,
-)
+from mlsign.onnx.bounds.amounts import UNKNOWN, Value, fixed, largest, negated, number, times, upper, upto
+from mlsign.onnx.bounds.arithmetic import ARITHMETIC, maximum, minimum, pick, ratio, subtracted
 from mlsign.onnx.bounds.tensors import BOOL, INT64, TEXT, Tensor, fitted
 from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of
 from mlsign.onnx.schema import ELEMENTS
@@ -39,8 +24,14 @@ ONE_TO_ONE: Final = (
     "Tan Tanh TensorScatter ThresholdedRelu Trilu Scatter ScatterElements ScatterND RandomNormalLike RandomUniformLike "
     "EyeLike Binarizer Imputer SwiGLU"
 )
+
+
 _TRUTH: Final = ("IsInf", "IsNaN", "RegexFullMatch")
+
+
 _COMPARE: Final = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor")
+
+
 _BROADCAST: Final = "Add Sub Mul Div Max Min Mean Sum Pow Mod BitShift BitwiseAnd BitwiseOr BitwiseXor StringConcat"
 
 
@@ -149,81 +140,6 @@ def _two(use: Use, *, element: int, compute: Callable[[Value, Value], Value] | N
     return [use.space.tensor(element, out.dims, count=out.count, values=tuple(values))]
 
 
-def _subtracted(use: Use, one: Value, other: Value) -> Value:
-    made = added(one, negated(other))
-    if made.low is None and one.low is not None and other.high is not None:
-        return made._replace(low=one.low - use.space.at_most(upper(other.high)))
-    return made
-
-
-def _power(one: Value, other: Value) -> Value:
-    exponent = number(other)
-    if exponent is None or not 0 <= exponent <= 64:
-        return UNKNOWN
-    out = fixed(1)
-    for _ in range(exponent):
-        out = multiplied(out, one)
-    return out
-
-
-def _modulo(one: Value, other: Value) -> Value:
-    base, by = number(one), number(other)
-    if base is not None and by is not None and base >= 0 and by > 0:
-        return fixed(base % by)
-    return UNKNOWN if by is None else Value(min(0, by), upper(abs(by)))
-
-
-def _maximum(one: Value, other: Value) -> Value:
-    if one.exact and other.exact and not isinstance(one.high, Poly) and not isinstance(other.high, Poly):
-        return max(one, other, key=lambda value: value.low or 0)
-    lows = [low for low in (one.low, other.low) if low is not None]
-    high = None if one.high is None or other.high is None else largest(one.high, other.high)
-    return Value(max(lows) if lows else None, high)
-
-
-def _minimum(one: Value, other: Value) -> Value:
-    if one.exact and other.exact and not isinstance(one.high, Poly) and not isinstance(other.high, Poly):
-        return min(one, other, key=lambda value: value.low or 0)
-    low = None if one.low is None or other.low is None else min(one.low, other.low)
-    highs = [upper(high) for high in (one.high, other.high) if high is not None]
-    numbers = [high for high in highs if not isinstance(high, Poly)]
-    return Value(low, min(numbers) if numbers else highs[0] if highs else None)
-
-
-def _equal(one: Value, other: Value) -> Value:
-    if one.exact and other.exact and one.high == other.high:
-        return fixed(1)
-    if one.high is None or other.high is None or one.low is None or other.low is None:
-        return Value(0, 1)
-    for below, above in ((one, other), (other, one)):
-        if not isinstance(below.high, Poly) and below.high is not None and above.low is not None and below.high < above.low:
-            return fixed(0)
-    return Value(0, 1)
-
-
-def _less(one: Value, other: Value) -> Value:
-    if not isinstance(one.high, Poly) and one.high is not None and other.low is not None and one.high < other.low:
-        return fixed(1)
-    if not isinstance(other.high, Poly) and other.high is not None and one.low is not None and one.low >= other.high:
-        return fixed(0)
-    return Value(0, 1)
-
-
-_ARITHMETIC: Final[dict[str, Callable[[Value, Value], Value]]] = {
-    "Add": added,
-    "Sum": added,
-    "Mul": multiplied,
-    "Div": floored,
-    "Max": _maximum,
-    "Min": _minimum,
-    "Pow": _power,
-    "Mod": _modulo,
-    "Equal": _equal,
-    "Less": _less,
-    "Greater": lambda one, other: _less(other, one),
-}
-
-
 _WHOLE: Final = (2, 3, 4, 5, 6, 7, 12, 13)
 
 
@@ -241,7 +157,7 @@ def _check_divisor(use: Use) -> None:
 
 
 def _binary(name: str) -> Rule:
-    compute, truth = _ARITHMETIC.get(name), name in _COMPARE
+    compute, truth = ARITHMETIC.get(name), name in _COMPARE
 
     def rule(use: Use) -> list[Tensor]:
         if name in ("Div", "Mod"):
@@ -251,22 +167,10 @@ def _binary(name: str) -> Rule:
         element = BOOL if truth else use.first().element
         whole = element in (6, 7, 12, 13) or name != "Div"
         if name == "Sub":
-            return _two(use, element=element, compute=lambda one, other: _subtracted(use, one, other))
-        return _two(use, element=element, compute=compute if whole else _ratio)
+            return _two(use, element=element, compute=lambda one, other: subtracted(use, one, other))
+        return _two(use, element=element, compute=compute if whole else ratio)
 
     return rule
-
-
-def _ratio(one: Value, other: Value) -> Value:
-    """Division of floats: known where nothing is left over."""
-    top, bottom = number(one), number(other)
-    if top is not None and bottom and top % bottom == 0:
-        return fixed(top // bottom)
-    # A count divides by one at least, or by zero, which no size can come of.
-    counts = other.whole and other.low is not None and other.low >= 0
-    if one.low is None or one.low < 0 or one.high is None or not counts:
-        return UNKNOWN
-    return upto(divided(one.high, max(1, int(other.low or 1))))
 
 
 def _where(use: Use) -> list[Tensor]:
@@ -279,13 +183,8 @@ def _where(use: Use) -> list[Tensor]:
     if any(len(values or ()) not in (1, length) for values in chosen):
         return [out]
     columns = [(values or ()) * (length if len(values or ()) == 1 else 1) for values in chosen]
-    picked = tuple(_pick(*row) for row in zip(*columns, strict=True))
+    picked = tuple(pick(*row) for row in zip(*columns, strict=True))
     return [use.space.tensor(one.element, out.dims, count=out.count, values=picked)]
-
-
-def _pick(condition: Value, one: Value, other: Value) -> Value:
-    known = number(condition)
-    return either(one, other) if known is None else one if known else other
 
 
 def _concatenated(use: Use) -> list[Tensor]:
@@ -332,9 +231,9 @@ def _clip(use: Use) -> list[Tensor]:
         return [use.like(first)]
     values = first.values
     if least and len(least) == 1:
-        values = tuple(_maximum(value, least[0]) for value in values)
+        values = tuple(maximum(value, least[0]) for value in values)
     if most and len(most) == 1:
-        values = tuple(_minimum(value, most[0]) for value in values)
+        values = tuple(minimum(value, most[0]) for value in values)
     return [use.space.tensor(first.element, first.dims, count=first.count, values=values)]
 
 

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from mlsign.errors import shown
 from mlsign.limits import Limits
-from mlsign.onnx.bounds import elementwise, neural, selecting, shaping
+from mlsign.onnx.bounds import classical, cutting, elementwise, growing, matrices, reducing, reshaping, sequences, windows
 from mlsign.onnx.bounds.amounts import CEILING
 from mlsign.onnx.bounds.tensors import Tensor
 from mlsign.onnx.bounds.use import MisusedError, Rule, Space, Use
@@ -27,7 +27,17 @@ from mlsign.onnx.spelling import normal
 from mlsign.onnx.summary import Unbounded, Unknown
 from mlsign.onnx.wire import Where, place
 
-RULES: Final[dict[str, Rule]] = elementwise.RULES | shaping.RULES | neural.RULES | selecting.RULES
+RULES: Final[dict[str, Rule]] = (
+    elementwise.RULES
+    | reshaping.RULES
+    | cutting.RULES
+    | growing.RULES
+    | matrices.RULES
+    | windows.RULES
+    | reducing.RULES
+    | sequences.RULES
+    | classical.RULES
+)
 
 _MAX_UNKNOWN: Final = 16
 _SMALL_BYTES: Final = 1 << 20
