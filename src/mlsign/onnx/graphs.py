@@ -196,8 +196,8 @@ class GraphReader:
     def nodes(self, bodies: Sequence[Value], where: Where, *, depth: int, made: set[bytes]) -> Steps:
         """Reads nodes in order; the names they make are added to ``made`` and stay visible."""
         self._scan.count("nodes", where, number=len(bodies))
-        edges, most = self._scan.used["edges"], self._scan.limits.max_edges
-        visible, calls, read, conformance = self._visible, self.calls, self._nodes.node, self._conformance
+        edges, room = 0, self._scan.limits.max_edges - self._scan.used["edges"]
+        visible, read, conformance = self._visible, self._nodes.node, self._conformance
         known = conformance.known
         steps = Steps()
         step_calls, step_inputs, step_outputs, step_told = steps.calls, steps.inputs, steps.outputs, steps.told
@@ -205,9 +205,8 @@ class GraphReader:
         for index, data in enumerate(bodies):
             inputs, outputs, call, attributes = read(data, where, index)
             edges += len(inputs) + len(outputs)
-            if edges > most:
-                refuse(f"the model has more than {most} edges", code="limit.edges", where=where)
-            calls[call] += 1
+            if edges > room:
+                refuse(f"the model has more than {self._scan.limits.max_edges} edges", code="limit.edges", where=where)
             if not visible.issuperset(inputs) and len(waiting) <= problems.MAX_SHOWN_PER_CODE:
                 unknown = ((index, name) for name in inputs if name not in visible)
                 waiting.extend(islice(unknown, problems.MAX_SHOWN_PER_CODE + 1))
@@ -241,7 +240,8 @@ class GraphReader:
                 (where, "node", index),
                 found=text(name),
             )
-        self._scan.used["edges"] = edges
+        self._scan.used["edges"] += edges
+        self.calls.update(step_calls)
         self._check_names(made, where)
         return steps
 

@@ -8,6 +8,7 @@ executes them one after the other.
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -40,7 +41,7 @@ RULES: Final[dict[str, Rule]] = (
 )
 
 _MAX_UNKNOWN: Final = 16
-_SMALL_BYTES: Final = 1 << 20
+_SMALL_BYTES: Final = 64 << 20
 """Below this, all values of a body are taken to be alive at once: no need to look who uses which."""
 _MAX_CALLS: Final = 64
 """Functions that call functions this deep; what exporters write stays far below."""
@@ -53,9 +54,12 @@ class TooComplexError(Exception):
     """The evaluations that are allowed are used up. Never leaves this package."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Cost:
-    """What a node or a body takes: operators, arithmetic, bytes of its outputs, and bytes alive inside of it at most."""
+    """What a node or a body takes: operators, arithmetic, bytes of its outputs, and bytes alive inside of it at most.
+
+    Compared as objects: nodes of one kind share theirs, and most of a large model are of few kinds.
+    """
 
     steps: int = 1
     operations: int = 0
@@ -101,24 +105,19 @@ class Run:
         """Runs the nodes of a body; their outputs are in ``env`` afterwards. ``keep`` are names that outlive the body."""
         known, blocks, get = self._known, steps.blocks, env.get
         costs: list[Cost] = []
-        total_made = total_operations = total_steps = inside = 0
         self._spend(len(steps.calls) // 16)
         for index, (call, inputs, outputs, told) in enumerate(
             zip(steps.calls, steps.inputs, steps.outputs, steps.told, strict=True)
         ):
-            args = tuple([get(name) for name in inputs])
-            if index in blocks:
+            args = tuple(map(get, inputs))
+            result = known.get((call, told, len(outputs), args))
+            if result is None and index in blocks:
                 node = ControlNode(
                     call=call, args=args, told=told, blocks=blocks[index], where=(where, "node", index), outputs=len(outputs)
                 )
                 result = self._control(self, node, env, outer)
-            else:
-                found = known.get((call, told, len(outputs), args))
-                result = (
-                    self._apply(call, args, told, outer, where=(where, "node", index), count=len(outputs))
-                    if found is None
-                    else found
-                )
+            elif result is None:
+                result = self._apply(call, args, told, outer, where=(where, "node", index), count=len(outputs))
             made, cost = result
             if len(outputs) == 1:
                 env[outputs[0]] = made[0]
@@ -126,13 +125,13 @@ class Run:
                 env.update(zip(outputs, made, strict=False))
                 env[b""] = None
             costs.append(cost)
-            total_made += cost.made
-            total_steps += cost.steps
-            total_operations += cost.operations
-            inside = max(inside, cost.inside)
+        often = Counter(costs).items()
+        total_steps = sum(cost.steps * number for cost, number in often)
+        total_operations = sum(cost.operations * number for cost, number in often)
+        total_made = sum(cost.made * number for cost, number in often)
+        inside = max((cost.inside for cost, _ in often), default=0)
         if total_made > _SMALL_BYTES:
-            inside = _alive(steps, costs, env, keep)
-            total_made = 0
+            inside, total_made = _alive(steps, costs, env, keep), 0
         return Cost(steps=min(total_steps, CEILING), operations=min(total_operations, CEILING), inside=total_made + inside)
 
     def _spend(self, amount: int) -> None:
@@ -229,9 +228,11 @@ def _alive(steps: Steps, costs: list[Cost], env: Env, keep: Sequence[bytes]) -> 
     """The most bytes of a body that are alive at once: from the node that makes a value to the last that uses it."""
     last: dict[bytes, int] = {}
     for index, inputs in enumerate(steps.inputs):
-        last.update(dict.fromkeys(inputs, index))
-        if index in steps.blocks:
-            last.update(dict.fromkeys(_captured(steps.blocks[index]), index))
+        for name in inputs:
+            last[name] = index
+    for index, blocks in steps.blocks.items():
+        for name in _captured(blocks):
+            last[name] = max(index, last.get(name, index))
     last.update(dict.fromkeys(keep, len(costs)))
     ends: list[int] = [0] * (len(costs) + 1)
     alive = most = 0
