@@ -11,6 +11,8 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain, repeat
+from operator import add, sub
 from typing import Final, TypeAlias
 
 from mlsign.errors import shown
@@ -131,7 +133,7 @@ class Run:
         total_made = sum(cost.made * number for cost, number in often)
         inside = max((cost.inside for cost, _ in often), default=0)
         if total_made > _SMALL_BYTES:
-            inside, total_made = _alive(steps, costs, env, keep), 0
+            inside, total_made = _alive(steps, costs, keep), 0
         return Cost(steps=min(total_steps, CEILING), operations=min(total_operations, CEILING), inside=total_made + inside)
 
     def _spend(self, amount: int) -> None:
@@ -224,26 +226,26 @@ class Run:
         return made, Cost(steps=cost.steps, operations=cost.operations, made=size, inside=max(0, cost.inside - size))
 
 
-def _alive(steps: Steps, costs: list[Cost], env: Env, keep: Sequence[bytes]) -> int:
-    """The most bytes of a body that are alive at once: from the node that makes a value to the last that uses it."""
-    last: dict[bytes, int] = {}
-    for index, inputs in enumerate(steps.inputs):
-        for name in inputs:
-            last[name] = index
+def _alive(steps: Steps, costs: list[Cost], keep: Sequence[bytes]) -> int:
+    """The most bytes of a body that are alive at once: from the node that makes values to the last that uses one of them."""
+    count = len(costs)
+    uses = chain.from_iterable(map(repeat, range(count), map(len, steps.inputs)))
+    last = dict(zip(chain.from_iterable(steps.inputs), uses, strict=True))
     for index, blocks in steps.blocks.items():
         for name in _captured(blocks):
             last[name] = max(index, last.get(name, index))
-    last.update(dict.fromkeys(keep, len(costs)))
-    ends: list[int] = [0] * (len(costs) + 1)
-    alive = most = 0
-    for index, (outputs, cost) in enumerate(zip(steps.outputs, costs, strict=True)):
-        alive += cost.made
-        most = max(most, alive + cost.inside)
-        for name in outputs:
-            tensor = env.get(name)
-            ends[last.get(name, index)] += 0 if tensor is None else tensor.size or 0
-        alive = max(0, alive - ends[index])
-    return most
+    last.update(dict.fromkeys(keep, count))
+    get = last.get
+    ends = [
+        get(outputs[0], index) if len(outputs) == 1 else max((get(name, index) for name in outputs), default=index)
+        for index, outputs in enumerate(steps.outputs)
+    ]
+    freed = [0] * (count + 1)
+    made = [cost.made for cost in costs]
+    for end, size in zip(ends, made, strict=True):
+        freed[end] += size
+    alive = map(sub, accumulate(made), accumulate(chain((0,), freed)))
+    return max(map(add, alive, [cost.inside for cost in costs]), default=0)
 
 
 def _captured(blocks: Blocks) -> list[bytes]:
