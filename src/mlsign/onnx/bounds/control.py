@@ -162,36 +162,33 @@ def _fixpoint(run: Run, start: State, most: Amount | None, turn: _TurnOf) -> tup
     """A state that holds in every turn and after the last, and one turn with it. What is not known is unknown."""
     space = run.space
     bounded = 0 if most is None else max(0, space.at_most(most))
-    before = len(run.unknown), run.largest
+    before = run.mark()
     index = upto(None if most is None else bounded)
     first = turn(index, start)
     if len(first.state) != len(start):
         return tuple(space.unknown() for _ in start), first
     state = start
     if bounded > 1:
-        growing = space.symbol(bounded)
+        growing, tried = space.symbol(bounded), run.mark()
         guess = tuple(_line(run, one, other, growing) for one, other in zip(start, first.state, strict=True))
         if guess != start:
             trial = turn(fixed(growing), guess)
             if all(_follows(run, now, after, growing) for now, after in zip(guess, trial.state, strict=False)):
                 return tuple(_anywhere(run, tensor) for tensor in guess), trial
-            del run.unknown[before[0] :]
-            run.largest = before[1]
+            run.back_to(tried)
     current = first
     for _ in range(_ROUNDS):
         wider = tuple(map(space.joined, state, current.state))
         if wider == state:
             return state, current
         state = wider
-        del run.unknown[before[0] :]
-        run.largest = before[1]
+        run.back_to(before)
         current = turn(index, state)
     lost = tuple(
         tensor if tensor is after else space.tensor(tensor.element, None, width=tensor.width)
         for tensor, after in zip(state, map(space.joined, state, current.state), strict=True)
     )
-    del run.unknown[before[0] :]
-    run.largest = before[1]
+    run.back_to(before)
     return _settled(run, lost, turn, index)
 
 

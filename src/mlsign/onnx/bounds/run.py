@@ -43,6 +43,7 @@ RULES: Final[dict[str, Rule]] = (
 )
 
 _MAX_UNKNOWN: Final = 16
+"""Places of one kind that are kept. Of each kind by itself: a policy that allows one must still see the others."""
 _SMALL_BYTES: Final = 64 << 20
 """Below this, all values of a body are taken to be alive at once: no need to look who uses which."""
 _MAX_CALLS: Final = 64
@@ -70,6 +71,7 @@ class Cost:
 
 
 Result: TypeAlias = tuple[tuple[Tensor, ...], Cost]
+Mark: TypeAlias = tuple[int, int, tuple[int, Where]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,8 @@ class Run:
         self._functions = functions
         self._left = limits.max_evaluations
         self._known: dict[tuple[object, ...], Result] = {}
+        self._notes = 0
+        self._noted: list[tuple[object, ...]] = []
         self._depth = 0
         self._control = control
 
@@ -136,6 +140,18 @@ class Run:
             inside, total_made = _alive(steps, costs, keep), 0
         return Cost(steps=min(total_steps, CEILING), operations=min(total_operations, CEILING), inside=total_made + inside)
 
+    def mark(self) -> Mark:
+        """Where ``back_to`` goes back to."""
+        return len(self.unknown), len(self._noted), self.largest
+
+    def back_to(self, mark: Mark) -> None:
+        """Takes back what was noted since: of what was only tried, nothing holds. It is noted again where it comes up again."""
+        unknown, noted, self.largest = mark
+        del self.unknown[unknown:]
+        for key in self._noted[noted:]:
+            self._known.pop(key, None)
+        del self._noted[noted:]
+
     def _spend(self, amount: int) -> None:
         self._left -= amount
         if self._left < 0:
@@ -152,6 +168,7 @@ class Run:
         count: int,
     ) -> Result:
         self._spend(1)
+        notes = self._notes
         function = self._functions.get(canonical(call))
         if function is not None:
             self.called.add(function.key)
@@ -170,6 +187,8 @@ class Run:
             result = made, Cost(operations=operations, made=size, inside=scratch)
         if told.plain:
             self._known[call, told, count, args] = result
+            if self._notes > notes:
+                self._noted.append((call, told, count, args))
         return result
 
     def _evaluated(
@@ -201,7 +220,8 @@ class Run:
 
     def note(self, kind: Unbounded, call: Call, where: Where, *, detail: str = "") -> None:
         """Says that a bound is not known from here on."""
-        if len(self.unknown) < _MAX_UNKNOWN:
+        self._notes += 1
+        if sum(item.kind is kind for item in self.unknown) < _MAX_UNKNOWN:
             operator = shown(f"{normal(call[0])}:{text(call[1])}")
             self.unknown.append(Unknown(kind=kind, where=shown(place(where)), operator=operator, detail=shown(detail)))
 
