@@ -1,7 +1,8 @@
 """Every node against the signature of its operator, at the version that its graph imports.
 
 Says what ``onnx.checker`` says of nodes, in the same pass as everything else. Owns the comparison; the signatures are in
-``signatures``, and operators of domains that ONNX does not specify are left to policies.
+``signatures``, what attributes must be beyond their types is in ``operators``, and operators of domains that ONNX does
+not specify are left to policies.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Final
 from mlsign.errors import shown
 from mlsign.onnx import problems
 from mlsign.onnx.nodes import Attributes, Call
+from mlsign.onnx.operators.checks import CHECKED, OperatorChecks
 from mlsign.onnx.scan import Scan, integer, text
 from mlsign.onnx.signatures import Signature, Values, is_specified, signature
 from mlsign.onnx.spelling import normal
@@ -22,11 +24,12 @@ _MAX_KNOWN: Final = 4096
 class Conformance:
     """Checks the nodes of one body. ``known`` are combinations that were found to be in order, each looked at once."""
 
-    __slots__ = ("_opsets", "_scan", "known")
+    __slots__ = ("_operators", "_opsets", "_scan", "known")
 
     def __init__(self, scan: Scan, opsets: dict[str, int]) -> None:
         self._scan = scan
         self._opsets = opsets
+        self._operators = OperatorChecks(scan)
         self.known: set[tuple[Call, Attributes, int, int]] = set()
 
     def check(self, call: Call, told: Attributes, inputs: tuple[bytes, ...], outputs: tuple[bytes, ...], where: Where) -> None:
@@ -51,6 +54,8 @@ class Conformance:
                 self._count(f"{domain}:{name}", "inputs", found.inputs, inputs, where)
                 self._count(f"{domain}:{name}", "outputs", found.outputs, outputs, where)
                 self._attributes(f"{domain}:{name}", found, told, where)
+        if call[1] in CHECKED:
+            self._operators.check(call, told, where, inputs=len(inputs), outputs=len(outputs))
         if told.plain and len(self._scan.problems) == before and len(self.known) < _MAX_KNOWN:
             self.known.add((call, told, len(inputs), len(outputs)))
 

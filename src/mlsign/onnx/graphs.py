@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from mlsign.errors import shown
 from mlsign.interface import TypeSpec
-from mlsign.onnx import problems, schema, trees
+from mlsign.onnx import problems, schema
 from mlsign.onnx.conformance import Conformance
 from mlsign.onnx.nodes import NO_ATTRIBUTES, Attributes, Call, NodeReader
 from mlsign.onnx.scan import Scan, body, text
@@ -256,7 +256,6 @@ class GraphReader:
                 )
 
     def _attributes(self, call: Call, bodies: list[Value], where: Where, *, depth: int) -> tuple[Attributes, Blocks]:
-        domain, op_type, _ = call
         hidden = self._hidden or "an attribute"
         attributes = self._nodes.attributes(bodies, where, name="attribute", function=self._function, hidden=hidden)
         blocks: Blocks = {}
@@ -264,11 +263,9 @@ class GraphReader:
             for attribute in attributes.all:
                 if attribute.graphs:
                     blocks[attribute.name] = tuple(self.graph(data, here, depth=depth + 1) for data, here in attribute.graphs)
-                if op_type == b"Constant":
+                if call[1] == b"Constant":
                     for tensor in attribute.tensors:
                         self.totals.add(tensor)
-        if op_type in trees.OPERATORS and domain == trees.DOMAIN:
-            trees.check(self._scan, op_type, attributes.all, where)
         return attributes, blocks
 
     def defaults(self, bodies: Sequence[Value], where: Where) -> Attributes:

@@ -52,6 +52,9 @@ TREE_ENSEMBLE: Final = "MLS370"
 UNKNOWN_OPERATOR: Final = "MLS371"
 VALUE_COUNT: Final = "MLS372"
 ATTRIBUTE_SIGNATURE: Final = "MLS373"
+CLASSICAL_TABLES: Final = "MLS375"
+EINSUM: Final = "MLS376"
+WINDOW: Final = "MLS377"
 
 MAX_SHOWN_PER_CODE: Final = 16
 """Problems listed for one code; the rest are counted. A hostile file can hold millions."""

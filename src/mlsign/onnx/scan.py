@@ -32,7 +32,7 @@ class Scan:
         self.wire = Wire(source, limits=limits)
         self.limits = limits
         self.problems = Problems()
-        self.used = dict.fromkeys(("nodes", "attributes", "tensors", "functions", "graphs", "edges"), 0)
+        self.used = dict.fromkeys(("nodes", "attributes", "tensors", "functions", "graphs", "edges", "sparse_indices"), 0)
 
     def count(self, what: str, where: Where, *, number: int = 1) -> None:
         """So many more of ``what``. Raises ``InputError`` (``onnx.limit.nodes`` and the like)."""

@@ -14,6 +14,7 @@ from typing import Final
 from mlsign.errors import InputError, shown
 from mlsign.onnx import problems, schema
 from mlsign.onnx.scan import Scan, body, integer, length, text
+from mlsign.onnx.sparse import check_places
 from mlsign.onnx.summary import ExternalTensor
 from mlsign.onnx.wire import Body, Value, Where, place, refuse
 from mlsign.strict import decode_decimal
@@ -107,7 +108,7 @@ def read_sparse(
     if values is None or indices is None:
         scan.problems.add(problems.SPARSE_TENSOR, "a sparse tensor has no values or no indices", where)
         return TensorFacts(name=b"", element="", dims=(), count=0, size=0)
-    _count(scan, dims, schema.ELEMENTS[2], where)
+    elements = _count(scan, dims, schema.ELEMENTS[2], where)
     wanted = {(values.count,), (values.count, len(dims))}
     if not dims or len(values.dims) != 1 or indices.element != "int64" or indices.dims not in wanted:
         scan.problems.add(
@@ -117,6 +118,8 @@ def read_sparse(
             expected=f"values [n], indices int64 [n] or [n, {len(dims)}]",
             found=f"values {list(values.dims)}, indices {indices.element} {list(indices.dims)}",
         )
+    elif elements >= 0:
+        check_places(scan, body(fields[2][-1]), dims, where, by_axis=len(indices.dims) == 2)
     # What runs is the dense tensor; what is counted as parameters are the values.
     return replace(values, dims=tuple(dims), payload=None)
 
