@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, TypeAlias
 
 from mlsign.errors import shown
@@ -44,6 +44,7 @@ class Steps:
     blocks: dict[int, Blocks] = field(default_factory=dict)
 
 
+_FEW: Final = 8
 _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\xef\xbb\xbf")
 """Control characters, and in UTF-8 those of width zero and those that turn the direction of text (CVE-2021-42574)."""
 
@@ -200,13 +201,16 @@ class GraphReader:
         visible, read, conformance = self._visible, self._nodes.node, self._conformance
         known = conformance.known
         steps = Steps()
-        step_calls, step_inputs, step_outputs, step_told = steps.calls, steps.inputs, steps.outputs, steps.told
+        add_call, add_inputs = steps.calls.append, steps.inputs.append
+        add_outputs, add_told = steps.outputs.append, steps.told.append
+        show = visible.add
         waiting: list[tuple[int, bytes]] = []
         for index, data in enumerate(bodies):
             inputs, outputs, call, attributes = read(data, where, index)
-            edges += len(inputs) + len(outputs)
-            if edges > room:
-                refuse(f"the model has more than {self._scan.limits.max_edges} edges", code="limit.edges", where=where)
+            if len(inputs) > _FEW or len(outputs) > _FEW:  # the others are held by the limit on nodes
+                edges += len(inputs) + len(outputs)
+                if edges > room:
+                    refuse(f"the model has more than {self._scan.limits.max_edges} edges", code="limit.edges", where=where)
             if not visible.issuperset(inputs) and len(waiting) <= problems.MAX_SHOWN_PER_CODE:
                 unknown = ((index, name) for name in inputs if name not in visible)
                 waiting.extend(islice(unknown, problems.MAX_SHOWN_PER_CODE + 1))
@@ -217,18 +221,17 @@ class GraphReader:
                     steps.blocks[index] = blocks
             if (call, told, len(inputs), len(outputs)) not in known or b"" in inputs or b"" in outputs:
                 conformance.check(call, told, inputs, outputs, (where, "node", index))
-            step_calls.append(call)
-            step_inputs.append(inputs)
-            step_outputs.append(outputs)
-            step_told.append(told)
+            add_call(call)
+            add_inputs(inputs)
             for name in outputs:
                 if name not in visible:
-                    visible.add(name)
-                    made.add(name)
-                elif name in made:
-                    self._repeated(name, "value", (where, "node", index))
+                    show(name)
                 elif name:
-                    self._shadowed({name}, (where, "node", index))
+                    self._remade(name, made, [outputs[1:], *steps.outputs], (where, "node", index))
+            add_outputs(outputs)
+            add_told(told)
+        made.update(chain.from_iterable(steps.outputs))
+        made.discard(b"")
         for index, name in waiting:
             if not self._scan.problems.wants(problems.NOT_PRODUCED):
                 break
@@ -241,9 +244,19 @@ class GraphReader:
                 found=text(name),
             )
         self._scan.used["edges"] += edges
-        self.calls.update(step_calls)
+        self.calls.update(steps.calls)
         self._check_names(made, where)
         return steps
+
+    def _remade(self, name: bytes, made: set[bytes], before: list[tuple[bytes, ...]], where: Where) -> None:
+        """Notes a name that is there already: made in this graph, or seen from it."""
+        wants = self._scan.problems.wants
+        if not (wants(problems.REPEATED_NAME) and wants(problems.SHADOWED_NAME)):
+            return  # counted; looking for it each time would take the square of the nodes
+        if name in made or any(name in outputs for outputs in before):
+            self._repeated(name, "value", where)
+        else:
+            self._shadowed({name}, where)
 
     def _check_names(self, names: set[bytes], where: Where) -> None:
         """Notes a name with a character that a terminal or a log acts on, or at which a C string ends."""

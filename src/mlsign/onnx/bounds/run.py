@@ -44,7 +44,7 @@ RULES: Final[dict[str, Rule]] = (
 
 _MAX_UNKNOWN: Final = 16
 """Places of one kind that are kept. Of each kind by itself: a policy that allows one must still see the others."""
-_SMALL_BYTES: Final = 64 << 20
+_SMALL_BYTES: Final = 256 << 20
 """Below this, all values of a body are taken to be alive at once: no need to look who uses which."""
 _MAX_CALLS: Final = 64
 """Functions that call functions this deep; what exporters write stays far below."""
