@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlsign.cli.main import DEFECT, EXIT_OF, INTERRUPTED, USAGE
+from mlsign.evidence.catalogue.model_unread import BY_ERROR as BY_UNREAD
+from mlsign.evidence.catalogue.model_unread import code_of_unread
 from mlsign.evidence.catalogue.pages import ENTRIES
 from mlsign.evidence.catalogue.sandbox import BY_ERROR
 
@@ -155,9 +157,19 @@ def build() -> str:
         exit_codes = {USAGE} if code.startswith("usage.") else {exits[site.family] for site in found}
         numbers = ", ".join(map(str, sorted(exit_codes)))
         words = list(dict.fromkeys(_cell(site.message) for site in found if site.message))
-        page = f"[{BY_ERROR[code]}](findings/{BY_ERROR[code]}.md)" if code in BY_ERROR else ""
-        lines.append(f"| `{code}` | {numbers} | {page} | {'; '.join(words[:3])} |")
+        pages = ", ".join(f"[{finding}](findings/{finding}.md)" for finding in _findings(code, set(by_code)))
+        lines.append(f"| `{code}` | {numbers} | {pages} | {'; '.join(words[:3])} |")
     return "\n".join(lines) + "\n"
+
+
+def _findings(code: str, rows: set[str]) -> list[str]:
+    """The codes of the findings that this error becomes; of a row that stands for several, those of all that have none."""
+    if code in BY_ERROR:
+        return [BY_ERROR[code]]
+    if not code.startswith("onnx."):
+        return []
+    others = {finding for error, finding in BY_UNREAD.items() if error not in rows and error.startswith(code.removesuffix("…"))}
+    return sorted(others | {code_of_unread(code)})
 
 
 def _cell(text: str) -> str:

@@ -87,22 +87,24 @@ def test_audit_mode_stops_nothing_and_finds_the_same(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "cause"),
+    ("content", "code", "cause"),
     [
-        (pickle.dumps({"x": 1}), "onnx.magic.pickle"),
-        (b"PK\x03\x04" + bytes(60), "onnx.magic.zip"),
-        (b"\x20\0\0\0ORTM" + bytes(60), "onnx.magic.ort"),
-        (b"", "onnx.empty"),
-        (b"#!/bin/sh\nrm -rf /\n", ""),
+        (pickle.dumps({"x": 1}), "MLS320", "onnx.magic.pickle"),
+        (pickle.dumps({"x": 1}, 0), "MLS320", "onnx.magic.pickle"),
+        (b"PK\x03\x04" + bytes(60), "MLS321", "onnx.magic.zip"),
+        (b"\x20\0\0\0ORTM" + bytes(60), "MLS322", "onnx.magic.ort"),
+        (b"", "MLS323", "onnx.empty"),
+        (b"#!/bin/sh\nrm -rf /\n", "MLS324", "onnx.magic.text"),
+        (b"\x08\x08\xff", "MLS325", "onnx.wire.truncated"),
     ],
 )
 @pytest.mark.parametrize("name", ["m.onnx", "m.ort", "M.ONNX"])
-def test_what_is_no_model_is_one_finding(scan, tmp_path, content, cause, name):
+def test_what_is_no_model_is_one_finding(scan, tmp_path, content, code, cause, name):
     (tmp_path / name).write_bytes(content)
     for path in (tmp_path / name, tmp_path):
         model = only(scan(path))
-        assert codes(model) == ["MLS309"]
-        assert cause in model.wrong[0].cause
+        assert codes(model) == [code]
+        assert cause == model.wrong[0].cause
         assert (model.summary, model.size, model.verdict) == (None, len(content), Verdict.DENY)
 
 
@@ -295,7 +297,7 @@ def test_folders_are_searched_to_the_bottom(scan, tmp_path):
     (tmp_path / "a.ort").write_bytes(b"\x20\0\0\0ORTM" + bytes(60))
     assert by_path(scan(tmp_path)) == {
         ".hidden/z.Onnx": [],
-        "a.ort": ["MLS309"],
+        "a.ort": ["MLS322"],
         "a/model.onnx/y.ONNX": [],
         "a/x.onnx": [],
         "b.onnx": [],
@@ -453,7 +455,7 @@ def test_a_folder_of_hostile_files_makes_no_endless_report(scan, tmp_path, monke
     assert [shown[f"{name}.onnx"] for name in "abcd"] == [[]] * 4
     assert shown["x.onnx"] == ["MLS301", "MLS301"]
     assert "more findings" in found.models[-2].wrong[1].message
-    assert shown["z.onnx"] == ["MLS309"]
+    assert shown["z.onnx"] == ["MLS323"]
 
 
 NAMES = [
@@ -479,7 +481,7 @@ def test_any_name(scan, tmp_path, name):
         assert only(scan(place)).path == name
         place.write_bytes(b"")
         (finding,) = only(scan(place)).wrong
-        assert finding.code == "MLS309"
+        assert finding.code == "MLS323"
         assert all(char.isprintable() for char in finding.where + finding.message)
     assert set(by_path(scan(tmp_path))) == {name, f"d{name[:200]}/{name}"}
 
@@ -541,7 +543,7 @@ def test_a_package_without_its_model(scan, package):
         (as_link_to("/dev/zero"), "MLS104"),
         (as_fifo, "MLS104"),
         (as_folder, "MLS104"),
-        (lambda path: path.write_bytes(b""), "MLS309"),
+        (lambda path: path.write_bytes(b""), "MLS323"),
     ],
 )
 def test_a_model_that_is_swapped_before_it_is_read(policy, tmp_path, put, code):
@@ -602,7 +604,7 @@ def test_a_finding_is_what_it_says(scan, tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"")
     assert only(scan(tmp_path)).wrong == (
         Finding(
-            code="MLS309",
+            code="MLS323",
             outcome=Outcome.FAIL,
             message="the file is empty",
             where="m.onnx",

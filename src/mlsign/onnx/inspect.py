@@ -20,6 +20,7 @@ from mlsign.onnx.functions import Function, canonical, check_functions, operator
 from mlsign.onnx.graphs import GraphFacts, GraphReader
 from mlsign.onnx.nodes import Call
 from mlsign.onnx.opsets import read_opsets
+from mlsign.onnx.other_formats import refusal_of_text, refuse_other_formats
 from mlsign.onnx.scan import Scan, body, integer, text
 from mlsign.onnx.spelling import normal
 from mlsign.onnx.summary import ModelSummary
@@ -29,48 +30,6 @@ from mlsign.source import ByteSource
 
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9_-]+(?:(?:\.|::)[A-Za-z0-9_-]+)*", re.ASCII)
 """What a domain looks like; others read like a standard one, or cannot be written in a policy."""
-_MAGIC_BYTES: Final = 512
-_MAGICS: Final = (
-    (0, b"PK\x03\x04", "zip", "a ZIP archive (PyTorch, NumPy and Keras save such files)"),
-    (0, b"PK\x05\x06", "zip", "an empty ZIP archive"),
-    (0, b"\x80\x02", "pickle", "a Python pickle, which runs code when it is loaded"),
-    (0, b"\x80\x03", "pickle", "a Python pickle, which runs code when it is loaded"),
-    (0, b"\x80\x04", "pickle", "a Python pickle, which runs code when it is loaded"),
-    (0, b"\x80\x05", "pickle", "a Python pickle, which runs code when it is loaded"),
-    (2, b"\0\0ORTM", "ort", "an ORT flatbuffer, the internal format of onnxruntime"),
-    (2, b"\0\0TFL3", "tflite", "a TensorFlow Lite model"),
-    (0, b"\x89HDF\r\n\x1a\n", "hdf5", "an HDF5 file (Keras saves such files)"),
-    (0, b"\x1f\x8b", "gzip", "compressed with gzip"),
-    (0, b"BZh", "bzip2", "compressed with bzip2"),
-    (0, b"\xfd7zXZ\x00", "xz", "compressed with xz"),
-    (0, b"\x28\xb5\x2f\xfd", "zstd", "compressed with zstd"),
-    (0, b"GGUF", "gguf", "a GGUF model"),
-    (0, b"\x93NUMPY", "numpy", "a NumPy array"),
-    (256, b"\0ustar", "tar", "a tar archive"),
-    (0, b"version https://git-lfs", "git_lfs", "a Git LFS pointer: the model itself was not fetched"),
-    (0, b"<", "text", "text or markup"),
-    (0, b"{", "text", "JSON or other text"),
-)
-"""Files that people call ``.onnx`` by mistake or on purpose; none of these bytes can start an ONNX model.
-
-A producer name may begin with ``ORTM``, in just that place; a flatbuffer has the zeros of its root offset before it."""
-
-
-def _refuse_other_formats(source: ByteSource, *, limits: Limits) -> None:
-    if source.size == 0:
-        raise InputError("the file is empty", code="onnx.empty", hint="was the model written, or fetched, completely?")
-    if source.size > limits.max_model_bytes:
-        raise InputError(f"the file has {source.size} bytes, allowed are {limits.max_model_bytes}", code="onnx.limit.size")
-    head = source.read_at(0, min(_MAGIC_BYTES, source.size))
-    for offset, magic, name, what in _MAGICS:
-        if head[offset:].startswith(magic):
-            raise InputError(
-                f"the file is not an ONNX model but {what}",
-                code=f"onnx.magic.{name}",
-                expected="an ONNX model",
-                found=what,
-                hint="export the model to ONNX and pack that file",
-            )
 
 
 def read_model(source: ByteSource, *, limits: Limits = DEFAULT) -> ModelSummary:
@@ -79,8 +38,14 @@ def read_model(source: ByteSource, *, limits: Limits = DEFAULT) -> ModelSummary:
     Raises ``InputError`` with an ``onnx.…`` code when the bytes are not an ONNX model, break the wire format, or
     exceed a limit. Everything else that is wrong is in ``ModelSummary.problems``.
     """
-    _refuse_other_formats(source, limits=limits)
-    return _Reader(Scan(source, limits=limits)).read()
+    refuse_other_formats(source, limits=limits)
+    try:
+        return _Reader(Scan(source, limits=limits)).read()
+    except InputError as err:
+        text_file = refusal_of_text(source) if err.code.startswith("onnx.wire.") else None
+        if text_file is None:
+            raise
+        raise text_file from err
 
 
 class _Reader:

@@ -34,9 +34,9 @@ _SEVERITIES: Final = {
     # reads or writes files outside of the model, or waits for ever
     **dict.fromkeys(("MLS310", "MLS314", "MLS318", "MLS319", "MLS362", "MLS363"), "9.1"),
     # runs foreign code, or is nothing but a carrier for it
-    **dict.fromkeys(("MLS303", "MLS309"), "8.8"),
+    **dict.fromkeys(("MLS303", "MLS309", "MLS320", "MLS322"), "8.8"),
     # caps and versions of the policy, incomplete copies, and files that were only not read
-    **dict.fromkeys(("MLS102", "MLS104", "MLS111", "MLS115", "MLS304", "MLS305", "MLS306", "MLS307", "MLS311"), "5.0"),
+    **dict.fromkeys(("MLS102", "MLS104", "MLS111", "MLS115", "MLS304", "MLS305", "MLS306", "MLS307", "MLS311", "MLS323"), "5.0"),
 }
 """CVSS-like scores by which GitHub sorts alerts (above 9.0 critical, from 7.0 high, from 4.0 medium)."""
 

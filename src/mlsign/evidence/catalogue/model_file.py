@@ -1,4 +1,4 @@
-"""MLS309 to MLS339: the file and its external data, its encoding, versions and metadata."""
+"""MLS310 to MLS319 and MLS329 to MLS339: external data, fields that may not be there, versions and metadata."""
 
 from __future__ import annotations
 
@@ -7,24 +7,6 @@ from typing import Final
 from mlsign.evidence.catalogue.entry import EXPORT_AGAIN, CodeEntry
 
 ENTRIES: Final[tuple[CodeEntry, ...]] = (
-    CodeEntry(
-        code="MLS309",
-        title="Not a readable ONNX model",
-        meaning=(
-            "The file is not an ONNX model, or it breaks the rules of the format so that reading cannot go on: it is empty, a "
-            "pickle, an archive or another model format, ends too early, has bytes that no protobuf writer produces, or is "
-            "larger or deeper than the limits allow. The cause names the rule."
-        ),
-        abuse=(
-            "A pickle named model.onnx runs code in whatever tool guesses formats. Bytes that two readers understand "
-            "differently let an attacker show one model to the inspection and another to the runtime. Nesting without end "
-            "exhausts the stack of a reader."
-        ),
-        action=(
-            "Look at the cause. For another format, export to ONNX. For a file that ends too early, fetch it again. For a "
-            "limit, check that the model really is that large before you raise it."
-        ),
-    ),
     CodeEntry(
         code="MLS310",
         title="External data outside of the package",

@@ -1,0 +1,73 @@
+"""Whether bytes are a Python pickle, by walking its opcodes. Nothing is built, called or imported.
+
+Protocols 0 and 1 have no header, later ones do not need theirs, and code may run long before the end: a magic number
+finds only pickles that want to be found.
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import Final
+
+_STOP: Final = ord(".")
+_PLAIN: Final = frozenset(b"(.012NQRabdelostu])}\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98")
+_SIZED: Final = MappingProxyType(
+    {
+        **dict.fromkeys(b"Khq\x80\x82", 1),
+        **dict.fromkeys(b"M\x83", 2),
+        **dict.fromkeys(b"Jjr\x84", 4),
+        **dict.fromkeys(b"G\x95", 8),
+    }
+)
+_COUNTED: Final = MappingProxyType(
+    {**dict.fromkeys(b"CU\x8a\x8c", 1), **dict.fromkeys(b"BTX\x8b", 4), **dict.fromkeys(b"\x8d\x8e\x96", 8)}
+)
+_LINES: Final = MappingProxyType(
+    {
+        **dict.fromkeys(b"gp", re.compile(rb"\d+\n")),
+        **dict.fromkeys(b"IL", re.compile(rb"-?\d+L?\n")),
+        **dict.fromkeys(b"PV", re.compile(rb"[^\n]*\n")),
+        **dict.fromkeys(b"ci", re.compile(rb"[^\s]+\n[^\s]+\n")),
+        ord("F"): re.compile(rb"[-+.\w]+\n"),
+        ord("S"): re.compile(rb"(['\"])[^\n]*\1\n"),
+    }
+)
+"""The opcodes of pickles (``pickletools``): without an argument, with one of so many bytes, with a length of so many
+bytes before it, and with lines."""
+_NAMES: Final = frozenset(b"c\x93\x82\x83\x84")
+_CALLS: Final = frozenset(b"Rbio\x81\x92")
+_MANY: Final = 16
+"""More opcodes in a row than this, none of them wrong, are no accident."""
+
+
+def is_pickle(head: bytes, *, whole: bool) -> bool:
+    """Whether a pickle loader takes these first bytes of a file, all of it when ``whole``, and does something with them.
+
+    A call counts as soon as something was imported by name; what follows it does not matter then. Without a call, either
+    the bytes are a pickle to their end or there are many opcodes.
+    """
+    at = count = 0
+    named = False
+    while at < len(head):
+        opcode = head[at]
+        at += 1
+        count += 1
+        if opcode in _LINES:
+            match = _LINES[opcode].match(head, at)
+            if match is None:
+                return count > _MANY and b"\n" not in head[at:]
+            at = match.end()
+        elif opcode in _SIZED:
+            at += _SIZED[opcode]
+        elif opcode in _COUNTED:
+            size = _COUNTED[opcode]
+            at += size + int.from_bytes(head[at : at + size], "little")
+        elif opcode not in _PLAIN:
+            return False
+        named = named or opcode in _NAMES
+        if opcode in _CALLS and (named or opcode == ord("i")):
+            return True
+        if opcode == _STOP:
+            return count > _MANY or (count > 1 and whole and at == len(head))
+    return count > _MANY

@@ -1,0 +1,164 @@
+"""Files of other formats are known by what is in them, and no model is taken for one."""
+
+from __future__ import annotations
+
+import collections
+import os
+import pickle
+import pickletools
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlsign.errors import InputError
+from mlsign.limits import DEFAULT
+from mlsign.onnx import other_formats, pickles, schema
+from mlsign.onnx.inspect import read_model
+from mlsign.onnx.other_formats import refuse_other_formats
+from mlsign.onnx.pickles import is_pickle
+from mlsign.source import MemorySource
+
+
+def code(data: bytes) -> str:
+    with pytest.raises(InputError) as caught:
+        read_model(MemorySource(data))
+    return caught.value.code
+
+
+class Call:
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def __reduce__(self):
+        return os.system, self.arguments
+
+
+OBJECTS = {
+    "a call": Call("true"),
+    "a call behind much": [list(range(50)), Call("true"), list(range(50))],
+    "a dictionary": {"a": 1, "b": [1.5, None, True], 2**70: b"x"},
+    "a long list": list(range(1000)),
+    "numbers": [0.1] * 300,
+    "an object": collections.OrderedDict(a=1),
+    "a date": date(2025, 1, 1),
+    "a set": {1, 2},
+    "a number": 5,
+}
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("name", OBJECTS)
+def test_pickles_are_known_with_their_header_and_without(name, protocol):
+    data = pickle.dumps(OBJECTS[name], protocol)
+    assert code(data) == "onnx.magic.pickle"
+    assert is_pickle(data[:512], whole=len(data) <= 512)
+    if protocol >= 2:
+        assert code(data[2:]) == "onnx.magic.pickle"
+
+
+@pytest.mark.parametrize(
+    ("data", "whole", "answer"),
+    [
+        (b"cposix\nsystem\n(S'true'\ntR", True, True),  # the loader fails behind it, and the call was made
+        (b"cposix\nsystem\n(S'true'\ntR\xff\xff\xff", True, True),
+        (b"iposix\nsystem\n", True, True),
+        (b"cposix\nsystem\n.", True, True),
+        (b"N.", True, True),
+        (b"N.", False, False),
+        (b"N. and text", True, False),
+        (b".", True, False),
+        (b"(" * 16 + b".more", True, True),
+        (b"(" * 17, False, True),
+        (b"(" * 16, False, False),
+        (b"(" * 16 + b"S'a text that is longer than what was read", False, True),
+        (b"(" * 15 + b"S'a text that is longer than what was read", False, False),
+        (b"(" * 16 + b"Sa text without quotes\n", False, False),
+        (b"X\xff\xff\0\0" + bytes(50), False, False),
+        (b"city\nberlin\nparis\n", True, False),
+        (b"", True, False),
+        (b"U", True, False),
+    ],
+)
+def test_what_counts_as_a_pickle(data, whole, answer):
+    assert is_pickle(data, whole=whole) is answer
+
+
+def test_the_opcodes_are_those_of_python():
+    ours = pickles._PLAIN | set(pickles._SIZED) | set(pickles._COUNTED) | set(pickles._LINES)
+    assert ours == {ord(opcode.code) for opcode in pickletools.opcodes}
+    sizes = {1: "1", 2: "2", 4: "4", 8: "8"}
+    for opcode in pickletools.opcodes:
+        size = opcode.arg.n if opcode.arg else 0
+        number = ord(opcode.code)
+        if size == 0:
+            assert number in pickles._PLAIN
+        elif size > 0:
+            assert sizes[pickles._SIZED[number]] == str(size)
+        elif size == pickletools.UP_TO_NEWLINE:
+            assert number in pickles._LINES
+        else:
+            length = {
+                pickletools.TAKEN_FROM_ARGUMENT1: 1,
+                pickletools.TAKEN_FROM_ARGUMENT4: 4,
+                pickletools.TAKEN_FROM_ARGUMENT4U: 4,
+                pickletools.TAKEN_FROM_ARGUMENT8U: 8,
+            }
+            assert pickles._COUNTED[number] == length[size]
+
+
+def _is_tag_of_a_model(data: bytes) -> bool:
+    """Whether a model of any writer can start so: the tag of a field of the schema, and a name without NULs."""
+    key = shift = at = 0
+    while True:
+        byte = data[at]
+        key |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            break
+    if at > 1 and byte == 0:
+        return False
+    field = schema.MODEL.by_tag.get(key)
+    if field is None:
+        return False
+    if field.kind in {"int64", "int32"}:  # one number is in order; then comes a tag again
+        while data[at] >= 128:
+            at += 1
+        return at + 1 >= len(data) or _is_tag_of_a_model(data[at + 1 :] + b"\x08\x01")
+    return b"\0" not in data[at + 1 : at + 3]
+
+
+STARTS = [
+    b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", *(bytes((0x80, n)) + b"\x95" for n in range(8)), b"\x89HDF\r\n\x1a\n",
+    b"\x1f\x8b\x08", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd\x20", b"\x04\x22\x4d\x18", b"\x5d\0\0\x80", b"x\x01\x01", b"x\x9c\x01", b"x\xda\x01",
+    b"x\x5e\x01", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"GGUF", b"lmgg", b"tjgg", b"\x93NUMPY", b"ptrt", b"ftrt", b"\xac\xed\x00\x05",
+    b"RDX3\n", b"\x7fELF", b"MZ\0\0\0\0", b"%PDF-", b"version https://git-lfs", b"\xef\xbb\xbf<?xml", b"\xff\xfe<\0", b"\xfe\xff\0<", b"<?xml",
+    b"  <PMML", b"\n[", b"{", b"\t{", b"\r\n{",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_no_model_starts_like_another_format(start):
+    with pytest.raises(InputError, match="not an ONNX model"):
+        refuse_other_formats(MemorySource(start.ljust(600, b"\0")), limits=DEFAULT)
+    assert not _is_tag_of_a_model(start)
+
+
+@given(first=st.integers(0, 2**24 - 1), mark=st.sampled_from([b"\0{", b"TFL3", b"ORTM", b"ET12", b"PTMF"]))
+def test_no_model_has_the_zeros_that_other_formats_have(first, mark):
+    """Lengths of 8 bytes and offsets of 4: where they are zero a model would have a tag, or a name would have NULs."""
+    head = first.to_bytes(8, "little")[: 7 if mark == b"\0{" else 2] + (b"\0\0" if mark != b"\0{" else b"") + mark
+    with pytest.raises(InputError, match="not an ONNX model"):
+        refuse_other_formats(MemorySource(head.ljust(300, b" ")), limits=DEFAULT)
+    assert not _is_tag_of_a_model(head)
+
+
+def test_a_text_is_one_only_when_it_could_not_be_read():
+    text = b"2\x10a doc_string only"
+    assert read_model(MemorySource(text)).problems[0].code == "MLS333"
+    assert code(b"import os\n" * 100) == "onnx.magic.text"
+    assert code(("import os # \u6a21\u578b\n" * 100).encode()[:512] + b"\xff") == "onnx.magic.text"
+    assert code("import os # \u6a21".encode()[:-1]) == "onnx.wire.field_type"
+    assert code(b"import os\0" * 100).startswith("onnx.wire.")
+    assert other_formats.refusal_of_text(MemorySource(b"\xff")) is None
