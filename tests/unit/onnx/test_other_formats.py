@@ -155,10 +155,10 @@ def test_no_model_has_the_zeros_that_other_formats_have(first, mark):
 
 
 def test_a_text_is_one_only_when_it_could_not_be_read():
-    text = b"2\x10a doc_string only"
+    text = b"2 " + b"documentation of thirty-two char"
     assert read_model(MemorySource(text)).problems[0].code == "MLS333"
     assert code(b"import os\n" * 100) == "onnx.magic.text"
     assert code(("import os # \u6a21\u578b\n" * 100).encode()[:512] + b"\xff") == "onnx.magic.text"
-    assert code("import os # \u6a21".encode()[:-1]) == "onnx.wire.field_type"
+    assert code("import os # \u6a21".encode()[:-1]) == "onnx.wire.truncated"
     assert code(b"import os\0" * 100).startswith("onnx.wire.")
     assert other_formats.refusal_of_text(MemorySource(b"\xff")) is None
