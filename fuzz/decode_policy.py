@@ -12,7 +12,9 @@ from mlsign.digest import sha256
 from mlsign.errors import InputError
 from mlsign.identity import KeyIdentity
 from mlsign.interface import OperatorId
+from mlsign.limits import DEFAULT
 from mlsign.policy.decode import PolicyDocument, decode_policy
+from mlsign.policy.model import Hazard
 
 CORPUS = Path(__file__).parent / "corpora" / "policy"
 SETS = {
@@ -21,17 +23,19 @@ SETS = {
     "control-flow-v1": frozenset({OperatorId("ai.onnx", "Loop")}),
     "random-v1": frozenset({OperatorId("ai.onnx", "RandomNormal")}),
 }
+HAZARDS = {OperatorId("com.microsoft", "EPContext"): frozenset({Hazard.RUNS_CODE})}
 WORDS = [
     *"[]{}:,-?&*!|>'\"%@#\\\n\t 019aex~=<",
     *("---", "...", "%YAML 1.1\n", "!!int ", "<<: ", "- ", "? ", ": ", "&a ", "*a", "\\U99999999", "\\ud800", "\\x1b", "\u202e"),
     *("1_0", "0x1f", "017", "yes", "null", "1e9", "20GiB", "10s", "*", "ai.onnx:*", "../", "mlsign.json", "9" * 40),
     *("require: 0", "any: []", "allow: []", "signers", "operators", "custom_domains: allow", "mode: audit", "extends: x"),
+    *("run: {", "limits: {", "max_steps: ", "unknown_turns: allow", "open_dimension: ", "nodes: ", "10" * 9),
 ]
 
 
 def decoded(data: bytes) -> PolicyDocument | InputError:
     try:
-        return decode_policy(data, name="policy.yaml", operator_sets=SETS)
+        return decode_policy(data, name="policy.yaml", operator_sets=SETS, hazards=HAZARDS)
     except InputError as err:
         return err
 
@@ -54,7 +58,15 @@ def check(data: bytes) -> None:
         assert group.any
     assert policy.operators.allow or policy.operators.allowed_domains
     assert "ai.onnx" not in policy.operators.allowed_domains
-    assert policy == decode_policy(data, name="policy.yaml", operator_sets=SETS).bind(keys)
+    assert policy.operators.hazards == HAZARDS
+    run = policy.model.run
+    assert 0 <= run.max_bytes < 2**53
+    assert min(run.max_steps, run.max_operations, run.open_dimension) >= 1
+    assert max(run.max_steps, run.max_operations) <= 10**18
+    tightened = policy.model.tightened(DEFAULT)
+    assert tightened.open_dimension == run.open_dimension
+    assert all(1 <= getattr(tightened, name) <= getattr(DEFAULT, name) for name in policy.model.limits)
+    assert policy == decode_policy(data, name="policy.yaml", operator_sets=SETS, hazards=HAZARDS).bind(keys)
 
 
 def mutate(data: bytes, rng: random.Random) -> bytes:

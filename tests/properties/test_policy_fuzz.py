@@ -34,7 +34,7 @@ def test_the_corpus_has_policies_that_decode() -> None:
     good = [path for path in SEEDS if path.suffix == ".yaml"]
     assert len(good) >= 6
     for path in good:
-        TARGET.decode_policy(path.read_bytes(), name="policy.yaml", operator_sets=TARGET.SETS)
+        TARGET.decode_policy(path.read_bytes(), name="policy.yaml", operator_sets=TARGET.SETS, hazards=TARGET.HAZARDS)
 
 
 @given(st.binary(max_size=300) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))

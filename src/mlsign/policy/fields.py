@@ -83,7 +83,7 @@ def read_integer(node: Node, path: str, *, minimum: int, maximum: int = MAX_INTE
     if not isinstance(node, Scalar) or not is_decimal(node):
         text = f"{shown(node.text, limit=40)}" if isinstance(node, Scalar) else kind_of(node)
         raise refusal(f"is {text}, expected an integer in plain decimal", node.place, path, code="type", found=text)
-    value = int(node.text) if len(node.text) <= 20 else MAX_INTEGER + 1
+    value = int(node.text) if len(node.text) <= 20 else maximum + 1
     if not minimum <= value <= maximum:
         text = shown(node.text, limit=40)
         raise refusal(f"is {text}, expected {minimum} to {maximum}", node.place, path, code="range", found=text)

@@ -11,10 +11,10 @@ from mlsign.evidence.record import Evidence, SignatureRecord, Standing
 from mlsign.formats.manifest import FileEntry, Manifest, ModelFacts, Role
 from mlsign.identity import KeyIdentity, Method
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport
-from mlsign.onnx.summary import ModelSummary
+from mlsign.onnx.summary import ModelSummary, RunBounds
 from mlsign.paths import PackagePath
 from mlsign.policy.decode import decode_policy
-from mlsign.policy.model import Policy
+from mlsign.policy.model import Hazard, Policy
 from mlsign.version import decode_version
 
 SETS = MappingProxyType(
@@ -22,6 +22,13 @@ SETS = MappingProxyType(
         "inference-v1": frozenset({OperatorId("ai.onnx", "Gemm"), OperatorId("ai.onnx", "Relu")}),
         "ml-v1": frozenset({OperatorId("ai.onnx.ml", "Scaler")}),
         "control-flow-v1": frozenset({OperatorId("ai.onnx", "Loop"), OperatorId("ai.onnx", "If")}),
+    }
+)
+
+HAZARDS = MappingProxyType(
+    {
+        OperatorId("com.microsoft", "EPContext"): frozenset({Hazard.READS_FILES, Hazard.HOLDS_COMPILED_PROGRAM}),
+        OperatorId("ai.onnx.contrib", "*"): frozenset({Hazard.RUNS_CODE}),
     }
 )
 
@@ -47,6 +54,8 @@ model:
   max_nodes: 100
   max_parameter_bytes: 1KiB
   external_data: packaged
+  run: {max_bytes: 1MiB, max_steps: 100, max_operations: 1000, open_dimension: 8, unknown_sizes: deny, unknown_turns: allow}
+  limits: {nodes: 1000, name_bytes: 1KiB}
 versions: {minimum: 1.2.0}
 revoked:
   - {digest: "sha256:DIGEST", reason: bad labels}
@@ -82,6 +91,11 @@ def sets() -> MappingProxyType[str, frozenset[OperatorId]]:
 
 
 @pytest.fixture
+def hazards() -> MappingProxyType[OperatorId, frozenset[Hazard]]:
+    return HAZARDS
+
+
+@pytest.fixture
 def text() -> str:
     return TEXT
 
@@ -103,7 +117,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def policy() -> Policy:
-    document = decode_policy(TEXT.encode(), name="policy.yaml", operator_sets=SETS)
+    document = decode_policy(TEXT.encode(), name="policy.yaml", operator_sets=SETS, hazards=HAZARDS)
     return document.bind({"keys/a.pub": key_of("a"), "keys/b.pub": key_of("b")})
 
 
@@ -157,6 +171,7 @@ def evidence() -> Evidence:
         external=(),
         metadata_keys=(),
         problems=(),
+        bounds=RunBounds(peak_bytes=500, largest_bytes=400, largest="graph.node[0]", steps=3, operations=40, unknown=()),
     )
     return Evidence(
         digest=digest_of("s"),

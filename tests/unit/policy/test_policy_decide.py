@@ -8,13 +8,16 @@ from types import MappingProxyType
 import pytest
 
 from mlsign.digest import Algorithm
+from mlsign.evidence.catalogue import model_run
+from mlsign.evidence.catalogue.pages import ENTRIES as PAGES
 from mlsign.evidence.catalogue.policy import ENTRIES
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence, SignatureRecord
 from mlsign.interface import OperatorId, OperatorUse
+from mlsign.onnx.summary import Unbounded, Unknown
 from mlsign.policy.catalogue import RULES
 from mlsign.policy.decide import decide
-from mlsign.policy.model import Mode, Policy, Verdict
+from mlsign.policy.model import Mode, Policy, RunSettings, Verdict
 
 CONTENT = Finding(code="MLS101", outcome=Outcome.FAIL, message="content changed", where="model.onnx")
 
@@ -27,7 +30,7 @@ def test_a_good_package_is_allowed_and_the_report_can_show_what_was_checked(
     assert decision.enforced_verdict is Verdict.ALLOW
     assert {finding.outcome for finding in decision.findings} == {Outcome.PASS}
     assert {finding.code for finding in decision.findings} >= {
-        "MLS108", "MLS112", "MLS205", "MLS301", "MLS304", "MLS305", "MLS306", "MLS307", "MLS308", "MLS401", "MLS402", "MLS410",
+        "MLS108", "MLS112", "MLS205", "MLS301", "MLS304", "MLS305", "MLS306", "MLS307", "MLS308", "MLS380", "MLS382", "MLS401", "MLS402", "MLS410",
     }  # fmt: skip
     assert [(result.name, len(result.signatures)) for result in decision.met] == [("release", 1)]
 
@@ -66,6 +69,19 @@ def test_a_rule_that_were_lost_would_not_open_the_gate(
 def test_every_rule_can_deny_through_the_decision(policy: Policy, evidence: Evidence, now: datetime) -> None:
     assert evidence.summary is not None
     assert evidence.manifest is not None
+    assert evidence.summary.bounds is not None
+    bounds = evidence.summary.bounds
+
+    def without(kind: Unbounded) -> Evidence:
+        found = Unknown(kind=kind, where="graph.node[0]", operator="ai.onnx:Loop", detail="")
+        return replace(evidence, summary=replace(evidence.summary, bounds=replace(bounds, unknown=(found,))))
+
+    def capped(**changes: int) -> Policy:
+        return replace(policy, model=replace(policy.model, run=replace(policy.model.run, **changes)))
+
+    def using(name: str, domain: str) -> Evidence:
+        return replace(evidence, summary=replace(evidence.summary, operators=(OperatorUse(OperatorId(domain, name), 1),)))
+
     loop = (OperatorUse(OperatorId("ai.onnx", "Loop"), 1),)
     changes: dict[str, tuple[Policy, Evidence]] = {
         "MLS201": (policy, replace(evidence, signatures=())),
@@ -79,6 +95,14 @@ def test_every_rule_can_deny_through_the_decision(policy: Policy, evidence: Evid
             replace(evidence, summary=replace(evidence.summary, opsets=(replace(evidence.summary.opsets[0], version=9),))),
         ),
         "MLS305": (replace(policy, model=replace(policy.model, max_nodes=1)), evidence),
+        "MLS378": (policy, without(Unbounded.MISUSE)),
+        "MLS380": (capped(max_bytes=499), evidence),
+        "MLS381": (policy, without(Unbounded.SIZE)),
+        "MLS382": (capped(max_steps=2), evidence),
+        "MLS383": (replace(policy, model=replace(policy.model, run=RunSettings())), without(Unbounded.TURNS)),
+        "MLS384": (policy, without(Unbounded.ENDLESS)),
+        "MLS385": (policy, using("EPContext", "com.microsoft")),
+        "MLS386": (policy, using("Anything", "ai.onnx.contrib")),
         "MLS402": (policy, replace(evidence, manifest=None)),
         "MLS401": (policy, replace(evidence, digest=None)),
     }
@@ -113,7 +137,10 @@ def test_a_bad_signature_beside_a_good_one_stops_nobody(
 def test_the_codes_of_the_rules_have_pages() -> None:
     known = {entry.code for entry in ENTRIES}
     mine = {code for rule in RULES for code in rule.codes if code[:4] in {"MLS3", "MLS4"}}
-    assert mine == known
+    # Signatures of operators are problems that the reader finds; what a run takes is judged here.
+    judged = {entry.code for entry in model_run.ENTRIES if entry.code >= "MLS378"}
+    assert mine == known | judged
+    assert mine <= PAGES.keys()
     assert len(known) == len(ENTRIES)
     assert [entry.code for entry in ENTRIES] == sorted(known)
     for entry in ENTRIES:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.errors import InputError
 from mlsign.identity import KeyIdentity
 from mlsign.interface import OperatorId
-from mlsign.policy import decode
+from mlsign.limits import DEFAULT, Limits
+from mlsign.policy import decode, decode_run
 from mlsign.policy.decode import PolicyDocument, decode_policy
 from mlsign.policy.model import (
     CustomDomains,
@@ -26,8 +28,10 @@ from mlsign.policy.model import (
     RevokedFile,
     RevokedPackage,
     RevokedRelease,
+    RunSettings,
     SandboxSettings,
     SubjectKind,
+    Unbounded,
 )
 from mlsign.version import decode_version
 
@@ -47,7 +51,7 @@ operators: {allow: [inference-v1]}
 
 
 def decoded(text: str, sets: Sets) -> PolicyDocument:
-    return decode_policy(text.encode(), name="policy.yaml", operator_sets=sets)
+    return decode_policy(text.encode(), name="policy.yaml", operator_sets=sets, hazards={})
 
 
 def schema_accepts(text: str) -> bool:
@@ -75,6 +79,15 @@ def test_the_whole_policy_is_decoded(text: str, sets: Sets, key: Callable[[str],
     assert (opset.minimum, opset.maximum, opset.text) == (13, 24, ">=13,<=24")
     assert (policy.model.max_nodes, policy.model.max_parameter_bytes) == (100, 1024)
     assert policy.model.external_data is ExternalData.PACKAGED
+    assert policy.model.run == RunSettings(
+        max_bytes=2**20,
+        max_steps=100,
+        max_operations=1000,
+        open_dimension=8,
+        unknown_sizes=Unbounded.DENY,
+        unknown_turns=Unbounded.ALLOW,
+    )
+    assert dict(policy.model.limits) == {"max_nodes": 1000, "max_name_bytes": 1024}
     assert policy.minimum_version == decode_version("1.2.0")
     assert policy.revoked == (RevokedPackage(digest=Digest(algorithm=Algorithm.SHA256, value=b"\xee" * 32), reason="bad labels"),)
     assert policy.sandbox == SandboxSettings()
@@ -87,6 +100,9 @@ def test_what_is_left_out_gets_the_strict_reading(sets: Sets) -> None:
     assert document.digests == {Algorithm.SHA256, Algorithm.BLAKE3}
     assert document.operators.custom_domains is CustomDomains.DENY
     assert (document.model.max_nodes, document.model.max_parameter_bytes, dict(document.model.opset)) == (None, None, {})
+    assert document.model.run == RunSettings()
+    assert (document.model.run.unknown_sizes, document.model.run.unknown_turns) == (Unbounded.DENY, Unbounded.DENY)
+    assert dict(document.model.limits) == {}
     assert (document.minimum_version, document.revoked, document.unsigned_files) == (None, (), ())
     assert document.description == ""
 
@@ -106,6 +122,12 @@ GOOD = {
     "ranges": 'model: {opset: {ai.onnx: ">=13", ai.onnx.ml: "==3", com.acme: "> 1, < 4"}}',
     "no parameters": "model: {max_parameter_bytes: 0, external_data: deny}",
     "bytes": "model: {max_parameter_bytes: 17B}",
+    "empty run": "model: {run: {}}",
+    "run": "model: {run: {max_bytes: 0, max_steps: 1, max_operations: 1000000000000000000, open_dimension: 1000000}}",
+    "unbounded": "model: {run: {max_bytes: 2TiB, unknown_sizes: allow, unknown_turns: allow}}",
+    **{f"limit of {name}": f"model: {{limits: {{{name}: 1}}}}" for name in decode_run.LIMITS},
+    "limits in bytes": "model: {limits: {name_bytes: 4KiB, skeleton_bytes: 1MiB, model_bytes: 2TiB}}",
+    "limit above that of the program": "model: {limits: {nodes: 9007199254740991}}",
     "empty sandbox": "sandbox: {}",
     "sandbox": "sandbox: {memory: 67108864, cpu: 500ms, wall: 2m, threads: 1, isolation: full}",
     "hours": "sandbox: {wall: 24h}",
@@ -300,6 +322,39 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
     "bytes of a list": ("model: {max_parameter_bytes: []}", "policy.type", "is a list, expected an integer", True),
     "nodes of a list": ("model: {max_nodes: [1]}", "policy.type", "is a list, expected an integer", True),
     "external": ("model: {external_data: allow}", "policy.value", "expected packaged or deny", True),
+    "run is a list": ("model: {run: []}", "policy.type", "is a list, expected a map", True),
+    "run typo": ("model: {run: {max_byte: 1}}", "policy.unknown", "did you mean max_bytes", True),
+    "run for less than nothing": ("model: {run: {max_bytes: -1}}", "policy.range", "is -1", True),
+    "run with a decimal unit": ("model: {run: {max_bytes: 1GB}}", "policy.unit", "is 1GB", True),
+    "no steps": ("model: {run: {max_steps: 0}}", "policy.range", "is 0, expected 1 to", True),
+    "no operations": ("model: {run: {max_operations: 0}}", "policy.range", "is 0, expected 1 to", True),
+    "steps beyond counting": ("model: {run: {max_steps: 1000000000000000001}}", "policy.range", "expected 1 to", True),
+    "steps of many digits": (f"model: {{run: {{max_steps: {'9' * 3000}}}}}", "policy.range", "expected 1 to", True),
+    "operations of many digits": (f"model: {{run: {{max_operations: {'9' * 21}}}}}", "policy.range", "expected 1 to", True),
+    "steps with a unit": ("model: {run: {max_steps: 1MiB}}", "policy.type", "expected an integer", True),
+    "no open dimension": ("model: {run: {open_dimension: 0}}", "policy.range", "is 0, expected 1 to 1000000", True),
+    "huge open dimension": ("model: {run: {open_dimension: 1000001}}", "policy.range", "expected 1 to 1000000", True),
+    "unknown sizes": ("model: {run: {unknown_sizes: ignore}}", "policy.value", "is ignore, expected deny or allow", True),
+    "unknown turns": ("model: {run: {unknown_turns: true}}", "policy.type", "is a boolean, expected a string", True),
+    "endless loops are no choice": ("model: {run: {endless: allow}}", "policy.unknown", "endless is not a field", True),
+    "misuse is no choice": ("model: {run: {misuse: allow}}", "policy.unknown", "misuse is not a field", True),
+    "no limits": ("model: {limits: {}}", "policy.model.limits", "sets no limit", True),
+    "limits is a number": ("model: {limits: 1}", "policy.type", "expected a map", True),
+    "limit by its name in the program": ("model: {limits: {max_nodes: 1}}", "policy.unknown", "did you mean nodes", True),
+    "limit of what is no model": ("model: {limits: {policy_bytes: 1}}", "policy.unknown", "policy_bytes is not a field", True),
+    "open dimension among limits": ("model: {limits: {open_dimension: 1}}", "policy.unknown", "is not a field", True),
+    **{
+        f"limit of no {name}": (
+            f"model: {{limits: {{{name}: 0}}}}",
+            "policy.range",
+            "is 0, expected 1 to",
+            True,
+        )
+        for name in decode_run.LIMITS
+    },
+    "limit as text": ("model: {limits: {nodes: many}}", "policy.type", "is many, expected an integer", True),
+    "limit with a unit": ("model: {limits: {nodes: 1KiB}}", "policy.type", "is 1KiB, expected an integer", True),
+    "limit in decimal units": ("model: {limits: {model_bytes: 1GB}}", "policy.unit", "is 1GB", True),
     "version number": ("versions: {minimum: 1.2}", "policy.type", "is a number, expected a string", True),
     "version spelling": ("versions: {minimum: v1.2.0}", "policy.versions", "is not a version", False),
     "no version": ("versions: {}", "policy.missing", "minimum is missing", True),
@@ -471,6 +526,24 @@ def test_one_key_under_two_names_is_one_signer(text: str, sets: Sets, key: Calla
 
 def test_the_digest_is_of_the_bytes(sets: Sets) -> None:
     assert decoded(MINIMAL + "# another word\n", sets).digest != decoded(MINIMAL, sets).digest
+
+
+def test_the_schema_names_every_limit_that_a_policy_can_tighten_and_the_defaults_of_a_run() -> None:
+    model = SCHEMA["properties"]["model"]["properties"]
+    assert list(model["limits"]["properties"]) == list(decode_run.LIMITS)
+    assert set(decode_run.LIMITS.values()) <= {field.name for field in fields(Limits)}
+    described = {name: value["default"] for name, value in model["run"]["properties"].items()}
+    defaults = {field.name: getattr(RunSettings(), field.name) for field in fields(RunSettings)}
+    assert described == {
+        name: value.value if isinstance(value, Unbounded) else "1GiB" if name == "max_bytes" else value
+        for name, value in defaults.items()
+    }
+    assert defaults["max_bytes"] == 2**30
+    assert defaults["open_dimension"] == DEFAULT.open_dimension
+
+
+def test_a_limit_has_its_name_in_the_program_without_max() -> None:
+    assert all(target == f"max_{name}" for name, target in decode_run.LIMITS.items())
 
 
 def test_the_schema_names_the_fields_of_the_decoder_and_describes_every_one() -> None:

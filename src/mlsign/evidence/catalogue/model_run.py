@@ -86,7 +86,8 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         abuse="The number that decides is whatever the maker of the model, or the sender of an input, wants it to be.",
         action=(
             "Export the model with constant shapes. Where the model needs this (a detector with a size of its own making, say), set "
-            "model.run.unknown_sizes: allow; then the memory limit of the sandbox is what stops it, and reports say so."
+            "model.run.unknown_sizes: allow; then the memory limit of the sandbox is what stops it, and reports say so. A model that is "
+            "too entangled is let in only where unknown_turns is allow as well: nobody knows what loops it has."
         ),
     ),
     CodeEntry(

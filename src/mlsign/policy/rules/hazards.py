@@ -34,7 +34,8 @@ def check(evidence: Evidence, settings: OperatorSettings) -> tuple[Finding, ...]
 
 def _judge(use: OperatorUse, settings: OperatorSettings) -> list[Finding]:
     operator = use.operator
-    named = operator in settings.allow and operator not in settings.deny
+    denied = operator in settings.deny or operator.domain in settings.denied_domains
+    named = operator in settings.allow and not denied
     whole = settings.hazards.get(OperatorId(operator.domain, WHOLE_DOMAIN), frozenset())
     by_code = {_OF[hazard][0]: _OF[hazard][1] for hazard in settings.hazards.get(operator, frozenset()) | whole}
     name = shown(operator)

@@ -71,16 +71,14 @@ def _work(what: str, found: int, cap: int, name: str, opened: str) -> Finding:
 
 def _unknown(item: Unknown, settings: RunSettings) -> Finding:
     code, words = _WORDS[item.kind]
-    choice = settings.unknown_turns if item.kind is Kind.TURNS else settings.unknown_sizes
     certain = item.kind in (Kind.ENDLESS, Kind.MISUSE)
-    allowed = choice is Unbounded.ALLOW and not certain
-    field = "unknown_turns" if item.kind is Kind.TURNS else "unknown_sizes"
+    allowed = _allowed(item.kind, settings)
     hints = {
         Kind.MISUSE: "export the model again; if you did not make it, do not use it",
         Kind.ENDLESS: "give the loop a number of turns",
-        Kind.TURNS: f"export it with a constant number of turns, or set model.run.{field}: allow and rely on the sandbox's limits",
-        Kind.SIZE: f"export it with constant shapes, or set model.run.{field}: allow and rely on the sandbox's limits",
-        Kind.COMPLEXITY: "export a simpler model",
+        Kind.TURNS: "export it with a constant number of turns, or set model.run.unknown_turns: allow and rely on the sandbox's limits",
+        Kind.SIZE: "export it with constant shapes, or set model.run.unknown_sizes: allow and rely on the sandbox's limits",
+        Kind.COMPLEXITY: "export a simpler model, or allow both unknown sizes and unknown turns and rely on the sandbox's limits",
     }
     message = words.format(operator=item.operator, detail=item.detail)
     if allowed:
@@ -94,6 +92,12 @@ def _unknown(item: Unknown, settings: RunSettings) -> Finding:
         found=item.operator,
         hint="" if allowed else hints[item.kind],
     )
+
+
+def _allowed(kind: Kind, settings: RunSettings) -> bool:
+    sizes, turns = settings.unknown_sizes is Unbounded.ALLOW, settings.unknown_turns is Unbounded.ALLOW
+    # behind the place where the computation was given up may be a loop as well as a size
+    return {Kind.SIZE: sizes, Kind.TURNS: turns, Kind.COMPLEXITY: sizes and turns}.get(kind, False)
 
 
 def _number(number: int) -> str:
