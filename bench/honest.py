@@ -3,8 +3,9 @@
 The models are those of ``tests/honest``, those that the ``onnx`` package brings along, those in the folder that
 ``MLSIGN_MODELS`` names, and fresh exports of LightGBM and XGBoost, with ``--torch`` of PyTorch as well. These are large,
 so they are installed into temporary virtual environments, which are removed at the end. With ``--packages``, the models
-that Python packages bring along for their own use are fetched by the names of the packages. A model that is denied for
-anything but an operator or a version that the baseline does not allow is a false alarm; with one, the exit code is 1.
+that Python packages bring along for their own use are fetched by the names of the packages. ``--exports`` keeps both kinds,
+and a next run takes them from there. A model that is denied for anything but what its owner has to allow (an operator, a
+version, a size or turns that only a run decides) is a false alarm; with one, the exit code is 1.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -32,8 +32,8 @@ from mlsign.policy.model import Verdict
 ROOT = Path(__file__).resolve().parent.parent
 HERE = Path(__file__).resolve().parent
 SHIPPED = Path(onnx.__file__).parent / "backend" / "test" / "data"
-CHOICES = {"MLS301", "MLS302", "MLS303", "MLS304"}
-"""Codes of operators and versions that a policy does not allow: its owner's choice, and the sets of the baseline are small."""
+CHOICES = {"MLS301", "MLS302", "MLS303", "MLS304", "MLS381", "MLS383"}
+"""Codes of what a policy has words for: operators, versions, and sizes or turns that only a run decides."""
 ROUNDS = 3
 
 
@@ -69,26 +69,30 @@ def main() -> int:
         "--torch", nargs="?", const="torch", metavar="REQUIREMENT", help="export networks of PyTorch, too: a large installation"
     )
     parser.add_argument("--no-boosted", action="store_true", help="leave LightGBM and XGBoost out")
+    parser.add_argument(
+        "--exports", type=Path, metavar="FOLDER", help="where exported and fetched models are kept for a next run"
+    )
     parser.add_argument("--packages", nargs="+", default=[], metavar="NAME", help="packages that bring models along")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mlsign-honest-") as name:
         folder = Path(name)
+        kept = options.exports or folder
         groups: dict[str, list[Model]] = {"Models of the tests": of_the_tests(folder / "tests")}
         if not options.no_boosted:
             packages = ["lightgbm", "onnxmltools", "onnxruntime", "skl2onnx", "scikit-learn"]
             either = [[*packages, "xgboost-cpu"], [*packages, "xgboost"]]
-            groups["LightGBM and XGBoost"] = exported("export_boosted.py", either, folder / "boosted")
+            groups["LightGBM and XGBoost"] = exported("export_boosted.py", either, kept / "boosted")
         if options.torch:
             groups["PyTorch"] = exported(
                 "export_torch.py", [[options.torch, "onnx", "onnxscript", "onnxruntime"]], folder / "torch"
             )
         if options.packages:
-            groups["Models that packages bring along"] = of_packages(options.packages, folder / "packages")
+            groups["Models that packages bring along"] = of_packages(options.packages, kept / "packages")
         if os.environ.get("MLSIGN_MODELS"):
             groups["Models with expected outputs"] = of_a_folder(Path(os.environ["MLSIGN_MODELS"]))
         groups["Models of the onnx package"] = of_onnx()
         tables = {title: [judge(model) for model in models] for title, models in groups.items()}
-    page = render(tables, command=shown_command(sys.argv[1:]))
+    page = render(tables, command=shown_command(options))
     if options.write:
         options.write.write_text(page, encoding="utf-8")
     else:
@@ -99,10 +103,14 @@ def main() -> int:
     return 1 if alarms else 0
 
 
-def shown_command(arguments: list[str]) -> str:
-    """As one types it at the top of the repository; a path in it is shown as it was typed only when it is beneath that."""
-    kept = [a if not Path(a).is_absolute() else Path(a).name for a in arguments]
-    return " ".join(["python", "bench/honest.py", *kept])
+def shown_command(options: argparse.Namespace) -> str:
+    """As one types it at the top of the repository to get the same page."""
+    words = ["MLSIGN_MODELS=FOLDER"] if os.environ.get("MLSIGN_MODELS") else []
+    words += ["python", "bench/honest.py"]
+    words += ["--no-boosted"] if options.no_boosted else []
+    words += ["--torch", options.torch] if options.torch else []
+    words += ["--packages", *options.packages] if options.packages else []
+    return " ".join([*words, "--write", "docs/honest-models.md"])
 
 
 def of_the_tests(folder: Path) -> list[Model]:
@@ -122,20 +130,21 @@ def of_the_tests(folder: Path) -> list[Model]:
 
 def exported(script: str, choices: list[list[str]], folder: Path) -> list[Model]:
     """What ``script`` exports in a virtual environment with the first of ``choices`` that can be installed."""
-    folder.mkdir()
-    environment = folder.with_name(f"{folder.name}-environment")
-    python = environment / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    for packages in choices:
-        print(f"installing {' '.join(packages)}", file=sys.stderr)
-        done = subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=False)
-        if done.returncode == 0:
-            break
-    else:
-        raise SystemExit(f"the packages for {script} cannot be installed")
-    done = subprocess.run([python, HERE / script, folder], stdout=subprocess.PIPE, check=True, text=True)
-    shutil.rmtree(environment)
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    listed = folder / "models.jsonl"
+    if not listed.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="mlsign-honest-") as environment:
+            python = Path(environment) / "bin" / "python"
+            subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+            for packages in choices:
+                print(f"installing {' '.join(packages)}", file=sys.stderr)
+                if subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=False).returncode == 0:
+                    break
+            else:
+                raise SystemExit(f"the packages for {script} cannot be installed")
+            done = subprocess.run([python, HERE / script, folder], stdout=subprocess.PIPE, check=True, text=True)
+        listed.write_text("".join(f"{line}\n" for line in done.stdout.splitlines() if line.startswith("{")))
+    lines = [json.loads(line) for line in listed.read_text().splitlines()]
     return [
         Model(name=Path(line["file"]).stem, made_with=line["made_with"], path=folder / line["file"])
         for line in sorted(lines, key=lambda line: line["file"])
@@ -148,9 +157,11 @@ def of_a_folder(folder: Path) -> list[Model]:
 
 def of_packages(names: list[str], folder: Path) -> list[Model]:
     """The models in the wheels of these packages, which are unpacked and not installed."""
-    folder.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", folder]
-    subprocess.run([*pip, *names], check=True)
+    wanted = [name for name in names if not list(folder.glob(f"{name.replace('-', '_')}-*.whl"))]
+    if wanted:
+        subprocess.run([*pip, *wanted], check=True)
     out = []
     for wheel in sorted(folder.glob("*.whl")):
         package, version = wheel.name.split("-")[:2]
@@ -211,14 +222,13 @@ def judge(model: Model) -> Row:
 INTRODUCTION = """# Honest models
 
 Models of many tools, each judged by `mlsign inspect --findings` under the shipped policy `baseline`, which knows nothing of them.
-`allow` means that nothing at all was found wrong. `deny` is followed by the reason. {choices} name an
-operator that the baseline does not allow, or a version of the operator set before its first, which is the choice of whoever
-writes the policy: loops, scans, sequences, random numbers, quantized operators and those of other domains have to be named.
-Any other reason would be a false alarm.
+`allow` means that nothing at all was found wrong. `deny` is followed by the reason, which is either something that a policy has
+a word for, so that whoever writes one chooses ({choices}: an operator
+or a version that the baseline does not allow, a size or turns of a loop that only the run decides), or a false alarm.
 
 The models of the tests are made by `tests/honest`, where each is run in onnxruntime on random inputs of several sizes, and is
-allowed by the baseline once the operators that it needs are named. Times are those of reading and judging one model, the median
-of {rounds}, without the start of a process. The page is made by
+allowed by the baseline with what it needs named. Times are those of reading and judging one model, the median of {rounds},
+without the start of a process. The page is made by
 
     {command}
 """
@@ -227,22 +237,23 @@ of {rounds}, without the start of a process. The page is made by
 def render(tables: dict[str, list[Row]], *, command: str) -> str:
     """The page: what came out in total, then a table a group."""
     lines = [INTRODUCTION.format(choices=", ".join(sorted(CHOICES)), rounds=ROUNDS, command=command)]
-    lines += ["| models | | allowed | denied for operators or versions | false alarms | slowest |", "|---|---|---|---|---|---|"]
+    lines += ["| models | | allowed | denied by choice | false alarms | slowest |", "|---|---|---|---|---|---|"]
     for title, rows in tables.items():
         denied = sum(1 for row in rows if row.reasons and not row.false_alarm)
         alarms = sum(1 for row in rows if row.false_alarm)
         slowest = max((row.milliseconds for row in rows), default=0)
         allowed = len(rows) - denied - alarms
         lines.append(f"| {title} | {len(rows)} | {allowed} | {denied} | {alarms} | {slowest:.0f} ms |")
-    wanted = Counter(
-        found for rows in tables.values() for row in rows for code, found in row.reasons if code in CHOICES - {"MLS304"}
-    )
-    lines += ["", "Operators that were not allowed, and in how many models:", ""]
-    lines += [", ".join(f"{operator} {count}" for operator, count in sorted(wanted.items())) + ".", ""]
+    reasons = Counter(reason for rows in tables.values() for row in rows for reason in set(row.reasons))
+    lines += ["", "| reason | | models |", "|---|---|---|"]
+    lines += [f"| {code} | {found} | {count} |" for (code, found), count in sorted(reasons.items())]
+    lines.append("")
     for title, rows in tables.items():
         lines += [f"## {title}", "", "| model | made with | operators | nodes | verdict | ms |", "|---|---|---|---|---|---|"]
         for row in rows:
-            verdict = "deny: " + ", ".join(f"{code} {found}" for code, found in row.reasons) if row.reasons else "allow"
+            verdict = (
+                "deny: " + ", ".join(dict.fromkeys(f"{code} {found}" for code, found in row.reasons)) if row.reasons else "allow"
+            )
             lines.append(
                 f"| {row.model.name} | {row.model.made_with} | {row.operators} | {row.nodes} | {verdict} | {row.milliseconds:.1f} |"
             )
