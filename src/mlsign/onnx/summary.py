@@ -70,7 +70,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBounds:
-    """What one run takes at most, with every dimension that the model leaves open at ``Limits.open_dimension``.
+    """What one run takes at most, with every dimension that the model leaves open at ``open_dimension``.
 
     ``peak_bytes`` are of the values that are alive at once, beyond inputs and weights; ``largest_bytes`` of the largest
     single one, which ``largest`` makes. ``steps`` are operators run, turns of loops counted; ``operations`` steps of
@@ -82,6 +82,7 @@ class RunBounds:
     largest: str
     steps: int
     operations: int
+    open_dimension: int
     unknown: tuple[Unknown, ...]
 
 

@@ -171,7 +171,9 @@ def evidence() -> Evidence:
         external=(),
         metadata_keys=(),
         problems=(),
-        bounds=RunBounds(peak_bytes=500, largest_bytes=400, largest="graph.node[0]", steps=3, operations=40, unknown=()),
+        bounds=RunBounds(
+            peak_bytes=500, largest_bytes=400, largest="graph.node[0]", steps=3, operations=40, open_dimension=32, unknown=()
+        ),
     )
     return Evidence(
         digest=digest_of("s"),

@@ -52,6 +52,7 @@ def evaluate(main: GraphFacts, functions: Sequence[Function], *, ir_version: int
         largest=place(where),
         steps=steps,
         operations=operations,
+        open_dimension=limits.open_dimension,
         unknown=tuple(run.unknown),
     )
 

@@ -36,11 +36,24 @@ def check(evidence: Evidence, settings: RunSettings) -> tuple[Finding, ...]:
         if summary.problems:
             return ()
         return (Finding(code=MEMORY, outcome=Outcome.UNKNOWN, message="what a run takes was not computed"),)
+    if summary.bounds.open_dimension < settings.open_dimension:
+        return (_computed_for_less(summary.bounds, settings),)
     return (*_caps(summary.bounds, settings), *(_unknown(item, settings) for item in summary.bounds.unknown))
 
 
+def _computed_for_less(bounds: RunBounds, settings: RunSettings) -> Finding:
+    """Whoever reads a model under a policy reads it with the policy's open dimension; bounds for a smaller one say too little."""
+    return Finding(
+        code=MEMORY,
+        outcome=Outcome.UNKNOWN,
+        message=f"what a run takes was computed with open dimensions of {bounds.open_dimension} alone",
+        expected=f"open dimensions of {settings.open_dimension}",
+        found=f"open dimensions of {bounds.open_dimension}",
+    )
+
+
 def _caps(bounds: RunBounds, settings: RunSettings) -> tuple[Finding, ...]:
-    opened = f"with open dimensions of {settings.open_dimension}"
+    opened = f"with open dimensions of {bounds.open_dimension}"
     return (
         Finding(
             code=MEMORY,

@@ -46,10 +46,10 @@ IN_ORDER = [("MLS380", Outcome.PASS), ("MLS382", Outcome.PASS), ("MLS382", Outco
 def test_a_run_within_its_caps_passes_and_says_what_it_takes(evidence: Evidence) -> None:
     memory, steps, operations = run.check(evidence, RunSettings(open_dimension=8))
     assert [(f.code, f.outcome) for f in (memory, steps, operations)] == IN_ORDER
-    assert memory.message == "a run takes up to 500 B besides inputs and weights, with open dimensions of 8"
+    assert memory.message == "a run takes up to 500 B besides inputs and weights, with open dimensions of 32"
     assert (memory.found, memory.expected) == ("500 bytes, 400 of them in one value", f"at most {2**30} bytes")
-    assert steps.message == "a run takes up to 3 operators, with open dimensions of 8"
-    assert operations.message == "a run takes up to 40 steps of arithmetic, with open dimensions of 8"
+    assert steps.message == "a run takes up to 3 operators, with open dimensions of 32"
+    assert operations.message == "a run takes up to 40 steps of arithmetic, with open dimensions of 32"
     assert {f.hint + f.where for f in (memory, steps, operations)} == {""}
 
 
@@ -71,6 +71,11 @@ def test_a_run_beyond_a_cap_fails_and_says_which(settings: RunSettings, code: st
 
 def test_the_caps_themselves_are_allowed(evidence: Evidence) -> None:
     assert outcomes(evidence, RunSettings(max_bytes=500, max_steps=3, max_operations=40)) == IN_ORDER
+
+
+def test_bounds_for_smaller_dimensions_than_the_policy_says_are_no_bounds(evidence: Evidence) -> None:
+    assert outcomes(evidence, RunSettings(open_dimension=32)) == IN_ORDER
+    assert outcomes(evidence, RunSettings(open_dimension=33)) == [("MLS380", Outcome.UNKNOWN)]
 
 
 def test_numbers_without_end_are_spelled_short(evidence: Evidence) -> None:
@@ -164,6 +169,6 @@ def test_the_decision_denies_what_is_not_allowed_and_allows_what_is(
 
 def test_bounds_that_are_all_zero_pass(evidence: Evidence) -> None:
     assert evidence.summary is not None
-    nothing = RunBounds(peak_bytes=0, largest_bytes=0, largest="", steps=0, operations=0, unknown=())
+    nothing = RunBounds(peak_bytes=0, largest_bytes=0, largest="", steps=0, operations=0, open_dimension=32, unknown=())
     empty = replace(evidence, summary=replace(evidence.summary, bounds=nothing))
     assert outcomes(empty, RunSettings(max_bytes=0)) == IN_ORDER
