@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx_operators
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, TypeProto, helper, numpy_helper
 
 HERE = Path(__file__).parent / "onnx"
@@ -145,12 +146,6 @@ def good() -> None:
     add("good_old_minus_one_dimension", model(inputs=[info("x", [-1])]))
     add("good_if", model([branch("c", inner="w")], inputs=[info("c", [], TensorProto.BOOL)]))
     add("good_packed_dims", with_graph(field(5, field(1, b"\x01\x02") + number(2, 1) + field(8, b"v") + field(9, bytes(8)))))
-    add("good_tree", model([tree()], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", 3)]))
-    add(
-        "good_tree_classifier",
-        model([classes([0, 1])], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", 3)]),
-    )
-    add("good_tree_ensemble_5", model([ensemble()], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", 5)]))
     device = field(10, field(1, b"c") + field(2, field(1, b"x") + field(3, number(1, 1)) + field(4, field(2, number(1, 1)))))
     add("good_every_message", every_message())
     empty = helper.make_tensor("empty", FLOAT, [0, 3], [])
@@ -160,8 +155,6 @@ def good() -> None:
     add("good_empty_tensor", model(weights=[weight(), empty]))
     add("good_default_of_open_shape", model(inputs=[info("x"), helper.make_tensor_value_info("w", FLOAT, None)]))
     add("good_denotation", with_type(field(6, b"IMAGE") + field(1, number(1, 1))))
-    shared = tree(nodes_falsenodeids=[1, 0, 0])  # LightGBM's sets are chains of nodes with one child in common
-    add("good_tree_shared_child", model([shared], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", 3)]))
     add("good_device_configuration", with_node(field(4, b"Add") + device))
 
 
@@ -212,60 +205,6 @@ def function(name: str, nodes: list[NodeProto], *, domain: str = "own", opsets: 
 def calling(*functions, name: str = "F", domain: str = "own") -> ModelProto:
     node = helper.make_node(name, ["x"], ["y"], domain=domain)
     return model([node], functions=list(functions), opsets=[("", 17), ("own", 1)])
-
-
-def tree(**changes) -> NodeProto:
-    attributes = {
-        "nodes_treeids": [0, 0, 0],
-        "nodes_nodeids": [0, 1, 2],
-        "nodes_featureids": [0, 0, 0],
-        "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"],
-        "nodes_values": [0.5, 0.0, 0.0],
-        "nodes_truenodeids": [1, 0, 0],
-        "nodes_falsenodeids": [2, 0, 0],
-        "target_treeids": [0, 0],
-        "target_nodeids": [1, 2],
-        "target_ids": [0, 0],
-        "target_weights": [1.0, 2.0],
-        "n_targets": 1,
-        **changes,
-    }
-    return helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", **attributes)
-
-
-def classes(ids: list[int]) -> NodeProto:
-    """A classifier of two classes with its weights as a tensor."""
-    node = tree(
-        nodes_values_as_tensor=helper.make_tensor("v", TensorProto.DOUBLE, [3], [0.5, 0.0, 0.0]),
-        class_treeids=[0, 0],
-        class_nodeids=[1, 2],
-        class_ids=ids or [0],
-        class_weights_as_tensor=helper.make_tensor("c", TensorProto.DOUBLE, [2], [1.0, 1.0]),
-        classlabels_int64s=[0, 1],
-    )
-    kept = [a for a in node.attribute if not a.name.startswith(("target_", "n_targets")) and (a.name != "class_ids" or ids)]
-    del node.attribute[:]
-    node.attribute.extend(a for a in kept if a.name != "nodes_values")
-    node.op_type = "TreeEnsembleClassifier"
-    return node
-
-
-def ensemble(**changes) -> NodeProto:
-    attributes = {
-        "tree_roots": [0],
-        "nodes_featureids": [0, 1],
-        "nodes_splits": helper.make_tensor("s", FLOAT, [2], [0.5, 0.6]),
-        "nodes_modes": helper.make_tensor("m", TensorProto.UINT8, [2], [0, 0]),
-        "nodes_truenodeids": [1, 1],
-        "nodes_falsenodeids": [0, 2],
-        "nodes_trueleafs": [0, 1],
-        "nodes_falseleafs": [1, 1],
-        "leaf_targetids": [0, 0, 0],
-        "leaf_weights": helper.make_tensor("l", FLOAT, [3], [1.0, 2.0, 3.0]),
-        "n_targets": 1,
-        **changes,
-    }
-    return helper.make_node("TreeEnsemble", ["x"], ["y"], domain="ai.onnx.ml", **attributes)
 
 
 def other_formats() -> None:
@@ -509,7 +448,7 @@ def functions() -> None:
     add("function_expansion", calling(*[doubling(level) for level in range(30)], name="F29"), "MLS353")
     add(
         "function_domain_not_imported",
-        calling(function("F", [helper.make_node("Scaler", ["a"], ["b"], domain="ai.onnx.ml")])),
+        calling(function("F", [helper.make_node("Scaler", ["a"], ["b"], domain="ai.onnx.ml", offset=[0.0], scale=[1.0])])),
         "MLS336",
     )
     add("function_output_never_made", calling(function("F", [helper.make_node("Relu", ["a"], ["c"])])), "MLS345")
@@ -610,6 +549,36 @@ def tensors() -> None:
     add("sparse_without_indices", with_graph(field(15, field(1, weight("v").SerializeToString()))), "MLS344", "MLS365")
 
 
+def sparse() -> None:
+    """Where the values of sparse tensors stand: one index for all dimensions, or one for each."""
+
+    def placed(name: str, dims: list[int], indices: list, *codes: str, error: str = "", raw: bool = True) -> None:
+        places = np.array(indices, np.int64)
+        kept = numpy_helper.from_array(places, "i")
+        if not raw:
+            kept = helper.make_tensor("i", TensorProto.INT64, places.shape, places.flatten())
+        out = model()
+        out.graph.sparse_initializer.append(helper.make_sparse_tensor(weight("v", len(indices)), kept, dims))
+        add(f"{name}_raw" if raw else name, out, *codes, error=error)
+
+    for raw in (False, True):
+        placed("sparse_outside", [4], [1, 4], "MLS365", raw=raw)
+        placed("sparse_negative", [4], [-1, 2], "MLS365", raw=raw)
+        placed("sparse_far_outside", [4], [0, 2**62], "MLS365", raw=raw)
+        placed("sparse_twice", [4], [2, 2], "MLS365", raw=raw)
+        placed("sparse_out_of_order", [4], [3, 1], "MLS365", raw=raw)
+        placed("sparse_row_outside", [2, 3], [[0, 0], [2, 0]], "MLS365", raw=raw)
+        placed("sparse_column_outside", [2, 3], [[0, 0], [0, 3]], "MLS365", raw=raw)
+        placed("sparse_column_negative", [2, 3], [[0, 0], [1, -1]], "MLS365", raw=raw)
+        placed("sparse_place_twice", [2, 3], [[1, 1], [1, 1]], "MLS365", raw=raw)
+        placed("sparse_places_out_of_order", [2, 3], [[1, 0], [0, 2]], "MLS365", raw=raw)
+        placed("sparse_in_empty_shape", [0, 3], [0], "MLS365", raw=raw)
+        placed("good_sparse", [2, 3], [0, 3, 5], raw=raw)
+        placed("good_sparse_by_axis", [2, 3], [[0, 0], [0, 2], [1, 0]], raw=raw)
+        placed("good_sparse_by_one_axis", [4], [[1], [3]], raw=raw)
+    placed("sparse_huge", [2**16, 2**16], [0, 5], error="onnx.limit.sparse_elements")
+
+
 def types() -> None:
     tensor = field(1, number(1, 1))
     add("type_without_value", with_type(b""), "MLS366")
@@ -633,51 +602,34 @@ def types() -> None:
     add("graph_too_deep", with_graph(inner_graph), error="onnx.limit.depth")
 
 
-def trees() -> None:
-    def broken(name: str, node: NodeProto) -> None:
-        version = 5 if node.op_type == "TreeEnsemble" else 3
-        add(
-            f"tree_{name}",
-            model([node], weights=[], inputs=[info("x", [1, 2])], opsets=[("", 17), ("ai.onnx.ml", version)]),
-            "MLS370",
-        )
+def operators() -> None:
+    """One operator each, and operators in functions, whose attributes come from callers."""
+    for vector in onnx_operators.vectors():
+        inputs = [info(name, [1, 2]) for name in vector.node.input]
+        outputs = [info(name) for name in vector.node.output]
+        made = model([vector.node], weights=[], inputs=inputs, outputs=outputs, opsets=list(vector.opsets))
+        add(vector.name, made, *vector.codes)
 
-    broken(
-        "circle",
-        tree(nodes_modes=["BRANCH_LEQ", "BRANCH_LEQ", "LEAF"], nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[2, 2, 0]),
-    )
-    broken("own_child", tree(nodes_truenodeids=[0, 0, 0]))
-    broken("missing_child", tree(nodes_truenodeids=[7, 0, 0]))
-    broken("missing_other_child", tree(nodes_falsenodeids=[7, 0, 0]))
-    broken("short_array", tree(nodes_values=[0.5, 0.0]))
-    broken("missing_array", tree(nodes_modes=["LEAF"]))
-    broken("short_optional_array", tree(nodes_hitrates=[1.0]))
-    broken("integers_as_floats", tree(nodes_featureids=[0.0, 0.0, 0.0]))
-    broken("classes_out_of_range", classes([0, 2]))
-    broken("classes_without_ids", classes([]))
-    broken("same_id", tree(nodes_nodeids=[0, 1, 1]))
-    broken("unknown_mode", tree(nodes_modes=["BRANCH_LEQ", "LEAF", "JUMP"]))
-    broken("negative_feature", tree(nodes_featureids=[-1, 0, 0]))
-    broken("weight_of_missing_node", tree(target_nodeids=[1, 9]))
-    broken("target_out_of_range", tree(target_ids=[0, 1]))
-    broken("no_nodes", helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", n_targets=1))
-    broken("5_circle", ensemble(nodes_truenodeids=[0, 1]))
-    broken("5_missing_node", ensemble(nodes_truenodeids=[2, 1]))
-    broken("5_missing_leaf", ensemble(nodes_falsenodeids=[3, 2]))
-    broken("5_missing_root", ensemble(tree_roots=[2]))
-    broken("5_target_out_of_range", ensemble(leaf_targetids=[0, 0, 1]))
-    broken("5_short_array", ensemble(nodes_featureids=[0]))
-    broken("5_negative_feature", ensemble(nodes_featureids=[0, -1]))
-    roots = ensemble()
-    del roots.attribute[0]
-    broken("5_no_roots", roots)
-    broken("5_no_leaves", helper.make_node("TreeEnsemble", ["x"], ["y"], domain="ai.onnx.ml", n_targets=1))
+    def told_by_caller(node: NodeProto, name: str, kind: int, **attributes) -> ModelProto:
+        node.input[0], node.output[0] = "a", "b"
+        node.attribute.add(name=name, ref_attr_name="given", type=kind)
+        body = function("F", [node], opsets=[("", 17), ("ai.onnx.ml", 3)])
+        body.attribute.append("given")
+        caller = helper.make_node("F", ["x"], ["y"], domain="own", given=next(iter(attributes.values())))
+        return model([caller], functions=[body], opsets=[("", 17), ("own", 1), ("ai.onnx.ml", 3)])
+
+    einsum = told_by_caller(onnx_operators.node("Einsum"), "equation", AttributeProto.STRING, equation="i.j")
+    add("einsum_told_by_caller", einsum, "MLS376")
+    scaler = onnx_operators.node("Scaler", "ai.onnx.ml", offset=[0.0])
+    add("scaler_told_by_caller", told_by_caller(scaler, "scale", AttributeProto.FLOATS, scale=[1.0, 1.0]), "MLS375")
+    softmax = told_by_caller(onnx_operators.node("Softmax"), "axis", AttributeProto.INT, axis=-1)
+    add("good_axis_told_by_caller", softmax)
 
 
 def build() -> dict[str, bytes]:
     """File name to content of everything in the folder."""
     VECTORS.clear()
-    for group in (good, other_formats, wire, top_level, nodes, functions, tensors, types, trees):
+    for group in (good, other_formats, wire, top_level, nodes, functions, tensors, sparse, types, operators):
         group()
     index = {
         name: {"codes": codes, "error": error, "findings": [finding_of(error)] if error else codes}

@@ -22,6 +22,8 @@ LIMITS: Final = MappingProxyType(
         "graph_depth": "max_graph_depth",
         "type_depth": "max_type_depth",
         "tensors": "max_tensors",
+        "sparse_elements": "max_sparse_elements",
+        "sparse_indices": "max_sparse_indices",
         "attributes": "max_attributes",
         "dimensions": "max_dimensions",
         "fields": "max_fields",

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from mlsign.evidence.catalogue import model_file, model_graph, model_run, model_tensor, model_unread
+from mlsign.evidence.catalogue import model_file, model_graph, model_operators, model_run, model_tensor, model_unread
 from mlsign.evidence.catalogue.entry import CodeEntry
 
 ENTRIES: Final[tuple[CodeEntry, ...]] = (
-    model_unread.ENTRIES + model_file.ENTRIES + model_graph.ENTRIES + model_tensor.ENTRIES + model_run.ENTRIES
+    model_unread.ENTRIES
+    + model_file.ENTRIES
+    + model_graph.ENTRIES
+    + model_tensor.ENTRIES
+    + model_operators.ENTRIES
+    + model_run.ENTRIES
 )

@@ -1,4 +1,4 @@
-"""MLS355 to MLS370: tensors, types and tree ensembles."""
+"""MLS355 to MLS366: tensors and types."""
 
 from __future__ import annotations
 
@@ -98,7 +98,10 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
     CodeEntry(
         code="MLS365",
         title="Broken sparse tensor",
-        meaning="Values, indices and shape of a sparse tensor do not fit each other, or one of them is missing.",
+        meaning=(
+            "Values, indices and shape of a sparse tensor do not fit each other, or one of them is missing; or an index is "
+            "outside of the shape, out of order or there twice."
+        ),
         abuse="A runtime that makes the tensor dense writes each value where its index says, inside the tensor or not.",
         action=EXPORT_AGAIN,
     ),
@@ -110,19 +113,6 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
             "or the type is opaque: known to some runtime only."
         ),
         abuse="What a value of such a type is depends on who reads it.",
-        action=EXPORT_AGAIN,
-    ),
-    CodeEntry(
-        code="MLS370",
-        title="Broken tree ensemble",
-        meaning=(
-            "The arrays of a tree ensemble have different lengths, two nodes have one id, a child, root, leaf, target or class "
-            "does not exist, or the nodes form a circle."
-        ),
-        abuse=(
-            "Runtimes follow these indices with few checks: one that points outside reads or writes outside, and a circle never "
-            "ends."
-        ),
         action=EXPORT_AGAIN,
     ),
 )

@@ -30,11 +30,11 @@ def check_einsum(told: Told) -> None:
     if len(terms) != told.inputs:
         raise BrokenError(f"it has {len(terms)} terms for {told.inputs} inputs")
     for term in (*terms, right):
-        rest = term.replace(_ELLIPSIS, b"", 1).translate(None, _LETTERS)
-        if rest:
+        letters = term.replace(_ELLIPSIS, b"", 1)
+        if rest := letters.translate(None, _LETTERS):
             raise BrokenError(f"{shown(text(rest), limit=20)} cannot stand in the term {shown(text(term), limit=20)}")
-        if len(term) > told.limits.max_dimensions + len(_ELLIPSIS):
-            raise BrokenError(f"a term of {len(term)} letters names more dimensions than tensors have")
+        if len(letters) > told.limits.max_dimensions:
+            raise BrokenError(f"a term of {len(letters)} letters names more dimensions than tensors have")
     if not arrow:
         return
     used = {*left}
