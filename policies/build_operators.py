@@ -100,7 +100,8 @@ def build() -> dict[str, bytes]:
 TABLE_HEAD = '''"""Inputs, outputs and attributes of every operator of ONNX at every version, generated from {source} by
 ``policies/build_operators.py``.
 
-A line is an operator, and after it each version at which its signature changed: ``since inputs outputs attributes``.
+A line is an operator, and after it each of its versions: ``since inputs outputs attributes``, or ``since`` alone where
+the signature is that of the version before.
 ``S`` is a single value that must be there, ``O`` an optional one, ``V`` any number, followed by the least number of
 values. An attribute is ``name:type``, with ``!`` where it must be there. ``-`` is a version from which on the operator
 is withdrawn.
@@ -130,8 +131,7 @@ def build_table() -> bytes:
     for (domain, name), versions in sorted(history.items()):
         row, before = [f"{domain}:{name}"], ""
         for since in sorted(versions):
-            if versions[since] != before:
-                row.append(f"{since} {versions[since]}")
+            row.append(f"{since} {versions[since]}" if versions[since] != before else f"{since}")
             before = versions[since]
         rows.append("|".join(row))
     spelled = "{" + ", ".join(f'"{domain}": {version}' for domain, version in sorted(newest.items())) + "}"

@@ -15,8 +15,9 @@ from mlsign.interface import ONNX_DOMAIN, OperatorId
 from mlsign.onnx import problems, schema
 from mlsign.onnx.graphs import GraphReader, Steps
 from mlsign.onnx.nodes import Attributes, Call
-from mlsign.onnx.opsets import read_opsets
+from mlsign.onnx.opsets import read_opsets, spelled_domains
 from mlsign.onnx.scan import Scan, body, text
+from mlsign.onnx.signatures import is_specified, since
 from mlsign.onnx.spelling import normal
 from mlsign.onnx.wire import Body, Where
 
@@ -42,6 +43,7 @@ class Function:
     key: Call
     calls: Counter[Call]
     opsets: dict[str, int]
+    spelled: frozenset[bytes]
     where: Where
     inputs: list[bytes]
     outputs: list[bytes]
@@ -61,6 +63,7 @@ def read_function(scan: Scan, graphs: GraphReader, data: Body, where: Where) -> 
     parts = scan.fields(data, schema.FUNCTION, where)
     scan.entries(parts.get(14, ()), where, name="metadata_props")
     opsets = read_opsets(scan, parts.get(9, ()), where)
+    spelled = spelled_domains(scan, parts.get(9, ()), where)
     calls = graphs.start(opsets, function=True, hidden="a function")
     for index, value in enumerate(parts.get(12, ())):
         graphs.types.value_info(body(value), (where, "value_info", index))
@@ -75,7 +78,15 @@ def read_function(scan: Scan, graphs: GraphReader, data: Body, where: Where) -> 
     key = canonical((scan.last(parts, 10, where), scan.last(parts, 1, where), scan.last(parts, 13, where)))
     _check_name(scan, key, where)
     return Function(
-        key=key, calls=calls, opsets=opsets, where=where, inputs=inputs, outputs=outputs, defaults=defaults, steps=steps
+        key=key,
+        calls=calls,
+        opsets=opsets,
+        spelled=spelled,
+        where=where,
+        inputs=inputs,
+        outputs=outputs,
+        defaults=defaults,
+        steps=steps,
     )
 
 
@@ -116,6 +127,25 @@ def check_functions(scan: Scan, functions: list[Function], main: Counter[Call], 
             expected=f"at most {maximum} nodes",
             found=total if total < 10**18 else "more than 10^18",
         )
+
+
+def check_versions(scan: Scan, functions: list[Function], opsets: dict[str, int]) -> None:
+    """Notes operators that mean one thing at the version of their function and another at that of the model.
+
+    A runtime puts the nodes of a function into the graph of the model, where there is one version only.
+    """
+    for function in functions:
+        for call in function.calls:
+            domain, name = normal(call[0]), text(call[1])
+            own, model = function.opsets.get(domain, 0), opsets.get(domain, 0)
+            if is_specified(domain) and own != model and model and since(domain, name, own) != since(domain, name, model):
+                scan.problems.add(
+                    problems.FUNCTION_OPSET,
+                    f"{shown(domain)}:{shown(name)} means one thing in a function and another in the model",
+                    function.where,
+                    expected=f"{domain} {model}, which the model imports",
+                    found=f"{domain} {own}",
+                )
 
 
 def _expanded(calls: Counter[Call], by_key: dict[Call, Function], sizes: dict[Call, int]) -> int:

@@ -110,6 +110,8 @@ class GraphReader:
         facts = GraphFacts(where=where)
         parts = self._scan.fields(data, schema.GRAPH, where)
         self._scan.entries(parts.get(16, ()), where, name="metadata_props")
+        if not self._scan.last(parts, 2, where) or 12 not in parts:
+            self._scan.problems.add(problems.INCOMPLETE, "a graph has no name, or gives nothing", where)
         for index, value in enumerate(parts.get(14, ())):
             self._annotation(body(value), (where, "quantization_annotation", index))
         for index, value in enumerate(parts.get(13, ())):

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from mlsign.errors import InputError, shown
-from mlsign.interface import OperatorId, OperatorUse, OpsetImport, TypeSpec, ValueSpec
+from mlsign.interface import ONNX_DOMAIN, OperatorId, OperatorUse, OpsetImport, TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx import problems, schema
 from mlsign.onnx.bounds.evaluate import evaluate
-from mlsign.onnx.functions import Function, canonical, check_functions, operator, read_function
+from mlsign.onnx.functions import Function, canonical, check_functions, check_versions, operator, read_function
 from mlsign.onnx.graphs import GraphFacts, GraphReader
 from mlsign.onnx.nodes import Call
-from mlsign.onnx.opsets import read_opsets
+from mlsign.onnx.opsets import read_opsets, spelled_domains
 from mlsign.onnx.other_formats import refusal_of_text, refuse_other_formats
 from mlsign.onnx.scan import Scan, body, integer, text
 from mlsign.onnx.spelling import normal
@@ -30,6 +30,12 @@ from mlsign.source import ByteSource
 
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9_-]+(?:(?:\.|::)[A-Za-z0-9_-]+)*", re.ASCII)
 """What a domain looks like; others read like a standard one, or cannot be written in a policy."""
+
+
+_IMPORTS: Final = 3
+_FREE_INITIALIZERS: Final = 4
+_FUNCTIONS: Final = 8
+"""IR versions from which on models import operator sets, initializers need not be inputs, and there are functions."""
 
 
 def read_model(source: ByteSource, *, limits: Limits = DEFAULT) -> ModelSummary:
@@ -76,9 +82,13 @@ class _Reader:
             read_function(scan, self._graphs, body(value), (None, "functions", index))
             for index, value in enumerate(parts.get(25, ()))
         ]
+        self._complete(facts, functions, ir_version=ir_version, imports=8 in parts)
+        self._spelling(main, spelled_domains(scan, parts.get(8, ()), None), (None, "graph", -1))
+        check_versions(scan, functions, opsets)
         check_functions(scan, functions, main, maximum=scan.limits.max_expanded_nodes)
         for function in functions:
             self._imports(function.calls, function.opsets, (None, "functions", -1))
+            self._spelling(function.calls, function.spelled, function.where)
             self._operators.update(function.calls)
         return self._summary(parts, facts, functions, ir_version=ir_version, opsets=opsets, metadata=metadata)
 
@@ -128,6 +138,30 @@ class _Reader:
                 f"nodes use domain {shown(domain)}, of which no version is imported",
                 where,
                 found=domain,
+            )
+
+    def _complete(self, facts: GraphFacts, functions: list[Function], *, ir_version: int, imports: bool) -> None:
+        """Notes what a model of its IR version lacks, or has before its time (ONNX IR, "Model" and "Graphs")."""
+        given = {name for name, _ in facts.inputs}
+        missing = sorted(facts.initializers.keys() - given) if ir_version < _FREE_INITIALIZERS else []
+        for wrong, message in (
+            (ir_version >= _IMPORTS and not imports, "the model imports no version of any operator set"),
+            (ir_version < _IMPORTS and imports, "the model imports operator sets before its format had them"),
+            (ir_version < _FUNCTIONS and bool(functions), "the model has functions before its format had them"),
+            (bool(missing), "an initializer is no input, as this version of the format asks"),
+        ):
+            if wrong:
+                self._scan.problems.add(problems.INCOMPLETE, message, None, found=f"IR version {ir_version}")
+
+    def _spelling(self, calls: Counter[Call], spelled: frozenset[bytes], where: Where) -> None:
+        """Nodes that spell the standard domain out need an import that does; nodes that do not take either."""
+        standard = ONNX_DOMAIN.encode()
+        if standard not in spelled and any(call[0] == standard for call in calls):
+            self._scan.problems.add(
+                problems.DOMAIN_NOT_IMPORTED,
+                f"nodes spell the domain {ONNX_DOMAIN} out, which is imported without its name",
+                where,
+                found=ONNX_DOMAIN,
             )
 
     def _summary(
@@ -188,9 +222,13 @@ class _Reader:
 
     def _specs(self, values: list[tuple[bytes, TypeSpec | None]], kind: str) -> tuple[ValueSpec, ...]:
         for index, (name, spec) in enumerate(values):
-            if spec is None or not (spec.element or spec.inner):
+            # Exporters leave the shape of an output open where branches differ; onnx refuses that, and runtimes do not.
+            plain = spec is not None and kind == "input" and spec.kind in (ValueKind.TENSOR, ValueKind.SPARSE_TENSOR)
+            if spec is None or not (spec.element or spec.inner) or (plain and spec.shape is None):
                 self._scan.problems.add(
-                    problems.INTERFACE_TYPE, f"{kind} {shown(text(name))} has no type", ((None, "graph", -1), kind, index)
+                    problems.INTERFACE_TYPE,
+                    f"{kind} {shown(text(name))} has no type, or no number of dimensions",
+                    ((None, "graph", -1), kind, index),
                 )
         return tuple(ValueSpec(name=text(name), type=spec or UNTYPED) for name, spec in values)
 

@@ -51,8 +51,15 @@ def signature(domain: str, name: str, version: int) -> Signature | None:
     for part in row.split("|"):
         since, _, rest = part.partition(" ")
         if int(since) <= version:
-            found = rest
+            found = rest or found
     return None if found is None or found == "-" else _decode(found)
+
+
+@functools.cache
+def since(domain: str, name: str, version: int) -> int:
+    """The version at which the operator came to mean what it means at ``version`` of its domain; 0 where there is none."""
+    versions = (int(part.partition(" ")[0]) for part in _rows().get(f"{domain}:{name}", "0").split("|"))
+    return max((found for found in versions if found <= version), default=0)
 
 
 @functools.cache

@@ -89,6 +89,33 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         action="Give every input and output a type where the model is exported.",
     ),
     CodeEntry(
+        code="MLS367",
+        title="Incomplete model",
+        meaning=(
+            "The model lacks something that its version of the format asks for, or has something before its time: a graph without "
+            "a name or without outputs, no import of operator sets (or one before IR version 3), functions before IR version 8, "
+            "an initializer that is no input before IR version 4."
+        ),
+        abuse=(
+            "What is missing every reader makes up for itself. onnx refuses such files and runtimes take them, so what was checked "
+            "and what runs are told apart by who reads."
+        ),
+        action=EXPORT_AGAIN,
+    ),
+    CodeEntry(
+        code="MLS368",
+        title="Function of another operator set version",
+        meaning=(
+            "A function uses an operator at a version of its domain at which it means something else than at the version that the "
+            "model imports."
+        ),
+        abuse=(
+            "A runtime copies the nodes of a function into the graph of the model, where one version counts for all: the operator "
+            "computes something else than was tested."
+        ),
+        action=EXPORT_AGAIN,
+    ),
+    CodeEntry(
         code="MLS349",
         title="Every input has its value in the model",
         meaning="The model has inputs, and an initializer for each of them, so it runs without anything from its caller.",

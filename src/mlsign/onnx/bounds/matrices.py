@@ -111,9 +111,14 @@ def _einsum(use: Use) -> list[Tensor]:
 def _recurrent(use: Use) -> list[Tensor]:
     """``RNN``, ``GRU`` and ``LSTM``: X [seq, batch, input], R [directions, gates*hidden, hidden]."""
     data, weight = use.first(), use.arg(2) or use.space.unknown()
-    if data.dims is None or weight.dims is None or len(data.dims) != 3 or len(weight.dims) != 3:
-        use.work = None
+    if weight.dims is None or len(weight.dims) != 3 or data.count is None:
         return [use.space.unknown(data.element) for _ in range(use.outputs)]
+    if data.dims is None or len(data.dims) != 3:
+        # no more steps and rows together than there are numbers
+        size = counted((weight.dims[0], weight.dims[2]))
+        count = None if size is None else times(upper(data.count), size)
+        use.worked(data.count, counted(weight.dims))
+        return [use.space.tensor(data.element, None, count=count) for _ in range(use.outputs)]
     directions, hidden = weight.dims[0], weight.dims[2]
     if use.has(b"hidden_size"):
         check_inner(hidden, fixed(use.whole(b"hidden_size", 0)))

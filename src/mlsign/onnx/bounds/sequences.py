@@ -6,7 +6,7 @@ from typing import Final
 
 from mlsign.onnx.bounds.amounts import Amount, divided, fixed, number, plus, times, upper, upto
 from mlsign.onnx.bounds.tensors import BOOL, FLOAT, INT64, TEXT, Tensor
-from mlsign.onnx.bounds.use import Rule, Use
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use
 
 
 def _dft(use: Use) -> list[Tensor]:
@@ -85,16 +85,30 @@ def _sequence_empty(use: Use) -> list[Tensor]:
 
 
 def _sequence_insert(use: Use) -> list[Tensor]:
+    _check_place(use, 2, more=1)
     sequence, added_ = use.first(), use.arg(1) or use.space.unknown()
     inside = added_ if sequence.count == 0 or sequence.inside is None else use.space.joined(sequence.inside, added_)
     return [sequence_of(use, inside, None if sequence.count is None else plus(sequence.count, 1))]
 
 
 def _sequence_same(use: Use) -> list[Tensor]:
+    if use.name == "SequenceErase":
+        _check_place(use, 1, more=0)
     return [use.first()]
 
 
+def _check_place(use: Use, index: int, *, more: int) -> None:
+    """Raises ``MisusedError`` for a place outside of a sequence: runtimes have read past its end, or stopped."""
+    most, values = use.first().count, use.values(index)
+    if not isinstance(most, int) or (use.arg(index) is not None and values is None):
+        return
+    place = number(values[0]) if values else None
+    if (most + more == 0) or (place is not None and not -most - more <= place < most + more):
+        raise MisusedError(f"place {place} of a sequence of {most}")
+
+
 def _sequence_at(use: Use) -> list[Tensor]:
+    _check_place(use, 1, more=0)
     return [_inside(use)]
 
 
