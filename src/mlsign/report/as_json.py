@@ -10,12 +10,14 @@ from mlsign.actions.verify import Report
 from mlsign.errors import MlsignError
 from mlsign.evidence.record import SignatureRecord
 from mlsign.interface import TypeSpec, ValueSpec
-from mlsign.onnx.summary import ModelSummary
+from mlsign.onnx.summary import ModelSummary, RunBounds
 from mlsign.report.findings_as_json import dump, finding_object
 
 SCHEMA = "mlsign/report/v1"
 INSPECTION_SCHEMA = "mlsign/inspection/v1"
 ERROR_SCHEMA = "mlsign/error/v1"
+MAX_NUMBER = 2**53 - 1
+"""The largest integer that every JSON reader takes exactly (RFC 7493); it stands for everything above as well."""
 
 
 def render_report(report: Report) -> str:
@@ -149,4 +151,20 @@ def _summary(summary: ModelSummary) -> dict[str, Any]:
         ],
         "metadata_keys": list(summary.metadata_keys),
         "problems": [{"code": p.code, "message": p.message, "where": p.where} for p in summary.problems],
+        "bounds": None if summary.bounds is None else _bounds(summary.bounds),
+    }
+
+
+def _bounds(bounds: RunBounds) -> dict[str, Any]:
+    return {
+        "open_dimension": bounds.open_dimension,
+        "peak_bytes": min(bounds.peak_bytes, MAX_NUMBER),
+        "largest_bytes": min(bounds.largest_bytes, MAX_NUMBER),
+        "largest": bounds.largest,
+        "steps": min(bounds.steps, MAX_NUMBER),
+        "operations": min(bounds.operations, MAX_NUMBER),
+        "unknown": [
+            {"kind": item.kind.value, "where": item.where, "operator": item.operator, "detail": item.detail}
+            for item in bounds.unknown
+        ],
     }

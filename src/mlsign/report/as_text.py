@@ -16,7 +16,7 @@ from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.interface import OperatorUse, ValueSpec
-from mlsign.onnx.summary import ModelSummary
+from mlsign.onnx.summary import ModelSummary, RunBounds, Unbounded
 from mlsign.policy.model import Mode, Verdict
 from mlsign.words import counted, size
 
@@ -25,6 +25,14 @@ _MANY = 12
 _MAX_FINDINGS = 50
 """Findings on one page; laying out one takes a millisecond, and a person acts on the first ones."""
 _LONG = 600
+_BEYOND = 10**18
+_UNBOUNDED = {
+    Unbounded.SIZE: "a size that only the run decides",
+    Unbounded.TURNS: "turns that only the run decides",
+    Unbounded.ENDLESS: "a loop without end",
+    Unbounded.COMPLEXITY: "too entangled to be computed",
+    Unbounded.MISUSE: "cannot run as it stands",
+}
 
 
 def render_report(report: Report, *, width: int, color: bool) -> str:
@@ -199,6 +207,20 @@ def _model_facts(facts: Table, summary: ModelSummary) -> None:
         facts.add_row("Functions", ", ".join(shown(f) for f in summary.functions[:_MANY]))
     external = f", {len(summary.external)} tensors in other files" if summary.external else ""
     facts.add_row("Weights", f"{summary.parameter_count:,} parameters, {size(summary.parameter_bytes)}{external}")
+    facts.add_row("A run", _run(summary.bounds))
+
+
+def _run(bounds: RunBounds | None) -> str:
+    if bounds is None:
+        return "not bounded: the model has problems"
+    if bounds.unknown:
+        first = bounds.unknown[0]
+        reason = f"{shown(first.operator)} at {shown(first.where)}: {_UNBOUNDED[first.kind]}"
+        more = f", and {len(bounds.unknown) - 1} more" if len(bounds.unknown) > 1 else ""
+        return f"not bounded: {reason}{f' ({shown(first.detail)})' if first.detail else ''}{more}"
+    memory = size(bounds.peak_bytes) if bounds.peak_bytes < _BEYOND else "more than any machine has"
+    steps = counted(bounds.steps, "operator") if bounds.steps < _BEYOND else "more operators than anybody waits for"
+    return f"up to {memory} besides inputs and weights, {steps}, with open dimensions of {bounds.open_dimension}"
 
 
 def _operators(uses: tuple[OperatorUse, ...], nodes: int) -> str:

@@ -14,6 +14,7 @@ from making import bundle_of, canonical, put_signatures, statement_over, write_m
 import mlsign
 from mlsign.errors import MlsignError
 from mlsign.evidence.findings import Finding, Outcome
+from mlsign.onnx.summary import RunBounds, Unbounded, Unknown
 from mlsign.paths import PackagePath
 from mlsign.policy.model import Verdict
 from mlsign.report.as_json import render_error
@@ -162,6 +163,61 @@ def test_inspections(package, tmp_path):
     assert "m.onnx" in page
     assert "Claims" not in page
     Draft202012Validator(SCHEMA).validate(json.loads(inspection_json(bare)))
+
+
+def test_what_a_run_takes_is_in_every_report(package, gate):
+    report, found = gate.verify(package), mlsign.inspect(package)
+    row = "A run up to 384 B besides inputs and weights, 1 operator, with open dimensions of 32"
+    for page in (text(report), " ".join(inspection_text(found, width=100, color=False).split())):
+        assert row in page, page
+    for data in (report_json(report), inspection_json(found)):
+        assert json.loads(data)["model"]["bounds"] == {
+            "open_dimension": 32,
+            "peak_bytes": 384,
+            "largest_bytes": 384,
+            "largest": "graph.node[0]",
+            "steps": 1,
+            "operations": 384,
+            "unknown": [],
+        }
+
+
+def with_bounds(found: mlsign.Inspection, bounds: RunBounds | None) -> tuple[str, dict]:
+    changed = replace(found, summary=replace(found.summary, bounds=bounds))
+    value = json.loads(inspection_json(changed))
+    Draft202012Validator(SCHEMA).validate(value)
+    return " ".join(inspection_text(changed, width=100, color=False).split()), value["model"]["bounds"]
+
+
+@pytest.mark.parametrize("kind", Unbounded)
+def test_what_has_no_bound_is_said_with_its_place(package, kind):
+    found = mlsign.inspect(package)
+    one = Unknown(kind=kind, where="graph.node[4]", operator="ai.onnx:Gather", detail="axis 9 of 2")
+    page, value = with_bounds(found, replace(found.summary.bounds, unknown=(one,)))
+    assert "A run not bounded: ai.onnx:Gather at graph.node[4]: " in page
+    assert "(axis 9 of 2)" in page
+    assert "more" not in page
+    assert value["unknown"] == [
+        {"kind": kind.value, "where": "graph.node[4]", "operator": "ai.onnx:Gather", "detail": "axis 9 of 2"}
+    ]
+    page, value = with_bounds(found, replace(found.summary.bounds, unknown=(replace(one, detail=""), one, one)))
+    assert ", and 2 more" in page
+    assert "axis 9" not in page
+    assert len(value["unknown"]) == 3
+
+
+def test_a_model_with_problems_has_no_bounds(package):
+    page, value = with_bounds(mlsign.inspect(package), None)
+    assert "A run not bounded: the model has problems" in page
+    assert value is None
+
+
+def test_bounds_beyond_all_machines_are_spelled_as_such(package):
+    found = mlsign.inspect(package)
+    huge = replace(found.summary.bounds, peak_bytes=2**128, largest_bytes=2**128, steps=2**128, operations=2**128)
+    page, value = with_bounds(found, huge)
+    assert "up to more than any machine has besides inputs and weights, more operators than anybody waits for" in page
+    assert {value[name] for name in ("peak_bytes", "largest_bytes", "steps", "operations")} == {2**53 - 1}
 
 
 def test_errors():

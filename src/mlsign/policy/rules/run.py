@@ -66,16 +66,18 @@ def _caps(bounds: RunBounds, settings: RunSettings) -> tuple[Finding, ...]:
             if bounds.peak_bytes > settings.max_bytes
             else "",
         ),
-        _work("operators", bounds.steps, settings.max_steps, "max_steps", opened),
-        _work("steps of arithmetic", bounds.operations, settings.max_operations, "max_operations", opened),
+        _work(("operator", "operators"), bounds.steps, settings.max_steps, "max_steps", opened),
+        _work(
+            ("step of arithmetic", "steps of arithmetic"), bounds.operations, settings.max_operations, "max_operations", opened
+        ),
     )
 
 
-def _work(what: str, found: int, cap: int, name: str, opened: str) -> Finding:
+def _work(words: tuple[str, str], found: int, cap: int, name: str, opened: str) -> Finding:
     return Finding(
         code=WORK,
         outcome=Outcome.FAIL if found > cap else Outcome.PASS,
-        message=f"a run takes up to {_number(found)} {what}, {opened}",
+        message=f"a run takes up to {_number(found)} {words[found != 1]}, {opened}",
         expected=f"at most {cap}",
         found=_number(found),
         hint=f"raise model.run.{name} if this model is meant to run so long" if found > cap else "",

@@ -53,6 +53,12 @@ def test_a_run_within_its_caps_passes_and_says_what_it_takes(evidence: Evidence)
     assert {f.hint + f.where for f in (memory, steps, operations)} == {""}
 
 
+def test_one_is_one(evidence: Evidence) -> None:
+    _, steps, operations = run.check(taking(evidence, steps=1, operations=1), RunSettings())
+    assert steps.message.startswith("a run takes up to 1 operator, ")
+    assert operations.message.startswith("a run takes up to 1 step of arithmetic, ")
+
+
 @pytest.mark.parametrize(
     ("settings", "code", "hint"),
     [
