@@ -59,7 +59,7 @@ class Limits:
     max_skeleton_bytes: int = 2 * GIB
 
     # what a run of it may take, computed before it runs
-    open_dimension: int = 32
+    open_dimension: int = 8
     max_evaluations: int = 200_000
 
     # what a person feeds to the scorer

@@ -159,7 +159,7 @@ class RunSettings:
     max_bytes: int = GIB
     max_steps: int = 1_000_000
     max_operations: int = 10**13
-    open_dimension: int = 32
+    open_dimension: int = 8
     unknown_sizes: Unbounded = Unbounded.DENY
     unknown_turns: Unbounded = Unbounded.DENY
 

@@ -167,12 +167,12 @@ def test_inspections(package, tmp_path):
 
 def test_what_a_run_takes_is_in_every_report(package, gate):
     report, found = gate.verify(package), mlsign.inspect(package)
-    row = "A run up to 384 B besides inputs and weights, 1 operator, with open dimensions of 32"
+    row = "A run up to 96 B besides inputs and weights, 1 operator, with open dimensions of 8"
     for page in (text(report), " ".join(inspection_text(found, width=100, color=False).split())):
         assert row in page, page
     for data in (report_json(report), inspection_json(found)):
         assert json.loads(data)["model"]["bounds"] == {
-            "open_dimension": 32,
+            "open_dimension": 8,
             "peak_bytes": 384,
             "largest_bytes": 384,
             "largest": "graph.node[0]",
