@@ -173,11 +173,11 @@ def test_what_a_run_takes_is_in_every_report(package, gate):
     for data in (report_json(report), inspection_json(found)):
         assert json.loads(data)["model"]["bounds"] == {
             "open_dimension": 8,
-            "peak_bytes": 384,
-            "largest_bytes": 384,
+            "peak_bytes": 96,
+            "largest_bytes": 96,
             "largest": "graph.node[0]",
             "steps": 1,
-            "operations": 384,
+            "operations": 96,
             "unknown": [],
         }
 
