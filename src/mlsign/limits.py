@@ -51,7 +51,7 @@ class Limits:
     max_type_depth: int = 16
     max_tensors: int = 2_000_000
     max_sparse_elements: int = 2**31
-    max_sparse_indices: int = 32_000_000
+    max_sparse_indices: int = 16_000_000
     max_attributes: int = 8_000_000
     max_dimensions: int = 32
     max_fields: int = 32_000_000

@@ -16,11 +16,14 @@ from typing import Final
 
 from mlsign.onnx import problems, schema
 from mlsign.onnx.scan import Scan, body
-from mlsign.onnx.wire import Body, Value, Where, refuse
+from mlsign.onnx.wire import Body, Value, Where, refuse, signed, varint, varints
 
 _INT64_DATA: Final = 7  # fields of TensorProto
 _RAW_DATA: Final = 9
 _BYTES: Final = 8
+_LONGEST: Final = 10
+"""Bytes of the longest integer."""
+_UNFINISHED: Final = bytes(range(128, 256))
 _AT_ONCE: Final = 65_536
 """Integers that are decoded before they are looked at."""
 
@@ -89,10 +92,16 @@ def _raw(scan: Scan, value: Value, where: Where) -> Iterator[array[int]]:
 
 
 def _packed(scan: Scan, value: Value, where: Where) -> Iterator[array[int]]:
-    piece = array("q")
-    for number in scan.integers(value, where):
-        piece.append(number)
-        if len(piece) == _AT_ONCE:
-            yield piece
-            piece = array("q")
-    yield piece
+    if isinstance(value, int):
+        yield array("q", (signed(value),))
+        return
+    rest = b""
+    for chunk in scan.wire.chunks(value, where):
+        data = rest + chunk
+        whole = len(data.rstrip(_UNFINISHED))
+        rest = data[whole:]
+        if len(rest) >= _LONGEST:
+            break
+        yield array("q", varints(data[:whole], where))
+    if rest:
+        varint(rest, 0, where)  # raises: it has no end

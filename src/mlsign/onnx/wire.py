@@ -34,6 +34,7 @@ _LAST_WINDOW: Final = 256 * KIB
 _MAX_HEADER_BYTES: Final = 20  # a tag and a length or value, ten bytes each
 _MAX_FIELD_NUMBER: Final = 2**29 - 1
 _RUN: Final = 16  # from here on a row of number fields is taken in one step
+_SPELLED: Final = re.compile(rb"[\x80-\xff]*[\x00-\x7f]")
 _NO_KEYS: Final[frozenset[int]] = frozenset()
 
 
@@ -84,6 +85,30 @@ def varint(data: bytes, at: int, where: Where) -> tuple[int, int]:
     if at + 10 <= len(data):
         refuse("an integer has more than ten bytes", code="wire.varint", where=where)
     refuse("the file ends, or its message ends, inside an integer", code="wire.truncated", where=where)
+
+
+def varints(data: bytes, where: Where) -> list[int]:
+    """The signed integers of a packed field, which holds nothing but whole ones; raises what ``varint`` raises.
+
+    One decoding for each spelling that occurs, because tables repeat few numbers often; short ones are written out.
+    """
+    spelled = _SPELLED.findall(data)
+    known: dict[bytes, int] = {}
+    by_length: dict[int, list[bytes]] = {}
+    for item in set(spelled):
+        by_length.setdefault(len(item), []).append(item)
+    for size, items in by_length.items():
+        if size == 1:
+            known.update((item, item[0]) for item in items)
+        elif size == 2:  # the high bits of all bytes but the last are set; taken away at once
+            known.update((i, i[0] + (i[1] << 7) - 0x80) for i in items if i[1])
+        elif size == 3:
+            known.update((i, i[0] + (i[1] << 7) + (i[2] << 14) - 0x4080) for i in items if i[2])
+        elif size == 4:
+            known.update((i, i[0] + (i[1] << 7) + (i[2] << 14) + (i[3] << 21) - 0x204080) for i in items if i[3])
+        for item in items if size > 4 else [item for item in items if item not in known]:
+            known[item] = signed(varint(item, 0, where)[0])
+    return [known[item] for item in spelled]
 
 
 def signed(value: int) -> int:

@@ -5,9 +5,10 @@ Owns the table from (domain, operator) to check, and remembers verdicts: thousan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import Final, TypeAlias
 
 from mlsign.onnx import problems
 from mlsign.onnx.nodes import Attributes, Call
@@ -31,71 +32,71 @@ class Rule:
     domains: frozenset[bytes]
     code: str
     what: str
-    whole: bool = True
+    whole: bool
 
 
-def _rules() -> Iterator[tuple[bytes, Rule]]:
-    def rows(
-        code: str,
-        what: str,
-        domains: frozenset[bytes],
-        entries: Iterable[tuple[str, Callable[[Told], None]]],
-        *,
-        whole: bool = True,
-    ) -> Iterator[tuple[bytes, Rule]]:
-        for names, check in entries:
-            for name in names.split():
-                yield name.encode(), Rule(check=check, domains=domains, code=code, what=what, whole=whole)
+Checks: TypeAlias = Mapping[str, Callable[[Told], None]]
+"""Checks by the operators that they are for, spaces between them."""
 
-    forests = (
-        ("TreeEnsembleClassifier", trees.check_classifier),
-        ("TreeEnsembleRegressor", trees.check_regressor),
-        ("TreeEnsemble", ensembles.check_ensemble),
-    )
-    yield from rows(problems.TREE_ENSEMBLE, "the tree ensemble is broken", _CLASSICAL, forests)
-    classical = (
-        ("SVMClassifier", machines.check_svm_classifier),
-        ("SVMRegressor", machines.check_svm_regressor),
-        ("LinearClassifier", machines.check_linear_classifier),
-        ("LinearRegressor", machines.check_linear_regressor),
-        ("LabelEncoder", tables.check_labels),
-        ("CategoryMapper", tables.check_categories),
-        ("DictVectorizer", tables.check_vocabulary),
-        ("OneHotEncoder", tables.check_one_hot),
-        ("ZipMap", tables.check_zip),
-        ("Scaler", tables.check_scaler),
-        ("Imputer", tables.check_imputer),
-        ("Normalizer", tables.check_normalizer),
-        ("FeatureVectorizer", tables.check_columns),
-        ("CastMap", tables.check_cast),
-    )
-    yield from rows(problems.CLASSICAL_TABLES, "the tables of the operator are broken", _CLASSICAL, classical)
-    ngrams = (("TfIdfVectorizer", tables.check_ngrams),)
-    yield from rows(problems.CLASSICAL_TABLES, "the tables of the operator are broken", _STANDARD, ngrams)
-    yield from rows(problems.EINSUM, "the equation is broken", _STANDARD, (("Einsum", equations.check_einsum),))
-    convolutions = "Conv ConvInteger ConvTranspose QLinearConv DeformConv FusedConv NhwcConv NhwcFusedConv QLinearConvTranspose"
-    pools = "MaxPool AveragePool LpPool MaxUnpool NhwcMaxPool QLinearAveragePool"
-    counted = (
-        (f"{convolutions} {pools} ConvTransposeWithDynamicPads Col2Im", windows.check_window),
-        ("DepthToSpace SpaceToDepth GroupNormalization LRN RNN GRU LSTM", windows.check_positive),
-    )
-    yield from rows(problems.WINDOW, "a window is broken", _OPTIMISED, counted, whole=False)
-    reduce = "L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare"
-    axes = (
-        ("RoiAlign", windows.check_align),
-        ("MaxRoiPool", windows.check_roi_pool),
-        ("Split", windows.check_split),
-        ("Pad", windows.check_pads),
-        (" ".join(f"Reduce{name}" for name in reduce.split()), windows.check_axes),
-        ("ArgMax ArgMin Compress Concat ConcatFromSequence Flatten Gather GatherElements Hardmax", windows.check_axes),
-        ("LayerNormalization LogSoftmax LpNormalization MeanVarianceNormalization OneHot", windows.check_axes),
-        ("QuantizeLinear DequantizeLinear Scatter ScatterElements Slice Softmax SplitToSequence", windows.check_axes),
-        ("Squeeze TopK Transpose Unique Unsqueeze", windows.check_axes),
-    )
-    yield from rows(problems.WINDOW, "a window or axis is broken", _STANDARD, axes, whole=False)
+_FORESTS: Final[Checks] = {
+    "TreeEnsembleClassifier": trees.check_classifier,
+    "TreeEnsembleRegressor": trees.check_regressor,
+    "TreeEnsemble": ensembles.check_ensemble,
+}
+_TABLES: Final[Checks] = {
+    "SVMClassifier": machines.check_svm_classifier,
+    "SVMRegressor": machines.check_svm_regressor,
+    "LinearClassifier": machines.check_linear_classifier,
+    "LinearRegressor": machines.check_linear_regressor,
+    "LabelEncoder": tables.check_labels,
+    "CategoryMapper": tables.check_categories,
+    "DictVectorizer": tables.check_vocabulary,
+    "OneHotEncoder": tables.check_one_hot,
+    "ZipMap": tables.check_zip,
+    "Scaler": tables.check_scaler,
+    "Imputer": tables.check_imputer,
+    "Normalizer": tables.check_normalizer,
+    "FeatureVectorizer": tables.check_columns,
+    "CastMap": tables.check_cast,
+}
+_CONVOLUTIONS: Final = (
+    "Conv ConvInteger ConvTranspose QLinearConv DeformConv"
+    " FusedConv NhwcConv NhwcFusedConv QLinearConvTranspose ConvTransposeWithDynamicPads"
+)
+_POOLS: Final = "MaxPool AveragePool LpPool MaxUnpool NhwcMaxPool QLinearAveragePool"
+_WINDOWS: Final[Checks] = {
+    f"{_CONVOLUTIONS} {_POOLS} Col2Im": windows.check_window,
+    "DepthToSpace SpaceToDepth GroupNormalization LRN RNN GRU LSTM": windows.check_positive,
+}
+_AXES: Final[Checks] = {
+    "RoiAlign": windows.check_align,
+    "MaxRoiPool": windows.check_roi_pool,
+    "Split": windows.check_split,
+    "Pad": windows.check_pads,
+    "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare"
+    " ArgMax ArgMin Compress Concat ConcatFromSequence Flatten Gather GatherElements Hardmax LayerNormalization LogSoftmax"
+    " LpNormalization MeanVarianceNormalization OneHot QuantizeLinear DequantizeLinear Scatter ScatterElements Slice Softmax"
+    " SplitToSequence Squeeze TopK Transpose Unique Unsqueeze": windows.check_axes,
+}
 
 
-CHECKED: Final = dict(_rules())
+def _rules(checks: Checks, code: str, what: str, domains: frozenset[bytes], *, whole: bool = True) -> dict[bytes, Rule]:
+    return {
+        name.encode(): Rule(check=check, domains=domains, code=code, what=what, whole=whole)
+        for names, check in checks.items()
+        for name in names.split()
+    }
+
+
+_BROKEN_TABLES: Final = "the tables of the operator are broken"
+CHECKED: Final = MappingProxyType(
+    _rules(_FORESTS, problems.TREE_ENSEMBLE, "the tree ensemble is broken", _CLASSICAL)
+    | _rules(_TABLES, problems.CLASSICAL_TABLES, _BROKEN_TABLES, _CLASSICAL)
+    | _rules({"TfIdfVectorizer": tables.check_ngrams}, problems.CLASSICAL_TABLES, _BROKEN_TABLES, _STANDARD)
+    | _rules({"Einsum": equations.check_einsum}, problems.EINSUM, "the equation is broken", _STANDARD)
+    | _rules(_WINDOWS, problems.WINDOW, "a window is broken", _OPTIMISED, whole=False)
+    | _rules(_AXES, problems.WINDOW, "a window or axis is broken", _STANDARD, whole=False)
+)
 """Rules by the name of the operator. No name has a rule in two domains that differ."""
 
 

@@ -7,6 +7,8 @@ of nodes that each point to the next one twice doubles with every step.
 from __future__ import annotations
 
 import struct
+from itertools import compress
+from operator import not_
 from typing import Final
 
 from mlsign.onnx.operators.told import INT32, BrokenError, Told, in_range, none_or_same, same
@@ -45,7 +47,7 @@ def check_ensemble(told: Told) -> None:
     if not roots:
         raise BrokenError("tree_roots is empty")
     in_range(roots, "root", least=0, most=count - 1)
-    _check_reached(roots, _children(told, count, leaves))
+    _check_reached(roots, *_sides(told, count, leaves))
     sets = told.row("membership_values", elements=_VALUES)
     members = _member_nodes(told)
     found = _separators(told) if sets else 0
@@ -70,25 +72,22 @@ def _check_leaves(told: Told) -> int:
     return len(ids)
 
 
-def _children(told: Told, count: int, leaves: int) -> list[list[int]]:
-    """The nodes below each node; leaves are only looked at."""
-    children: list[list[int]] = [[] for _ in range(count)]
+def _sides(told: Told, count: int, leaves: int) -> list[list[int]]:
+    """The node below each node on either side, -1 where a leaf is; leaves are only looked at."""
+    sides: list[list[int]] = []
     for side in ("true", "false"):
         targets, flags = told.numbers(f"nodes_{side}nodeids"), told.numbers(f"nodes_{side}leafs")
         same(count, "nodes_featureids", **{f"nodes_{side}nodeids": len(targets), f"nodes_{side}leafs": len(flags)})
         in_range(flags, f"nodes_{side}leafs", least=0, most=1)
-        pairs = list(zip(targets, flags, strict=True))
-        in_range([target for target, is_leaf in pairs if is_leaf], "leaf", least=0, most=leaves - 1)
-        in_range([target for target, is_leaf in pairs if not is_leaf], "node", least=0, most=count - 1)
-        for below, (target, is_leaf) in zip(children, pairs, strict=True):
-            if not is_leaf:
-                below.append(target)
-    return children
+        in_range(list(compress(targets, flags)), "leaf", least=0, most=leaves - 1)
+        in_range(list(compress(targets, map(not_, flags))), "node", least=0, most=count - 1)
+        sides.append([-1 if is_leaf else target for target, is_leaf in zip(targets, flags, strict=True)])
+    return sides
 
 
-def _check_reached(roots: list[int], children: list[list[int]]) -> None:
+def _check_reached(roots: list[int], one: list[int], other: list[int]) -> None:
     """Each node is reached once at most, so there is no circle either; level by level, for the depth."""
-    reached = bytearray(len(children))
+    reached = bytearray(len(one))
     level, depth = roots, 0
     while level:
         depth += 1
@@ -99,7 +98,7 @@ def _check_reached(roots: list[int], children: list[list[int]]) -> None:
             if reached[index]:
                 raise BrokenError(f"node {index} is reached twice: trees share it, or it lies on a circle")
             reached[index] = 1
-            following += children[index]
+            following += [child for child in (one[index], other[index]) if child >= 0]
         level = following
 
 

@@ -6,8 +6,7 @@ many there are is what a kernel trusts. Leaves what must be true of them to the 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from mlsign.errors import shown
@@ -16,12 +15,11 @@ from mlsign.onnx import schema
 from mlsign.onnx.nodes import Attribute, Attributes
 from mlsign.onnx.scan import Scan, body, integer, length, text
 from mlsign.onnx.tensors import TensorFacts
-from mlsign.onnx.wire import Value, Where, signed, varint
+from mlsign.onnx.wire import Value, Where, signed, varints
 
 INT32: Final = 2**31
 _INTEGER, _TEXT, _TENSOR, _FLOATS, _INTEGERS, _STRINGS = 3, 4, 5, 7, 8, 9  # fields of AttributeProto
 _INT_TYPE, _STRING_TYPE = 2, 3  # AttributeProto.type
-_VARINT: Final = re.compile(rb"[\x80-\xff]*[\x00-\x7f]")
 _FLOAT_TYPES: Final = frozenset(("float", "double"))
 
 
@@ -58,8 +56,15 @@ class Told:
         attribute = self._by_name.get(name)
         out: list[int] = []
         for value in self._values(attribute, _INTEGERS):
-            out.extend([signed(value)] if isinstance(value, int) else integers(self._scan, value, self._where))
+            out.extend([signed(value)] if isinstance(value, int) else varints(b"".join(self.chunks(value)), self._where))
         return out
+
+    def few(self, name: str, most: int) -> list[int]:
+        """The same for a list that is short, counted before anything is decoded."""
+        found = self.count(name)
+        if found > most:
+            raise BrokenError(f"{name} has {found} entries, above {most}")
+        return self.numbers(name)
 
     def number(self, name: str, default: int) -> int:
         """A single integer, or ``default`` when it is left out or given by the caller of a function."""
@@ -172,10 +177,3 @@ def same(wanted: int, first: str, **others: int) -> None:
 def none_or_same(wanted: int, first: str, **others: int) -> None:
     """The same for lists that may be left out."""
     same(wanted, first, **{name: found for name, found in others.items() if found})
-
-
-def integers(scan: Scan, value: Value, where: Where) -> Iterable[int]:
-    """Packed integers: one decoding for each spelling that occurs, because tables repeat few numbers often."""
-    spelled = _VARINT.findall(b"".join(scan.wire.chunks(body(value), where)))
-    known = {item: signed(varint(item, 0, where)[0]) for item in set(spelled)}
-    return [known[item] for item in spelled]

@@ -8,7 +8,9 @@ structure; values, weights and features are the model's business.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from itertools import chain, compress, repeat
+from operator import add, mul
 from typing import Final
 
 from mlsign.onnx.operators.told import INT32, BrokenError, Told, in_range, none_or_same, same
@@ -62,59 +64,75 @@ def _check_trees(told: Told, kind: str, outputs: int) -> list[int]:
     none_or_same(len(ids), "nodes_nodeids", **hints)
     if unknown := set(modes) - _MODES:
         raise BrokenError(f"{len(unknown)} kinds of node are unknown")
-    by_name = {key: index for index, key in enumerate(zip(trees, ids, strict=True))}
-    if len(by_name) != len(ids):
-        raise BrokenError("two nodes of one tree have one id")
+    names = _Names(trees, ids)
+    # what exporters write for the feature and the children of a leaf is anybody's guess
+    inner = [mode != _LEAF for mode in modes]
     features = told.numbers("nodes_featureids")
     same(len(ids), "nodes_nodeids", nodes_featureids=len(features))
-    # what exporters write for the feature and the children of a leaf is anybody's guess
-    used = [feature for feature, mode in zip(features, modes, strict=True) if mode != _LEAF]
-    in_range(used, "feature", least=0, most=INT32 - 1)
-    _check_depth(_children(told, by_name, trees=trees, modes=modes))
-    return _check_weights(told, kind, by_name, outputs)
+    in_range(list(compress(features, inner)), "feature", least=0, most=INT32 - 1)
+    above = list(compress(trees, inner))
+    sides: list[list[int]] = []
+    for name in ("nodes_truenodeids", "nodes_falsenodeids"):
+        children = told.numbers(name)
+        same(len(ids), "nodes_nodeids", **{name: len(children)})
+        sides.append(names.find(above, list(compress(children, inner)), "a child"))
+    _check_depth(len(ids), list(compress(range(len(ids)), inner)), *sides)
+    return _check_weights(told, kind, names, outputs)
 
 
-def _children(
-    told: Told, by_name: dict[tuple[int, int], int], *, trees: Sequence[int], modes: Sequence[object]
-) -> list[tuple[int, ...]]:
-    """The children of each node by index; leaves have none."""
-    yes, no = told.numbers("nodes_truenodeids"), told.numbers("nodes_falsenodeids")
-    same(len(trees), "nodes_nodeids", nodes_truenodeids=len(yes), nodes_falsenodeids=len(no))
-    children: list[tuple[int, ...]] = []
-    for tree, mode, one, other in zip(trees, modes, yes, no, strict=True):
-        if mode == _LEAF:
-            children.append(())
-            continue
-        pair = by_name.get((tree, one)), by_name.get((tree, other))
-        if pair[0] is None or pair[1] is None:
-            raise BrokenError(f"node {one if pair[0] is None else other} of tree {tree} is missing")
-        children.append((pair[0], pair[1]))
-    return children
+class _Names:
+    """Where the node of a tree stands, by tree and id. Both in one integer, because a forest has millions of nodes."""
+
+    __slots__ = ("_high", "_low", "_places", "_span")
+
+    def __init__(self, trees: list[int], ids: list[int]) -> None:
+        self._low, self._high = min(ids), max(ids)
+        self._span = self._high - self._low + 1
+        self._places = dict(zip(self._keys(trees, ids), range(len(ids)), strict=True))
+        if len(self._places) != len(ids):
+            raise BrokenError("two nodes of one tree have one id")
+
+    def _keys(self, trees: list[int], ids: list[int]) -> Iterator[int]:
+        return map(add, map(mul, trees, repeat(self._span)), ids)
+
+    def find(self, trees: list[int], ids: list[int], what: str) -> list[int]:
+        """The places of these nodes, all of which are there."""
+        in_range(ids, f"{what}:", least=self._low, most=self._high)
+        found = list(map(self._places.get, self._keys(trees, ids), repeat(-1)))
+        if found and min(found) < 0:
+            missing = found.index(-1)
+            raise BrokenError(f"{what}: node {ids[missing]} of tree {trees[missing]} is missing")
+        return found
 
 
-def _check_weights(told: Told, kind: str, by_name: dict[tuple[int, int], int], outputs: int) -> list[int]:
+def _check_weights(told: Told, kind: str, names: _Names, outputs: int) -> list[int]:
     ids = told.numbers(f"{kind}_ids")
     trees, nodes = told.numbers(f"{kind}_treeids"), told.numbers(f"{kind}_nodeids")
     lengths = {f"{kind}_treeids": len(trees), f"{kind}_nodeids": len(nodes), f"{kind}_weights": told.floats(f"{kind}_weights")}
     same(len(ids), f"{kind}_ids", **lengths)
-    if not by_name.keys() >= set(zip(trees, nodes, strict=True)):
-        raise BrokenError(f"a weight of {kind}_ids belongs to a node that is missing")
+    names.find(trees, nodes, "a weight")
     in_range(ids, f"{kind} id", least=0, most=outputs - 1)
     return ids
 
 
-def _check_depth(children: Sequence[Sequence[int]]) -> None:
-    """Takes away nodes that no node points to, over and over; what stays is a circle. Linear in the nodes."""
-    parents = [0] * len(children)
-    for pair in children:
-        for child in pair:
-            parents[child] += 1
+def _check_depth(count: int, branches: list[int], one: list[int], other: list[int]) -> None:
+    """Takes away nodes that no node points to, over and over; what stays is a circle. Linear in the nodes.
+
+    ``one`` and ``other`` are the children of ``branches``.
+    """
+    parents = [0] * count
+    for child in chain(one, other):
+        parents[child] += 1
+    ranks = dict(zip(branches, range(len(branches)), strict=True))
     level = [index for index, number in enumerate(parents) if not number]
-    left, depth = len(children) - len(level), 1
+    left, depth = count - len(level), 1
     while level:
         following: list[int] = []
         for index in level:
-            for child in children[index]:
+            rank = ranks.get(index)
+            if rank is None:
+                continue
+            for child in (one[rank], other[rank]):
                 parents[child] -= 1
                 if not parents[child]:
                     following.append(child)

@@ -28,20 +28,19 @@ _POSITIVE: Final = (
 def check_window(told: Told) -> None:
     """Kernel, strides, dilations and pads of one number of dimensions, none below 1, none beyond 32 bits."""
     _check_positive(told)
-    rank, first = 0, ""
+    rank, first, most = 0, "", told.limits.max_dimensions
     for name in ("kernel_shape", "strides", "dilations"):
-        found = in_range(told.numbers(name), name, least=1, most=INT32 - 1)
+        found = in_range(told.few(name, most), name, least=1, most=INT32 - 1)
         if rank and found and len(found) != rank:
             raise BrokenError(f"{name} has {len(found)} entries, {first} has {rank}")
         if found:
             rank, first = len(found), name
-    pads = in_range(told.numbers("pads"), "pads", least=-INT32 + 1, most=INT32 - 1)
+    pads = in_range(told.few("pads", 2 * most), "pads", least=-INT32 + 1, most=INT32 - 1)
     if len(pads) % 2 or (rank and pads and len(pads) != 2 * rank):
         raise BrokenError(f"pads has {len(pads)} entries" + (f", {first} has {rank}" if rank else ""))
     rank, first = (rank, first) if rank else (len(pads) // 2, "half of pads")
-    in_range((rank,), "number of dimensions", least=0, most=told.limits.max_dimensions)
-    more = in_range(told.numbers("output_padding"), "output_padding", least=0, most=INT32 - 1)
-    sizes = in_range(told.numbers("output_shape"), "output_shape", least=-INT32 + 1, most=INT32 - 1)
+    more = in_range(told.few("output_padding", most), "output_padding", least=0, most=INT32 - 1)
+    sizes = in_range(told.few("output_shape", most + 2), "output_shape", least=-INT32 + 1, most=INT32 - 1)
     # some write the batch and the channels too
     if rank and ((more and len(more) != rank) or (sizes and len(sizes) not in {rank, rank + 2})):
         raise BrokenError(f"output_padding has {len(more)} and output_shape {len(sizes)} entries, {first} has {rank}")
@@ -67,7 +66,7 @@ def check_align(told: Told) -> None:
 
 def check_roi_pool(told: Told) -> None:
     """``MaxRoiPool``."""
-    shape = told.numbers("pooled_shape")
+    shape = told.few("pooled_shape", 2)
     in_range(shape, "pooled_shape", least=1, most=INT32 - 1)
     if len(shape) not in {0, 2}:
         raise BrokenError(f"pooled_shape has {len(shape)} entries, wanted are 2")
@@ -79,7 +78,7 @@ def check_split(told: Told) -> None:
     _check_positive(told)
     if (number := told.number("num_outputs", told.outputs)) != told.outputs:
         raise BrokenError(f"num_outputs is {number}, there are {told.outputs} outputs")
-    parts = in_range(told.numbers("split"), "part", least=0, most=2**63 - 1)
+    parts = in_range(told.few("split", told.outputs), "part", least=0, most=2**63 - 1)
     if parts and len(parts) != told.outputs:
         raise BrokenError(f"split has {len(parts)} parts, there are {told.outputs} outputs")
 
@@ -88,16 +87,16 @@ def check_axes(told: Told) -> None:
     """Axes that some tensor can have, from the front or from the back; a permutation is one."""
     most = told.limits.max_dimensions
     in_range((told.number("axis", 0),), "axis", least=-most, most=most)
-    axes = in_range(told.numbers("axes"), "axis", least=-most, most=most)
-    order = told.numbers("perm")
-    in_range((len(axes), len(order)), "number of axes", least=0, most=most)
+    in_range(told.few("axes", most), "axis", least=-most, most=most)
+    order = told.few("perm", most)
     if sorted(order) != list(range(len(order))):
         raise BrokenError("perm is no permutation")
 
 
 def check_pads(told: Told) -> None:
     """``Pad`` whose pads are an attribute (before version 11)."""
-    pads = [*told.numbers("pads"), *told.numbers("paddings")]
+    most = 2 * told.limits.max_dimensions
+    pads = [*told.few("pads", most), *told.few("paddings", most)]
     in_range(pads, "pads", least=-INT32 + 1, most=INT32 - 1)
     if len(pads) % 2:
         raise BrokenError(f"pads has {len(pads)} entries, an odd number")
