@@ -46,6 +46,35 @@ Some things follow, and tests hold them:
 - The same key counts once, under however many names and bundles.
 - `mode: audit` never changes the verdict. It only lets the caller go on after a denial, and every report says so.
 
+## What a run takes
+
+Before anything runs, the reader follows the model from node to node with bounds in place of tensors and finds out what one
+run takes at most: bytes of values that are alive at once (besides inputs and weights), operators that are run, every turn of
+every loop counted, and steps of arithmetic. `model.run` caps all three, with and without being written down: what is left
+out has the default of the table below.
+
+- **`open_dimension`** is how large a dimension that the model leaves open (the batch, say), or a small whole number that
+  a caller gives, is taken to be. The caps hold for inputs up to that size, so a larger number makes them tighter. It
+  does not limit inputs: whoever sends more than that has the sandbox to reckon with.
+- **Unknown is denied.** Where a size depends on numbers that only the run computes, or a loop turns as often as an input says,
+  there is no bound (MLS381, MLS383). A model that needs that (a detector, a decoder of text) is let in by
+  `unknown_sizes: allow` or `unknown_turns: allow`; the finding is then a pass that says so, and the limits of `sandbox` are
+  what stops a run that takes too much. A model that is too entangled to be computed needs both.
+- **Never allowed** are a loop that cannot end (MLS384) and an operator that cannot run on its own constants and shapes
+  (MLS378). There is no field for them.
+- **The sandbox stays the backstop**: what runtimes take beside the values themselves (arenas, scratch memory, the session) is
+  not in the bounds. Keep `sandbox.memory` well above `max_bytes` and the weights together.
+
+`mlsign inspect` shows what a run of a model takes; [how it is computed](formats/onnx-reading.md#what-a-run-takes) is a page
+of its own.
+
+`model.limits` is what reading the model may cost at all: nodes, edges, graphs, tensors, bytes of structure, and the evaluations
+that computing the bounds takes. The program has numbers of its own for each. A policy only ever makes them lower; a larger one
+changes nothing. A model beyond one of them is not read to its end, and what was not read is denied.
+
+Some operators do more than compute: they read files, run code, open the network or take an address in memory. They are
+refused (MLS385 to MLS388) even where their whole domain is allowed, until `operators.allow` has them by their own name.
+
 ## How it is read
 
 YAML 1.2, as it shows. Duplicate keys, anchors, aliases, merge keys, tags, directives, a second document, numbers that

@@ -2,7 +2,8 @@
 
 It takes and gives what ``model.onnx`` does and answers at once, except where a row begins with more than 1000: then a
 Loop, hidden in one branch of an If, spins a thousand million times. No test with honest rows takes that branch, which
-is why operators are checked wherever they stand and not where they happen to be reached. Needs the onnx package.
+is why operators are checked, and what a run takes is computed, over all branches and not over those that happen to be
+taken. Needs the onnx package.
 """
 
 from __future__ import annotations

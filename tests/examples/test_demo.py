@@ -52,7 +52,7 @@ def test_the_scores_are_those_of_the_plain_runtime(demo: Any) -> None:
     ("command", "codes"),
     [
         ("mlsign verify tampered-1.0.0", {"MLS101", "MLS205", "MLS210"}),
-        ("mlsign verify helpful-1.0.0", {"MLS301"}),
+        ("mlsign verify helpful-1.0.0", {"MLS382"}),
         ("mlsign score unsigned-1.0.0", {"MLS201", "MLS205"}),
     ],
 )

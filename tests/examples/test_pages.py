@@ -42,7 +42,7 @@ def test_the_program_in_the_readme_runs_and_prints_what_is_shown(demo: Any) -> N
     denied = subprocess.run(
         [sys.executable, "-c", program.replace("iris-1.0.0", "helpful-1.0.0")], cwd=demo.folder, capture_output=True, text=True
     )
-    assert denied.stdout == "[('MLS301', 'operator ai.onnx:Loop in 1 node is not allowed by the policy')]\n"
+    assert denied.stdout == "[('MLS382', 'a run takes up to 2000000006 operators, with open dimensions of 8')]\n"
 
 
 @pytest.mark.parametrize("page", _SHOWN)
