@@ -17,11 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx_operators
+import onnx_runs
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, TypeProto, helper, numpy_helper
 
 HERE = Path(__file__).parent / "onnx"
 FLOAT = TensorProto.FLOAT
 VECTORS: dict[str, tuple[bytes, list[str], str]] = {}
+JUDGED: dict[str, list[str]] = {}
+"""What a policy says of models in which the reader finds no fault."""
 
 
 def varint(number: int) -> bytes:
@@ -139,7 +142,9 @@ def good() -> None:
     add("good", model())
     add("good_initializer_is_input", model(inputs=[info("x"), info("w")]))
     add("good_external", with_tensor(lambda t: external(t, location="w.bin", offset="0", length="8")))
-    add("good_domain_spelled_out", model([helper.make_node("Add", ["x", "w"], ["y"], domain="ai.onnx")], opsets=[("", 17)]))
+    add(
+        "good_domain_spelled_out", model([helper.make_node("Add", ["x", "w"], ["y"], domain="ai.onnx")], opsets=[("ai.onnx", 17)])
+    )
     add("good_same_import_twice", model(opsets=[("", 17), ("", 17)]))
     add("good_function", calling(function("F", [helper.make_node("Relu", ["a"], ["b"])])))
     add("good_proto3_zero_left_out", with_attribute(field(1, b"alpha") + number(20, AttributeProto.FLOAT)))
@@ -153,8 +158,8 @@ def good() -> None:
     producer.producer_name = "ORTModule"
     add("good_producer_like_a_flatbuffer", producer)
     add("good_empty_tensor", model(weights=[weight(), empty]))
-    add("good_default_of_open_shape", model(inputs=[info("x"), helper.make_tensor_value_info("w", FLOAT, None)]))
-    add("good_denotation", with_type(field(6, b"IMAGE") + field(1, number(1, 1))))
+    add("good_default_of_open_shape", model(inputs=[info("x"), info("w", ["k"])]))
+    add("good_denotation", with_type(field(6, b"IMAGE") + field(1, number(1, 1) + field(2, b""))))
     add("good_device_configuration", with_node(field(4, b"Add") + device))
 
 
@@ -320,7 +325,9 @@ def wire() -> None:
     add("unknown_field_in_model", data + number(99, 1), "MLS330")
     add("unknown_field_in_graph", with_graph(field(77, b"x")), "MLS330")
     add("unknown_field_in_node", with_node(field(4, b"Add") + number(16, 1)), "MLS330")
-    add("unknown_field_in_attribute", with_attribute(field(1, b"a") + number(3, 1) + number(20, 2) + number(16, 1)), "MLS330")
+    add(
+        "unknown_field_in_attribute", with_attribute(field(1, b"transA") + number(3, 1) + number(20, 2) + number(16, 1)), "MLS330"
+    )
     add("unknown_field_in_metadata", data + field(14, field(1, b"k") + field(3, b"v")), "MLS330")
     add("two_graphs", data + field(7, model().graph.SerializeToString(deterministic=True)), "MLS331")
     add("two_operator_types", with_node(field(4, b"Add") + field(4, b"Sub")), "MLS331")
@@ -375,17 +382,17 @@ def top_level() -> None:
 
 
 def nodes() -> None:
-    name = field(1, b"alpha")
+    name, whole = field(1, b"alpha"), field(1, b"transA")
     add("attribute_two_values", with_attribute(name + b"\x15\0\0\x80\x3f" + number(3, 1) + number(20, 1)), "MLS340")
     add("attribute_other_type", with_attribute(name + number(3, 1) + number(20, 1)), "MLS340")
-    add("attribute_no_type", with_attribute(name + number(3, 1)), "MLS340")
-    add("attribute_unknown_type", with_attribute(name + number(3, 1) + number(20, 99)), "MLS340")
-    add("attribute_no_graph", with_attribute(name + number(20, 5)), "MLS340")
+    add("attribute_no_type", with_attribute(whole + number(3, 1)), "MLS340", "MLS373")
+    add("attribute_unknown_type", with_attribute(whole + number(3, 1) + number(20, 99)), "MLS340", "MLS373")
+    add("attribute_no_graph", with_attribute(whole + number(20, 5)), "MLS340", "MLS373")
     add("attribute_no_name", with_attribute(number(3, 1) + number(20, 2)), "MLS341")
-    one = name + number(3, 1) + number(20, 2)
+    one = whole + number(3, 1) + number(20, 2)
     add("attribute_name_twice", with_node(field(4, b"Gemm") + field(5, one) + field(5, one)), "MLS341")
-    add("operator_without_name", with_node(b""), "MLS342")
-    add("operator_name_with_colon", with_node(field(4, b"a:b")), "MLS342")
+    add("operator_without_name", with_node(b""), "MLS342", "MLS371")
+    add("operator_name_with_colon", with_node(field(4, b"a:b")), "MLS342", "MLS371")
     add("function_name_with_colon", model(functions=[function("a:b", [helper.make_node("Relu", ["a"], ["b"])])]), "MLS342")
     add("packed_integers_cut_off", with_attribute(name + field(8, b"\x01\x80") + number(20, 7)), error="onnx.wire.truncated")
     add(
@@ -581,7 +588,7 @@ def sparse() -> None:
 
 def types() -> None:
     tensor = field(1, number(1, 1))
-    add("type_without_value", with_type(b""), "MLS366")
+    add("type_without_value", with_type(b""), "MLS348")
     add("type_with_two_values", with_type(tensor + field(4, field(1, tensor))), "MLS366")
     add("type_opaque", with_type(field(7, field(1, b"own") + field(2, b"T"))), "MLS366")
     add("sequence_of_nothing", with_type(field(4, b"")), "MLS366")
@@ -600,6 +607,50 @@ def types() -> None:
         attribute = field(1, b"then_branch") + field(6, inner_graph) + number(20, AttributeProto.GRAPH)
         inner_graph = field(1, field(4, b"If") + field(5, attribute))
     add("graph_too_deep", with_graph(inner_graph), error="onnx.limit.depth")
+
+
+def conformance() -> None:
+    """What onnx asks of models and nodes of their version."""
+    relu = [helper.make_node("Relu", ["x"], ["y"])]
+    add("every_input_given", model(inputs=[info("w")], nodes=[helper.make_node("Relu", ["w"], ["y"])]), "MLS349")
+    add("input_without_shape", model(inputs=[helper.make_tensor_value_info("x", FLOAT, None)]), "MLS348")
+    for label, text in (("escape", "y\x1b[2J"), ("zero", "y\0z"), ("newline", "y\nmlsign: allowed"), ("turned", "y\u202ez")):
+        add(f"name_with_{label}", model([helper.make_node("Relu", ["x"], [text])], outputs=[info(text)]), "MLS354")
+    nameless = model()
+    nameless.graph.name = ""
+    add("graph_without_name", nameless, "MLS367")
+    add("graph_without_outputs", model(outputs=[]), "MLS367")
+    for version, name in ((2, "imports_before_their_time"), (3, "initializer_is_no_input")):
+        old = model(inputs=[info("x"), info("w")] if version == 2 else None)
+        old.ir_version = version
+        add(name, old, "MLS367")
+    early = calling(function("F", [helper.make_node("Relu", ["a"], ["b"])]))
+    early.ir_version = 7
+    add("functions_before_their_time", early, "MLS367")
+    bare = model(relu)
+    del bare.opset_import[:]
+    add("no_imports", bare, "MLS336", "MLS367")
+    spelled = [helper.make_node("Add", ["x", "w"], ["y"], domain="ai.onnx")]
+    add("domain_spelled_as_not_imported", model(spelled), "MLS336")
+    softmax = function("F", [helper.make_node("Softmax", ["a"], ["b"])], opsets=[("", 12), ("own", 1)])
+    add("function_of_another_version", calling(softmax), "MLS368")
+    add("operator_of_a_later_version", model([helper.make_node("Gelu", ["x"], ["y"])]), "MLS371")
+    add("operator_withdrawn", model([helper.make_node("Upsample", ["x", "w"], ["y"])]), "MLS371")
+    add("operator_of_no_version", model([helper.make_node("Crop", ["x"], ["y"])]), "MLS371")
+    add("too_few_inputs", model([helper.make_node("Add", ["x"], ["y"])]), "MLS372")
+    add("too_many_inputs", model([helper.make_node("Relu", ["x", "w"], ["y"])]), "MLS372")
+    add("too_many_outputs", model([helper.make_node("Relu", ["x"], ["y", "z"])]), "MLS372")
+    add("needed_input_left_out", model([helper.make_node("Add", ["x", ""], ["y"])]), "MLS372")
+    add("attribute_missing", model([helper.make_node("Concat", ["x", "w"], ["y"])]), "MLS373")
+    add("attribute_of_another_operator", model([helper.make_node("Relu", ["x"], ["y"], alpha=0.5)]), "MLS373")
+    add("attribute_of_another_type", model([helper.make_node("Softmax", ["x"], ["y"], axis=0.5)]), "MLS373")
+
+
+def runs() -> None:
+    """Models in order that a policy refuses for what a run of them takes, or for what their operators can do."""
+    for vector in onnx_runs.vectors():
+        add(vector.name, vector.model)
+        JUDGED[vector.name] = list(vector.findings)
 
 
 def operators() -> None:
@@ -629,10 +680,11 @@ def operators() -> None:
 def build() -> dict[str, bytes]:
     """File name to content of everything in the folder."""
     VECTORS.clear()
-    for group in (good, other_formats, wire, top_level, nodes, functions, tensors, sparse, types, operators):
+    JUDGED.clear()
+    for group in (good, other_formats, wire, top_level, nodes, functions, tensors, sparse, types, conformance, operators, runs):
         group()
     index = {
-        name: {"codes": codes, "error": error, "findings": [finding_of(error)] if error else codes}
+        name: {"codes": codes, "error": error, "findings": [finding_of(error)] if error else JUDGED.get(name, codes)}
         for name, (_, codes, error) in sorted(VECTORS.items())
     }
     files = {f"{name}.onnx": data for name, (data, _, _) in VECTORS.items()}

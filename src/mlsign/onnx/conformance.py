@@ -61,6 +61,8 @@ class Conformance:
 
     def _attributes(self, name: str, found: Signature, told: Attributes, where: Where) -> None:
         for attribute in told.all:
+            if not attribute.name:
+                continue  # noted where it was read
             wanted = found.attributes.get(attribute.name)
             kind = integer(attribute.parts, 20)
             if wanted is None or wanted != kind:

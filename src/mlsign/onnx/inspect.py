@@ -24,7 +24,7 @@ from mlsign.onnx.other_formats import refusal_of_text, refuse_other_formats
 from mlsign.onnx.scan import Scan, body, integer, text
 from mlsign.onnx.spelling import normal
 from mlsign.onnx.summary import ModelSummary
-from mlsign.onnx.types import UNTYPED
+from mlsign.onnx.types import TYPELESS, UNTYPED
 from mlsign.onnx.wire import Value, Where
 from mlsign.source import ByteSource
 
@@ -142,6 +142,8 @@ class _Reader:
 
     def _complete(self, facts: GraphFacts, functions: list[Function], *, ir_version: int, imports: bool) -> None:
         """Notes what a model of its IR version lacks, or has before its time (ONNX IR, "Model" and "Graphs")."""
+        if ir_version < 1:
+            return  # noted already, and nothing else follows from no version
         given = {name for name, _ in facts.inputs}
         missing = sorted(facts.initializers.keys() - given) if ir_version < _FREE_INITIALIZERS else []
         for wrong, message in (
@@ -186,7 +188,10 @@ class _Reader:
         imports = {OpsetImport(domain, version) for domain, version in opsets.items()}
         imports.update(OpsetImport(domain, version) for function in functions for domain, version in function.opsets.items())
         totals = self._graphs.totals
-        inputs = self._specs([item for item in facts.inputs if item[0] not in facts.initializers], "input")
+        every = self._specs(facts.inputs, "input")
+        inputs = tuple(
+            spec for spec, (name, _) in zip(every, facts.inputs, strict=True) if name not in facts.initializers
+        )
         outputs = self._specs(facts.outputs, "output")
         if facts.inputs and not inputs:
             self._scan.problems.add(
@@ -224,7 +229,7 @@ class _Reader:
         for index, (name, spec) in enumerate(values):
             # Exporters leave the shape of an output open where branches differ; onnx refuses that, and runtimes do not.
             plain = spec is not None and kind == "input" and spec.kind in (ValueKind.TENSOR, ValueKind.SPARSE_TENSOR)
-            if spec is None or not (spec.element or spec.inner) or (plain and spec.shape is None):
+            if spec is None or spec is TYPELESS or (plain and spec.element and spec.shape is None):
                 self._scan.problems.add(
                     problems.INTERFACE_TYPE,
                     f"{kind} {shown(text(name))} has no type, or no number of dimensions",

@@ -22,12 +22,12 @@ def read_opsets(scan: Scan, bodies: Sequence[Value], where: Where) -> dict[str, 
         parts = scan.fields(body(data), schema.OPSET, here)
         domain = text(scan.last(parts, 1, here)) or ONNX_DOMAIN
         version = integer(parts, 2)
-        if out.get(domain, version) != version or version < 1:
+        if out.get(domain, version) != version or not 1 <= version < 2**31:
             scan.problems.add(
                 problems.BAD_OPSETS,
                 f"domain {shown(domain)} is imported at two versions, or at none",
                 here,
-                expected="one version of each domain, 1 or later",
+                expected="one version of each domain, from 1 to 2^31-1",
                 found=version,
             )
         out[domain] = version

@@ -20,6 +20,9 @@ _MAP_KEYS: Final = frozenset(("string", "int64", "int32", "int16", "int8", "uint
 UNTYPED: Final = TypeSpec(kind=ValueKind.TENSOR)
 """Stands where a model gives no type; its element is empty, so no manifest can hold it."""
 
+TYPELESS: Final = TypeSpec(kind=ValueKind.TENSOR)
+"""Stands for a type that is there and says nothing; told from ``UNTYPED``, about which there is a problem, by identity."""
+
 _MAX_REMEMBERED: Final = 4096
 _MAX_REMEMBERED_BYTES: Final = 512
 
@@ -68,7 +71,7 @@ class TypeReader:
             kind, message = _KINDS[number]
             found.append(self._inside(value, here, depth, kind=kind, message=message))
         if not found and depth == 1:
-            return UNTYPED  # exporters write an empty type for results of branches that differ
+            return TYPELESS  # exporters write an empty type for results of branches that differ
         if len(found) != 1:
             self._scan.problems.add(
                 problems.TYPE, f"a type has {len(found)} values", where, expected="exactly one", found=len(found)

@@ -6,23 +6,22 @@ The numbers of small tensors are computed as well, because shapes are made of th
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Final
 
-from mlsign.onnx.bounds.amounts import UNKNOWN, Value, fixed, largest, negated, number, times, upper, upto
+from mlsign.onnx.bounds.amounts import Value, fixed, largest, negated, number, times, upper, upto
 from mlsign.onnx.bounds.arithmetic import ARITHMETIC, maximum, minimum, pick, ratio, subtracted
-from mlsign.onnx.bounds.tensors import BOOL, INT64, TEXT, Tensor, fitted
+from mlsign.onnx.bounds.numbers import BOOL, cast, computed, floor, magnitude
+from mlsign.onnx.bounds.tensors import INT64, TEXT, Tensor
 from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of
 from mlsign.onnx.schema import ELEMENTS
 from mlsign.onnx.tensors import SMALL_COUNT
 
 ONE_TO_ONE: Final = (
-    "Abs Acos Acosh Asin Asinh Atan Atanh Bernoulli BitwiseNot Ceil Celu Clip Cos Cosh CumProd CumSum Dropout Elu Erf Exp "
+    "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Clip Cos Cosh CumProd CumSum Dropout Elu Erf Exp "
     "Floor Gelu GroupNormalization HardSigmoid HardSwish Hardmax InstanceNormalization LRN LeakyRelu Log LogSoftmax "
     "LpNormalization MeanVarianceNormalization Mish Neg Normalizer Not RMSNormalization Reciprocal Relu ReverseSequence "
-    "RotaryEmbedding Round Scaler Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt StringNormalizer Swish "
-    "Tan Tanh TensorScatter ThresholdedRelu Trilu Scatter ScatterElements ScatterND RandomNormalLike RandomUniformLike "
-    "EyeLike Binarizer Imputer SwiGLU"
+    "RotaryEmbedding Round Scaler Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt Swish "
+    "Tan Tanh ThresholdedRelu Trilu Binarizer Imputer SwiGLU"
 )
 
 
@@ -41,9 +40,9 @@ def broadcast(use: Use, tensors: tuple[Tensor, ...], *, element: int) -> Tensor:
     dims, count = out.dims, out.count
     for other in tensors[1:]:
         if dims is None or other.dims is None:
-            same = dims is None and other.dims is None and count == other.count
-            product = None if count is None or other.count is None else times(upper(count), upper(other.count))
-            dims, count = None, count if same or other.count == 1 else product
+            # as many elements do not make the same shape: a column and a row of ten are a table of a hundred
+            count = None if count is None or other.count is None else times(upper(count), upper(other.count))
+            dims = None
             continue
         rank = max(len(dims), len(other.dims))
         left = (fixed(1),) * (rank - len(dims)) + dims
@@ -53,7 +52,7 @@ def broadcast(use: Use, tensors: tuple[Tensor, ...], *, element: int) -> Tensor:
         elif all(map(_adds_nothing, right, left)):
             dims, count = right, other.count
         else:
-            dims, count = tuple(map(_dimension, left, right)), None
+            dims, count = tuple(map(dimension, left, right)), None
     return use.space.tensor(element, dims, count=count, width=max(t.width for t in tensors) if element == out.element else None)
 
 
@@ -63,7 +62,8 @@ def _adds_nothing(own: Value, other: Value) -> bool:
     return against == 1 or (own.exact and own == other) or (size is not None and size > 1 and against in (None, size))
 
 
-def _dimension(one: Value, other: Value) -> Value:
+def dimension(one: Value, other: Value) -> Value:
+    """The dimension that two make together. Raises ``MisusedError`` where they do not fit."""
     if one == other or number(other) == 1:
         return one
     sizes = number(one), number(other)
@@ -79,10 +79,36 @@ def _dimension(one: Value, other: Value) -> Value:
 
 
 def _one_to_one(use: Use) -> list[Tensor]:
+    if use.has(b"axis") and use.first().dims is not None:
+        use.axis(len(use.first().dims or ()), default=0)
     if use.name in ("CumSum", "CumProd") and use.first().dims is not None and (axes := use.values(1)):
         place_of(number(axes[0]) or 0, len(use.first().dims or ()))
-    made = use.like(use.first())
-    return [made, *(use.like(use.first(), element=BOOL) for _ in range(use.outputs - 1))]
+    return [use.like(use.first()) for _ in range(use.outputs)]  # before version 10 the mask was of the type of the data
+
+
+def _retyped(use: Use) -> list[Tensor]:
+    """As many elements, of a type that an attribute may name."""
+    element = use.whole(b"dtype", 0)
+    return [use.like(use.first(), element=element if element in ELEMENTS else None)]
+
+
+def _scattered(use: Use) -> list[Tensor]:
+    """Elements of one tensor in places of another; texts may be longer than those that they take the place of."""
+    data = use.first()
+    width = max((tensor.width for tensor in use.args if tensor is not None and tensor.element == data.element), default=0)
+    return [use.space.tensor(data.element, data.dims, count=data.count, width=width)]
+
+
+def _spelled(use: Use) -> list[Tensor]:
+    """``StringNormalizer``: fewer texts, but one at least; another case may take more bytes."""
+    data = use.first()
+    dims = (
+        None
+        if data.dims is None
+        else tuple(upto(largest(upper(dim.high), 1) if dim.high is not None else None) for dim in data.dims)
+    )
+    count = None if data.count is None else largest(upper(data.count), 1)
+    return [use.space.tensor(data.element, dims, count=count, width=2 * data.width)]
 
 
 def _truth(use: Use) -> list[Tensor]:
@@ -91,7 +117,12 @@ def _truth(use: Use) -> list[Tensor]:
 
 def _each(use: Use, element: int, compute: Callable[[Value], Value]) -> list[Tensor]:
     first = use.first()
-    values = None if first.values is None else tuple(fitted(compute(value), element) for value in first.values)
+    values = None
+    if first.values is not None:
+        values = tuple(
+            computed(lambda given: compute(given[0]), (value,), use.space, taken=first.element, made=element)
+            for value in first.values
+        )
     width = first.width if element == first.element else None
     return [use.space.tensor(element, first.dims, count=first.count, values=values, width=width)]
 
@@ -104,19 +135,20 @@ def _cast(use: Use) -> list[Tensor]:
     target = use.whole(b"to", 1)
     if target not in ELEMENTS:
         raise MisusedError(f"{target} is no element type")
-    return _each(use, target, _truncated)
+    return [_converted(use, use.first(), target)]
 
 
-def _truncated(value: Value) -> Value:
-    """The value as an integer where the type asks for one; a whole number in any other type stays what it is."""
-    if value.exact and isinstance(value.high, Fraction):
-        return fixed(int(value.high))
-    return value
+def _converted(use: Use, data: Tensor, element: int) -> Tensor:
+    values = None
+    if data.values is not None:
+        values = tuple(cast(value, use.space, taken=data.element, made=element) for value in data.values)
+    width = data.width if element == data.element else None
+    return use.space.tensor(element, data.dims, count=data.count, values=values, width=width)
 
 
 def _cast_like(use: Use) -> list[Tensor]:
-    target = use.arg(1)
-    return _each(use, use.first().element if target is None else target.element, _truncated)
+    data, target = use.first(), use.arg(1)
+    return [_converted(use, data, data.element if target is None else target.element)]
 
 
 def _bit_cast(use: Use) -> list[Tensor]:
@@ -136,7 +168,11 @@ def _two(use: Use, *, element: int, compute: Callable[[Value, Value], Value] | N
     columns = [(tensor.values or ()) * (length if len(tensor.values or ()) == 1 else 1) for tensor in tensors]
     values = list(columns[0])
     for column in columns[1:]:
-        values = [fitted(compute(one, other), element) for one, other in zip(values, column, strict=True)]
+        rows = zip(values, column, strict=True)
+        values = [
+            computed(lambda given: compute(given[0], given[1]), row, use.space, taken=tensors[0].element, made=element)
+            for row in rows
+        ]
     return [use.space.tensor(element, out.dims, count=out.count, values=tuple(values))]
 
 
@@ -199,12 +235,7 @@ def _negative(use: Use) -> list[Tensor]:
 
 
 def _rounded(use: Use) -> list[Tensor]:
-    def whole(value: Value) -> Value:
-        if value.exact and isinstance(value.high, Fraction):
-            return fixed(value.high.__floor__()) if value.high.denominator != 1 else value
-        return value
-
-    return _each(use, use.first().element, whole)
+    return _each(use, use.first().element, floor)
 
 
 def _not(use: Use) -> list[Tensor]:
@@ -216,47 +247,59 @@ def _not(use: Use) -> list[Tensor]:
 
 
 def _magnitude(use: Use) -> list[Tensor]:
-    def size(value: Value) -> Value:
-        known = number(value)
-        if known is not None:
-            return fixed(abs(known))
-        return value if value.low is not None and value.low >= 0 else UNKNOWN
-
-    return _each(use, use.first().element, size)
+    return _each(use, use.first().element, magnitude)
 
 
 def _clip(use: Use) -> list[Tensor]:
-    first, least, most = use.first(), use.values(1), use.values(2)
-    if first.values is None or not (least or most):
+    first, ends = use.first(), [use.values(index) if use.arg(index) is not None else () for index in (1, 2)]
+    told = use.given or all(end == () for end in ends)  # before version 11 the ends were attributes
+    if first.values is None or told or any(end is None or len(end) > 1 for end in ends):
         return [use.like(first)]
-    values = first.values
-    if least and len(least) == 1:
-        values = tuple(maximum(value, least[0]) for value in values)
-    if most and len(most) == 1:
-        values = tuple(minimum(value, most[0]) for value in values)
-    return [use.space.tensor(first.element, first.dims, count=first.count, values=values)]
+    values = list(first.values)
+    for end, compute in zip(ends, (maximum, minimum), strict=True):
+        for index, value in enumerate(values if end else ()):
+            values[index] = computed(
+                lambda given, compute=compute: compute(given[0], given[1]),  # type: ignore[misc]
+                (value, (end or ())[0]),
+                use.space,
+                taken=first.element,
+                made=first.element,
+            )
+    return [use.space.tensor(first.element, first.dims, count=first.count, values=tuple(values))]
 
 
 def _sloped(use: Use) -> list[Tensor]:
     """``PRelu``: the slope is stretched onto the data; before version 7 it could be one for each channel."""
     data, slope = use.first(), use.arg(1)
-    if slope is None or slope.rank == 1:
+    if slope is None or (slope.rank == 1 and slope.count == 1):
         return [use.like(data)]
-    return [broadcast(use, (data, slope), element=data.element)]
+    try:
+        return [broadcast(use, (data, slope), element=data.element)]
+    except MisusedError:
+        return [use.like(data)]
 
 
 def _label(use: Use) -> list[Tensor]:
     """Labels for labels: texts where the table of values, or the default, has texts."""
-    texts = use.has(b"values_strings") or (use.first().element != TEXT and not use.has(b"values_int64s"))
-    return [use.like(use.first(), element=TEXT if texts else INT64)]
+    data, table = use.first(), use.facts(b"values_tensor")
+    if table is not None:
+        made = use.space.constant(table)
+        return [use.space.tensor(made.element, data.dims, count=data.count, width=max(made.width, use.longest()))]
+    numbers = use.has(b"values_int64s") or use.has(b"values_floats")
+    texts = not numbers and (use.has(b"values_strings") or data.element != TEXT)
+    width = use.longest() if texts else None
+    return [use.space.tensor(TEXT if texts else INT64, data.dims, count=data.count, width=width)]
 
 
 RULES: Final[dict[str, Rule]] = (
     dict.fromkeys(ONE_TO_ONE.split(), _one_to_one)
     | dict.fromkeys(_TRUTH, _truth)
     | {name: _binary(name) for name in (*_BROADCAST.split(), *_COMPARE)}
+    | dict.fromkeys(("Bernoulli", "EyeLike", "RandomNormalLike", "RandomUniformLike"), _retyped)
+    | dict.fromkeys(("Scatter", "ScatterElements", "ScatterND", "TensorScatter"), _scattered)
     | {
         "Identity": _identity,
+        "StringNormalizer": _spelled,
         "Cast": _cast,
         "CastLike": _cast_like,
         "BitCast": _bit_cast,
