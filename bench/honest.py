@@ -83,15 +83,14 @@ def main() -> int:
             either = [[*packages, "xgboost-cpu"], [*packages, "xgboost"]]
             groups["LightGBM and XGBoost"] = exported("export_boosted.py", either, kept / "boosted")
         if options.torch:
-            groups["PyTorch"] = exported(
-                "export_torch.py", [[options.torch, "onnx", "onnxscript", "onnxruntime"]], folder / "torch"
-            )
+            packages = [options.torch, "onnx", "onnxscript", "onnxruntime"]
+            groups["PyTorch"] = exported("export_torch.py", [packages], kept / "torch")
         if options.packages:
             groups["Models that packages bring along"] = of_packages(options.packages, kept / "packages")
         if os.environ.get("MLSIGN_MODELS"):
             groups["Models with expected outputs"] = of_a_folder(Path(os.environ["MLSIGN_MODELS"]))
         groups["Models of the onnx package"] = of_onnx()
-        tables = {title: [judge(model) for model in models] for title, models in groups.items()}
+        tables = {title: judge(models) for title, models in groups.items()}
     page = render(tables, command=shown_command(options))
     if options.write:
         options.write.write_text(page, encoding="utf-8")
@@ -159,11 +158,12 @@ def of_packages(names: list[str], folder: Path) -> list[Model]:
     """The models in the wheels of these packages, which are unpacked and not installed."""
     folder.mkdir(parents=True, exist_ok=True)
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", folder]
-    wanted = [name for name in names if not list(folder.glob(f"{name.replace('-', '_')}-*.whl"))]
-    if wanted:
-        subprocess.run([*pip, *wanted], check=True)
     out = []
-    for wheel in sorted(folder.glob("*.whl")):
+    for name in sorted(names):
+        pattern = f"{name.replace('-', '_')}-*.whl"
+        if not list(folder.glob(pattern)):
+            subprocess.run([*pip, name], check=True)
+        (wheel,) = folder.glob(pattern)
         package, version = wheel.name.split("-")[:2]
         inside = folder / package
         with zipfile.ZipFile(wheel) as archive:
@@ -189,26 +189,28 @@ def producer(path: Path) -> str:
     return f"{model.producer_name} {model.producer_version}".strip() or "unknown"
 
 
-def judge(model: Model) -> Row:
-    """The command's verdict, its reasons, and the median time of the same work without the start of a process."""
-    done = subprocess.run(
-        [sys.executable, "-m", "mlsign", "inspect", "--findings", model.path, "--format", "json"],
-        capture_output=True,
-        check=False,
-        text=True,
-    )
+def judge(models: list[Model]) -> list[Row]:
+    """What the command says of the folder that they are in, and the time that each takes by itself."""
+    if not models:
+        return []
+    folder = Path(os.path.commonpath([model.path.parent for model in models]))
+    command = [sys.executable, "-m", "mlsign", "inspect", "--findings", folder, "--format", "json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
     if done.returncode not in {0, 1}:
-        reasons = ((f"exit code {done.returncode}", done.stderr.strip()[:200]),)
-        return Row(model=model, operators=0, nodes=0, reasons=reasons, milliseconds=0)
-    (said,) = json.loads(done.stdout)["models"]
-    reasons = tuple((f["code"], f["found"]) for f in said["findings"] if f["outcome"] != "pass")
-    assert (done.returncode == 0) == (not reasons)
+        raise SystemExit(f"mlsign ended with {done.returncode}")
+    said = {folder / model["path"]: model for model in json.loads(done.stdout)["models"]}
+    return [row_of(model, said[model.path]["findings"]) for model in models]
+
+
+def row_of(model: Model, findings: list[dict]) -> Row:
+    """The reasons in ``findings``, and the median time of reading and judging that model again."""
+    reasons = tuple((finding["code"], finding["found"]) for finding in findings if finding["outcome"] != "pass")
     policy, seconds = load_model_policy(), []
     for _ in range(ROUNDS):
         started = time.perf_counter()
         found = find(model.path, FindRequest(policy=policy))
         seconds.append(time.perf_counter() - started)
-    assert (found.verdict is Verdict.ALLOW) == (done.returncode == 0)
+    assert (found.verdict is Verdict.ALLOW) == (not reasons)
     summary = found.models[0].summary
     return Row(
         model=model,
@@ -227,8 +229,8 @@ a word for, so that whoever writes one chooses ({choices}: an operator
 or a version that the baseline does not allow, a size or turns of a loop that only the run decides), or a false alarm.
 
 The models of the tests are made by `tests/honest`, where each is run in onnxruntime on random inputs of several sizes, and is
-allowed by the baseline with what it needs named. Times are those of reading and judging one model, the median of {rounds},
-without the start of a process. The page is made by
+allowed by the baseline with what it needs named. Times are those of reading and judging one model, the median of {rounds}.
+The page is made by
 
     {command}
 """
