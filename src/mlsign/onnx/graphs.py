@@ -122,7 +122,8 @@ class GraphReader:
         made = self._declare(facts, where)
         facts.steps = self.nodes(parts.get(1, ()), where, depth=depth, made=made)
         for index, (name, _) in enumerate(facts.outputs):
-            if name not in self._visible or not name:
+            # a graph in an attribute gives what it makes: values of the graph around it do not pass through
+            if name not in (self._visible if depth == 1 else made) or not name:
                 self._scan.problems.add(
                     problems.NOT_PRODUCED,
                     f"output {shown(text(name))} is made by nothing",
