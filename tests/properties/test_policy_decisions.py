@@ -13,11 +13,14 @@ from mlsign.evidence.record import Evidence, SignatureRecord, Standing
 from mlsign.formats.manifest import FileEntry, Manifest, ModelFacts, Role
 from mlsign.identity import KeyIdentity, Method
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport
-from mlsign.onnx.summary import ExternalTensor, ModelSummary, Problem
+from mlsign.onnx.summary import ExternalTensor, ModelSummary, Problem, RunBounds, Unknown
+from mlsign.onnx.summary import Unbounded as Kind
 from mlsign.paths import PackagePath
 from mlsign.policy.decide import decide
 from mlsign.policy.model import (
+    CustomDomains,
     ExternalData,
+    Hazard,
     KeylessRequirement,
     KeyRequirement,
     ManifestMode,
@@ -28,9 +31,11 @@ from mlsign.policy.model import (
     RevokedFile,
     RevokedPackage,
     RevokedRelease,
+    RunSettings,
     SandboxSettings,
     SignerGroup,
     SubjectKind,
+    Unbounded,
     Verdict,
     VersionRange,
 )
@@ -76,10 +81,32 @@ def records(draw: st.DrawFn) -> SignatureRecord:
     )
 
 
+unknowns = st.builds(
+    Unknown, kind=st.sampled_from(Kind), where=st.sampled_from(["a", "b"]), operator=st.just("ai.onnx:Loop"), detail=st.just("")
+)
+
+
+@st.composite
+def bounds(draw: st.DrawFn) -> RunBounds:
+    number = st.just(1) if draw(MOSTLY) else st.sampled_from([0, 1, 10**6, 2**128])
+    return RunBounds(
+        peak_bytes=draw(number),
+        largest_bytes=draw(number),
+        largest="graph.node[0]",
+        steps=draw(number),
+        operations=draw(number),
+        open_dimension=8 if draw(MOSTLY) else 1,
+        unknown=() if draw(MOSTLY) else tuple(draw(st.lists(unknowns, max_size=3))),
+    )
+
+
 @st.composite
 def summaries(draw: st.DrawFn) -> ModelSummary:
     names = OPERATORS[:1] if draw(MOSTLY) else draw(st.lists(st.sampled_from(OPERATORS), unique=True))
     locations = ["w.data"] if draw(MOSTLY) else draw(st.lists(st.sampled_from(["w.data", "../w", "x"])))
+    problems = (
+        () if draw(MOSTLY) else tuple(Problem(code=c, message="m") for c in draw(st.lists(st.sampled_from(["MLS330", "MLS340"]))))
+    )
     return ModelSummary(
         ir_version=8,
         producer_name="",
@@ -97,9 +124,8 @@ def summaries(draw: st.DrawFn) -> ModelSummary:
         parameter_bytes=16,
         external=tuple(ExternalTensor(name=x, where="g", location=x, offset=0, length=None, size=1) for x in locations),
         metadata_keys=(),
-        problems=()
-        if draw(MOSTLY)
-        else tuple(Problem(code=c, message="m") for c in draw(st.lists(st.sampled_from(["MLS330", "MLS340"])))),
+        problems=problems,
+        bounds=None if problems or not draw(MOSTLY) else draw(bounds()),
     )
 
 
@@ -167,6 +193,17 @@ REVOKED = [
 ]
 
 
+run_settings = st.builds(
+    RunSettings,
+    max_bytes=st.sampled_from([1, 2**30]),
+    max_steps=st.sampled_from([1, 10**6]),
+    max_operations=st.sampled_from([1, 10**13]),
+    open_dimension=st.sampled_from([1, 8]),
+    unknown_sizes=st.sampled_from(Unbounded),
+    unknown_turns=st.sampled_from(Unbounded),
+)
+
+
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
     return Policy(
@@ -176,11 +213,17 @@ def policies(draw: st.DrawFn) -> Policy:
         manifest=draw(st.sampled_from(ManifestMode)),
         signers=tuple(draw(st.lists(groups(), min_size=1, max_size=2, unique_by=lambda g: g.name))),
         digests=frozenset({Algorithm.SHA256, *draw(st.sets(st.sampled_from(ALGORITHMS)))}),
-        operators=OperatorSettings(allow=frozenset(OPERATORS[: draw(st.integers(1, 3))])),
+        operators=OperatorSettings(
+            allow=frozenset(OPERATORS[: draw(st.integers(1, 3))]),
+            allowed_domains=frozenset({"com.acme"}) if draw(st.booleans()) else frozenset(),
+            custom_domains=draw(st.sampled_from(CustomDomains)),
+            hazards=MappingProxyType({OPERATORS[2]: frozenset({draw(st.sampled_from(Hazard))})} if draw(st.booleans()) else {}),
+        ),
         model=ModelSettings(
             opset=MappingProxyType({"ai.onnx": VersionRange(text=">=13", minimum=13, maximum=99)} if draw(st.booleans()) else {}),
             max_nodes=draw(st.sampled_from([None, 100])),
             external_data=ExternalData.PACKAGED,
+            run=draw(run_settings),
         ),
         minimum_version=decode_version("1.1.0") if draw(st.booleans()) else None,
         revoked=tuple(draw(st.lists(st.sampled_from(REVOKED), max_size=1))),
@@ -217,6 +260,68 @@ def test_knowing_less_never_allows(policy: Policy, evidence: Evidence, data: st.
     )
     for less in (replace(evidence, findings=unknown), replace(evidence, summary=None), replace(evidence, digest=None)):
         assert verdict(policy, less) is Verdict.DENY or (before is Verdict.ALLOW and less == evidence)
+
+
+def with_bounds(evidence: Evidence, changed: RunBounds | None) -> Evidence:
+    assert evidence.summary is not None
+    return replace(evidence, summary=replace(evidence.summary, bounds=changed))
+
+
+@given(policies(), evidences(), unknowns, st.integers(1, 2**64))
+def test_a_run_that_takes_more_or_is_known_less_never_allows(
+    policy: Policy, evidence: Evidence, unknown: Unknown, more: int
+) -> None:
+    assume(evidence.summary is not None and evidence.summary.bounds is not None)
+    assert evidence.summary is not None
+    assert evidence.summary.bounds is not None
+    known = evidence.summary.bounds
+    assume(verdict(policy, evidence) is Verdict.DENY)
+    for worse in (
+        None,
+        replace(known, peak_bytes=known.peak_bytes + more),
+        replace(known, steps=known.steps + more),
+        replace(known, operations=known.operations + more),
+        replace(known, open_dimension=max(1, known.open_dimension - more)),
+        replace(known, unknown=(*known.unknown, unknown)),
+        replace(known, unknown=(unknown, *known.unknown)),
+    ):
+        assert verdict(policy, with_bounds(evidence, worse)) is Verdict.DENY
+
+
+@given(policies(), evidences(), st.sampled_from([Kind.ENDLESS, Kind.MISUSE]), st.integers(0, 40))
+def test_no_policy_allows_what_never_ends_or_cannot_run(policy: Policy, evidence: Evidence, kind: Kind, before: int) -> None:
+    assume(evidence.summary is not None and evidence.summary.bounds is not None)
+    assert evidence.summary is not None
+    assert evidence.summary.bounds is not None
+    items = [Unknown(kind=Kind.SIZE, where=str(n), operator="o") for n in range(before)]
+    bad = replace(evidence.summary.bounds, unknown=(*items, Unknown(kind=kind, where="x", operator="o")))
+    settings_ = replace(policy.model.run, unknown_sizes=Unbounded.ALLOW, unknown_turns=Unbounded.ALLOW)
+    lenient = replace(policy, model=replace(policy.model, run=settings_))
+    assert verdict(lenient, with_bounds(evidence, bad)) is Verdict.DENY
+
+
+@given(policies(), evidences(), run_settings)
+def test_tighter_caps_never_allow(policy: Policy, evidence: Evidence, other: RunSettings) -> None:
+    assume(verdict(policy, evidence) is Verdict.DENY)
+    own = policy.model.run
+    tighter = RunSettings(
+        max_bytes=min(own.max_bytes, other.max_bytes),
+        max_steps=min(own.max_steps, other.max_steps),
+        max_operations=min(own.max_operations, other.max_operations),
+        open_dimension=max(own.open_dimension, other.open_dimension),
+        unknown_sizes=own.unknown_sizes if other.unknown_sizes is Unbounded.ALLOW else Unbounded.DENY,
+        unknown_turns=own.unknown_turns if other.unknown_turns is Unbounded.ALLOW else Unbounded.DENY,
+    )
+    assert verdict(replace(policy, model=replace(policy.model, run=tighter)), evidence) is Verdict.DENY
+
+
+@given(policies(), evidences(), st.sampled_from(Hazard))
+def test_one_more_hazard_never_allows(policy: Policy, evidence: Evidence, hazard: Hazard) -> None:
+    assume(verdict(policy, evidence) is Verdict.DENY)
+    for operator in (*OPERATORS, OperatorId("com.acme", "*")):
+        table = policy.operators.hazards | {operator: policy.operators.hazards.get(operator, frozenset()) | {hazard}}
+        more = replace(policy, operators=replace(policy.operators, hazards=MappingProxyType(table)))
+        assert verdict(more, evidence) is Verdict.DENY
 
 
 @given(policies(), evidences(), records())
