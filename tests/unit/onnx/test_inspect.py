@@ -136,7 +136,8 @@ def test_a_broken_forest_is_found_however_large():
 
 def test_external_tensors_are_listed():
     (tensor,) = read(vector("good_external")).external
-    assert tensor == ExternalTensor(name="w", where="graph.initializer[0]", location="w.bin", offset=0, length=8, size=8)
+    wanted = ExternalTensor(name="w", where="graph.initializer[0]", location="w.bin", offset=0, length=8, size=8, element_bytes=4)
+    assert tensor == wanted
 
 
 def test_an_unreadable_offset_is_never_zero():
@@ -314,7 +315,7 @@ def test_a_model_of_terabytes_is_read_in_moments():
     node = helper.make_node("Add", ["x", "w"], ["y"]).SerializeToString()
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [elements]).SerializeToString() for name in "xy"]
     tail = wire_field(11, ends[0]) + wire_field(12, ends[1])
-    start = wire_field(1, node) + wire_header(5, tensor_size) + head + wire_header(9, elements * 4)
+    start = wire_field(2, b"g") + wire_field(1, node) + wire_header(5, tensor_size) + head + wire_header(9, elements * 4)
     graph = len(start) + elements * 4 + len(tail)
     front = wire_field(1, b"", number=8) + wire_field(8, wire_field(2, b"", number=17)) + wire_header(7, graph) + start
     size = len(front) + elements * 4 + len(tail)
