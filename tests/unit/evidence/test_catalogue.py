@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+import pytest
+
+from mlsign.evidence.catalogue.model_unread import BY_ERROR, code_of_unread
 from mlsign.evidence.catalogue.pages import ENTRIES, render_page
 
 SOURCE = Path(__file__).resolve().parents[3] / "src" / "mlsign"
@@ -29,3 +32,26 @@ def test_pages_are_whole_and_in_order():
         assert all(len(part) > 5 for part in (entry.meaning, entry.abuse, entry.action))
         assert "## How it is abused" in page
         assert "## What to do" in page
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("onnx.magic.pickle", "MLS320"),
+        ("onnx.magic.zip", "MLS321"),
+        ("onnx.magic.ort", "MLS322"),
+        ("onnx.empty", "MLS323"),
+        ("onnx.magic.hdf5", "MLS324"),
+        ("onnx.wire.varint", "MLS325"),
+        ("onnx.limit.nodes", "MLS326"),
+        ("onnx.limit.depth", "MLS327"),
+        ("onnx.anything", "MLS309"),
+        ("file.read", "MLS309"),
+    ],
+)
+def test_a_model_that_was_not_read_has_the_code_of_its_reason(error: str, code: str) -> None:
+    assert code_of_unread(error) == code
+
+
+def test_every_reason_has_a_page() -> None:
+    assert {code_of_unread(error) for error in BY_ERROR} <= set(ENTRIES)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -540,6 +540,15 @@ def test_the_schema_names_every_limit_that_a_policy_can_tighten_and_the_defaults
     }
     assert defaults["max_bytes"] == 2**30
     assert defaults["open_dimension"] == DEFAULT.open_dimension
+
+
+def test_limits_make_a_reader_more_careful_and_never_less(sets: Sets) -> None:
+    model = decoded(changed("model: {limits: {nodes: 7, model_bytes: 2TiB}, run: {open_dimension: 3}}"), sets).model
+    tightened = model.tightened(DEFAULT)
+    assert (tightened.max_nodes, tightened.max_model_bytes, tightened.open_dimension) == (7, DEFAULT.max_model_bytes, 3)
+    assert replace(tightened, max_nodes=DEFAULT.max_nodes, open_dimension=DEFAULT.open_dimension) == DEFAULT
+    assert model.tightened(Limits(max_nodes=5)).max_nodes == 5
+    assert decoded(MINIMAL, sets).model.tightened(DEFAULT) == DEFAULT
 
 
 def test_a_limit_has_its_name_in_the_program_without_max() -> None:
