@@ -595,6 +595,7 @@ def parts() -> Iterator[tuple[str, NodeProto]]:
 def old_parts() -> Iterator[tuple[str, NodeProto]]:
     yield "split_old_negative", node("Split", gives=2, split=[3, -1])
     yield "split_old_more_than_outputs", node("Split", gives=2, split=[1, 1, 1])
+    yield "split_old_fewer_than_outputs", node("Split", gives=2, split=[1])
     yield "good_split_old", node("Split", gives=2, split=[2, 0])
     yield "pads_odd", node("Pad", pads=[0, 1, 0])
     yield "pads_huge", node("Pad", pads=[0, 2**31])

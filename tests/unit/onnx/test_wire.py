@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlsign.errors import InputError
 from mlsign.limits import Limits
 from mlsign.onnx import wire
-from mlsign.onnx.wire import HEAVY_BYTES, WHOLE_BYTES, Region, Wire, place, signed, varint
+from mlsign.onnx.wire import HEAVY_BYTES, WHOLE_BYTES, Region, Wire, place, signed, varint, varints
 from mlsign.source import MemorySource
 
 
@@ -150,3 +152,18 @@ def test_budgets_hold():
 def test_a_small_source_is_read_whole():
     assert Wire(MemorySource(b"abc")).whole() == b"abc"
     assert Wire(MemorySource(bytes(WHOLE_BYTES + 1))).whole() == Region(0, WHOLE_BYTES + 1)
+
+
+@given(st.lists(st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(0, 300), st.integers(0, 2**30))))
+def test_integers_in_a_row_are_read_like_one_after_the_other(numbers):
+    data = b"".join(encoded(number % 2**64) for number in numbers)
+    assert varints(data, None) == numbers
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x80\x00", b"\xff\x80\x00", b"\x80\x80\x80\x00", b"\xff" * 9 + b"\x02", b"\xff" * 10 + b"\x01"]
+)
+def test_integers_in_a_row_have_one_spelling_too(data):
+    with pytest.raises(InputError) as caught:
+        varints(b"\x01" + data + b"\x02", None)
+    assert caught.value.code == "onnx.wire.varint"
