@@ -234,9 +234,11 @@ def mlsign() -> Tool:
 
 
 def runtime() -> Tool:
-    """onnxruntime with its own defaults, the referee: what it takes is what a scorer would run."""
+    """onnxruntime with its own defaults, the referee: what it takes is what a scorer would run. A warning is undecided."""
 
     def judge(run: Run) -> Outcome:
+        if run.exit_code == 0 and "[W:onnxruntime" in run.output:
+            return Outcome.UNDECIDED
         return {0: Outcome.MISSED, 1: Outcome.CAUGHT}.get(run.exit_code, Outcome.CRASHED)
 
     command = [sys.executable, "-c", LOAD]
@@ -317,7 +319,7 @@ INTRODUCTION = """# Beside other tools
 
 What `mlsign inspect --findings` catches on {hostile} small hostile models, beside three other tools that look at models, and
 what each of them refuses of {good} small models that are in order and of {honest} honest ones. onnxruntime loads {loaded} of the
-hostile models without a word, and ends its process on {crashed}. The page is made by
+hostile models without a warning, {warned} with one, and takes its process down with {crashed}. The page is made by
 
     python bench/comparison.py
 
@@ -329,9 +331,10 @@ formats, knows what a pickle would call rather than only that it is one, and loo
 and metadata, none of which mlsign does. None of the three has a policy of which operators are allowed.
 """
 
-ALARMS = """A vector that is in order has one thing in it that is rare and allowed. Some are careless in others, a shape that does
-not follow from the nodes, say; so only those count that onnxruntime loads. The honest models are those of `tests/honest`, which run
-in onnxruntime on inputs of several sizes."""
+ALARMS = """A vector that is in order has one thing in it that is rare and allowed. Most of those for single operators are careless
+in others (shapes that do not go with the operator), as they are made for the reader of attributes alone; so only those count that
+onnxruntime loads without a warning. The honest models are those of `tests/honest`, which run in onnxruntime on inputs of several
+sizes."""
 
 METHOD = """
 ## How it was measured
@@ -344,7 +347,8 @@ METHOD = """
   policy has words for ({choices}: operators, versions, and sizes or turns that only a run decides); {chosen} of the honest models
   are refused for nothing but that.
 - **onnx.checker**: `onnx.checker.check_model(path, full_check=True)`; caught is any exception but `MemoryError`, one of the parser
-  included.
+  included, and whatever its reason: many vectors for single operators have shapes that do not go with the operator, which is what
+  the checker refuses them for, with the fault that they were made for or without.
 - **modelaudit**, installed as `modelaudit[onnx]`: `modelaudit scan --format json --no-cache`; caught is an issue of any severity above `info`. Exit code 2 without
   such an issue, which stands for an analysis that could not be completed, is undecided: a pipeline that goes by the exit code stops
   there, too.
@@ -374,6 +378,7 @@ class Page:
             good=len(self.loadable()),
             honest=len(self.honest),
             loaded=loaded[Outcome.MISSED],
+            warned=loaded[Outcome.UNDECIDED],
             crashed=loaded[Outcome.CRASHED] + loaded[Outcome.HUNG],
         )
         lines = [introduction, *self.summary()]
@@ -401,7 +406,7 @@ class Page:
         return Counter(v.outcome for v in self.results[tool] if v.subject in subjects)
 
     def loadable(self) -> list[Subject]:
-        """The vectors in order that onnxruntime loads: nobody can say that they are not."""
+        """The vectors in order that onnxruntime loads without a warning: nobody can say that they are not."""
         return [v.subject for v in self.results["onnxruntime"] if v.subject in self.good and v.outcome is Outcome.MISSED]
 
     def refused(self, tool: str, subjects: list[Subject]) -> list[Subject]:
@@ -452,7 +457,8 @@ class Page:
                 marks += [f"+{counts[Outcome.UNDECIDED]}"] if counts[Outcome.UNDECIDED] else []
                 marks += [f"{counts[o]} {o.value}" for o in (Outcome.HUNG, Outcome.CRASHED) if counts[o]]
                 cells.append(" ".join(marks))
-            cells.append(str(self.outcomes("onnxruntime", members)[Outcome.MISSED]))
+            loads = self.outcomes("onnxruntime", members)
+            cells.append(str(loads[Outcome.MISSED] + loads[Outcome.UNDECIDED]))
             lines.append(f"| [{code}](findings/{code}.md) {ENTRIES[code].title} | {len(members)} | {' | '.join(cells)} |")
         return lines
 
