@@ -21,6 +21,10 @@ from mlsign.onnx.wire import Where
 _MAX_KNOWN: Final = 4096
 
 
+_SOME_OUTPUTS: Final = {"ai.onnx:BatchNormalization": (1, 3, 5)}
+"""Operators with outputs that are all there or all left out; the schemas say so in code only."""
+
+
 class Conformance:
     """Checks the nodes of one body. ``known`` are combinations that were found to be in order, each looked at once."""
 
@@ -89,6 +93,11 @@ class Conformance:
                 where,
                 expected=f"{values.least} to {most}",
                 found=len(names),
+            )
+        some = _SOME_OUTPUTS.get(name)
+        if some and kind == "outputs" and len(names) not in some:
+            self._scan.problems.add(
+                problems.VALUE_COUNT, f"{name} has {len(names)} outputs", where, expected=f"one of {some}", found=len(names)
             )
         for index, (required, value) in enumerate(zip(values.required, names, strict=False)):
             if required and not value:

@@ -15,7 +15,7 @@ from mlsign.interface import ONNX_DOMAIN, OperatorId
 from mlsign.onnx import problems, schema
 from mlsign.onnx.graphs import GraphReader, Steps
 from mlsign.onnx.nodes import Attributes, Call
-from mlsign.onnx.opsets import read_opsets, spelled_domains
+from mlsign.onnx.opsets import read_opsets
 from mlsign.onnx.scan import Scan, body, text
 from mlsign.onnx.signatures import is_specified, since
 from mlsign.onnx.spelling import normal
@@ -43,7 +43,6 @@ class Function:
     key: Call
     calls: Counter[Call]
     opsets: dict[str, int]
-    spelled: frozenset[bytes]
     where: Where
     inputs: list[bytes]
     outputs: list[bytes]
@@ -63,12 +62,15 @@ def read_function(scan: Scan, graphs: GraphReader, data: Body, where: Where) -> 
     parts = scan.fields(data, schema.FUNCTION, where)
     scan.entries(parts.get(14, ()), where, name="metadata_props")
     opsets = read_opsets(scan, parts.get(9, ()), where)
-    spelled = spelled_domains(scan, parts.get(9, ()), where)
     calls = graphs.start(opsets, function=True, hidden="a function")
     for index, value in enumerate(parts.get(12, ())):
         graphs.types.value_info(body(value), (where, "value_info", index))
     inputs = [scan.name(value, where) for value in parts.get(4, ())]
     outputs = [scan.name(value, where) for value in parts.get(5, ())]
+    declared = [scan.name(value, where) for value in parts.get(6, ())]
+    for kind, names in (("output", outputs), ("attribute", declared)):
+        if len(set(names)) != len(names):
+            scan.problems.add(problems.REPEATED_NAME, f"an {kind} of a function is named twice", where)
     made = graphs.declare(inputs, where)
     defaults = graphs.defaults(parts.get(11, ()), where)
     steps = graphs.nodes(parts.get(7, ()), where, depth=1, made=made)
@@ -81,7 +83,6 @@ def read_function(scan: Scan, graphs: GraphReader, data: Body, where: Where) -> 
         key=key,
         calls=calls,
         opsets=opsets,
-        spelled=spelled,
         where=where,
         inputs=inputs,
         outputs=outputs,

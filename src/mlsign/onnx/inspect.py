@@ -19,7 +19,7 @@ from mlsign.onnx.bounds.evaluate import evaluate
 from mlsign.onnx.functions import Function, canonical, check_functions, check_versions, operator, read_function
 from mlsign.onnx.graphs import GraphFacts, GraphReader
 from mlsign.onnx.nodes import Call
-from mlsign.onnx.opsets import read_opsets, spelled_domains
+from mlsign.onnx.opsets import read_opsets
 from mlsign.onnx.other_formats import refusal_of_text, refuse_other_formats
 from mlsign.onnx.scan import Scan, body, integer, text
 from mlsign.onnx.spelling import normal
@@ -83,12 +83,12 @@ class _Reader:
             for index, value in enumerate(parts.get(25, ()))
         ]
         self._complete(facts, functions, ir_version=ir_version, imports=8 in parts)
-        self._spelling(main, spelled_domains(scan, parts.get(8, ()), None), (None, "graph", -1))
+        self._spelling(main, (None, "graph", -1))
         check_versions(scan, functions, opsets)
         check_functions(scan, functions, main, maximum=scan.limits.max_expanded_nodes)
         for function in functions:
             self._imports(function.calls, function.opsets, (None, "functions", -1))
-            self._spelling(function.calls, function.spelled, function.where)
+            self._spelling(function.calls, function.where)
             self._operators.update(function.calls)
         return self._summary(parts, facts, functions, ir_version=ir_version, opsets=opsets, metadata=metadata)
 
@@ -155,13 +155,12 @@ class _Reader:
             if wrong:
                 self._scan.problems.add(problems.INCOMPLETE, message, None, found=f"IR version {ir_version}")
 
-    def _spelling(self, calls: Counter[Call], spelled: frozenset[bytes], where: Where) -> None:
-        """Nodes that spell the standard domain out need an import that does; nodes that do not take either."""
-        standard = ONNX_DOMAIN.encode()
-        if standard not in spelled and any(call[0] == standard for call in calls):
+    def _spelling(self, calls: Counter[Call], where: Where) -> None:
+        """The standard domain of a node is empty: spelled out, it is another one to onnx and the same one to runtimes."""
+        if any(call[0] == ONNX_DOMAIN.encode() for call in calls):
             self._scan.problems.add(
                 problems.DOMAIN_NOT_IMPORTED,
-                f"nodes spell the domain {ONNX_DOMAIN} out, which is imported without its name",
+                f"nodes spell the domain {ONNX_DOMAIN} out, where it is the empty one",
                 where,
                 found=ONNX_DOMAIN,
             )
@@ -189,10 +188,18 @@ class _Reader:
         imports.update(OpsetImport(domain, version) for function in functions for domain, version in function.opsets.items())
         totals = self._graphs.totals
         every = self._specs(facts.inputs, "input")
-        inputs = tuple(
-            spec for spec, (name, _) in zip(every, facts.inputs, strict=True) if name not in facts.initializers
-        )
+        inputs = tuple(spec for spec, (name, _) in zip(every, facts.inputs, strict=True) if name not in facts.initializers)
         outputs = self._specs(facts.outputs, "output")
+        given = dict(facts.inputs)
+        for index, (own, spec) in enumerate(facts.outputs):
+            if given.get(own, spec) != spec:
+                self._scan.problems.add(
+                    problems.INPUT_SHADOWED,
+                    f"{shown(text(own))} is an input and an output, of two types",
+                    ((None, "graph", -1), "output", index),
+                    expected=str(given[own]),
+                    found=str(spec),
+                )
         if facts.inputs and not inputs:
             self._scan.problems.add(
                 problems.EVERY_INPUT_GIVEN, "every input of the model has its value in the model", (None, "graph", -1)

@@ -32,11 +32,3 @@ def read_opsets(scan: Scan, bodies: Sequence[Value], where: Where) -> dict[str, 
             )
         out[domain] = version
     return out
-
-
-def spelled_domains(scan: Scan, bodies: Sequence[Value], where: Where) -> frozenset[bytes]:
-    """The domains as the imports spell them: the standard one may be empty or ``ai.onnx``, and to onnx those are two."""
-    return frozenset(
-        scan.last(scan.fields(body(data), schema.OPSET, (where, "opset_import", index)), 1, where)
-        for index, data in enumerate(bodies)
-    )

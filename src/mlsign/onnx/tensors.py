@@ -43,7 +43,7 @@ class TensorFacts:
     """What is known of a tensor without its values. ``element`` is empty when the type is unknown.
 
     ``payload`` is kept of tensors of at most ``SMALL_COUNT`` elements only, as field number and values, undecoded: shapes
-    and counts of loops stand in such tensors.
+    and counts of loops stand in such tensors. ``longest`` are the bytes of the longest of its texts.
     """
 
     name: bytes
@@ -52,6 +52,7 @@ class TensorFacts:
     count: int
     size: int
     payload: tuple[int, Sequence[Value]] | None = None
+    longest: int = 0
 
 
 def read_tensor(scan: Scan, data: Body, where: Where, *, external: list[ExternalTensor], hidden: str = "") -> TensorFacts:
@@ -87,7 +88,15 @@ def read_tensor(scan: Scan, data: Body, where: Where, *, external: list[External
         size = _check_payload(scan, payload, element, where, count=count, size=size)
         if count <= SMALL_COUNT and len(payload) == 1:
             small = next(iter(payload.items()))
-    return TensorFacts(name=name, element=element.name, dims=tuple(dims), count=max(count, 0), size=max(size, 0), payload=small)
+    return TensorFacts(
+        name=name,
+        element=element.name,
+        dims=tuple(dims),
+        count=max(count, 0),
+        size=max(size, 0),
+        payload=small,
+        longest=max(map(length, payload.get(6, ())), default=0),
+    )
 
 
 def read_sparse(

@@ -105,6 +105,7 @@ def largest(one: Amount, other: Amount) -> Amount:
     out = dict(_terms(upper(one)))
     for monomial, factor in _terms(upper(other)):
         out[monomial] = max(out.get(monomial, 0), factor)
+    out[()] = max(out.get((), 0), 0)  # one that is below zero takes nothing away from the other
     return _made(out)
 
 
@@ -164,13 +165,14 @@ def evaluated(amount: Amount, maxima: Sequence[int]) -> int:
 
 class Value(NamedTuple):
     """What is known of one number: from ``low`` to ``high``, None where nothing bounds it; ``exact`` if it is ``high``,
-    ``whole`` if it has no fraction.
+    ``whole`` if it has no fraction. One that is not ``finite`` may also be infinite or no number, of which nothing is known.
     """
 
     low: Number | None
     high: Amount | None
     exact: bool = False
     whole: bool = False
+    finite: bool = True
 
 
 UNKNOWN: Final = Value(None, None)
@@ -179,14 +181,16 @@ COUNT: Final = Value(0, None, whole=True)
 
 
 def fixed(amount: Amount) -> Value:
-    """Exactly this."""
+    """Exactly this; what is too large to carry on with is only that large at least."""
+    if not isinstance(amount, Poly) and not -CEILING < amount < CEILING:
+        return Value(None, amount, whole=True) if amount > 0 else UNKNOWN
     factors = [factor for _, factor in amount.terms] if isinstance(amount, Poly) else [amount]
     return Value(lowest(amount), amount, exact=True, whole=all(isinstance(factor, int) for factor in factors))
 
 
 def upto(amount: Amount | None) -> Value:
     """A count from zero to this; None is without end."""
-    return Value(0, None if amount is None else upper(amount), whole=True)
+    return Value(0, None if amount is None else largest(upper(amount), 0), whole=True)
 
 
 def number(value: Value) -> int | None:
@@ -200,7 +204,7 @@ def either(one: Value, other: Value) -> Value:
         return one
     low = None if one.low is None or other.low is None else min(one.low, other.low)
     high = None if one.high is None or other.high is None else largest(one.high, other.high)
-    return Value(low, high, whole=one.whole and other.whole)
+    return Value(low, high, whole=one.whole and other.whole, finite=one.finite and other.finite)
 
 
 def added(one: Value, other: Value) -> Value:
@@ -250,17 +254,3 @@ def floored(one: Value, by: Value) -> Value:
         return UNKNOWN
     # by zero is an error of the run, not a large number
     return upto(None if one.high is None else divided(one.high, max(1, int(by.low))))
-
-
-def held(value: Value, *, least: int, most: int) -> Value:
-    """The value as a type from ``least`` to ``most`` holds it: what does not fit wraps around, so nothing is known of it.
-
-    A factor of a symbol is held to the square root of the range: the product with any real dimension then fits.
-    """
-    low, high = value.low, value.high
-    if isinstance(high, Poly):
-        widest = 1 << (most.bit_length() // 2)
-        return UNKNOWN if any(not -widest <= factor <= widest for _, factor in high.terms) else value
-    if low is None or high is None or (least <= low and high <= most):
-        return value
-    return UNKNOWN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Final
 
 from mlsign.onnx.bounds.amounts import (
@@ -10,7 +11,6 @@ from mlsign.onnx.bounds.amounts import (
     Poly,
     Value,
     added,
-    divided,
     either,
     fixed,
     floored,
@@ -18,10 +18,12 @@ from mlsign.onnx.bounds.amounts import (
     multiplied,
     negated,
     number,
+    times,
     upper,
-    upto,
 )
 from mlsign.onnx.bounds.use import Use
+
+_EXACT: Final = 1 << 53
 
 
 def subtracted(use: Use, one: Value, other: Value) -> Value:
@@ -32,37 +34,40 @@ def subtracted(use: Use, one: Value, other: Value) -> Value:
 
 
 def _power(one: Value, other: Value) -> Value:
-    exponent = number(other)
-    if exponent is None or not 0 <= exponent <= 64:
+    exponent, base = number(other), number(one)
+    if exponent is None or base is None or not 0 <= exponent <= 64:
         return UNKNOWN
-    out = fixed(1)
-    for _ in range(exponent):
-        out = multiplied(out, one)
-    return out
+    # runtimes go by way of double, which does not hold larger ones
+    return fixed(base**exponent) if abs(base) ** exponent <= _EXACT else UNKNOWN
 
 
 def _modulo(one: Value, other: Value) -> Value:
+    """The rest of a division, with the sign of either: integers take that of ``other`` and ``fmod`` that of ``one``."""
     base, by = number(one), number(other)
     if base is not None and by is not None and base >= 0 and by > 0:
         return fixed(base % by)
-    return UNKNOWN if by is None else Value(min(0, by), upper(abs(by)))
+    if not by:
+        return UNKNOWN  # of floats by zero nothing is left that is a number
+    positive = by > 0 and one.low is not None and one.low >= 0
+    return Value(0 if positive else -abs(by), abs(by), whole=one.whole)
 
 
 def maximum(one: Value, other: Value) -> Value:
     if one.exact and other.exact and not isinstance(one.high, Poly) and not isinstance(other.high, Poly):
-        return max(one, other, key=lambda value: value.low or 0)
+        return one if (one.low or 0) >= (other.low or 0) else other
     lows = [low for low in (one.low, other.low) if low is not None]
     high = None if one.high is None or other.high is None else largest(one.high, other.high)
-    return Value(max(lows) if lows else None, high)
+    return Value(max(lows) if lows else None, high, whole=one.whole and other.whole)
 
 
 def minimum(one: Value, other: Value) -> Value:
     if one.exact and other.exact and not isinstance(one.high, Poly) and not isinstance(other.high, Poly):
-        return min(one, other, key=lambda value: value.low or 0)
+        return one if (one.low or 0) <= (other.low or 0) else other
     low = None if one.low is None or other.low is None else min(one.low, other.low)
     highs = [upper(high) for high in (one.high, other.high) if high is not None]
     numbers = [high for high in highs if not isinstance(high, Poly)]
-    return Value(low, min(numbers) if numbers else highs[0] if highs else None)
+    most = min(numbers) if numbers else highs[0] if highs else None
+    return Value(low, most, whole=one.whole and other.whole)
 
 
 def _equal(one: Value, other: Value) -> Value:
@@ -89,11 +94,12 @@ def ratio(one: Value, other: Value) -> Value:
     top, bottom = number(one), number(other)
     if top is not None and bottom and top % bottom == 0:
         return fixed(top // bottom)
-    # A count divides by one at least, or by zero, which no size can come of.
-    counts = other.whole and other.low is not None and other.low >= 0
-    if one.low is None or one.low < 0 or one.high is None or not counts:
+    if one.low is None or one.low < 0 or one.high is None or other.low is None or other.low < 0:
         return UNKNOWN
-    return upto(divided(one.high, max(1, int(other.low or 1))))
+    if other.low > 0:
+        return Value(0, times(upper(one.high), 1 / Fraction(other.low)))
+    # By a count it is divided by one at least, or by zero.
+    return Value(0, upper(one.high), finite=False) if other.whole else UNKNOWN
 
 
 def pick(condition: Value, one: Value, other: Value) -> Value:

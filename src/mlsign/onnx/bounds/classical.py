@@ -6,33 +6,45 @@ from typing import Final
 
 from mlsign.onnx.bounds.amounts import Value, added, fixed, times, upper, upto
 from mlsign.onnx.bounds.cutting import check_indices
+from mlsign.onnx.bounds.numbers import DOUBLE
 from mlsign.onnx.bounds.sequences import sequence_of
-from mlsign.onnx.bounds.tensors import FLOAT, INT64, TEXT, Tensor
+from mlsign.onnx.bounds.tensors import FLOAT, INT64, TEXT, TEXT_BYTES, Tensor
 from mlsign.onnx.bounds.use import Rule, Use
 
 
 def _rows(use: Use) -> Value:
     dims = use.first().dims
-    return upto(use.first().count) if dims is None else dims[0] if len(dims) > 1 else fixed(1)
+    return upto(None) if dims is None else dims[0] if len(dims) > 1 else fixed(1)
+
+
+_LABELS: Final = (
+    b"classlabels_int64s",
+    b"classlabels_ints",
+    b"classlabels_strings",
+    b"intercepts",
+    b"vectors_per_class",
+)
+"""Lists with a number for each class: runtimes differ on which one they count."""
 
 
 def _labels(use: Use) -> int:
-    return max(use.length(b"classlabels_int64s"), use.length(b"classlabels_ints"), use.length(b"classlabels_strings"), 2)
+    return max(2, *map(use.length, _LABELS))
 
 
 def _classified(use: Use) -> list[Tensor]:
     texts = use.length(b"classlabels_strings") > 0
     use.worked(use.first().count, _table(use))
     return [
-        use.sized((_rows(use),), element=TEXT if texts else INT64),
-        use.sized((_rows(use), fixed(_labels(use) ** 2 if use.has(b"rho") else _labels(use))), element=FLOAT),
+        use.space.tensor(TEXT if texts else INT64, (_rows(use),), width=use.longest() if texts else None),
+        use.sized((_rows(use), upto(_labels(use) ** 2 if use.has(b"rho") else _labels(use))), element=FLOAT),
     ]
 
 
 def _regressed(use: Use) -> list[Tensor]:
     targets = max(1, use.whole(b"n_targets", 1), use.whole(b"targets", 1))
     use.worked(use.first().count, _table(use))
-    return [use.sized((_rows(use), fixed(targets)), element=FLOAT)]
+    element = DOUBLE if use.first().element == DOUBLE else FLOAT
+    return [use.sized((_rows(use), fixed(targets)), element=element)]
 
 
 def _table(use: Use) -> int:
@@ -51,7 +63,7 @@ def _one_hot_encoded(use: Use) -> list[Tensor]:
 
 def _zip_map(use: Use) -> list[Tensor]:
     data = use.first()
-    row = use.space.tensor(FLOAT, (fixed(_labels(use)),), width=2 * TEXT_AND_NUMBER)
+    row = use.space.tensor(FLOAT, (fixed(_labels(use)),), width=TEXT_AND_NUMBER + use.longest())
     return [sequence_of(use, row, _rows(use).high if data.count is not None else None)]
 
 
@@ -80,13 +92,13 @@ def _joined_features(use: Use) -> list[Tensor]:
 
 def _vectorized(use: Use) -> list[Tensor]:
     words = max(use.length(b"string_vocabulary"), use.length(b"int64_vocabulary"))
-    return [use.sized((fixed(1), fixed(words)), element=FLOAT)]
+    return [use.space.tensor(FLOAT, (fixed(1), fixed(words)), width=TEXT_BYTES)]
 
 
 def _cast_map(use: Use) -> list[Tensor]:
     sparse = use.text(b"map_form") == "SPARSE"
     width = fixed(max(1, use.whole(b"max_map", 1))) if sparse else upto(use.first().count)
-    return [use.sized((fixed(1), width), element=FLOAT)]
+    return [use.space.tensor(FLOAT, (fixed(1), width), width=TEXT_BYTES)]
 
 
 RULES: Final[dict[str, Rule]] = {

@@ -19,6 +19,7 @@ from mlsign.onnx.bounds.amounts import (
     Value,
     either,
     fixed,
+    largest,
     minus,
     number,
     plus,
@@ -26,8 +27,9 @@ from mlsign.onnx.bounds.amounts import (
     upper,
     upto,
 )
-from mlsign.onnx.bounds.run import ControlNode, Cost, Env, Result, Run
-from mlsign.onnx.bounds.tensors import BOOL, INT64, Tensor
+from mlsign.onnx.bounds.numbers import BOOL
+from mlsign.onnx.bounds.run import ControlNode, Cost, Env, Result, Run, largest_of
+from mlsign.onnx.bounds.tensors import INT64, Tensor
 from mlsign.onnx.bounds.use import Use
 from mlsign.onnx.graphs import GraphFacts
 from mlsign.onnx.nodes import Attribute
@@ -86,12 +88,14 @@ def _branch(run: Run, node: ControlNode, env: Env, outer: Mapping[bytes, Attribu
     if {len(one), len(other)} != {node.outputs} or any(graph.inputs for graph in graphs):
         run.note(Unbounded.MISUSE, node.call, node.where, detail="the branches do not give as many values as the node")
     made = [run.space.joined(left, right) for left, right in zip(one, other, strict=False)]
-    size = sum(tensor.size or 0 for tensor in made)
+    if any(tensor.size is None for tensor in made) and not any(tensor.size is None for tensor in (*one, *other)):
+        run.note(Unbounded.SIZE, node.call, node.where)
     return _made(run, made, node.outputs), Cost(
         steps=1 + max(cost.steps, price.steps),
         operations=max(cost.operations, price.operations),
-        made=size,
+        made=sum(tensor.size or 0 for tensor in made),
         inside=max(cost.inside, price.inside),
+        largest=largest_of(made, node.where, cost, price),
     )
 
 
@@ -109,11 +113,14 @@ def _loop(run: Run, node: ControlNode, env: Env, outer: Mapping[bytes, Attribute
     without = count is None or (most is not None and space.at_most(most) >= _ENDLESS)
     if most is not None and (without or space.is_given(most)):
         most = None
+    if most is not None:
+        most = largest(upper(most), 0)
     if start is not None and start.values and number(start.values[0]) == 0:
         most = 0
 
     def turn(index: Value, current: State) -> _Turn:
-        args = (space.tensor(INT64, (), values=(index,)), space.tensor(BOOL, (), values=(fixed(1),)), *current)
+        number_ = space.tensor(INT64, _single(body, 0), values=(index,))
+        args = (number_, space.tensor(BOOL, _single(body, 1), values=(fixed(1),)), *current)
         out, cost = _graph(run, body, args, env, outer)
         condition = out[0].values[0] if out and out[0].values else Value(0, 1)
         return _Turn(condition=condition, state=out[1 : 1 + len(current)], outputs=out[1 + len(current) :], cost=cost)
@@ -125,7 +132,26 @@ def _loop(run: Run, node: ControlNode, env: Env, outer: Mapping[bytes, Attribute
             most = 1
         else:
             run.note(Unbounded.ENDLESS if ends == 1 and without else Unbounded.TURNS, node.call, node.where)
-    return _result(run, node, final, last, most, stacked=[_stacked(run, tensor, most, 0) for tensor in last.outputs])
+    turns = (number(count.values[0]) or 0) if count is not None and count.values else 1
+    sure = turns > 0 and (start is None or (start.values is not None and number(start.values[0]) == 1))
+    ranks = [spec.shape if spec is not None else None for _, spec in body.outputs[1 + len(state) :]]
+    stacked = [
+        _stacked(run, tensor, most, 0) if sure or (rank is not None and tensor.rank == len(rank)) else _loose(run, tensor, most)
+        for tensor, rank in zip(last.outputs, ranks, strict=False)
+    ]
+    return _result(run, node, final, last, most, stacked=stacked)
+
+
+def _loose(run: Run, tensor: Tensor, turns: Amount | None) -> Tensor:
+    """What all turns put out where there may be none, and the body does not say of what shape that is."""
+    made = _stacked(run, tensor, turns, 0)
+    return run.space.tensor(made.element, None, count=made.count, width=made.width)
+
+
+def _single(body: GraphFacts, index: int) -> tuple[Value, ...]:
+    """The shape of the number of a turn, and of its condition: a scalar, or one in a row where the body says so."""
+    spec = body.inputs[index][1]
+    return (fixed(1),) * len(spec.shape) if spec is not None and spec.shape is not None else ()
 
 
 def _result(run: Run, node: ControlNode, final: State, last: _Turn, most: Amount | None, *, stacked: list[Tensor]) -> Result:
@@ -139,6 +165,7 @@ def _result(run: Run, node: ControlNode, final: State, last: _Turn, most: Amount
         operations=min(turns * last.cost.operations, CEILING),
         made=size,
         inside=last.cost.inside + kept,
+        largest=largest_of(made, node.where, last.cost),
     )
     if any(tensor.size is None for tensor in made) and most is not None:
         run.note(Unbounded.SIZE, node.call, node.where)
@@ -152,7 +179,7 @@ def _stacked(run: Run, tensor: Tensor, turns: Amount | None, axis: int) -> Tenso
     count = None if tensor.count is None else times(upper(tensor.count), upper(turns))
     dims = None
     if tensor.dims is not None:
-        out = list(tensor.dims)
+        out = [upto(dim.high) for dim in tensor.dims]  # of no turns nothing is put out, so nothing is exact
         out.insert(axis + len(out) + 1 if axis < 0 else axis, upto(turns))
         dims = tuple(out)
     return run.space.tensor(tensor.element, dims, count=count, width=tensor.width)
@@ -344,4 +371,5 @@ def _sequence_map(run: Run, node: ControlNode, env: Env, outer: Mapping[bytes, A
         operations=min(times_run * cost.operations, CEILING),
         made=sum(tensor.size or 0 for tensor in made),
         inside=cost.inside,
+        largest=largest_of(made, node.where, cost),
     )

@@ -12,6 +12,7 @@ from mlsign.onnx.bounds.amounts import (
     divided,
     either,
     fixed,
+    largest,
     number,
     plus,
     quotient,
@@ -20,8 +21,8 @@ from mlsign.onnx.bounds.amounts import (
     upto,
 )
 from mlsign.onnx.bounds.growing import positive
-from mlsign.onnx.bounds.tensors import INT64, MAX_RANK, Tensor
-from mlsign.onnx.bounds.use import MisusedError, Rule, Use, places_of
+from mlsign.onnx.bounds.tensors import INT64, Tensor, counted
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use, places_of, ranked
 from mlsign.onnx.tensors import SMALL_COUNT
 
 _END: Final = 1 << 31
@@ -50,11 +51,11 @@ def _concat(use: Use) -> list[Tensor]:
 
 
 def _alike(one: Value, other: Value) -> Value:
-    """Two dimensions that must be equal for the run to go on: the one that is known better."""
+    """Two dimensions that must be equal for the run to go on; runtimes do not look at those of tensors without elements."""
     sizes = number(one), number(other)
     if None not in sizes and sizes[0] != sizes[1]:
         raise MisusedError(f"dimensions {sizes[0]} and {sizes[1]} do not go together")
-    return one if one.exact or one.high is not None else other
+    return one if one == other else upto(None if one.high is None or other.high is None else largest(one.high, other.high))
 
 
 def _split(use: Use) -> list[Tensor]:
@@ -109,16 +110,18 @@ def _slice(use: Use) -> list[Tensor]:
         raise MisusedError("starts, axes and steps are not as many, or a step is zero")
     if None not in where:
         places_of((axis for axis in where if axis is not None), rank)
-    dims, cut = list(data.dims), None
+    dims = list(data.dims)
+    cut: range | None = None
     for start, end, axis, step in zip(starts, ends, where, strides, strict=True):
         if axis is None or step is None or not -rank <= axis < rank:
             return [use.within(data)]
         dims[axis % rank], cut = _cut(use, dims[axis % rank], start, end, step)
     values = None
     if data.values is not None and cut is not None and len(starts) == 1 and (where[0] or 0) % max(rank, 1) == 0:
-        row = prod(number(dim) or 0 for dim in data.dims[1:])
+        sizes = [number(dim) for dim in data.dims[1:]]
+        row = 0 if None in sizes else prod(size or 0 for size in sizes)
         rows = [data.values[at : at + row] for at in range(0, len(data.values), row)] if row else []
-        values = tuple(value for item in rows[cut] for value in item)
+        values = tuple(value for at in cut for value in rows[at]) if row else None
     return [use.space.tensor(data.element, tuple(dims), count=data.count, values=values, width=data.width)]
 
 
@@ -127,13 +130,14 @@ def _slice_part(use: Use, index: int, name: bytes) -> tuple[Value, ...] | None:
     return tuple(map(fixed, listed)) if listed is not None else use.values(index)
 
 
-def _cut(use: Use, dim: Value, start: Value, end: Value, step: int) -> tuple[Value, slice | None]:
-    """The dimension that a slice leaves, and the slice itself where all of it is known."""
+def _cut(use: Use, dim: Value, start: Value, end: Value, step: int) -> tuple[Value, range | None]:
+    """The dimension that a slice leaves, and the places that it takes where all of them are known."""
     size, first, last = number(dim), number(start), number(end)
-    if size is not None and first is not None and last is not None and step:
-        lowest = last if last >= -size or step > 0 else None
-        cut = slice(first, lowest, step)
-        return fixed(len(range(*cut.indices(size)))), cut
+    if size is not None and first is not None and last is not None:
+        cut = _places(size, first, last, step)
+        if step < 0 and last >= _END - 1:  # "to the end" is the front to some runtimes, and the back to others
+            return upto(max(len(cut), len(_places(size, first, -size - 1, step)))), None
+        return fixed(len(cut)), cut
     if first == 0 and step == 1 and last is not None and last >= _END:
         return dim, None
     highs = [dim.high]
@@ -142,6 +146,14 @@ def _cut(use: Use, dim: Value, start: Value, end: Value, step: int) -> tuple[Val
     known = [upper(high) for high in highs if high is not None]
     high = min(known, key=use.space.at_most) if known else None
     return upto(None if high is None else high if abs(step) <= 1 else divided(high, abs(step))), None
+
+
+def _places(size: int, first: int, last: int, step: int) -> range:
+    """Places along a dimension; both ends are held to it (ONNX, "Slice")."""
+    first, last = (at + size if at < 0 else at for at in (first, last))
+    if step > 0:
+        return range(min(max(first, 0), size), min(max(last, 0), size), step)
+    return range(min(max(first, 0), size - 1), min(max(last, -1), size), step)
 
 
 def _gather(use: Use) -> list[Tensor]:
@@ -160,7 +172,7 @@ def _gather(use: Use) -> list[Tensor]:
             values = tuple(data.values[item or 0] for item in numbers)
         elif size:
             values = (_any(data.values),) * len(numbers)
-    return [use.space.tensor(data.element, dims[:MAX_RANK], values=values, width=data.width)]
+    return [use.space.tensor(data.element, ranked(dims), values=values, width=data.width)]
 
 
 def check_indices(values: tuple[Value, ...] | None, size: Value, *, negative: bool = True) -> None:
@@ -193,14 +205,15 @@ def _gather_nd(use: Use) -> list[Tensor]:
     batch = use.whole(b"batch_dims", 0)
     last = number(indices.dims[-1]) if indices.dims else None
     if data.dims is None or indices.dims is None or last is None or not 0 <= batch + last <= len(data.dims):
-        count = None if data.count is None or indices.count is None else times(upper(data.count), upper(indices.count))
+        places = counted(indices.dims[:-1]) if indices.dims else None  # a place of no numbers is all of the data
+        count = None if data.count is None or places is None else times(upper(data.count), places)
         return [use.space.tensor(data.element, None, count=count, width=data.width)]
     return [use.space.tensor(data.element, indices.dims[:-1] + data.dims[batch + last :], width=data.width)]
 
 
 def _non_zero(use: Use) -> list[Tensor]:
     data = use.first()
-    rank = fixed(data.rank) if data.rank is not None else upto(32)
+    rank = fixed(data.rank) if data.rank else upto(32 if data.rank is None else 1)
     return [use.sized((rank, upto(data.count)), element=INT64)]
 
 
@@ -257,7 +270,8 @@ def _center_crop_pad(use: Use) -> list[Tensor]:
     dims = list(data.dims)
     for axis, value in zip(where, shape, strict=True):
         if -len(dims) <= axis < len(dims):
-            dims[axis] = value if value.exact and value.low is not None and value.low >= 0 else upto(value.high)
+            known, highs = value.exact and value.low is not None and value.low >= 0, (value.high, dims[axis].high)
+            dims[axis] = value if known else upto(None if None in highs else largest(highs[0] or 0, highs[1] or 0))
     return [use.space.tensor(data.element, tuple(dims), width=data.width)]
 
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from mlsign.interface import TypeSpec, ValueKind
 from mlsign.limits import Limits
-from mlsign.onnx.bounds.amounts import COUNT, Value, fixed
+from mlsign.onnx.bounds.amounts import COUNT, Value, fixed, number, upto
 from mlsign.onnx.bounds.control import run_control
-from mlsign.onnx.bounds.run import Cost, Env, Run, TooComplexError
+from mlsign.onnx.bounds.run import Cost, Env, Run, TooComplexError, largest_of
 from mlsign.onnx.bounds.tensors import FLOAT, Tensor, element_of
 from mlsign.onnx.bounds.use import Space
 from mlsign.onnx.functions import Function
@@ -26,6 +26,29 @@ _FIRST_OVERRIDABLE: Final = 4
 
 def evaluate(main: GraphFacts, functions: Sequence[Function], *, ir_version: int, limits: Limits) -> RunBounds:
     """The bounds of one run. Never raises: what cannot be bounded is in ``RunBounds.unknown``."""
+    run, env = begin(main, functions, ir_version=ir_version, limits=limits)
+    costs: list[Cost] = []
+    try:
+        costs.append(run.body(main.steps, env, main.where, keep=[name for name, _ in main.outputs]))
+        costs.extend(
+            _uncalled(run, function, size=limits.open_dimension) for function in functions if function.key not in run.called
+        )
+    except (TooComplexError, RecursionError):
+        run.note(Unbounded.COMPLEXITY, (b"", b"", b""), main.where)
+    size, where = largest_of((), None, *costs)
+    return RunBounds(
+        peak_bytes=max((size, *(cost.inside for cost in costs))),
+        largest_bytes=size,
+        largest=place(where),
+        steps=max((cost.steps for cost in costs), default=0),
+        operations=max((cost.operations for cost in costs), default=0),
+        open_dimension=limits.open_dimension,
+        unknown=tuple(run.unknown),
+    )
+
+
+def begin(main: GraphFacts, functions: Sequence[Function], *, ir_version: int, limits: Limits) -> tuple[Run, Env]:
+    """A run that has not begun, and what is known of its tensors: those of the file, and those that a caller gives."""
     by_key: Mapping[Call, Function] = {function.key: function for function in functions}
     run = Run(by_key, limits=limits, control=run_control)
     env: Env = {name: run.space.constant(facts) for name, facts in main.initializers.items()}
@@ -35,26 +58,7 @@ def evaluate(main: GraphFacts, functions: Sequence[Function], *, ir_version: int
         if default is None or ir_version >= _FIRST_OVERRIDABLE:
             given = _given(run.space, spec, symbols, size=limits.open_dimension)
             env[name] = given if default is None else _either(run.space, default, given)
-    steps = operations = peak = 0
-    try:
-        cost = run.body(main.steps, env, main.where, keep=[name for name, _ in main.outputs])
-        steps, operations, peak = cost.steps, cost.operations, cost.inside
-        for function in functions:
-            if function.key not in run.called:
-                cost = _uncalled(run, function, size=limits.open_dimension)
-                steps, operations, peak = max(steps, cost.steps), max(operations, cost.operations), max(peak, cost.inside)
-    except (TooComplexError, RecursionError):
-        run.note(Unbounded.COMPLEXITY, (b"", b"", b""), main.where)
-    size, where = run.largest
-    return RunBounds(
-        peak_bytes=max(peak, size),
-        largest_bytes=size,
-        largest=place(where),
-        steps=steps,
-        operations=operations,
-        open_dimension=limits.open_dimension,
-        unknown=tuple(run.unknown),
-    )
+    return run, env
 
 
 def _uncalled(run: Run, function: Function, *, size: int) -> Cost:
@@ -86,9 +90,15 @@ def _given(space: Space, spec: TypeSpec | None, symbols: dict[str, Value], *, si
     if spec.kind is ValueKind.OPTIONAL:
         return _given(space, spec.inner, symbols, size=size)
     if spec.kind is ValueKind.SEQUENCE:
-        inside = _given(space, spec.inner, symbols, size=size)
+        inside = _any_of(space, _given(space, spec.inner, symbols, size=size))
         return space.tensor(inside.element, None, count=space.symbol(size), inside=inside)
     return space.tensor(element_of(spec.element), (COUNT,), count=space.symbol(size))
+
+
+def _any_of(space: Space, one: Tensor) -> Tensor:
+    """A bound for every element of a sequence: each has dimensions of its own where the type leaves them open."""
+    dims = None if one.dims is None else tuple(dim if number(dim) is not None else upto(dim.high) for dim in one.dims)
+    return space.tensor(one.element, dims, count=one.count, width=one.width, inside=one.inside)
 
 
 def _either(space: Space, default: Tensor, given: Tensor) -> Tensor:

@@ -10,10 +10,14 @@ from typing import Final
 
 from mlsign.onnx.bounds.amounts import UNKNOWN, Poly, Value, added, fixed, multiplied, negated, number, plus, times, upper, upto
 from mlsign.onnx.bounds.elementwise import broadcast
+from mlsign.onnx.bounds.numbers import BOOL, SIGNED, computed, fitted, real
 from mlsign.onnx.bounds.reshaping import all_of
-from mlsign.onnx.bounds.tensors import BOOL, FLOAT, INT64, MAX_RANK, Tensor, constants, exact_count, fitted
-from mlsign.onnx.bounds.use import MisusedError, Rule, Use
+from mlsign.onnx.bounds.tensors import FLOAT, INT64, TEXT, Tensor, constants, exact_count
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of, places_of, ranked
 from mlsign.onnx.tensors import SMALL_COUNT
+
+_ROUNDING: Final = 1 + Fraction(1, 1 << 8)
+"""How far a quotient of floats can be off at most: half floats have eleven digits."""
 
 
 def _expand(use: Use) -> list[Tensor]:
@@ -22,7 +26,7 @@ def _expand(use: Use) -> list[Tensor]:
         return [use.space.tensor(data.element, None, width=data.width)]
     target = use.space.tensor(BOOL, tuple(positive(value) for value in values))
     made = broadcast(use, (data, target), element=data.element)
-    same = data.values if made.dims == data.dims else None
+    same = data.values if made.dims == data.dims and exact_count(made) is not None else None
     if data.values is not None and len(data.values) == 1 and isinstance(made.count, int) and made.count <= SMALL_COUNT:
         exact = exact_count(made)
         same = data.values * exact if isinstance(exact, int) else None
@@ -60,6 +64,8 @@ def _pad(use: Use) -> list[Tensor]:
         return [use.space.tensor(data.element, None, width=data.width)]
     axes = use.values(3)
     where = [number(axis) for axis in axes] if axes is not None else list(range(len(data.dims)))
+    if None not in where:
+        places_of((axis for axis in where if axis is not None), len(data.dims))
     if (axes is None and use.arg(3) is not None) or len(pads) != 2 * len(where):
         return [use.space.tensor(data.element, None, width=data.width)]
     dims = list(data.dims)
@@ -102,18 +108,19 @@ def _range(use: Use) -> list[Tensor]:
     step = delta.high if delta.exact and not isinstance(delta.high, Poly) else None
     if not step:
         return [use.space.tensor(element, (UNKNOWN,))]
-    distance = added(limit, negated(start)) if step > 0 else added(start, negated(limit))
+    ends = (limit, start) if step > 0 else (start, limit)
+    distance = computed(lambda given: added(given[0], negated(given[1])), ends, use.space, taken=element, made=element)
     if distance.high is None:
         return [use.space.tensor(element, (UNKNOWN,))]
-    if step in (1, -1) and distance.exact and distance.low is not None and distance.low >= 0:
+    if step in (1, -1) and distance.exact and distance.whole and distance.low is not None and distance.low >= 0:
         length = fixed(distance.high)
     else:
-        whole = times(upper(distance.high), Fraction(1) / abs(Fraction(step)))
+        whole = times(upper(distance.high), Fraction(1) / abs(Fraction(step)) * (1 if element in SIGNED else _ROUNDING))
         length = upto(plus(whole, 1))
     count, first = number(length), number(start)
     values = None
     if count is not None and count <= SMALL_COUNT and first is not None and isinstance(step, int):
-        values = tuple(fitted(fixed(first + turn * step), element) for turn in range(count))
+        values = tuple(fitted(fixed(first + turn * step), element, use.space) for turn in range(count))
     return [use.space.tensor(element, (length,), values=values)]
 
 
@@ -123,15 +130,14 @@ def _one_hot(use: Use) -> list[Tensor]:
     element = filler.element if filler is not None else FLOAT
     if depth:
         _refuse_negative(depth[:1])
-    size = upto(depth[0].high) if depth and not depth[0].exact else depth[0] if depth else UNKNOWN
+    size = UNKNOWN if not depth or not depth[0].finite else depth[0] if depth[0].exact and depth[0].whole else upto(depth[0].high)
     if indices.dims is None:
         count = None if indices.count is None or size.high is None else times(upper(indices.count), upper(size.high))
-        return [use.space.tensor(element, None, count=count)]
-    axis = use.whole(b"axis", -1)
-    axis = axis + len(indices.dims) + 1 if axis < 0 else axis
+        return [use.space.tensor(element, None, count=count, width=None if filler is None else filler.width)]
+    axis = place_of(use.whole(b"axis", -1), len(indices.dims) + 1)
     dims = list(indices.dims)
     dims.insert(axis, size)
-    return [use.space.tensor(element, tuple(dims[:MAX_RANK]))]
+    return [use.space.tensor(element, ranked(dims), width=None if filler is None else filler.width)]
 
 
 def _random(use: Use) -> list[Tensor]:
@@ -156,18 +162,12 @@ def _constant(use: Use) -> list[Tensor]:
             if element == INT64:
                 numbers: list[Value] = list(map(fixed, [use.whole(name, 0)] if scalar else use.wholes(name) or ()))
             else:
-                numbers = [_real(item) for item in ([use.real(name, 0.0)] if scalar else use.reals(name))]
+                numbers = [real(item) for item in ([use.real(name, 0.0)] if scalar else use.reals(name))]
             length = 1 if scalar else use.length(name)
             known = tuple(numbers) if len(numbers) == length <= SMALL_COUNT else None
             return [use.space.tensor(element, () if scalar else (fixed(length),), values=known)]
     dims = () if use.has(b"value_string") else (fixed(use.length(b"value_strings")),)
-    return [use.sized(dims, element=8)]
-
-
-def _real(item: float) -> Value:
-    if item != item or item in (float("inf"), float("-inf")):  # noqa: PLR0124 - not a number is not equal to itself
-        return UNKNOWN
-    return fixed(int(item)) if item == int(item) else fixed(Fraction(item))
+    return [use.space.tensor(TEXT, dims, width=use.longest())]
 
 
 RULES: Final[dict[str, Rule]] = {

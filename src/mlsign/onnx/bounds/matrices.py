@@ -21,8 +21,9 @@ from mlsign.onnx.bounds.amounts import (
     upper,
     upto,
 )
-from mlsign.onnx.bounds.elementwise import broadcast
-from mlsign.onnx.bounds.tensors import BOOL, Tensor, counted
+from mlsign.onnx.bounds.elementwise import broadcast, dimension
+from mlsign.onnx.bounds.numbers import BOOL
+from mlsign.onnx.bounds.tensors import Tensor, counted
 from mlsign.onnx.bounds.use import MisusedError, Rule, Use
 
 INT32: Final = 6
@@ -48,9 +49,8 @@ def _qlinear_matmul(use: Use) -> list[Tensor]:
 def _multiplied(use: Use, left: Tensor, right: Tensor, *, element: int) -> Tensor:
     """The matrix product (``numpy.matmul``)."""
     if not left.dims or not right.dims:
-        count = None if left.count is None or right.count is None else times(upper(left.count), upper(right.count))
-        use.worked(count)
-        return use.space.tensor(element, None, count=count)
+        use.work = None
+        return use.space.unknown(element)
     a = left.dims if len(left.dims) > 1 else (fixed(1), *left.dims)
     b = right.dims if len(right.dims) > 1 else (*right.dims, fixed(1))
     check_inner(a[-1], b[-2])
@@ -70,9 +70,8 @@ def check_inner(one: Value, other: Value) -> None:
 def _gemm(use: Use) -> list[Tensor]:
     left, right = use.first(), use.arg(1) or use.space.unknown()
     if left.dims is None or right.dims is None or len(left.dims) != 2 or len(right.dims) != 2:
-        count = None if left.count is None or right.count is None else times(upper(left.count), upper(right.count))
-        use.worked(count)
-        return [use.space.tensor(left.element, None, count=count)]
+        use.work = None
+        return [use.space.unknown(left.element)]
     rows, inner = left.dims[::-1] if use.whole(b"transA", 0) else left.dims
     columns, other = right.dims if use.whole(b"transB", 0) else right.dims[::-1]
     check_inner(inner, other)
@@ -88,7 +87,8 @@ def _einsum(use: Use) -> list[Tensor]:
     tensors = [tensor or use.space.unknown() for tensor in use.args]
     total: Amount | None = 1
     for tensor in tensors:
-        total = None if total is None or tensor.count is None else times(total, upper(tensor.count))
+        filled = counted(use.least_one(tensor).dims)
+        total = None if total is None or filled is None else times(total, filled)
     sizes: dict[str, Value] = {}
     plain = "." not in equation and len(terms) == len(tensors)
     for term, tensor in zip(terms, tensors, strict=False):
@@ -96,8 +96,7 @@ def _einsum(use: Use) -> list[Tensor]:
             plain = False
             break
         for letter, dim in zip(term, tensor.dims, strict=True):
-            known = sizes.get(letter)
-            sizes[letter] = dim if known is None or number(known) == 1 else known
+            sizes[letter] = dimension(sizes.get(letter, fixed(1)), dim)
     if not plain:
         use.worked(total)
         return [use.space.tensor(tensors[0].element, None, count=total)]
@@ -105,6 +104,9 @@ def _einsum(use: Use) -> list[Tensor]:
         letters = "".join(terms)
         output = "".join(sorted(letter for letter in set(letters) if letters.count(letter) == 1))
     use.worked(counted(tuple(sizes.values())))
+    if len(tensors) > 2:  # two of them at a time, and what comes of them is multiplied by the next
+        work = use.space.tensor(tensors[0].element, tuple(sizes.values())).size
+        use.scratch = CEILING if work is None else work
     return [use.space.tensor(tensors[0].element, tuple(sizes.get(letter, fixed(1)) for letter in output))]
 
 
@@ -187,7 +189,7 @@ def _linear_attention(use: Use) -> list[Tensor]:
 
 def _determinant(use: Use) -> list[Tensor]:
     data = use.first()
-    return [use.within(data)] if data.dims is None else [use.sized(data.dims[:-2], element=data.element)]
+    return [use.space.unknown(data.element) if data.dims is None else use.sized(data.dims[:-2], element=data.element)]
 
 
 RULES: Final[dict[str, Rule]] = {

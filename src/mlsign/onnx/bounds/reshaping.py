@@ -12,6 +12,7 @@ from mlsign.onnx.bounds.amounts import (
     divided,
     fixed,
     largest,
+    lowest,
     multiplied,
     number,
     product,
@@ -20,7 +21,7 @@ from mlsign.onnx.bounds.amounts import (
     upto,
 )
 from mlsign.onnx.bounds.tensors import INT64, MAX_RANK, Tensor, exact_count
-from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of, places_of
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of, places_of, ranked
 
 
 def _remade(use: Use, tensor: Tensor, dims: tuple[Value, ...] | None, *, count: Amount | None = None) -> Tensor:
@@ -51,11 +52,14 @@ def _reshape(use: Use) -> list[Tensor]:
     wanted = tuple(map(fixed, use.wholes(b"shape") or ())) if use.has(b"shape") else shape.values if shape else None
     if wanted is None:
         rank = number(shape.dims[0]) if shape and shape.dims and len(shape.dims) == 1 else None
-        if rank is not None and rank > MAX_RANK:
-            raise MisusedError(f"a shape of {rank} dimensions")
-        dims = None if rank is None or rank > MAX_RANK else (upto(data.count),) * rank
+        dims = None if rank is None else ranked((_share(data),) * rank)
         return [_remade(use, data, dims)]
     return [_remade(use, data, _target(data, wanted, zero_copies=not use.whole(b"allowzero", 0)))]
+
+
+def _share(data: Tensor) -> Value:
+    """A dimension of these elements in any shape: one of no elements may have a dimension of any size."""
+    return upto(data.count if data.dims is not None and all((dim.low or 0) > 0 for dim in data.dims) else None)
 
 
 def _target(data: Tensor, wanted: tuple[Value, ...], *, zero_copies: bool) -> tuple[Value, ...]:
@@ -68,44 +72,70 @@ def _target(data: Tensor, wanted: tuple[Value, ...], *, zero_copies: bool) -> tu
     for index, value in enumerate(wanted):
         known = number(value)
         if known == 0 and zero_copies:
-            dims.append(data.dims[index] if data.dims is not None and index < len(data.dims) else upto(data.count))
+            dims.append(data.dims[index] if data.dims is not None and index < len(data.dims) else _share(data))
         elif known == -1 and open_at < 0:
             open_at = index
             dims.append(fixed(1))
-        elif value.exact and (known is None or known >= 0):
+        elif known is not None or (value.exact and _stays(data, index, value, zero_copies=zero_copies)):
             dims.append(value)
         elif value.low is not None and value.low >= 0:
             own = data.dims[index].high if zero_copies and data.dims is not None and index < len(data.dims) else 0
             dims.append(upto(None if own is None or value.high is None else largest(value.high, own)))
         else:
-            dims.append(upto(data.count))
+            dims.append(_share(data))
     if open_at >= 0:
-        dims[open_at] = _left_over(data, [dim for index, dim in enumerate(dims) if index != open_at])
+        dims[open_at] = _left_over(data, [dim for index, dim in enumerate(dims) if index != open_at], place=open_at)
     total, made = exact_count(data), [number(dim) for dim in dims]
     if isinstance(total, int) and None not in made and prod(item or 0 for item in made) != total:
         raise MisusedError(f"{total} elements do not fill the shape {made}")
     return tuple(dims)
 
 
-def _left_over(data: Tensor, others: list[Value]) -> Value:
-    total = exact_count(data)
+def _stays(data: Tensor, index: int, value: Value, *, zero_copies: bool) -> bool:
+    """Whether an amount is the dimension that is made, also where it comes to nothing and then stands for another."""
+    if value.low is None or value.low < 0:
+        return False
+    return value.low > 0 or not zero_copies or (data.dims is not None and index < len(data.dims) and data.dims[index] == value)
+
+
+def _left_over(data: Tensor, others: list[Value], *, place: int) -> Value:
+    """What -1 stands for. Where there are no elements, runtimes leave the dimensions that are zero out of account."""
+    total, filled = exact_count(data), all((dim.low or 0) > 0 for dim in others)
     if total is not None and all(dim.exact for dim in others):
         whole = quotient(total, product(dim.high for dim in others if dim.high is not None))
-        if whole is not None:
+        if whole is not None and (filled or (lowest(whole) or 0) > 0):
             return fixed(whole)
+        if whole is not None and data.dims is not None:
+            return upto(largest(upper(whole), 1))
+    share = _largest_share(data, others)
+    rest = Value(0, 0) if filled else _rest(data, others, place=place)
+    return upto(None if share is None or rest.high is None else largest(share, rest.high))
+
+
+def _largest_share(data: Tensor, others: list[Value]) -> Amount | None:
     if data.count is None:
-        return UNKNOWN
+        return None
     exact = product(dim.high for dim in others if dim.exact and dim.high is not None)
     share = quotient(upper(data.count), exact)
-    if share is not None:
-        return upto(share)
-    return upto(divided(data.count, prod(max(1, int(dim.low or 1)) for dim in others)))
+    return share if share is not None else divided(data.count, prod(max(1, int(dim.low or 1)) for dim in others))
+
+
+def _rest(data: Tensor, others: list[Value], *, place: int) -> Value:
+    """The dimensions of the data that are not taken over where they stand, each at least one."""
+    if data.dims is None:
+        return UNKNOWN
+    same = {index for index, dim in enumerate(others[:place]) if index < len(data.dims) and dim == data.dims[index]}
+    return all_of(tuple(_at_least_one(dim) for index, dim in enumerate(data.dims) if index not in same or not dim.exact))
+
+
+def _at_least_one(dim: Value) -> Value:
+    return dim if (dim.low or 0) > 0 else upto(None if dim.high is None else largest(upper(dim.high), 1))
 
 
 def _flatten(use: Use) -> list[Tensor]:
     data = use.first()
     if data.dims is None:
-        return [_remade(use, data, (upto(data.count), upto(data.count)))]
+        return [_remade(use, data, (upto(None), upto(None)))]
     axis = (
         place_of(use.whole(b"axis", 1), len(data.dims) + 1) if use.whole(b"axis", 1) >= 0 else use.axis(len(data.dims), default=1)
     )
@@ -138,6 +168,8 @@ def _squeeze(use: Use) -> list[Tensor]:
     axes = None if data.dims is None else _axes(use, len(data.dims))
     if data.dims is None or axes is None:
         return [_remade(use, data, None)]
+    if not axes and (use.arg(1) is not None or use.has(b"axes")):
+        return [_remade(use, data, None)]  # no axes are none of them to some runtimes, and all to others
     if not axes:
         kept = tuple(dim for dim in data.dims if number(dim) != 1)
         return [_remade(use, data, kept if all(number(dim) is not None for dim in data.dims) else None)]

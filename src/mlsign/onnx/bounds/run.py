@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, repeat
-from operator import add, sub
+from operator import add, itemgetter, sub
 from typing import Final, TypeAlias
 
 from mlsign.errors import shown
@@ -59,7 +59,8 @@ class TooComplexError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Cost:
-    """What a node or a body takes: operators, arithmetic, bytes of its outputs, and bytes alive inside of it at most.
+    """What a node or a body takes: operators, arithmetic, bytes of its outputs, and bytes alive inside of it at most; with
+    the largest single value, and where it is made.
 
     Compared as objects: nodes of one kind share theirs, and most of a large model are of few kinds.
     """
@@ -68,10 +69,11 @@ class Cost:
     operations: int = 0
     made: int = 0
     inside: int = 0
+    largest: tuple[int, Where] = (0, None)
 
 
 Result: TypeAlias = tuple[tuple[Tensor, ...], Cost]
-Mark: TypeAlias = tuple[int, int, tuple[int, Where]]
+Mark: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,6 @@ class Run:
     def __init__(self, functions: Mapping[Call, Function], *, limits: Limits, control: Control) -> None:
         self.space = Space()
         self.unknown: list[Unknown] = []
-        self.largest: tuple[int, Where] = (0, None)
         self.called: set[Call] = set()
         self._functions = functions
         self._left = limits.max_evaluations
@@ -125,7 +126,7 @@ class Run:
             elif result is None:
                 result = self._apply(call, args, told, outer, where=(where, "node", index), count=len(outputs))
             made, cost = result
-            if len(outputs) == 1:
+            if len(outputs) == 1 and outputs[0]:
                 env[outputs[0]] = made[0]
             else:
                 env.update(zip(outputs, made, strict=False))
@@ -138,15 +139,20 @@ class Run:
         inside = max((cost.inside for cost, _ in often), default=0)
         if total_made > _SMALL_BYTES:
             inside, total_made = _alive(steps, costs, keep), 0
-        return Cost(steps=min(total_steps, CEILING), operations=min(total_operations, CEILING), inside=total_made + inside)
+        return Cost(
+            steps=min(total_steps, CEILING),
+            operations=min(total_operations, CEILING),
+            inside=total_made + inside,
+            largest=max((cost.largest for cost, _ in often), key=itemgetter(0), default=(0, None)),
+        )
 
     def mark(self) -> Mark:
         """Where ``back_to`` goes back to."""
-        return len(self.unknown), len(self._noted), self.largest
+        return len(self.unknown), len(self._noted)
 
     def back_to(self, mark: Mark) -> None:
         """Takes back what was noted since: of what was only tried, nothing holds. It is noted again where it comes up again."""
-        unknown, noted, self.largest = mark
+        unknown, noted = mark
         del self.unknown[unknown:]
         for key in self._noted[noted:]:
             self._known.pop(key, None)
@@ -182,9 +188,10 @@ class Run:
                 made, operations, scratch = tuple(self.space.unknown() for _ in range(count)), 0, 0
                 self.note(Unbounded.MISUSE, call, where, detail=str(err))
             else:
-                self._note(made, args, call, where)
+                if any(t.size is None for t in made) and all(t is None or t.size is not None for t in args):
+                    self.note(Unbounded.SIZE, call, where)
             size = sum(tensor.size or 0 for tensor in made)
-            result = made, Cost(operations=operations, made=size, inside=scratch)
+            result = made, Cost(operations=operations, made=size, inside=scratch, largest=largest_of(made, where))
         if told.plain:
             self._known[call, told, count, args] = result
             if self._notes > notes:
@@ -209,14 +216,6 @@ class Run:
         made += [self.space.unknown() for _ in range(count - len(made))]
         touched = sum(self.space.at_most(tensor.count or 0) for tensor in (*args, *made) if tensor is not None)
         return tuple(made), min(max(work, touched), CEILING), scratch
-
-    def _note(self, made: tuple[Tensor, ...], args: tuple[Tensor | None, ...], call: Call, where: Where) -> None:
-        """Remembers the largest tensor, and the places where a bound is lost."""
-        for tensor in made:
-            if tensor.size is not None and tensor.size > self.largest[0]:
-                self.largest = (tensor.size, where)
-        if any(t.size is None for t in made) and all(t is None or t.size is not None for t in args):
-            self.note(Unbounded.SIZE, call, where)
 
     def note(self, kind: Unbounded, call: Call, where: Where, *, detail: str = "") -> None:
         """Says that a bound is not known from here on."""
@@ -243,7 +242,14 @@ class Run:
         made = tuple(env.get(name) or self.space.unknown() for name in function.outputs[:count])
         made += (self.space.unknown(),) * (count - len(made))
         size = sum(tensor.size or 0 for tensor in made)
-        return made, Cost(steps=cost.steps, operations=cost.operations, made=size, inside=max(0, cost.inside - size))
+        inside = max(0, cost.inside - size)
+        return made, Cost(steps=cost.steps, operations=cost.operations, made=size, inside=inside, largest=cost.largest)
+
+
+def largest_of(tensors: Sequence[Tensor], where: Where, *costs: Cost) -> tuple[int, Where]:
+    """The largest of what is made at a place, and of what was made on the way there."""
+    made = max((tensor.size or 0 for tensor in tensors), default=0)
+    return max((*(cost.largest for cost in costs), (made, where)), key=itemgetter(0))
 
 
 def _alive(steps: Steps, costs: list[Cost], keep: Sequence[bytes]) -> int:

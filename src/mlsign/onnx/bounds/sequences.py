@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from typing import Final
 
-from mlsign.onnx.bounds.amounts import Amount, divided, fixed, number, plus, times, upper, upto
-from mlsign.onnx.bounds.tensors import BOOL, FLOAT, INT64, TEXT, Tensor
-from mlsign.onnx.bounds.use import MisusedError, Rule, Use
+from mlsign.onnx.bounds.amounts import Amount, Value, divided, fixed, largest, number, plus, times, upper, upto
+from mlsign.onnx.bounds.numbers import BOOL
+from mlsign.onnx.bounds.tensors import FLOAT, INT64, TEXT, Tensor
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of
 
 
 def _dft(use: Use) -> list[Tensor]:
     data, length = use.first(), use.values(1)
     if data.dims is None or (use.arg(1) is not None and not length):
         return [use.space.unknown(data.element)]
-    dims = list(data.dims)
-    axes = use.values(2)
-    axis = number(axes[0]) if axes else use.whole(b"axis", 1 if not use.arg(2) else -2)
-    if length is not None:
-        if axis is None or not -len(dims) <= axis < len(dims):
-            return [use.space.unknown(data.element)]
-        dims[axis] = upto(length[0].high)
-    dims[-1] = fixed(2)
+    rank, axes = len(data.dims), use.values(2)
+    axis = number(axes[0]) if axes else use.whole(b"axis", 1) if use.has(b"axis") else None
+    # left out it is 1 before version 20, and -2 from then on; what an input says may not be known
+    where = {place_of(axis, rank)} if axis is not None else {1, rank - 2} if use.arg(2) is None else set(range(rank - 1))
+    dims = [_transformed(dim, length) if index in where else dim for index, dim in enumerate(data.dims)]
+    dims[-1] = upto(2)
     return [use.sized(tuple(dims), element=data.element)]
+
+
+def _transformed(dim: Value, length: tuple[Value, ...] | None) -> Value:
+    """One axis of a signal: as long as it was or as it is told to be, half of that and one, or twice that."""
+    wanted = length[0].high if length else 0
+    return upto(None if dim.high is None or wanted is None else largest(plus(times(upper(dim.high), 2), 1), wanted))
 
 
 def _stft(use: Use) -> list[Tensor]:
     """``STFT``: signal [batch, length, 1 or 2]; frames every ``frame_step``, each of a frame's length."""
     data, step, length, window = use.first(), use.values(1), use.values(3), use.arg(2)
+    if use.arg(3) is not None and not length:
+        return [use.space.unknown(data.element)]
     bins = length[0] if length else window.dims[0] if window is not None and window.dims else None
     stride = number(step[0]) if step else None
     if data.dims is None or len(data.dims) < 2 or bins is None or bins.high is None or stride is None or stride < 1:
@@ -120,11 +127,16 @@ def _split_to_sequence(use: Use) -> list[Tensor]:
     data = use.first()
     parts = use.arg(1)
     axis = use.axis(data.rank or 1, default=0)
-    length = data.dims[axis].high if data.dims else data.count
-    if parts is not None and parts.dims is not None and len(parts.dims) == 1:
+    length = data.dims[axis].high if data.dims else None
+    told = parts is not None and parts.dims is not None and (not parts.dims or (number(parts.dims[0]) or 0) > 0)
+    if told and parts is not None and parts.dims:
         length = parts.dims[0].high
     # the pieces together are the data: counting each as a share of it would need their sizes
     share = use.within(data)
+    if share.dims and not told and not use.whole(b"keepdims", 1):
+        rest = tuple(dim for index, dim in enumerate(share.dims) if index != axis)
+        dims = rest if parts is None else None  # no parts are taken for parts that are left out
+        share = use.space.tensor(data.element, dims, count=data.count, width=data.width)
     whole = use.space.tensor(data.element, None, count=data.count, width=data.width)
     return [use.space.tensor(data.element, None, count=length, inside=share if share.size is not None else whole)]
 

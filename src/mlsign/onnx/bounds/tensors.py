@@ -8,25 +8,21 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from math import isfinite
 from typing import Final
 
-from mlsign.onnx.bounds.amounts import COUNT, UNKNOWN, Amount, Value, fixed, held, product, upper
+from mlsign.onnx.bounds.amounts import COUNT, UNKNOWN, Amount, Value, fixed, product, upper
+from mlsign.onnx.bounds.numbers import FLOATS, SIGNED, real
 from mlsign.onnx.schema import ELEMENTS
 from mlsign.onnx.tensors import SMALL_COUNT, TensorFacts
 from mlsign.onnx.wire import signed, varint
 
 TEXT_BYTES: Final = 64
 """What one string of a caller is taken to weigh, with the object around it."""
-BOOL: Final = 9
 INT64: Final = 7
 TEXT: Final = 8
 FLOAT: Final = 1
 MAX_RANK: Final = 32
 
-_SIGNED: Final = {2: (0, 8), 3: (1, 8), 4: (0, 16), 5: (1, 16), 6: (1, 32), 7: (1, 64), 9: (0, 1), 12: (0, 32), 13: (0, 64)}
-_FLOATS: Final = {1: ("f", 24), 11: ("d", 53), 10: ("e", 11)}
 _MAX_FLOATS: Final = 8
 """Floats matter as scales, one for each dimension; more would only tell apart weights that are alike."""
 _NUMBERS: Final = {element.name: number for number, element in ELEMENTS.items()}
@@ -88,51 +84,40 @@ def dims_of(shape: Sequence[int]) -> tuple[Value, ...]:
     return tuple(fixed(size) if size >= 0 else COUNT for size in shape)
 
 
-def fitted(value: Value, element: int) -> Value:
-    """The value as an element of this type can hold it: integers wrap around, and floats are exact only while they are short."""
-    if element in _SIGNED:
-        has_sign, bits = _SIGNED[element]
-        if isinstance(value.high, Fraction):
-            return UNKNOWN
-        return held(value, least=-(1 << (bits - 1)) if has_sign else 0, most=(1 << (bits - has_sign)) - 1)
-    if element in _FLOATS:
-        return held(value, least=-(1 << _FLOATS[element][1]), most=1 << _FLOATS[element][1])
-    return UNKNOWN
-
-
 def constants(facts: TensorFacts) -> tuple[Value, ...] | None:
     """The numbers in a small tensor of the file; None where they are not there, or no numbers."""
     element = element_of(facts.element) if facts.element else 0
-    if facts.payload is None or facts.count > (_MAX_FLOATS if element in _FLOATS else SMALL_COUNT):
+    if facts.payload is None or facts.count > (_MAX_FLOATS if element in FLOATS else SMALL_COUNT):
         return None
     field, values = facts.payload
     if field == 9 and len(values) == 1 and isinstance(values[0], bytes):
         return _raw(element, values[0])
-    if element in _FLOATS and field in (4, 10):
+    if element in FLOATS and field in (4, 10):
         return _raw(11 if field == 10 else 1, b"".join(value for value in values if isinstance(value, bytes)))
-    if element in _SIGNED and field in (5, 7, 11):
+    if element in SIGNED and field in (5, 7, 11):
         numbers = list(_integers(values))
-        return tuple(fitted(fixed(item), element) for item in numbers) if len(numbers) == facts.count else None
+        return tuple(_integer(item, element) for item in numbers) if len(numbers) == facts.count else None
     return None
 
 
 def _raw(element: int, data: bytes) -> tuple[Value, ...] | None:
-    if element in _FLOATS:
-        letter = _FLOATS[element][0]
+    if element in FLOATS:
+        letter = FLOATS[element].letter
         floats = struct.unpack(f"<{len(data) // struct.calcsize(letter)}{letter}", data)
-        return tuple(_float(item) for item in floats)
-    if element not in _SIGNED:
+        return tuple(real(item) for item in floats)
+    if element not in SIGNED:
         return None
-    has_sign, bits = _SIGNED[element]
+    has_sign, bits = SIGNED[element]
     size = max(1, bits // 8)
     parts = [data[at : at + size] for at in range(0, len(data), size)]
-    return tuple(fixed(int.from_bytes(part, "little", signed=bool(has_sign))) for part in parts)
+    numbers = (int.from_bytes(part, "little", signed=bool(has_sign)) for part in parts)
+    return tuple(_integer(item, element) for item in numbers)
 
 
-def _float(item: float) -> Value:
-    if not isfinite(item):
-        return UNKNOWN
-    return fixed(int(item)) if item == int(item) else fixed(Fraction(item))
+def _integer(item: int, element: int) -> Value:
+    """A number of the file; unknown where its type has no such number, or a byte is neither true nor false."""
+    has_sign, bits = SIGNED[element]
+    return fixed(item) if -(1 << (bits - 1)) * has_sign <= item < 1 << (bits - has_sign) else UNKNOWN
 
 
 def _integers(values: Sequence[object]) -> list[int]:

@@ -7,7 +7,7 @@ the modules beside it.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import Final, TypeAlias
 
 from mlsign.onnx.bounds.amounts import (
@@ -24,13 +24,26 @@ from mlsign.onnx.bounds.amounts import (
     upper,
     upto,
 )
-from mlsign.onnx.bounds.tensors import FLOAT, Tensor, constants, counted, dims_of, element_of, width_of
+from mlsign.onnx.bounds.tensors import (
+    FLOAT,
+    MAX_RANK,
+    TEXT,
+    TEXT_BYTES,
+    Tensor,
+    constants,
+    counted,
+    dims_of,
+    element_of,
+    width_of,
+)
 from mlsign.onnx.nodes import Attribute
 from mlsign.onnx.scan import integer
 from mlsign.onnx.tensors import TensorFacts
 from mlsign.onnx.wire import signed, varint
 
 _MAX_LISTED: Final = 4096
+OBJECT_BYTES: Final = 64
+"""What a tensor in a sequence weighs by itself, about: a million empty ones are not nothing."""
 
 
 class MisusedError(Exception):
@@ -89,7 +102,7 @@ class Space:
         if known is None:
             size = None if count is None else max(0, self.at_most(times(count, bytes_each)))
             if inside is not None:
-                size = None if inside.size is None or count is None else self.at_most(times(count, inside.size))
+                size = None if inside.size is None or count is None else self.at_most(times(count, inside.size + OBJECT_BYTES))
             known = Tensor(element=element, width=bytes_each, dims=dims, count=count, values=values, inside=inside, size=size)
             self._known[key] = known
         return known
@@ -100,7 +113,9 @@ class Space:
 
     def constant(self, facts: TensorFacts) -> Tensor:
         """A tensor of the file."""
-        return self.tensor(element_of(facts.element), dims_of(facts.dims), values=constants(facts))
+        element = element_of(facts.element)
+        width = TEXT_BYTES + facts.longest if element == TEXT else None
+        return self.tensor(element, dims_of(facts.dims), values=constants(facts), width=width)
 
     def joined(self, one: Tensor, other: Tensor) -> Tensor:
         """A bound for what is either of two."""
@@ -173,7 +188,7 @@ class Use:
         return default if found is None else integer(found.parts, 3)
 
     def wholes(self, name: bytes) -> list[int] | None:
-        """A list of integers; None where it is not there or too long for anything it is used for."""
+        """A list of integers; None where it is not there. Raises ``ValueError`` where it is too long to be looked at."""
         found = self.attribute(name)
         if found is None:
             return None
@@ -187,7 +202,7 @@ class Use:
                     item, at = varint(value, at, None)
                     out.append(signed(item))
             else:
-                return None
+                raise ValueError("a list that is too long for anything it is used for")
         return out
 
     def length(self, name: bytes) -> int:
@@ -239,7 +254,26 @@ class Use:
     def within(self, tensor: Tensor, *, element: int | None = None) -> Tensor:
         """A tensor of the same rank with no more elements, and no more in any dimension."""
         dims = None if tensor.dims is None else tuple(upto(dim.high) for dim in tensor.dims)
-        return self.space.tensor(tensor.element if element is None else element, dims, count=tensor.count)
+        if element is None or element == tensor.element:
+            return self.space.tensor(tensor.element, dims, count=tensor.count, width=tensor.width)
+        return self.space.tensor(element, dims, count=tensor.count)
+
+    def least_one(self, tensor: Tensor, *, element: int | None = None) -> Tensor:
+        """A tensor of the same rank that has one place where the other may have none: what an empty one is reduced to."""
+        dims = tensor.dims
+        if dims is not None:
+            dims = tuple(upto(None if dim.high is None else largest(upper(dim.high), 1)) for dim in dims)
+        return self.space.tensor(tensor.element if element is None else element, dims)
+
+    def longest(self) -> int:
+        """Bytes of the longest text in the attributes, with the object around it."""
+        texts = [value for name in self._told for value in self._texts(name)]
+        return TEXT_BYTES + max(map(len, texts), default=0)
+
+    def _texts(self, name: bytes) -> list[Sized]:
+        found = self.attribute(name)
+        values = [] if found is None else [*found.parts.get(4, ()), *found.parts.get(9, ())]
+        return [value for value in values if not isinstance(value, int)]
 
     def sized(self, dims: tuple[Value, ...] | None, *, element: int, count: Amount | None = None) -> Tensor:
         """A tensor of these dimensions."""
@@ -267,6 +301,13 @@ def places_of(axes: Iterable[int], rank: int) -> list[int]:
     if len(set(found)) != len(found):
         raise MisusedError("an axis stands twice")
     return found
+
+
+def ranked(dims: Sequence[Value]) -> tuple[Value, ...]:
+    """These dimensions. Raises ``MisusedError`` where they are more than there can be."""
+    if len(dims) > MAX_RANK:
+        raise MisusedError(f"a shape of {len(dims)} dimensions")
+    return tuple(dims)
 
 
 Rule: TypeAlias = Callable[[Use], list[Tensor]]

@@ -6,13 +6,12 @@ from fractions import Fraction
 from typing import Final
 
 from mlsign.onnx.bounds.amounts import (
-    UNKNOWN,
     Amount,
-    Poly,
     Value,
     added,
     divided,
     fixed,
+    largest,
     multiplied,
     negated,
     number,
@@ -23,8 +22,12 @@ from mlsign.onnx.bounds.amounts import (
     upto,
 )
 from mlsign.onnx.bounds.matrices import INT32, UINT8, check_inner
+from mlsign.onnx.bounds.numbers import real
 from mlsign.onnx.bounds.tensors import INT64, Tensor, counted
 from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of
+
+_ROUNDING: Final = 1 + Fraction(1, 1 << 23)
+"""A size times a scale is rounded to a float."""
 
 
 def _window(dim: Value, *, size: Value, stride: int, dilation: int, pads: int, same: bool, ceiling: bool = False) -> Value:
@@ -40,9 +43,12 @@ def _window(dim: Value, *, size: Value, stride: int, dilation: int, pads: int, s
         whole = added(room, fixed(1))
         return whole if whole.exact and whole.low is not None and whole.low >= 0 else upto(whole.high)
     known = number(room)
+    if known is not None and known % stride == 0:
+        return fixed(max(0, known // stride + 1))
+    if known is not None and (ceiling or known < 0):  # runtimes differ on windows that hang over, or do not fit at all
+        return upto(max(0, -(-known // stride) + 1))
     if known is not None:
-        turns = -(-known // stride) if ceiling else known // stride
-        return fixed(max(0, turns + 1))
+        return fixed(known // stride + 1)
     return upto(None if room.high is None else plus(divided(room.high, stride), 1))
 
 
@@ -121,6 +127,9 @@ def _conv_transpose(use: Use) -> list[Tensor]:
         reach = added(multiplied(added(weight.dims[2 + axis], fixed(-1)), fixed(dilation)), fixed(1))
         cut = pads[axis] + pads[axis + rank] if len(pads) == 2 * rank and not use.text(b"auto_pad").startswith("SAME") else 0
         total = added(added(grown, reach), fixed((extra[axis] if axis < len(extra) else 0) - cut))
+        if use.text(b"auto_pad").startswith("SAME"):
+            whole = multiplied(data.dims[2 + axis], fixed(stride))
+            total = upto(None if total.high is None or whole.high is None else largest(total.high, whole.high))
         spatial.append(total if total.exact and total.low is not None and total.low >= 0 else upto(total.high))
     groups = fixed(max(1, use.whole(b"group", 1)))
     out = use.space.tensor(data.element, (data.dims[0], multiplied(weight.dims[1], groups), *spatial))
@@ -142,7 +151,7 @@ def _pool(use: Use) -> list[Tensor]:
 def _global_pool(use: Use) -> list[Tensor]:
     data = use.first()
     if data.dims is None:
-        return [use.within(data)]
+        return [use.space.unknown(data.element)]
     return [use.space.tensor(data.element, data.dims[:2] + (fixed(1),) * max(0, len(data.dims) - 2))]
 
 
@@ -173,7 +182,7 @@ def _resize(use: Use) -> list[Tensor]:
     axes = use.wholes(b"axes")
     where = list(range(rank)) if axes is None else [place_of(axis, rank) for axis in axes]
     listed = use.reals(b"scales")
-    scales = tuple(_scale(item) for item in listed) if listed else None
+    scales = tuple(real(item) for item in listed) if listed else None
     sizes = None
     if scales is None:
         scales = use.values(1) if len(use.args) == 2 else use.values(2)
@@ -183,15 +192,13 @@ def _resize(use: Use) -> list[Tensor]:
         return [use.space.unknown(data.element)]
     dims = list(data.dims)
     stretches = use.text(b"keep_aspect_ratio_policy") in ("not_larger", "not_smaller")
+    if not sizes and use.text(b"coordinate_transformation_mode") == "tf_crop_and_resize":
+        return [use.space.unknown(data.element)]  # the region that is cut out multiplies the size as well
     for axis, factor in zip(where, factors, strict=True):
         dims[axis] = upto(factor.high) if sizes and stretches else _resized(dims[axis], factor, by_size=bool(sizes))
     if sizes and use.text(b"keep_aspect_ratio_policy") == "not_smaller":
         return [use.space.unknown(data.element)]
     return [use.space.tensor(data.element, tuple(dims))]
-
-
-def _scale(item: float) -> Value:
-    return fixed(Fraction(item)) if item == item and abs(item) != float("inf") else UNKNOWN  # noqa: PLR0124 - not a number
 
 
 def _resized(dim: Value, factor: Value, *, by_size: bool) -> Value:
@@ -200,9 +207,14 @@ def _resized(dim: Value, factor: Value, *, by_size: bool) -> Value:
     size, scale = number(dim), factor.high
     if scale == 1 and factor.exact:
         return dim
-    if size is not None and factor.exact and not isinstance(scale, Poly) and scale is not None:
-        return fixed(max(0, int(size * scale)))
-    return upto(None if dim.high is None or scale is None else times(upper(dim.high), upper(scale)))
+    if size is not None and factor.exact and factor.low is not None and factor.low >= 0:
+        made = size * factor.low
+        lowest, highest = int(made / _ROUNDING), int(made * _ROUNDING)
+        known = lowest == highest or (made.denominator == 1 and made < 1 << 24)
+        return fixed(int(made)) if known else Value(lowest, highest, whole=True)
+    if dim.high is None or scale is None:
+        return upto(None)
+    return upto(times(times(upper(dim.high), upper(scale)), 1 if factor.exact and factor.whole else _ROUNDING))
 
 
 def _grid_sample(use: Use) -> list[Tensor]:
@@ -224,7 +236,8 @@ def _col_to_image(use: Use) -> list[Tensor]:
     data, image, block = use.first(), use.values(1), use.arg(2)
     if data.dims is None or len(data.dims) != 3 or image is None or block is None:
         return [use.space.unknown(data.element)]
-    return [use.sized((*data.dims[:2], *(upto(value.high) for value in image)), element=data.element)]
+    batch, channels = data.dims[:2]
+    return [use.sized((batch, upto(channels.high), *(upto(value.high) for value in image)), element=data.element)]
 
 
 def _roi(use: Use) -> list[Tensor]:
