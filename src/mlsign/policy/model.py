@@ -156,7 +156,7 @@ class RunSettings:
     ``open_dimension``.
     """
 
-    max_bytes: int = GIB
+    max_bytes: int = 2 * GIB
     max_steps: int = 1_000_000
     max_operations: int = 10**13
     open_dimension: int = 8

@@ -338,3 +338,25 @@ def wire_field(field, payload, *, number=None):
     if number is None:
         return wire_header(field, len(payload)) + payload
     return bytes((field << 3,)) + wire_header(0, number)[1:]
+
+
+def test_what_is_large_is_read_whatever_was_remembered_of_nothing():
+    """A function without default attributes is remembered as having none; a large ``If`` in it is not that."""
+    hidden = [helper.make_node("Exfiltrate", ["a"], ["h"], domain="com.evil")]
+    filler = [helper.make_node("Identity", ["h" if turn == 0 else f"t{turn - 1}"], [f"t{turn}"]) for turn in range(40)]
+    branch = helper.make_graph([*hidden, *filler], "branch", [], [helper.make_tensor_value_info("t39", TensorProto.FLOAT, [2])])
+    other = helper.make_graph(
+        [helper.make_node("Identity", ["a"], ["o"])], "other", [], [helper.make_tensor_value_info("o", TensorProto.FLOAT, [2])]
+    )
+    choice = helper.make_node("If", ["c"], ["b"], then_branch=branch, else_branch=other)
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("com.evil", 1)]
+    function = helper.make_function("own", "F", ["a", "c"], ["b"], [choice], imports)
+    graph = helper.make_graph(
+        [helper.make_node("F", ["x", "c"], ["y"], domain="own")],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2]), helper.make_tensor_value_info("c", TensorProto.BOOL, [])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])],
+    )
+    model = helper.make_model(graph, functions=[function], opset_imports=[*imports, helper.make_opsetid("own", 1)])
+    model.ir_version = 8
+    assert "com.evil:Exfiltrate" in {str(use.operator) for use in read(model).operators}
