@@ -535,10 +535,10 @@ def test_the_schema_names_every_limit_that_a_policy_can_tighten_and_the_defaults
     described = {name: value["default"] for name, value in model["run"]["properties"].items()}
     defaults = {field.name: getattr(RunSettings(), field.name) for field in fields(RunSettings)}
     assert described == {
-        name: value.value if isinstance(value, Unbounded) else "1GiB" if name == "max_bytes" else value
+        name: value.value if isinstance(value, Unbounded) else "2GiB" if name == "max_bytes" else value
         for name, value in defaults.items()
     }
-    assert defaults["max_bytes"] == 2**30
+    assert defaults["max_bytes"] == 2**31
     assert defaults["open_dimension"] == DEFAULT.open_dimension
 
 

@@ -47,7 +47,7 @@ def test_a_run_within_its_caps_passes_and_says_what_it_takes(evidence: Evidence)
     memory, steps, operations = run.check(evidence, RunSettings(open_dimension=8))
     assert [(f.code, f.outcome) for f in (memory, steps, operations)] == IN_ORDER
     assert memory.message == "a run takes up to 500 B besides inputs and weights, with open dimensions of 32"
-    assert (memory.found, memory.expected) == ("500 bytes, 400 of them in one value", f"at most {2**30} bytes")
+    assert (memory.found, memory.expected) == ("500 bytes, 400 of them in one value", f"at most {2**31} bytes")
     assert steps.message == "a run takes up to 3 operators, with open dimensions of 32"
     assert operations.message == "a run takes up to 40 steps of arithmetic, with open dimensions of 32"
     assert {f.hint + f.where for f in (memory, steps, operations)} == {""}
