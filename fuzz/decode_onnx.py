@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import onnx_tree
 from oracles import check_refusal
 from wire_tree import bent
 
@@ -66,8 +67,9 @@ def check(data: bytes) -> None:
     assert isinstance(found, ModelSummary) or found.startswith("onnx.")
 
 
-def mutate(data: bytes, rng: random.Random) -> bytes:
-    return bent(data, rng, words=WORDS)
+def mutate(data: bytes, rng: random.Random, *, whole: float = 0.5) -> bytes:
+    """Bent as ONNX, so that it mostly still is, or as protobuf, so that it mostly is not: ``whole`` is the share of the first."""
+    return onnx_tree.bent(data, rng) if rng.random() < whole else bent(data, rng, words=WORDS)
 
 
 if __name__ == "__main__":

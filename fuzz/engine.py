@@ -1,9 +1,10 @@
 """Coverage-guided fuzzing of one target with Atheris (libFuzzer): ``python fuzz/decode_TARGET.py [SECONDS] [--keep]``.
 
 Owns the two processes and the corpus; what is checked and how inputs are bent belong to the target (``check``,
-``mutate``, ``WORDS``, ``MAX_LEN``, ``SEEDS``). A target that runs as a script has imported mlsign before anything could be
-instrumented, so ``fuzz`` only starts ``engine.py TARGET …`` and reads its output; that process imports the target
-once more, under instrumentation. Without Atheris (other systems, newer Python) plain mutation takes its place.
+``mutate``, ``WORDS``, ``MAX_LEN``, ``SEEDS``, ``more_seeds``, ``finish``). A target that runs as a script has imported
+mlsign before anything could be instrumented, so ``fuzz`` only starts ``engine.py TARGET …`` and reads its output; that
+process imports the target once more, under instrumentation. Without Atheris (other systems, newer Python) plain mutation
+takes its place.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextlib
 import hashlib
 import importlib
 import importlib.util
+import os
 import random
 import re
 import resource
@@ -33,8 +35,10 @@ STRUCTURED = 0.6
 MAX_LEN = 4096
 TIMEOUT_SECONDS = 10
 RSS_MIB = 1024
-KEPT_FILES = 150
-KEPT_BYTES = 300_000
+COLLECT, KEEP_GOING = "FUZZ_COLLECT", "FUZZ_KEEP_GOING"
+"""How the process that fuzzes is told where to collect what does not end it, and whether anything does."""
+KEPT_FILES = 200
+KEPT_BYTES = 400_000
 _ROUTINE = re.compile(r"#\d+\s+(NEW|REDUCE|RELOAD)")
 _STATE = re.compile(r"cov: (?P<edges>\d+) ft: (?P<features>\d+) corp: (?P<files>\d+)/(?P<size>\S+)")
 _EXECUTIONS = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
@@ -54,18 +58,33 @@ def fuzz(target: str) -> None:
         "--scratch", type=Path, help="a folder for what the run writes, to go on from later; else a temporary one"
     )
     parser.add_argument("--keep", action="store_true", help="afterwards add to the corpus what reaches code it did not reach")
+    parser.add_argument("--renew", action="store_true", help="with --keep: take away what was kept before and is not needed")
+    parser.add_argument(
+        "--keep-going", action="store_true", help="a target that compares collects all there is instead of stopping"
+    )
     options = parser.parse_args()
-    module = importlib.import_module(f"decode_{target}")
+    module = importlib.import_module(module_of(target))
     if importlib.util.find_spec("atheris") is None:
         print("atheris is not installed: mutation without coverage")
         plain.run(module.check, corpus=target, words=_words(module), seconds=options.seconds, seed=options.seed)
         return
     with contextlib.ExitStack() as stack:
         scratch = options.scratch or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=f"fuzz-{target}-")))
+        collected = scratch / "collected"
+        collected.mkdir(parents=True, exist_ok=True)
+        os.environ[COLLECT] = str(collected)
+        os.environ[KEEP_GOING] = "1" if options.keep_going else ""
         done = _run(module, target, scratch, seconds=options.seconds, seed=options.seed)
+        if hasattr(module, "finish"):
+            done = module.finish(collected) and done
         if options.keep and done:
-            print(f"{target}: {_keep(module, target, scratch)} files added to the corpus")
+            print(f"{target}: {_keep(module, target, scratch, renew=options.renew)} files added to the corpus")
     sys.exit(0 if done else 1)
+
+
+def module_of(target: str) -> str:
+    """The module of a target: targets that decode are called by their format alone."""
+    return target if (HERE / f"{target}.py").exists() else f"decode_{target}"
 
 
 def _words(module: ModuleType) -> Sequence[bytes]:
@@ -82,6 +101,8 @@ def _run(module: ModuleType, target: str, scratch: Path, *, seconds: int, seed: 
     corpus, artifacts, dictionary = scratch / "corpus", scratch / "artifacts", scratch / "dictionary"
     for folder in (corpus, artifacts):
         folder.mkdir(parents=True, exist_ok=True)
+    for data in getattr(module, "more_seeds", list)():
+        (corpus / name_of(data)).write_bytes(data)
     dictionary.write_text("".join(_quoted(word) for word in _words(module) if word))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     lines, status = _child(
@@ -129,7 +150,8 @@ def _quoted(word: bytes) -> str:
 
 def _child(target: str, arguments: Iterable[str]) -> tuple[list[str], int]:
     """The lines of the process that fuzzes, and its exit status; all but the routine lines are passed on."""
-    limits = (f"-timeout={TIMEOUT_SECONDS}", f"-rss_limit_mb={RSS_MIB}")
+    seconds = getattr(importlib.import_module(module_of(target)), "TIMEOUT_SECONDS", TIMEOUT_SECONDS)
+    limits = (f"-timeout={seconds}", f"-rss_limit_mb={RSS_MIB}")
     command = [sys.executable, "-X", "faulthandler", str(HERE / "engine.py"), target, *arguments, *limits]
     lines = []
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as process:  # noqa: S603 - ourselves
@@ -141,13 +163,16 @@ def _child(target: str, arguments: Iterable[str]) -> tuple[list[str], int]:
     return lines, process.returncode
 
 
-def _keep(module: ModuleType, target: str, scratch: Path) -> int:
+def _keep(module: ModuleType, target: str, scratch: Path, *, renew: bool) -> int:
     """Adds to the corpus the smallest inputs of the run that reach new edges, then those that reach them more often.
 
     libFuzzer measures (the inner half of its ``-merge``, into a control file); the choice is made here, because a
     full merge keeps every input with a new count of some loop, and those are hundreds.
     """
     folder = CORPORA / target
+    if renew:
+        for path in sorted(folder.glob("reach-*")):
+            path.replace(scratch / "corpus" / path.name.removeprefix("reach-"))
     old = [path for place in _seeds(module, target) for path in sorted(place.iterdir()) if path.stat().st_size]
     new = sorted(
         (path for path in (scratch / "corpus").iterdir() if path.stat().st_size), key=lambda p: (p.stat().st_size, p.name)
@@ -202,11 +227,12 @@ def _mutator(module: ModuleType) -> Callable[[bytes, int, int], bytes]:
     import atheris
 
     structured = getattr(module, "mutate", None)
+    share = getattr(module, "STRUCTURED", STRUCTURED)
 
     def custom(data: bytes, max_size: int, seed: int) -> bytes:
         if structured is not None:
             rng = random.Random(seed)  # noqa: S311 - libFuzzer's seed, so that a run repeats
-            if rng.random() < STRUCTURED:
+            if rng.random() < share:
                 out = structured(data, rng)
                 if 0 < len(out) <= max_size:
                     return out
@@ -222,7 +248,7 @@ def main() -> None:
     target = sys.argv[1]
     sys.path.insert(0, str(HERE))
     with atheris.instrument_imports(include=INSTRUMENTED):
-        module = importlib.import_module(f"decode_{target}")
+        module = importlib.import_module(module_of(target))
     limit = getattr(module, "MAX_LEN", MAX_LEN)
     atheris.Setup([sys.argv[0], f"-max_len={limit}", *sys.argv[2:]], module.check, custom_mutator=_mutator(module))
     atheris.Fuzz()

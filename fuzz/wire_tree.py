@@ -48,6 +48,11 @@ def _integer(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
+def shallow(data: bytes) -> list[Field] | None:
+    """The fields of a message, none of them taken for a message, or None where the bytes are none."""
+    return parsed(data, depth=_MAX_DEPTH)
+
+
 def parsed(data: bytes, *, depth: int = 0) -> list[Field] | None:
     """The fields of a message, or None where the bytes are none."""
     out: list[Field] = []

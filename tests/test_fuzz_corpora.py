@@ -17,7 +17,8 @@ GOOD = {"manifest": 4, "statement": 4, "bundle": 5, "key": 5, "json": 8}
 
 
 sys.path.append(str(FUZZ))
-TARGETS = {path.stem: importlib.import_module(path.stem) for path in sorted(FUZZ.glob("decode_*.py"))}
+TARGET_FILES = sorted((*FUZZ.glob("decode_*.py"), *FUZZ.glob("differential_*.py")))
+TARGETS = {path.stem: importlib.import_module(path.stem) for path in TARGET_FILES}
 MUTATE = importlib.import_module("mutate")
 
 

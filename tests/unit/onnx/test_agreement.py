@@ -6,11 +6,11 @@ model for each of its operator tests; every ``*.onnx`` in it, at any depth, is r
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
 import warnings
-from collections import Counter
 from pathlib import Path
 
 import onnx
@@ -20,12 +20,14 @@ from hypothesis import strategies as st
 from onnx import AttributeProto, ModelProto
 
 from mlsign.errors import InputError
-from mlsign.interface import TypeSpec, ValueKind
+from mlsign.interface import ValueKind
 from mlsign.onnx.inspect import read_model
-from mlsign.onnx.schema import ELEMENTS
 from mlsign.source import MemorySource
 
 ROOT = Path(__file__).parents[3]
+if str(ROOT / "fuzz") not in sys.path:
+    sys.path.append(str(ROOT / "fuzz"))  # targets import what they share from beside them, and so does this
+FACTS = importlib.import_module("onnx_facts")
 SHIPPED = Path(onnx.__file__).parent / "backend" / "test" / "data"
 MODELS = sorted(SHIPPED.rglob("*.onnx")) + sorted(ROOT.glob("examples/**/*.onnx"))
 MODELS += sorted(Path(os.environ["MLSIGN_MODELS"]).glob("*.onnx")) if "MLSIGN_MODELS" in os.environ else []
@@ -33,80 +35,11 @@ MORE = sorted(Path(os.environ["MLSIGN_ONNX_MODELS"]).rglob("*.onnx")) if os.envi
 SEEDS = sorted((ROOT / "fuzz" / "corpora" / "onnx").glob("*.onnx"))
 
 
-def name_of(domain, name):
-    return f"{domain or 'ai.onnx'}:{name}"
-
-
-def count_nodes(nodes, into):
-    for node in nodes:
-        into[name_of(node.domain, node.op_type)] += 1
-        for attribute in node.attribute:
-            for graph in [attribute.g] if attribute.HasField("g") else []:
-                count_nodes(graph.node, into)
-            for graph in attribute.graphs:
-                count_nodes(graph.node, into)
-
-
-def expected_facts(model: ModelProto):
-    """What the library says, in plain values."""
-    uses = Counter()
-    count_nodes(model.graph.node, uses)
-    for function in model.functions:
-        count_nodes(function.node, uses)
-    for training in model.training_info:
-        for graph in (training.initialization, training.algorithm):
-            count_nodes(graph.node, uses)
-    initializers = {t.name for t in model.graph.initializer} | {s.values.name for s in model.graph.sparse_initializer}
-    opsets = {(o.domain or "ai.onnx", o.version) for f in [model, *model.functions] for o in f.opset_import}
-    return {
-        "ir_version": model.ir_version,
-        "operators": uses,
-        "opsets": opsets,
-        "functions": {name_of(f.domain, f.name) for f in model.functions},
-        "inputs": [(v.name, type_of(v.type)) for v in model.graph.input if v.name not in initializers],
-        "outputs": [(v.name, type_of(v.type)) for v in model.graph.output],
-    }
-
-
-def size_of(dimension):
-    return dimension.dim_value if dimension.dim_value != -1 else None  # how some exporters say "any size"
-
-
-def type_of(proto):
-    kind = proto.WhichOneof("value")
-    if kind in ("tensor_type", "sparse_tensor_type"):
-        tensor = getattr(proto, kind)
-        shape = None
-        if tensor.HasField("shape"):
-            shape = tuple(size_of(d) if d.HasField("dim_value") else d.dim_param or None for d in tensor.shape.dim)
-        return (kind.removesuffix("_type"), ELEMENTS[tensor.elem_type].name, shape, None)
-    if kind == "map_type":
-        return ("map", ELEMENTS[proto.map_type.key_type].name, None, type_of(proto.map_type.value_type))
-    return (kind.removesuffix("_type"), "", None, type_of(getattr(proto, kind).elem_type))
-
-
-def plain(spec: TypeSpec):
-    return (spec.kind.value, spec.element, spec.shape, plain(spec.inner) if spec.inner else None)
-
-
-def seen_facts(summary):
-    uses = Counter({str(use.operator): use.count for use in summary.operators})
-    uses.update({str(use.operator): use.count for use in summary.function_calls})
-    return {
-        "ir_version": summary.ir_version,
-        "operators": uses,
-        "opsets": {(o.domain, o.version) for o in summary.opsets},
-        "functions": {str(f) for f in summary.functions},
-        "inputs": [(v.name, plain(v.type)) for v in summary.inputs],
-        "outputs": [(v.name, plain(v.type)) for v in summary.outputs],
-    }
-
-
 def assert_agreement(path):
     data = path.read_bytes()
     summary = read_model(MemorySource(data))
     assert summary.problems == ()
-    assert seen_facts(summary) == expected_facts(onnx.load_from_string(data))
+    assert FACTS.seen_facts(summary) == FACTS.expected_facts(onnx.load_from_string(data))
 
 
 def short(path):
@@ -169,13 +102,11 @@ def test_a_mutated_model_is_refused_or_means_what_onnx_says(data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.ParseFromString(data)  # what the reader takes without a word, protobuf takes too
-    assert seen_facts(summary) == expected_facts(model)
+    assert FACTS.seen_facts(summary) == FACTS.expected_facts(model)
     assert AttributeProto.UNDEFINED not in {a.type for n in model.graph.node for a in n.attribute}
 
 
 def fuzz_target():
-    if str(ROOT / "fuzz") not in sys.path:
-        sys.path.append(str(ROOT / "fuzz"))  # targets import what they share from beside them
     spec = importlib.util.spec_from_file_location("decode_onnx", ROOT / "fuzz" / "decode_onnx.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
