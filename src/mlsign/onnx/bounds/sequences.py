@@ -36,6 +36,8 @@ def _stft(use: Use) -> list[Tensor]:
         return [use.space.unknown(data.element)]
     bins = length[0] if length else window.dims[0] if window is not None and window.dims else None
     stride = number(step[0]) if step else None
+    if bins is not None and number(bins) == 0:
+        raise MisusedError("frames of no length")
     if data.dims is None or len(data.dims) < 2 or bins is None or bins.high is None or stride is None or stride < 1:
         return [use.space.unknown(data.element)]
     signal = data.dims[1].high
@@ -106,7 +108,9 @@ def _sequence_same(use: Use) -> list[Tensor]:
 
 def _check_place(use: Use, index: int, *, more: int) -> None:
     """Raises ``MisusedError`` for a place outside of a sequence: runtimes have read past its end, or stopped."""
-    most, values = use.first().count, use.values(index)
+    most, values, spot = use.first().count, use.values(index), use.arg(index)
+    if spot is not None and spot.count == 0:
+        raise MisusedError("a place in a sequence is one number, and there is none")
     if not isinstance(most, int) or (use.arg(index) is not None and values is None):
         return
     place = number(values[0]) if values else None
