@@ -207,6 +207,23 @@ def misused() -> Iterator[Vector]:
     yield Vector("run_shape_not_filled", model([node("Reshape", "x,far")], numbers), ("MLS378",))
 
 
+def empty_numbers() -> Iterator[Vector]:
+    """A number that is a tensor without elements: runtimes read what is not there."""
+    nothing = values("turns", shape=[0])
+    turned = looped(1)
+    turned.graph.initializer.pop()
+    turned.graph.initializer.append(nothing)
+    yield Vector("run_loop_of_no_number", turned, ("MLS378",))
+    started = looped(1)
+    started.graph.initializer.append(numpy_helper.from_array(np.zeros([0], np.bool_), "go"))
+    started.graph.node[0].input[1] = "go"
+    yield Vector("run_loop_of_no_condition", started, ("MLS378",))
+    sequence = [node("SequenceConstruct", "x,x", "q"), node("SequenceAt", "q,turns")]
+    yield Vector("run_place_of_no_number", model(sequence, [nothing]), ("MLS378",))
+    outside = [node("SequenceConstruct", "x,x", "q"), node("SequenceAt", "q,far")]
+    yield Vector("run_place_outside", model(outside, [values("far", 7, shape=[])]), ("MLS378",))
+
+
 def hazards() -> Iterator[Vector]:
     """Operators that do more than compute."""
     files = node("EPContext", "x", domain="com.microsoft", embed_mode=0, ep_cache_context="../engine.bin")
@@ -220,5 +237,5 @@ def hazards() -> Iterator[Vector]:
 
 
 def vectors() -> Iterator[Vector]:
-    for group in (growing, computed, hidden, loops, misused, hazards):
+    for group in (growing, computed, hidden, loops, misused, empty_numbers, hazards):
         yield from group()
