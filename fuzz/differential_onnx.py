@@ -42,6 +42,7 @@ RUNTIME_EVERY = 20
 """Loading in a worker takes ten times as long as all the rest: one accepted model of so many is loaded."""
 SMALL_OPERATIONS = 10_000_000
 """A run that is said to take no more has to come to its end within the time that a worker is given."""
+LARGE_OPERATIONS = 1_000_000_000
 TIMEOUT_SECONDS = 90
 """The library and the runtime have limits of their own, and answer for themselves."""
 COLLECTED = Path(os.environ["FUZZ_COLLECT"]) if os.environ.get("FUZZ_COLLECT") else None
@@ -146,7 +147,7 @@ def ends(summary: ModelSummary, loaded: Loaded) -> list[Disagreement]:
     unknown = ", ".join(sorted({item.kind.value for item in bounds.unknown}))
     if Unbounded.MISUSE.value in unknown:
         return []
-    small = not unknown and bounds.peak_bytes < MEMORY_BYTES // 4 and bounds.operations < SMALL_OPERATIONS
+    small = not unknown and bounds.peak_bytes < MEMORY_BYTES // 4 and max(bounds.operations, bounds.steps * 10) < SMALL_OPERATIONS
     memory = any(words in loaded.run for words in ("bad_alloc", "Failed to allocate memory", "bad allocation"))
     slow = loaded.ended.startswith("no answer")
     if loaded.ended and (small or not slow):
@@ -154,6 +155,12 @@ def ends(summary: ModelSummary, loaded: Loaded) -> list[Disagreement]:
     if memory and small:
         return [Disagreement(kind=WORKER_ENDS, message=f"no memory, bounded by {bounds.peak_bytes}: {loaded.run}")]
     return []
+
+
+def is_long(summary: ModelSummary) -> bool:
+    """Whether a worker would spend all its time on a run, as was said: nothing is learned from that."""
+    bounds = summary.bounds
+    return bounds is not None and max(bounds.operations, bounds.steps * 10) > LARGE_OPERATIONS
 
 
 def same_shape(spec: ValueSpec, shape: list[int | str | None], *, exactly: bool) -> bool:
@@ -190,7 +197,7 @@ def disagreements(data: bytes, *, load: bool) -> list[Disagreement]:
         _POOL[data] = None
     _COUNTS["external"] += bool(summary.external)
     out = against_library(data, summary)
-    if load and not summary.external:
+    if load and not summary.external and not is_long(summary):
         loaded = runtime().load(data)
         _COUNTS["loaded"] += loaded.inputs is not None
         _COUNTS["refused by the runtime"] += bool(loaded.refused)

@@ -130,6 +130,14 @@ def test_the_end_of_a_worker_is_told_unless_it_was_foreseen(summary):
     assert TARGET.ends(misused, memory) == []
 
 
+def test_a_run_that_is_known_to_take_long_is_left_alone(summary, monkeypatch):
+    monkeypatch.setattr(TARGET, "runtime", lambda: pytest.fail("a worker was asked"))
+    for change in ({"operations": 10**12}, {"steps": 10**9}):
+        changed = replace(summary, bounds=replace(summary.bounds, **change))
+        monkeypatch.setattr(TARGET, "accepted", lambda _, changed=changed: changed)
+        assert TARGET.disagreements(GOOD, load=True) == []
+
+
 def test_the_library_is_stopped_when_it_takes_too_long(monkeypatch):
     library = LIBRARY.Library(seconds=20.0)
     try:
