@@ -325,10 +325,11 @@ hostile models without a warning, {warned} with one, and takes its process down 
 
 **What this can show, and what not.** The hostile models are [the vectors of this project](../tests/vectors/build_onnx.py): each
 has one fault, and this reader was written for them, so that it finds them all says little. They show what the others were not
-written for, class by class. The other tools have other aims. `onnx.checker` helps people who write exporters, and says of itself
-that it is no gate. modelscan looks for code in pickles and their like, and has no reader of ONNX. modelaudit reads some forty
-formats, knows what a pickle would call rather than only that it is one, and looks for secrets and network addresses in weights
-and metadata, none of which mlsign does. None of the three has a policy of which operators are allowed.
+written for, class by class. The other tools have other aims. `onnx.checker` holds a model against the specification for people
+who write exporters. modelscan looks for code in pickles and their like, and has no reader of ONNX. modelaudit has scanners for some
+forty formats; of ONNX it looks at external data, operators of other domains, sizes of tensors and how weights are distributed, and
+in all files at what a pickle would call, at secrets and at network addresses. mlsign does none of the latter: a pickle is refused as
+one, whatever it calls, and nothing is said about the values of weights. None of the three takes a list of allowed operators.
 """
 
 ALARMS = """A vector that is in order has one thing in it that is rare and allowed. Most of those for single operators are careless

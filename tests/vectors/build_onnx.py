@@ -227,6 +227,10 @@ def other_formats() -> None:
     key = b"\x01" + text_call
     both = b"(N" + field(14, field(1, key.ljust(40, b" ")))
     add("pickle_and_model", both + model().SerializeToString(deterministic=True), error="onnx.magic.pickle")
+    # The same, but between the two the pickle has bytes that it skips, and that are the start of the next key.
+    both = b"(N" + field(14, field(1, b"\1B" + (0x810).to_bytes(4, "little")))
+    both += field(14, field(1, b"-" * (0x810 - 6) + text_call))
+    add("pickle_and_model_far_in", both + model().SerializeToString(deterministic=True), error="onnx.magic.pickle")
     add("zip", b"PK\x03\x04" + bytes(26), error="onnx.magic.zip")
     add("zip_empty", b"PK\x05\x06" + bytes(18), error="onnx.magic.zip")
     add(

@@ -79,7 +79,7 @@ def refuse_other_formats(source: ByteSource, *, limits: Limits) -> None:
     for offset, pattern, name, what in _COMPILED:
         if pattern.match(head, offset):
             raise _other(name, what)
-    if is_pickle(head, whole=source.size == len(head)):
+    if is_pickle(source):
         raise _other("pickle", f"a Python pickle, {_RUNS_CODE}")
     if other := _other_protobuf(head, source):
         raise _other(*other)

@@ -10,6 +10,8 @@ import re
 from types import MappingProxyType
 from typing import Final
 
+from mlsign.source import ByteSource
+
 _STOP: Final = ord(".")
 _PLAIN: Final = frozenset(b"(.012NQRabdelostu])}\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x92\x93\x94\x97\x98")
 _SIZED: Final = MappingProxyType(
@@ -39,35 +41,42 @@ _NAMES: Final = frozenset(b"c\x93\x82\x83\x84")
 _CALLS: Final = frozenset(b"Rbio\x81\x92")
 _MANY: Final = 16
 """More opcodes in a row than this, none of them wrong, are no accident."""
+_WINDOW: Final = 64
+_LONG_LINE: Final = 64 * 1024
 
 
-def is_pickle(head: bytes, *, whole: bool) -> bool:
-    """Whether a pickle loader takes these first bytes of a file, all of it when ``whole``, and does something with them.
+def is_pickle(source: ByteSource) -> bool:
+    """Whether a pickle loader takes the start of this file and does something with it. Reads a few places of it.
 
     A call counts as soon as something was imported by name; what follows it does not matter then. Without a call, either
-    the bytes are a pickle to their end or there are many opcodes.
+    the file is a pickle to its end or there are many opcodes. Texts are skipped, however long: they may be there to hide
+    what comes behind them.
     """
     at = count = 0
     named = False
-    while at < len(head):
-        opcode = head[at]
-        at += 1
+    while at < source.size and count <= _MANY:
+        window = source.read_at(at, min(_WINDOW, source.size - at))
+        opcode = window[0]
         count += 1
         if opcode in _LINES:
-            match = _LINES[opcode].match(head, at)
+            if len(window) == _WINDOW and window.count(b"\n") < 2:
+                window = source.read_at(at, min(_LONG_LINE, source.size - at))
+            match = _LINES[opcode].match(window, 1)
             if match is None:
-                return count > _MANY and b"\n" not in head[at:]
-            at = match.end()
+                return False
+            at += match.end()
         elif opcode in _SIZED:
-            at += _SIZED[opcode]
+            at += 1 + _SIZED[opcode]
         elif opcode in _COUNTED:
             size = _COUNTED[opcode]
-            at += size + int.from_bytes(head[at : at + size], "little")
-        elif opcode not in _PLAIN:
+            at += 1 + size + int.from_bytes(window[1 : 1 + size], "little")
+        elif opcode in _PLAIN:
+            at += 1
+        else:
             return False
         named = named or opcode in _NAMES
         if opcode in _CALLS and (named or opcode == ord("i")):
             return True
         if opcode == _STOP:
-            return count > _MANY or (count > 1 and whole and at == len(head))
+            return count > 1 and at == source.size
     return count > _MANY
