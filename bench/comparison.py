@@ -8,6 +8,7 @@ one that cannot be installed is left out, and the page says so.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -26,6 +27,7 @@ from enum import Enum
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from honest import CHOICES, of_the_tests
 
@@ -104,6 +106,8 @@ class Subject:
 class Verdict:
     """One tool on one file. ``reasons`` are the codes of findings, where the tool has them."""
 
+    key: str
+
     subject: Subject
     outcome: Outcome
     seconds: float
@@ -115,7 +119,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", type=Path, default=ROOT / "docs" / "comparison.md", metavar="FILE", help="where the page goes")
     parser.add_argument("--environments", type=Path, metavar="FOLDER", help="where installed tools are kept for a next run")
-    parser.add_argument("--raw", type=Path, metavar="FILE", help="write each single outcome as JSON, too")
+    parser.add_argument(
+        "--outcomes",
+        type=Path,
+        metavar="FILE",
+        help="keep each single outcome there; a next run takes those of other tools from it where neither tool nor file changed",
+    )
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="files that one tool judges at a time")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="only files with one of these words in their names")
     options = parser.parse_args()
@@ -129,11 +138,20 @@ def main() -> int:
             except subprocess.CalledProcessError:
                 left_out[package] = "it could not be installed when this page was made"
         every = [*hostile, *good, *honest]
+        known = {}
+        if options.outcomes and options.outcomes.exists():
+            rows = map(json.loads, options.outcomes.read_text(encoding="utf-8").splitlines())
+            known = {row["key"]: row for row in rows if not row["key"].startswith("mlsign ")}
         with ThreadPoolExecutor(options.jobs) as pool:
-            results = {tool.name: list(pool.map(partial(judged, tool, folder=folder), every)) for tool in [*tools, runtime()]}
-    if options.raw:
-        rows = [[tool, v.subject.name, v.outcome.value, v.seconds, sorted(v.reasons)] for tool in results for v in results[tool]]
-        options.raw.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+            results = {
+                tool.name: list(pool.map(partial(judged, tool, folder=folder, known=known), every))
+                for tool in [*tools, runtime()]
+            }
+    if options.outcomes:
+        for verdict in (v for verdicts in results.values() for v in verdicts):
+            row = {"key": verdict.key, "file": verdict.subject.name, "outcome": verdict.outcome.value, "seconds": verdict.seconds}
+            known[verdict.key] = row
+        options.outcomes.write_text("".join(json.dumps(row) + "\n" for row in known.values()), encoding="utf-8")
     page = Page(tools=tools, left_out=left_out, results=results, hostile=hostile, good=good, honest=honest)
     options.write.write_text(page.render(), encoding="utf-8")
     named = sum(1 for v in results["mlsign"] if v.subject.code and v.subject.code in v.reasons)
@@ -167,15 +185,19 @@ def installed(package: str, folder: Path) -> Path:
     return programs
 
 
-def judged(tool: Tool, subject: Subject, *, folder: Path) -> Verdict:
-    """One tool on one file."""
+def judged(tool: Tool, subject: Subject, *, folder: Path, known: dict[str, dict[str, Any]]) -> Verdict:
+    """One tool on one file, or what is known of that already."""
+    key = f"{tool.name} {tool.version} {hashlib.sha256(subject.path.read_bytes()).hexdigest()}"
+    if key in known:
+        outcome, seconds = Outcome(known[key]["outcome"]), known[key]["seconds"]
+        return Verdict(key=key, subject=subject, outcome=outcome, seconds=seconds, reasons=frozenset())
     with tempfile.TemporaryDirectory(dir=folder) as home:
         report = Path(home) / "report"
         run = confined(tool.command(subject.path, report), report, home=Path(home))
     outcome = Outcome.HUNG if run.hung else tool.judge(run)
     reasons = mlsign_codes(run) if tool.name == "mlsign" and outcome is Outcome.CAUGHT else frozenset()
     print(f"{tool.name}: {subject.name}: {outcome.value} after {run.seconds:.2f} s", file=sys.stderr)
-    return Verdict(subject=subject, outcome=outcome, seconds=run.seconds, reasons=reasons)
+    return Verdict(key=key, subject=subject, outcome=outcome, seconds=run.seconds, reasons=reasons)
 
 
 def confined(command: list[str], report: Path, *, home: Path) -> Run:
