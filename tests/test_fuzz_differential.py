@@ -40,7 +40,7 @@ def summary():
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
 def test_onnx_and_onnxruntime_read_what_the_reader_accepts(path):
     found = TARGET.disagreements(path.read_bytes(), load=True)
-    assert [one for one in found if one.kind != TARGET.WORKER_ENDS] == []
+    assert [one for one in found if one.kind not in TARGET.TOLD] == []
 
 
 def test_other_facts_and_a_refusal_of_the_checker_are_disagreements(summary):
@@ -72,6 +72,16 @@ def test_a_disagreement_ends_the_run_or_is_collected(summary, monkeypatch, tmp_p
     assert [path.name for path in (tmp_path / "corpus").iterdir()] == [f"crash-{TARGET.name_of(GOOD)}"]
 
 
+def test_what_is_only_told_ends_no_run(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(TARGET, "CORPUS", tmp_path / "corpus")
+    (tmp_path / "corpus").mkdir()
+    for kind in TARGET.TOLD:
+        TARGET.collect(GOOD, TARGET.Disagreement(kind=kind, message="as it is"), tmp_path)
+    assert TARGET.finish(tmp_path)
+    assert capsys.readouterr().out.count("| as it is") == len(TARGET.TOLD)
+    assert [path.name for path in (tmp_path / "corpus").iterdir()] == [f"ends-{TARGET.name_of(GOOD)}"]
+
+
 def test_names_and_numbers_do_not_make_a_kind():
     def key(message):
         return TARGET.Disagreement(kind="onnx refuses", message=message).key
@@ -94,9 +104,12 @@ def test_another_interface_in_the_runtime_is_a_disagreement(summary):
     (name, type_, shape) = loaded(summary).inputs[0]
     assert told() == []
     assert told(inputs=[["other", type_, shape]]) == ["runtime: names of inputs"]
-    assert told(inputs=[[name, "tensor(int8)", shape]]) == ["runtime: type of inputs"]
-    assert told(inputs=[[name, type_, [*shape, 1]]]) == ["runtime: shape of inputs"]
+    assert told(inputs=[[name, "tensor(int8)", shape]]) == ["runtime: an input"]
+    assert told(inputs=[[name, type_, [*shape, 1]]]) == ["runtime: an input"]
     assert told(outputs=[]) == ["runtime: names of outputs"]
+    (name, type_, shape) = loaded(summary).outputs[0]
+    assert told(outputs=[[name, "tensor(int8)", shape]]) == [TARGET.FALSE_OUTPUT]
+    assert told(outputs=[[name, type_, [*shape, 1]]]) == [TARGET.FALSE_OUTPUT]
     assert told(inputs=None, outputs=None, refused="no") == []
 
 
