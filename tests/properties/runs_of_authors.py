@@ -303,6 +303,12 @@ run(
     z=EMPTY,
 )
 run(
+    "more parts than places, some of no length",
+    "(float[1] x, int64[n] p) => (int64 y) { q = SplitToSequence <axis = 0> (x, p) y = SequenceLength(q) }",
+    x=FLOAT3[:1],
+    p=np.array([0, 0, 1], np.int64),
+)
+run(
     "a loop of no turns puts out no shape",
     "(float[2, 3] x, bool go) => (int64[r] y) { m = Constant <value_int = 0> () o = Loop <body = b (int64 i, bool c) => (bool d, float e)"
     " { d = Identity(c) e = Identity(x) }> (m, go) y = Shape(o) }",

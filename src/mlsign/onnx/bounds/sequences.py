@@ -133,8 +133,9 @@ def _split_to_sequence(use: Use) -> list[Tensor]:
     axis = use.axis(data.rank or 1, default=0)
     length = data.dims[axis].high if data.dims else None
     told = parts is not None and parts.dims is not None and (not parts.dims or (number(parts.dims[0]) or 0) > 0)
-    if told and parts is not None and parts.dims:
-        length = parts.dims[0].high
+    if parts is not None and (parts.dims is None or parts.dims):  # one for each, and some may be of no length
+        both = None if parts.count is None or length is None else largest(upper(length), upper(parts.count))
+        length = parts.count if told else both
     # the pieces together are the data: counting each as a share of it would need their sizes
     share = use.within(data)
     if share.dims and not told and not use.whole(b"keepdims", 1):
