@@ -37,6 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT / "tests" / "vectors" / "onnx"
 INDEX = json.loads((VECTORS / "index.json").read_text(encoding="utf-8"))
 TIMEOUT = 30
+"""Seconds of the processor. A process that waits instead is ended after ten times as many on the clock."""
 ADDRESS_SPACE = 4 * 1024**3
 WEIGHTS = 8
 """Bytes of ``w.bin``, from which the vectors with external data take their weights."""
@@ -215,7 +216,7 @@ def confined(command: list[str], report: Path, *, home: Path) -> Run:
         environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            ["sh", "-c", f'ulimit -c 0; ulimit -v {ADDRESS_SPACE // 1024}; exec "$@"', "sh", *command],
+            ["sh", "-c", f'ulimit -c 0; ulimit -v {ADDRESS_SPACE // 1024}; ulimit -t {TIMEOUT}; exec "$@"', "sh", *command],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -229,7 +230,7 @@ def confined(command: list[str], report: Path, *, home: Path) -> Run:
             late.set()
             os.killpg(process.pid, signal.SIGKILL)
 
-        timer = threading.Timer(TIMEOUT, end)
+        timer = threading.Timer(10 * TIMEOUT, end)
         timer.start()
         _, status, usage = os.wait4(process.pid, 0)
         timer.cancel()
@@ -238,7 +239,7 @@ def confined(command: list[str], report: Path, *, home: Path) -> Run:
         text = output.read().decode("utf-8", "replace")
     return Run(
         exit_code=process.returncode,
-        hung=late.is_set(),
+        hung=late.is_set() or usage.ru_utime + usage.ru_stime >= TIMEOUT,
         seconds=usage.ru_utime + usage.ru_stime,
         output=text,
         report=report.read_text(encoding="utf-8") if report.exists() else "",
@@ -362,8 +363,9 @@ sizes."""
 METHOD = """
 ## How it was measured
 
-- Every file is judged by a process of its own, with {timeout} s and {space} GiB of address space. {machine}. Times are those of the
-  processor, start of the process included; most of it is the start of Python and its imports.
+- Every file is judged by a process of its own, with {timeout} s of the processor and {space} GiB of address space; one that uses them
+  up hung. {machine}. Times are those of the processor, start of the process included; most of it is the start of Python and its
+  imports.
 - The vectors lie in one folder together with a `w.bin` of {weights} bytes, from which those with external data take their weights.
 - **mlsign**: `mlsign inspect --findings`, policy `baseline`; caught is exit code 1. {named} of {hostile} vectors are refused by the
   code that they were made for; the rest by another. Models in order are counted as refused only for something other than what a
