@@ -113,27 +113,27 @@ def test_json_is_bounded():
 )
 def test_no_input_makes_the_reader_slow(data):
     """An endless string once cost the square of its length."""
-    begun = time.monotonic()
+    begun = time.process_time()
     try:
         decode_json(data, max_bytes=8 * MIB)
     except InputError as err:
         assert err.code
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize("data", [b"]" * (16 * MIB), b"}" * (16 * MIB), b"[" + b"]" * (16 * MIB), b"[]" * (8 * MIB)])
 def test_closing_brackets_count_as_well(data):
     """Sixteen million of them once cost ten seconds of counting."""
-    begun = time.monotonic()
+    begun = time.process_time()
     assert refused(decode_json, data, max_bytes=17 * MIB) == "json.values"
-    assert time.monotonic() - begun < 0.5
+    assert time.process_time() - begun < 0.5
 
 
 def test_the_most_brackets_that_are_allowed_cost_little():
-    begun = time.monotonic()
+    begun = time.process_time()
     for data in (b'["["' + b',"]"' * MIB, b"[" + b"[]," * MIB, (b"[" * 64 + b"]" * 64) * 30_000):
         assert refused(decode_json, data, max_bytes=16 * MIB) == "json.syntax"
-    assert time.monotonic() - begun < 6
+    assert time.process_time() - begun < 6
 
 
 @pytest.mark.parametrize("data", [b"]", b"[]]", b"}" + b"[" * 65, b'"["]', b"]" * 1000])
@@ -183,9 +183,9 @@ def test_brackets_in_strings_are_no_depth(value):
 
 
 def test_surrogates_are_looked_for_at_speed():
-    begun = time.monotonic()
+    begun = time.process_time()
     assert decode_json(b'"\\u0061' + b"a" * (16 * MIB) + b'"', max_bytes=32 * MIB)
-    assert time.monotonic() - begun < 0.5
+    assert time.process_time() - begun < 0.5
 
 
 values = st.recursive(
