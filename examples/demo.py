@@ -117,7 +117,9 @@ def refusals(demo: Demo) -> None:
     flip_bit(WORK / "tampered-1.0.0" / "model.onnx")
     demo.run("mlsign verify tampered-1.0.0 --policy policy.yaml", expect=DENIED)
 
-    demo.say("Refusal 2: signed by the right key, but a branch that honest rows never take hides a loop of a thousand million turns.")
+    demo.say(
+        "Refusal 2: signed by the right key, but a branch that honest rows never take hides a loop of a thousand million turns."
+    )
     demo.run("mlsign pack helpful.onnx -o helpful-1.0.0")
     demo.run("mlsign sign helpful-1.0.0 --key keys/release.key --password-file keys/password")
     demo.run("mlsign verify helpful-1.0.0 --policy policy.yaml", expect=DENIED)
