@@ -239,7 +239,8 @@ def confined(command: list[str], report: Path, *, home: Path) -> Run:
         text = output.read().decode("utf-8", "replace")
     return Run(
         exit_code=process.returncode,
-        hung=late.is_set() or usage.ru_utime + usage.ru_stime >= TIMEOUT,
+        # the kernel ends a process by a count of ticks, which is a little off
+        hung=late.is_set() or (process.returncode < 0 and usage.ru_utime + usage.ru_stime > 0.98 * TIMEOUT),
         seconds=usage.ru_utime + usage.ru_stime,
         output=text,
         report=report.read_text(encoding="utf-8") if report.exists() else "",
