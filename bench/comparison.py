@@ -43,13 +43,13 @@ WEIGHTS = 8
 """Bytes of ``w.bin``, from which the vectors with external data take their weights."""
 
 CHECK = """
-import sys, onnx
+import os, sys, onnx
 try:
     onnx.checker.check_model(sys.argv[1], full_check=True)
 except MemoryError:
     raise
 except Exception as err:
-    print(type(err).__name__)
+    print(type(err).__name__, str(err).replace(os.path.dirname(sys.argv[1]), "FOLDER"))
     sys.exit(1)
 """
 
@@ -67,6 +67,7 @@ class Outcome(Enum):
     """What came of one tool on one file."""
 
     CAUGHT = "caught"
+    UNRELATED = "caught for another reason"
     MISSED = "missed"
     UNDECIDED = "undecided"
     HUNG = "hung"
@@ -92,6 +93,8 @@ class Tool:
     version: str
     command: Callable[[Path, Path], list[str]]
     judge: Callable[[Run], Outcome]
+    words: Callable[[Run], str] = lambda _: ""
+    """What it says is wrong, for those that say the same of files that are in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,14 +108,14 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """One tool on one file. ``reasons`` are the codes of findings, where the tool has them."""
+    """One tool on one file, which ``key`` names by their contents. ``reasons`` are the codes of findings of mlsign."""
 
     key: str
-
     subject: Subject
     outcome: Outcome
     seconds: float
-    reasons: frozenset[str]
+    words: str = ""
+    reasons: frozenset[str] = frozenset()
 
 
 def main() -> int:
@@ -150,8 +153,8 @@ def main() -> int:
             }
     if options.outcomes:
         for verdict in (v for verdicts in results.values() for v in verdicts):
-            row = {"key": verdict.key, "file": verdict.subject.name, "outcome": verdict.outcome.value, "seconds": verdict.seconds}
-            known[verdict.key] = row
+            row = {"key": verdict.key, "file": verdict.subject.name, "outcome": verdict.outcome.value}
+            known[verdict.key] = {**row, "seconds": verdict.seconds, "words": verdict.words}
         options.outcomes.write_text("".join(json.dumps(row) + "\n" for row in known.values()), encoding="utf-8")
     page = Page(tools=tools, left_out=left_out, results=results, hostile=hostile, good=good, honest=honest)
     options.write.write_text(page.render(), encoding="utf-8")
@@ -190,15 +193,17 @@ def judged(tool: Tool, subject: Subject, *, folder: Path, known: dict[str, dict[
     """One tool on one file, or what is known of that already."""
     key = f"{tool.name} {tool.version} {hashlib.sha256(subject.path.read_bytes()).hexdigest()}"
     if key in known:
-        outcome, seconds = Outcome(known[key]["outcome"]), known[key]["seconds"]
-        return Verdict(key=key, subject=subject, outcome=outcome, seconds=seconds, reasons=frozenset())
+        row = known[key]
+        outcome = Outcome(row["outcome"])
+        return Verdict(key=key, subject=subject, outcome=outcome, seconds=row["seconds"], words=row.get("words", ""))
     with tempfile.TemporaryDirectory(dir=folder) as home:
         report = Path(home) / "report"
         run = confined(tool.command(subject.path, report), report, home=Path(home))
     outcome = Outcome.HUNG if run.hung else tool.judge(run)
     reasons = mlsign_codes(run) if tool.name == "mlsign" and outcome is Outcome.CAUGHT else frozenset()
     print(f"{tool.name}: {subject.name}: {outcome.value} after {run.seconds:.2f} s", file=sys.stderr)
-    return Verdict(key=key, subject=subject, outcome=outcome, seconds=run.seconds, reasons=reasons)
+    words = tool.words(run) if outcome is Outcome.CAUGHT else ""
+    return Verdict(key=key, subject=subject, outcome=outcome, seconds=run.seconds, words=words, reasons=reasons)
 
 
 def confined(command: list[str], report: Path, *, home: Path) -> Run:
@@ -295,6 +300,7 @@ def checker() -> Tool:
         version=metadata.version("onnx"),
         command=lambda path, _: [*command, str(path)],
         judge=judge_exception,
+        words=lambda run: run.output.strip(),
     )
 
 
@@ -343,7 +349,8 @@ INTRODUCTION = """# Beside other tools
 
 What `mlsign inspect --findings` catches on {hostile} small hostile models, beside three other tools that look at models, and
 what each of them refuses of {good} small models that are in order and of {honest} honest ones. onnxruntime loads {loaded} of the
-hostile models without a warning, {warned} with one, and takes its process down with {crashed}. The page is made by
+hostile models without a warning and {warned} with one; with {crashed} it never comes back, or takes its process down. The page is
+made by
 
     python bench/comparison.py
 
@@ -355,6 +362,9 @@ forty formats; of ONNX it looks at external data, operators of other domains, si
 in all files at what a pickle would call, at secrets and at network addresses. mlsign does none of the latter: a pickle is refused as
 one, whatever it calls, and nothing is said about the values of weights. None of the three takes a list of allowed operators.
 """
+
+CLASSES = """A class is the finding that a vector was made for. `+1r` is one more that was refused for another reason, with the same
+words as vectors that are in order; `+1u` is one more answer that leaves it undecided."""
 
 ALARMS = """A vector that is in order has one thing in it that is rare and allowed. Most of those for single operators are careless
 in others (shapes that do not go with the operator), as they are made for the reader of attributes alone; so only those count that
@@ -373,8 +383,9 @@ METHOD = """
   policy has words for ({choices}: operators, versions, and sizes or turns that only a run decides); {chosen} of the honest models
   are refused for nothing but that.
 - **onnx.checker**: `onnx.checker.check_model(path, full_check=True)`; caught is any exception but `MemoryError`, one of the parser
-  included, and whatever its reason: many vectors for single operators have shapes that do not go with the operator, which is what
-  the checker refuses them for, with the fault that they were made for or without.
+  included. Many vectors are careless in what is declared around the fault, shapes above all, and the checker refuses them for that,
+  with the fault or without. Where it says word for word what it says of a vector that is in order, the model counts as caught for
+  another reason.
 - **modelaudit**, installed as `modelaudit[onnx]`: `modelaudit scan --format json --no-cache`; caught is an issue of any severity above `info`. Exit code 2 without
   such an issue, which stands for an analysis that could not be completed, is undecided: a pipeline that goes by the exit code stops
   there, too.
@@ -429,7 +440,12 @@ class Page:
 
     def outcomes(self, tool: str, subjects: list[Subject]) -> Counter[Outcome]:
         """How often what came out."""
-        return Counter(v.outcome for v in self.results[tool] if v.subject in subjects)
+        usual = {v.words for v in self.results[tool] if v.subject in self.good and v.words}
+        return Counter(
+            Outcome.UNRELATED if v.outcome is Outcome.CAUGHT and v.words in usual else v.outcome
+            for v in self.results[tool]
+            if v.subject in subjects
+        )
 
     def loadable(self) -> list[Subject]:
         """The vectors in order that onnxruntime loads without a warning: nobody can say that they are not."""
@@ -445,7 +461,8 @@ class Page:
 
     def summary(self) -> list[str]:
         """One line for each tool."""
-        columns = ["tool", f"caught of {len(self.hostile)}", "undecided", "missed", "hung", "crashed"]
+        order = (Outcome.CAUGHT, Outcome.UNRELATED, Outcome.UNDECIDED, Outcome.MISSED, Outcome.HUNG, Outcome.CRASHED)
+        columns = ["tool", f"caught of {len(self.hostile)}", *(outcome.value for outcome in order[1:])]
         columns += [
             f"vectors in order, refused of {len(self.loadable())}",
             f"honest models, refused of {len(self.honest)}",
@@ -455,7 +472,7 @@ class Page:
         for tool in self.tools:
             counts = self.outcomes(tool.name, self.hostile)
             seconds = statistics.median(v.seconds for v in self.results[tool.name])
-            cells = [counts[o] for o in (Outcome.CAUGHT, Outcome.UNDECIDED, Outcome.MISSED, Outcome.HUNG, Outcome.CRASHED)]
+            cells = [counts[outcome] for outcome in order]
             cells += [len(self.refused(tool.name, group)) for group in (self.loadable(), self.honest)]
             lines.append(f"| {tool.name} {tool.version} | {' | '.join(map(str, cells))} | {seconds:.2f} s |")
         return lines
@@ -470,7 +487,7 @@ class Page:
     def classes(self) -> list[str]:
         """One line for each class: how many each tool caught."""
         lines = [
-            "A class is the finding that a vector was made for. Undecided answers stand behind a plus.",
+            CLASSES,
             "",
             f"| class | vectors | {' | '.join(tool.name for tool in self.tools)} | onnxruntime loads |",
             f"|---|---|{'---|' * len(self.tools)}---|",
@@ -480,7 +497,7 @@ class Page:
             for tool in self.tools:
                 counts = self.outcomes(tool.name, members)
                 marks = [str(counts[Outcome.CAUGHT])]
-                marks += [f"+{counts[Outcome.UNDECIDED]}"] if counts[Outcome.UNDECIDED] else []
+                marks += [f"+{counts[o]}{mark}" for o, mark in ((Outcome.UNRELATED, "r"), (Outcome.UNDECIDED, "u")) if counts[o]]
                 marks += [f"{counts[o]} {o.value}" for o in (Outcome.HUNG, Outcome.CRASHED) if counts[o]]
                 cells.append(" ".join(marks))
             loads = self.outcomes("onnxruntime", members)
@@ -489,21 +506,28 @@ class Page:
         return lines
 
     def gaps(self) -> list[str]:
-        """For each other tool the classes of which it caught nothing."""
-        lines = []
-        for tool in self.tools[1:]:
-            none = [
-                f"{ENTRIES[code].title[:1].lower()}{ENTRIES[code].title[1:]} ({code})"
-                for code, members in self.by_code().items()
-                if not self.outcomes(tool.name, members)[Outcome.CAUGHT]
-            ]
-            ends = [v.subject.name for v in self.results[tool.name] if v.outcome in {Outcome.HUNG, Outcome.CRASHED}]
-            lines.append(f"- **{tool.name}** caught nothing in {len(none)} of {len(self.by_code())} classes: {'; '.join(none)}.")
-            if ends:
-                lines.append(f"  It hung or crashed on {', '.join(f'`{name}`' for name in ends)}.")
-        ours = [v.subject.name for v in self.results["mlsign"] if v.subject.code and v.outcome is not Outcome.CAUGHT]
-        lines.append(f"- **mlsign** did not catch {', '.join(f'`{name}`' for name in ours) or 'none'}.")
-        return lines
+        """The classes of which no other tool caught anything, and what each of them hung or crashed on."""
+        classes = self.by_code()
+        caught = {
+            tool.name: {code for code, members in classes.items() if self.outcomes(tool.name, members)[Outcome.CAUGHT]}
+            for tool in self.tools
+        }
+        others = [tool.name for tool in self.tools[1:]]
+        nobody = [code for code in classes if not any(code in caught[name] for name in others)]
+        lines = [f"None of the others caught a single model in {len(nobody)} of {len(classes)} classes:", ""]
+        lines += [f"- {ENTRIES[code].title} ([{code}](findings/{code}.md))" for code in nobody]
+        lines += ["", "By tool:", ""]
+        for name in others:
+            line = f"- **{name}** caught at least one model in {len(caught[name])} of the classes."
+            for what in (Outcome.HUNG, Outcome.CRASHED):
+                ends = [f"`{v.subject.name}`" for v in self.results[name] if v.outcome is what]
+                line += f" It {what.value} on {', '.join(ends)}." if ends else ""
+            lines.append(line)
+        for what in (Outcome.HUNG, Outcome.CRASHED):
+            ends = [f"`{v.subject.name}`" for v in self.results["onnxruntime"] if v.outcome is what]
+            lines += [f"- onnxruntime, loading them, {what.value} on {', '.join(ends)}."] if ends else []
+        ours = [f"`{v.subject.name}`" for v in self.results["mlsign"] if v.subject.code and v.outcome is not Outcome.CAUGHT]
+        return [*lines, f"- **mlsign** let {', '.join(ours)} pass." if ours else "- **mlsign** caught all of them."]
 
     def alarms(self) -> list[str]:
         """For each tool the names of models that it refused although they are in order."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from onnx import FunctionProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import FunctionProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper, shape_inference
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 LARGE = 1 << 40
@@ -50,7 +50,26 @@ def model(
     imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(domain, 1) for domain in domains)]
     out = helper.make_model(graph, opset_imports=imports, functions=functions or [], producer_name="vectors")
     out.ir_version = 8
+    declare(out)
     return out
+
+
+def declare(made: ModelProto) -> None:
+    """Gives outputs the types and ranks that follow from the nodes, so that nothing but what is meant to be is wrong."""
+    bare = ModelProto()
+    bare.CopyFrom(made)
+    for output in bare.graph.output:
+        output.ClearField("type")
+    for output, inferred in zip(made.graph.output, shape_inference.infer_shapes(bare).graph.output, strict=True):
+        kind = inferred.type.WhichOneof("value")
+        if kind == "tensor_type" and inferred.type.tensor_type.elem_type:
+            output.type.tensor_type.elem_type = inferred.type.tensor_type.elem_type
+            output.type.tensor_type.shape.Clear()
+            output.type.tensor_type.shape.SetInParent()
+            for _ in inferred.type.tensor_type.shape.dim:
+                output.type.tensor_type.shape.dim.add()
+        elif kind == "sequence_type" and inferred.type.sequence_type.elem_type.map_type.key_type:
+            output.type.CopyFrom(inferred.type)
 
 
 def bomb(name: str, *inputs: str) -> list[NodeProto]:
