@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from mlsign.errors import TrustError
 from mlsign.formats.bundle import Bundle
@@ -62,29 +61,10 @@ def _candidates(bundle: Bundle, *, root: TrustRoot) -> tuple[PublicKey, ...]:
     return found
 
 
-_DER_BYTES: Final = {"EC P-256": 72, "EC P-384": 104, "EC P-521": 139}
-"""The longest ECDSA signature of each curve: two integers of its order and their DER framing (RFC 3279, section 2.2.3)."""
-_MIN_DER_BYTES: Final = 8
-_SEQUENCE: Final = 0x30
-
-
-def _check_length(key: PublicKey, signature: bytes) -> None:
-    """Refuses what cannot be a signature by this key before any hashing: junk is tried against every key otherwise."""
-    longest = _DER_BYTES[key.identity.kind]
-    if not _MIN_DER_BYTES <= len(signature) <= longest or signature[0] != _SEQUENCE:
-        raise TrustError(
-            f"the signature of {len(signature)} bytes is none that an {key.identity.kind} key makes",
-            code="signature.invalid",
-            expected=f"a DER sequence of {_MIN_DER_BYTES} to {longest} bytes",
-            found=f"{len(signature)} bytes",
-        )
-
-
 def _first_that_signed(keys: tuple[PublicKey, ...], *, message: bytes, signature: bytes) -> PublicKey:
     failure: TrustError | None = None
     for key in keys:
         try:
-            _check_length(key, signature)
             verify_signature(key, message=message, signature=signature)
         except TrustError as err:
             failure = err

@@ -30,6 +30,10 @@ _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
     "secp384r1": hashes.SHA384(),
     "secp521r1": hashes.SHA512(),
 }
+_DER_BYTES: Final = {"EC P-256": 72, "EC P-384": 104, "EC P-521": 139}
+"""The longest ECDSA signature of each curve: two integers of its order and their DER framing (RFC 3279, section 2.2.3)."""
+_MIN_DER_BYTES: Final = 8
+_SEQUENCE: Final = 0x30
 _HINT: Final = "make a key with mlsign keygen, or openssl ecparam -genkey -name prime256v1"
 
 
@@ -85,8 +89,24 @@ def _load(der: bytes) -> ec.EllipticCurvePublicKey:
     return key
 
 
+def check_signature_length(key: PublicKey, *, signature: bytes) -> None:
+    """Refuses what cannot be a signature by this key before any hashing: junk is tried against every key otherwise.
+
+    Raises ``TrustError`` (``signature.invalid``).
+    """
+    longest = _DER_BYTES[key.identity.kind]
+    if not _MIN_DER_BYTES <= len(signature) <= longest or signature[0] != _SEQUENCE:
+        raise TrustError(
+            f"the signature of {len(signature)} bytes is none that an {key.identity.kind} key makes",
+            code="signature.invalid",
+            expected=f"a DER sequence of {_MIN_DER_BYTES} to {longest} bytes",
+            found=f"{len(signature)} bytes",
+        )
+
+
 def verify_signature(key: PublicKey, *, message: bytes, signature: bytes) -> None:
     """Returns when ``signature`` over ``message`` is by ``key``; raises ``TrustError`` (``signature.invalid``) if not."""
+    check_signature_length(key, signature=signature)
     public = _load(key.der)
     try:
         public.verify(signature, message, ec.ECDSA(_HASHES[public.curve.name]))
