@@ -47,7 +47,7 @@ coverage: $(READY)
 	$(BIN)/coverage report --fail-under=100 --show-missing --skip-covered --include="src/mlsign/*.py,src/mlsign/formats/*,src/mlsign/onnx/*,src/mlsign/evidence/*,src/mlsign/trust/*,src/mlsign/policy/*,src/mlsign/compare/*" --omit="src/mlsign/__main__.py"
 
 fuzz: $(READY)
-	@set -e; for target in $(TARGETS); do $(BIN)/python fuzz/decode_$$target.py $(SECONDS); done
+	@set -e; for target in $(TARGETS); do case $$target in differential_*) file=$$target;; *) file=decode_$$target;; esac; $(BIN)/python fuzz/$$file.py $(SECONDS); done
 
 bench: $(READY)
 	$(BIN)/python bench/run.py

@@ -21,7 +21,7 @@ from mlsign.onnx.bounds.amounts import (
     upto,
 )
 from mlsign.onnx.bounds.tensors import INT64, MAX_RANK, Tensor, exact_count
-from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of, places_of, ranked
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use, checked_rank, place_of, places_of, ranked
 
 
 def _remade(use: Use, tensor: Tensor, dims: tuple[Value, ...] | None, *, count: Amount | None = None) -> Tensor:
@@ -52,7 +52,8 @@ def _reshape(use: Use) -> list[Tensor]:
     wanted = tuple(map(fixed, use.wholes(b"shape") or ())) if use.has(b"shape") else shape.values if shape else None
     if wanted is None:
         rank = number(shape.dims[0]) if shape and shape.dims and len(shape.dims) == 1 else None
-        dims = None if rank is None else ranked((_share(data),) * rank)
+        # Checked before it sizes anything: the length of a shape that a caller gives is whatever the model says.
+        dims = None if rank is None else (_share(data),) * checked_rank(rank)
         return [_remade(use, data, dims)]
     return [_remade(use, data, _target(data, wanted, zero_copies=not use.whole(b"allowzero", 0)))]
 

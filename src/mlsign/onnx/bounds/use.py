@@ -303,10 +303,16 @@ def places_of(axes: Iterable[int], rank: int) -> list[int]:
     return found
 
 
+def checked_rank(rank: int) -> int:
+    """This number of dimensions. Raises ``MisusedError`` where there cannot be so many."""
+    if rank > MAX_RANK:
+        raise MisusedError(f"a shape of {rank} dimensions")
+    return rank
+
+
 def ranked(dims: Sequence[Value]) -> tuple[Value, ...]:
     """These dimensions. Raises ``MisusedError`` where they are more than there can be."""
-    if len(dims) > MAX_RANK:
-        raise MisusedError(f"a shape of {len(dims)} dimensions")
+    checked_rank(len(dims))
     return tuple(dims)
 
 

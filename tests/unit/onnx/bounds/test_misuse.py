@@ -118,3 +118,8 @@ def test_what_may_wrap_around_is_unknown():
     assert computed(plus_one, [Value(0, None)], SPACE, taken=7, made=7) == UNKNOWN
     assert computed(plus_one, [Value(None, 5)], SPACE, taken=7, made=7) == Value(None, 6)
     assert computed(plus_one, [Value(0, 5)], SPACE, taken=7, made=7) == Value(1, 6)
+
+
+def test_a_rank_as_large_as_a_caller_likes_sizes_nothing():
+    found = bounds("(float[2, 4] x, int64[9007199254740992] s) => (float[k] y) { y = Reshape(x, s) }").unknown
+    assert [(item.kind, item.detail) for item in found] == [(Unbounded.MISUSE, "a shape of 9007199254740992 dimensions")]
