@@ -1,18 +1,21 @@
-"""Public keys and signatures made by them: ECDSA on the NIST curves that OMS and Sigstore use.
+"""Public keys and signatures made by them: ECDSA on the NIST curves that OMS and Sigstore use, and ML-DSA-65.
 
-Each curve goes with one hash (FIPS 186-5; Sigstore ``PublicKeyDetails``), so a bundle has no say in it.
+Each curve goes with one hash (FIPS 186-5; Sigstore ``PublicKeyDetails``), so a bundle has no say in it. ML-DSA-65
+(FIPS 204) is the pure variant with an empty context; it is experimental, since other tools cannot read such bundles yet.
 """
 
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias, TypeGuard
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -24,12 +27,22 @@ from mlsign.digest import sha256
 from mlsign.errors import InputError, TrustError
 from mlsign.identity import KeyIdentity
 
+_Public: TypeAlias = ec.EllipticCurvePublicKey | MLDSA65PublicKey
+
 CURVES: Final = {"secp256r1": "EC P-256", "secp384r1": "EC P-384", "secp521r1": "EC P-521"}
 _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
     "secp256r1": hashes.SHA256(),
     "secp384r1": hashes.SHA384(),
     "secp521r1": hashes.SHA512(),
 }
+ML_DSA_65: Final = "ML-DSA-65"
+KINDS: Final = (*CURVES.values(), ML_DSA_65)
+"""Every kind of key that a policy may name, as reports spell it."""
+ACCEPTED: Final = f"an elliptic-curve key on {', '.join(CURVES)}, or an {ML_DSA_65} key"
+_ML_DSA_65_BYTES: Final = 3309
+"""FIPS 204, table 2: every signature has this length."""
+_ML_DSA_65_OID: Final = bytes.fromhex("0609608648016503040312")
+"""id-ml-dsa-65, 2.16.840.1.101.3.4.3.18, in DER (RFC 9881, section 2)."""
 _DER_BYTES: Final = {"EC P-256": 72, "EC P-384": 104, "EC P-521": 139}
 """The longest ECDSA signature of each curve: two integers of its order and their DER framing (RFC 3279, section 2.2.3)."""
 _MIN_DER_BYTES: Final = 8
@@ -51,7 +64,10 @@ class PublicKey:
 
 
 def decode_public_key(pem: bytes, *, where: str = "") -> PublicKey:
-    """The key of a PEM ``PUBLIC KEY`` block. Raises ``InputError`` (``key.private``, ``key.pem``, ``key.kind``)."""
+    """The key of a PEM ``PUBLIC KEY`` block.
+
+    Raises ``InputError`` (``key.private``, ``key.pem``, ``key.kind``, ``key.unsupported``).
+    """
     if b"PRIVATE KEY" in pem:
         raise InputError(
             "is a private key, a policy needs the public one",
@@ -64,42 +80,79 @@ def decode_public_key(pem: bytes, *, where: str = "") -> PublicKey:
     try:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as err:
+        if isinstance(err, UnsupportedAlgorithm) and names_ml_dsa(pem):
+            raise unsupported(where=where) from err
         raise InputError("is not a readable PEM public key", code="key.pem", where=where, hint=_HINT) from err
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in CURVES:
-        raise InputError(f"is not an elliptic-curve key on {', '.join(CURVES)}", code="key.kind", where=where, hint=_HINT)
+    if not _is_accepted(key):
+        raise InputError(f"is not {ACCEPTED}", code="key.kind", where=where, hint=_HINT)
     return describe_public_key(key)
 
 
-def describe_public_key(key: ec.EllipticCurvePublicKey) -> PublicKey:
+def _is_accepted(key: object) -> TypeGuard[_Public]:
+    return isinstance(key, MLDSA65PublicKey) or (isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in CURVES)
+
+
+def names_ml_dsa(pem: bytes) -> bool:
+    """Whether the one block of this PEM names ML-DSA-65: asked only where the library could not load it."""
+    body = b"".join(line for line in pem.splitlines() if not line.startswith(b"-----"))
+    try:
+        return _ML_DSA_65_OID in b64decode(body)[:64]
+    except ValueError:
+        return False
+
+
+def unsupported(*, where: str) -> InputError:
+    """The refusal of a key that this installation can do nothing with, however good it is."""
+    return InputError(
+        f"needs an algorithm that the OpenSSL behind cryptography does not support ({ML_DSA_65} takes version 3.5)",
+        code="key.unsupported",
+        where=where,
+        hint="install a wheel of cryptography that brings OpenSSL 3.5 or later",
+    )
+
+
+def describe_public_key(key: _Public) -> PublicKey:
     """The values by which a loaded key is known and found."""
     der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     canonical_pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return PublicKey(
-        identity=KeyIdentity(spki=sha256(der), kind=CURVES[key.curve.name]),
+        identity=KeyIdentity(spki=sha256(der), kind=_kind_of(key)),
         der=der,
         hint=hashlib.sha256(canonical_pem).hexdigest(),
     )
 
 
+def _kind_of(key: _Public) -> str:
+    return ML_DSA_65 if isinstance(key, MLDSA65PublicKey) else CURVES[key.curve.name]
+
+
 @lru_cache(maxsize=256)
-def _load(der: bytes) -> ec.EllipticCurvePublicKey:
+def _load(der: bytes) -> _Public:
     key = load_der_public_key(der)
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise TrustError("a trusted key is not an elliptic-curve key", code="key.kind")
+    if not _is_accepted(key):
+        raise TrustError(f"a trusted key is not {ACCEPTED}", code="key.kind")
     return key
 
 
 def check_signature_length(key: PublicKey, *, signature: bytes) -> None:
     """Refuses what cannot be a signature by this key before any hashing: junk is tried against every key otherwise.
 
-    Raises ``TrustError`` (``signature.invalid``).
+    Raises ``TrustError`` (``signature.invalid``; ``key.kind`` for a key that nothing here can verify with).
     """
-    longest = _DER_BYTES[key.identity.kind]
-    if not _MIN_DER_BYTES <= len(signature) <= longest or signature[0] != _SEQUENCE:
+    kind = key.identity.kind
+    if kind == ML_DSA_65:
+        possible, expected = len(signature) == _ML_DSA_65_BYTES, f"{_ML_DSA_65_BYTES} bytes"
+    elif kind in _DER_BYTES:
+        longest = _DER_BYTES[kind]
+        possible = _MIN_DER_BYTES <= len(signature) <= longest and signature[0] == _SEQUENCE
+        expected = f"a DER sequence of {_MIN_DER_BYTES} to {longest} bytes"
+    else:
+        raise TrustError(f"a trusted key is not {ACCEPTED}", code="key.kind", found=kind)
+    if not possible:
         raise TrustError(
-            f"the signature of {len(signature)} bytes is none that an {key.identity.kind} key makes",
+            f"the signature of {len(signature)} bytes is none that an {kind} key makes",
             code="signature.invalid",
-            expected=f"a DER sequence of {_MIN_DER_BYTES} to {longest} bytes",
+            expected=expected,
             found=f"{len(signature)} bytes",
         )
 
@@ -108,8 +161,14 @@ def verify_signature(key: PublicKey, *, message: bytes, signature: bytes) -> Non
     """Returns when ``signature`` over ``message`` is by ``key``; raises ``TrustError`` (``signature.invalid``) if not."""
     check_signature_length(key, signature=signature)
     public = _load(key.der)
+    if _kind_of(public) != key.identity.kind:
+        # The length was checked for another kind than the one that would verify.
+        raise TrustError(f"a trusted key is {_kind_of(public)}, not {key.identity.kind}", code="key.kind")
     try:
-        public.verify(signature, message, ec.ECDSA(_HASHES[public.curve.name]))
+        if isinstance(public, MLDSA65PublicKey):
+            public.verify(signature, message)
+        else:
+            public.verify(signature, message, ec.ECDSA(_HASHES[public.curve.name]))
     except InvalidSignature as err:
         raise TrustError(
             f"the signature is not one by the {key.identity.kind} key {key.identity.spki} over these bytes",

@@ -28,7 +28,7 @@ class OlderLibrary:
         return self._key.sign(message, algorithm)
 
 
-@pytest.mark.parametrize("kind", list(KeyType))
+@pytest.mark.parametrize("kind", [KeyType.P256, KeyType.P384, KeyType.P521])
 def test_a_library_without_deterministic_signatures(kind):
     signer = KeySigner(OlderLibrary(make_key(kind).signer._key))
     bundle = signer.sign(b"payload")

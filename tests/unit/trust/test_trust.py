@@ -54,7 +54,7 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("kind", list(KeyType))
+@pytest.mark.parametrize("kind", [KeyType.P256, KeyType.P384, KeyType.P521])
 def test_a_key_has_one_identity_however_it_is_written(kind):
     pair = make_key(kind)
     key = decode_public_key(pair.public)

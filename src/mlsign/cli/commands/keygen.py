@@ -9,9 +9,12 @@ import typer
 
 from mlsign.cli.console import put, say
 from mlsign.cli.options import PasswordFile, Quiet, Verbose, ask_password, read_password
-from mlsign.signers.key_types import KeyType
+from mlsign.signers.key_types import KeyType, note_on
 
 HELP = """Make a signing key: NAME.key (private, mode 0600, encrypted) and NAME.pub (for policies).
+
+--type ml-dsa-65 is experimental: such a key withstands quantum computers, and no other verifier
+can read its signatures yet. Sign with a classical key as well.
 
 Example:
 
@@ -24,7 +27,7 @@ def keygen_command(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="NAME", help="Where to write, without the ending.")] = Path(
         "mlsign"
     ),
-    kind: Annotated[KeyType, typer.Option("--type", help="The elliptic curve.")] = KeyType.P256,
+    kind: Annotated[KeyType, typer.Option("--type", help="The elliptic curve, or ML-DSA-65 (experimental).")] = KeyType.P256,
     password_file: PasswordFile = None,
     no_password: Annotated[bool, typer.Option("--no-password", help="Leave the private key unencrypted.")] = False,
     quiet: Quiet = False,
@@ -43,5 +46,7 @@ def keygen_command(
     pair = keygen(output, KeygenRequest(kind=kind, password=password))
     say(f"private key: {pair.private_path}" + ("" if password else "  (not encrypted: whoever reads this file can sign as you)"))
     say(f"public key:  {pair.public_path}  ({pair.public.identity.kind}, {pair.public.identity.spki})")
+    if note := note_on(pair.public.identity.kind):
+        say(note)
     say("next: name the public key in a policy, and sign with the private one")
     put(str(pair.public_path))

@@ -14,6 +14,8 @@ HELP = """Sign a package with a private key. Adds a file under signatures/ and c
 
 Everything is hashed again first; a package that is not what its manifest says is not signed.
 
+A signature by an ML-DSA key is experimental: no other verifier can read it yet.
+
 Example:
 
 \b
@@ -30,6 +32,7 @@ def sign_command(
 ) -> None:
     """Parses, signs, says what was added."""
     from mlsign.actions.sign import Addition, load_key, sign
+    from mlsign.signers.key_types import note_on
     from mlsign.words import counted
 
     def password() -> bytes:
@@ -47,4 +50,6 @@ def sign_command(
         say(f"{signed.name} already has this signature, nothing added: {content}")
     others = f"; {counted(signed.others, 'other signature')} beside it" if signed.others else ""
     say(f"by {signer.identity.kind} key {signer.identity.spki}{others}")
+    if note := note_on(signer.identity.kind):
+        say(note)
     put(signed.bundle)
