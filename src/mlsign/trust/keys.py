@@ -47,6 +47,12 @@ _DER_BYTES: Final = {"EC P-256": 72, "EC P-384": 104, "EC P-521": 139}
 """The longest ECDSA signature of each curve: two integers of its order and their DER framing (RFC 3279, section 2.2.3)."""
 _MIN_DER_BYTES: Final = 8
 _SEQUENCE: Final = 0x30
+_NAMED_CURVES: Final[dict[bytes, ec.EllipticCurve]] = {
+    bytes.fromhex("06082a8648ce3d030107"): ec.SECP256R1(),
+    bytes.fromhex("06052b81040022"): ec.SECP384R1(),
+    bytes.fromhex("06052b81040023"): ec.SECP521R1(),
+}
+"""ECParameters in DER: the object identifier of a curve (RFC 5480, section 2.1.1.1)."""
 _HINT: Final = "make a key with mlsign keygen, or openssl ecparam -genkey -name prime256v1"
 
 
@@ -86,6 +92,28 @@ def decode_public_key(pem: bytes, *, where: str = "") -> PublicKey:
     if not _is_accepted(key):
         raise InputError(f"is not {ACCEPTED}", code="key.kind", where=where, hint=_HINT)
     return describe_public_key(key)
+
+
+def decode_public_point(*, parameters: bytes, point: bytes, where: str = "") -> PublicKey:
+    """The key of an uncompressed point (SEC 1, section 2.3.3) on the curve that the DER ``parameters`` name.
+
+    Raises ``InputError`` (``key.kind``, ``key.point``).
+    """
+    curve = _NAMED_CURVES.get(parameters)
+    if curve is None:
+        raise InputError(f"is not a key on one of {', '.join(CURVES)}", code="key.kind", where=where, found=parameters.hex()[:40])
+    try:
+        return describe_public_key(ec.EllipticCurvePublicKey.from_encoded_point(curve, point))
+    except ValueError as err:
+        raise InputError(f"has a public key that is no point of {CURVES[curve.name]}", code="key.point", where=where) from err
+
+
+def hash_message(key: PublicKey, message: bytes) -> bytes:
+    """What an ECDSA signature by this key is computed over. Raises ``TrustError`` (``key.kind``) for keys that hash nothing."""
+    for curve, kind in CURVES.items():
+        if kind == key.identity.kind:
+            return hashlib.new(_HASHES[curve].name, message).digest()
+    raise TrustError(f"no hash goes with an {key.identity.kind} key", code="key.kind", found=key.identity.kind)
 
 
 def _is_accepted(key: object) -> TypeGuard[_Public]:
