@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.sign import sign
-from mlsign.formats.bundle import decode_bundle, encode_key_bundle
+from mlsign.formats.bundle import decode_bundle, encode_bundle
 from mlsign.signers.key import KeySigner, decode_private_key, generate_key
 from mlsign.signers.key_types import KeyType
 
@@ -173,7 +173,7 @@ def put_signatures(package: Path, payload: bytes, signers: Iterable[Pair], *, ke
         for old in folder.iterdir():
             old.unlink()
     for pair in signers:
-        data = encode_key_bundle(pair.signer.sign(payload))
+        data = encode_bundle(pair.signer.sign(payload))
         (folder / f"sha256-{hashlib.sha256(data).hexdigest()}.sigstore.json").write_bytes(data)
 
 

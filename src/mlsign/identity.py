@@ -1,13 +1,16 @@
 """Who signed: identities as values that can be compared, counted and shown.
 
 A key is known by the sha256 of its SubjectPublicKeyInfo (RFC 5280, section 4.1), never by a name that
-somebody gave it, so the same key under two names is one identity.
+somebody gave it, so the same key under two names is one identity. A person is known by what an authority vouched
+for: the subject of a certificate, and all its alternative names.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import Protocol
 
 from mlsign.digest import Digest
@@ -22,7 +25,7 @@ class Method(Enum):
 
 
 class Identity(Protocol):
-    """Somebody a policy can name. Two equal ``unique`` values are one person when signers are counted."""
+    """Somebody a policy can name."""
 
     @property
     def method(self) -> Method:
@@ -30,7 +33,11 @@ class Identity(Protocol):
 
     @property
     def unique(self) -> str:
-        """What identities are told apart by."""
+        """What this identity is called, in one line."""
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """What it is recognized by: two identities that share a mark are one person when signers are counted."""
 
     def describe(self) -> dict[str, str]:
         """The fields to show in a report."""
@@ -51,5 +58,96 @@ class KeyIdentity:
     def unique(self) -> str:
         return f"key:{self.spki}"
 
+    @property
+    def marks(self) -> frozenset[str]:
+        return frozenset({self.unique})
+
     def describe(self) -> dict[str, str]:
         return {"key": str(self.spki), "kind": self.kind}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeylessIdentity:
+    """Somebody an OpenID issuer vouched for, by a certificate of a few minutes.
+
+    ``claims`` are what else the certificate says of the token, by the names in ``CLAIMS``. ``spki`` is the key of the
+    certificate, used once and thrown away by honest signers.
+    """
+
+    subject: str
+    issuer: str
+    spki: Digest
+    claims: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def method(self) -> Method:
+        return Method.KEYLESS
+
+    @property
+    def unique(self) -> str:
+        return f"keyless:{self.subject} by {self.issuer}"
+
+    @property
+    def marks(self) -> frozenset[str]:
+        # Whoever vouched: the same address with two issuers is taken for one person, which can only refuse more.
+        return frozenset({_name_mark(self.subject), f"key:{self.spki}"})
+
+    def describe(self) -> dict[str, str]:
+        return {"subject": self.subject, "issuer": self.issuer, **self.claims}
+
+    def __hash__(self) -> int:
+        return hash((self.subject, self.issuer, self.spki))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateIdentity:
+    """The holder of a certificate that a trusted authority issued.
+
+    ``subject`` and ``issuer`` are distinguished names (RFC 4514), ``names`` the alternative names, ``fingerprint`` the
+    sha256 of the certificate, ``spki`` of its key, ``anchor`` of the trusted root that it chains to.
+    """
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    fingerprint: Digest
+    spki: Digest
+    anchor: Digest
+
+    @property
+    def method(self) -> Method:
+        return Method.CERTIFICATE
+
+    @property
+    def unique(self) -> str:
+        return f"certificate:{self.subject or ', '.join(self.names)} by {self.issuer}"
+
+    @property
+    def marks(self) -> frozenset[str]:
+        # Renewed certificates of one holder are one person, whoever issued them; so is whoever uses the same key.
+        named = [name for name in (self.subject, *self.names) if name]
+        return frozenset({*map(_name_mark, named), f"key:{self.spki}"})
+
+    def describe(self) -> dict[str, str]:
+        shown = {"subject": self.subject, "issuer": self.issuer, "fingerprint": str(self.fingerprint), "key": str(self.spki)}
+        return shown | ({"names": ", ".join(self.names)} if self.names else {})
+
+
+def _name_mark(name: str) -> str:
+    return f"name:{name.casefold()}"
+
+
+def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
+    """One identity of each person, in the order given: those that share a mark, directly or by others, are one."""
+    people: list[tuple[Identity, frozenset[str]]] = []
+    for identity in identities:
+        marks = identity.marks
+        same = [person for person in people if person[1] & marks]
+        if not same:
+            people.append((identity, marks))
+            continue
+        merged = (same[0][0], marks.union(*(known for _, known in same)))
+        at = people.index(same[0])
+        people[at] = merged
+        people = [person for person in people if person is merged or person not in same]
+    return tuple(identity for identity, _ in people)

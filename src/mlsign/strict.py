@@ -246,6 +246,26 @@ class Fields:
             raise self.wrong(f"is {result}, expected {minimum} to {maximum}", code="range", name=name, found=value)
         return result
 
+    def base64(self, name: str, *, maximum: int) -> bytes:
+        """Bytes in canonical base64: at least one, at most ``maximum``."""
+        return self.base64_item(self.take(name), self._place(name), maximum=maximum)
+
+    def base64_item(self, value: JsonValue, where: str, *, maximum: int) -> bytes:
+        """As ``base64``, of an element of a list."""
+        if not isinstance(value, str):
+            raise InputError(f"is {describe(value)}, expected a string", code=f"{self._format}.type", where=where)
+        if not 0 < len(value) <= 4 * ((maximum + 2) // 3):
+            raise InputError(
+                f"has {len(value)} characters of base64, allowed are 1 to {maximum} bytes",
+                code=f"{self._format}.length",
+                where=where,
+            )
+        return decode_base64(value, where=where)
+
+    def is_null(self, name: str) -> bool:
+        """Whether the field is there and ``null``, which formats derived from protobuf take for absent."""
+        return self.has(name) and self._left[name] is None
+
     def boolean(self, name: str) -> bool:
         value = self.take(name)
         if not isinstance(value, bool):

@@ -1,6 +1,7 @@
 """What other versions of the OpenSSF tool signed, and the vectors of its specification, give the listed verdicts."""
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from mlsign.policy.model import Verdict
 from mlsign.trust.authenticate import authenticate
 from mlsign.trust.keys import decode_public_key
 from mlsign.trust.root import TrustRoot
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 KEY_SIGNED = ("v0.3.1-elliptic-key", "v1.0.0-elliptic-key", "v1.0.1-elliptic-key", "v1.1.0-elliptic-key")
 NOT_BY_KEY = (
@@ -88,10 +91,10 @@ def test_valid_vectors_are_read(vectors, public, name, method):
     assert bundle.method is method
     root = TrustRoot(keys=(decode_public_key(public),))
     if method is Method.KEY:
-        assert authenticate(bundle, root=root).identity.unique == root.keys[0].identity.unique
+        assert authenticate(bundle, root=root, now=NOW).identity.unique == root.keys[0].identity.unique
     else:
         with pytest.raises(TrustError) as caught:
-            authenticate(bundle, root=root)
+            authenticate(bundle, root=root, now=NOW)
         assert caught.value.code == "signature.method"
 
 
@@ -113,5 +116,5 @@ def test_invalid_vectors_are_refused(vectors, name, code):
 def test_a_genuine_signature_over_another_predicate_is_refused(vectors, public):
     bundle = decode_bundle((vectors / "oms-spec" / "v1.0" / "invalid-payload" / "wrong-predicate.bundle.json").read_bytes())
     with pytest.raises((InputError, TrustError)) as caught:
-        authenticate(bundle, root=TrustRoot(keys=(decode_public_key(public),)))
+        authenticate(bundle, root=TrustRoot(keys=(decode_public_key(public),)), now=NOW)
     assert caught.value.code in {"statement.value", "signature.invalid"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -40,22 +41,24 @@ class Attempt:
     reason: Finding | None
 
 
-def attempt_bundles(package: OpenPackage, *, extra: Iterable[Path], root: TrustRoot, limits: Limits) -> tuple[Attempt, ...]:
+def attempt_bundles(
+    package: OpenPackage, *, extra: Iterable[Path], root: TrustRoot, now: datetime, limits: Limits
+) -> tuple[Attempt, ...]:
     """Every bundle in ``signatures/`` and every one the user named, authenticated where that is possible.
 
     Raises ``InputError`` for a named signature that is not there, and for too many bundles.
     """
     found = (*package.read_bundles(limits=limits), *(read_bundle_file(path, limits=limits) for path in extra))
-    return tuple(_attempt(item, root=root, limits=limits) for item in found)
+    return tuple(_attempt(item, root=root, now=now, limits=limits) for item in found)
 
 
-def _attempt(found: FoundBundle, *, root: TrustRoot, limits: Limits) -> Attempt:
+def _attempt(found: FoundBundle, *, root: TrustRoot, now: datetime, limits: Limits) -> Attempt:
     bundle: Bundle | None = None
     try:
         if isinstance(found.content, MlsignError):
             raise found.content
         bundle = decode_bundle(found.content, limits=limits)
-        authentic = authenticate(bundle, root=root, limits=limits)
+        authentic = authenticate(bundle, root=root, now=now, limits=limits)
     except MlsignError as err:
         # Before authentication it is the bundle that is wrong, after it the statement inside.
         code = _CODES.get(err.code) or ("MLS202" if bundle is None else "MLS206")
@@ -121,6 +124,7 @@ def _record(attempt: Attempt, standing: Standing, reasons: tuple[Finding, ...]) 
         standing=standing,
         identity=None if authentic is None else authentic.identity,
         times=() if authentic is None else authentic.times,
+        logged=authentic is not None and authentic.signer.logged,
         algorithms=frozenset() if authentic is None else frozenset({authentic.statement.algorithm}),
         reasons=reasons,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +49,7 @@ class ExamineRequest:
     """
 
     root: TrustRoot
+    now: datetime
     signatures: tuple[Path, ...] = ()
     unsigned: frozenset[PackagePath] = frozenset()
     algorithms: frozenset[Algorithm] = frozenset()
@@ -79,7 +81,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
     limits = request.limits
     # 1. The package is open: one descriptor, everything else beneath it.
     # 2. Decode every bundle. 3. Authenticate each against the trust root.
-    attempts = attempt_bundles(package, extra=request.signatures, root=request.root, limits=limits)
+    attempts = attempt_bundles(package, extra=request.signatures, root=request.root, now=request.now, limits=limits)
     statements = tuple(a.authentic.statement for a in attempts if a.authentic is not None)
     # 4. Read all content. What every trusted signer ignores is not read, and nothing is loaded from it.
     skip = common_ignored(statements, default=frozenset({SIGNATURES_NAME}))

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
+from mlsign.actions._signatures import Attempt
 from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.compare.content import CHANGED, EXTRA, MISSING, compare_with_manifest
-from mlsign.errors import InputError, TrustError
+from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.formats.bundle import encode_key_bundle
+from mlsign.formats.bundle import encode_bundle
 from mlsign.formats.manifest import Manifest
-from mlsign.formats.statement import Resource, build_statement, encode_statement
-from mlsign.identity import Identity
+from mlsign.formats.statement import Resource, Statement, build_statement, encode_statement
+from mlsign.identity import Identity, Method
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage, read_user_file
 from mlsign.package.write import add_signature
 from mlsign.paths import SIGNATURES_NAME
 from mlsign.signers.key import KeySigner, decode_private_key
-from mlsign.trust.authenticate import authenticate
+from mlsign.signers.protocol import Signer
+from mlsign.trust.authenticate import authenticate, authenticate_envelope
 from mlsign.trust.root import TrustRoot
 
 _CONTENT_CODES = frozenset({CHANGED, MISSING, EXTRA})
@@ -34,9 +38,27 @@ class Addition(Enum):
     PRESENT = "present"
 
 
+class Agreement(Enum):
+    """What a bundle that was there before is over."""
+
+    SAME = "over the same files"
+    OTHER = "over other files, so it does not count"
+    UNREADABLE = "not readable as a signature"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """A bundle that was there before. ``identity`` is proven, or None where nothing that is trusted here vouches for it."""
+
+    bundle: str
+    method: Method | None
+    agreement: Agreement
+    identity: Identity | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
-    """A signature in place. ``others`` is how many further bundles the package carries, by whomever."""
+    """A signature in place, and the further bundles that the package carries, by whomever."""
 
     addition: Addition
     bundle: str
@@ -44,7 +66,7 @@ class Signed:
     digest: str
     name: str
     files: int
-    others: int
+    others: tuple[Neighbour, ...]
 
 
 class RefusedToSign(InputError):  # noqa: N818 - named for what happened, as Denied is
@@ -64,53 +86,91 @@ class RefusedToSign(InputError):  # noqa: N818 - named for what happened, as Den
         self.findings = findings
 
 
-def sign(path: Path, signer: KeySigner, *, advance: Advance | None = None, limits: Limits = DEFAULT) -> Signed:
+def sign(
+    path: Path,
+    signer: Signer,
+    *,
+    known: TrustRoot | None = None,
+    advance: Advance | None = None,
+    tell: Callable[[tuple[Neighbour, ...]], None] | None = None,
+    now: datetime | None = None,
+    limits: Limits = DEFAULT,
+) -> Signed:
     """Adds the signer's bundle to the package, or finds that it is already there.
 
-    Everything is hashed again, so what is signed is what lies there now. Raises ``RefusedToSign`` when that
-    is not what the manifest says, ``InputError`` when there is no manifest, and ``OutsideError``.
+    Everything is hashed again, so what is signed is what lies there now. ``tell`` is called before the signer is asked to
+    sign, with the bundles that are there already; ``known`` is what those are held against. Nothing is written unless the
+    new bundle holds against ``signer.trust``. Raises ``RefusedToSign`` when the package is not what its manifest says,
+    ``InputError`` when there is no manifest, ``TrustError`` when the new bundle does not hold, and ``OutsideError``.
     """
+    # 1. Look at what lies there, trusting nobody: no older statement, not even the signer's own, says what may be left unread.
     with OpenPackage.open(path) as package:
-        # Trusting nobody, so that no older statement, not even the signer's own, says what may be left unread.
-        request = ExamineRequest(root=TrustRoot(keys=()), limits=limits)
+        request = ExamineRequest(root=TrustRoot(keys=()), now=now or datetime.now(UTC), limits=limits)
         examination = examine(package, request, advance=advance)
         examination.contents.close()
     manifest = _check(path, examination)
-    label = f"{manifest.name}-{manifest.version}"
-    statement = build_statement(
-        name=label,
+    # 2. What is to be signed follows from the files alone.
+    statement = _statement(manifest, examination)
+    payload = encode_statement(statement)
+    # 3. Say beside whom.
+    others = _neighbours(examination, payload, known=known or TrustRoot(keys=()), now=now or datetime.now(UTC))
+    if tell is not None:
+        tell(others)
+    # 4. A key says the same thing every time; a signature with a time in it is worth making again.
+    mine = _find_mine(examination, signer, payload, now=now or datetime.now(UTC))
+    addition, name = Addition.PRESENT, mine or ""
+    if mine is None:
+        bundle = signer.sign(payload)
+        # 5. What would not be accepted is not written: a broken token, a wrong clock, an expired certificate.
+        authenticate(bundle, root=signer.trust, now=now or datetime.now(UTC), limits=limits)
+        addition, name = Addition.ADDED, add_signature(path, encode_bundle(bundle))
+    return Signed(
+        addition=addition,
+        bundle=name,
+        identity=signer.identity,
+        digest=str(statement.subject_digest),
+        name=statement.subject_name,
+        files=len(statement.resources),
+        others=tuple(other for other in others if other.bundle != mine),
+    )
+
+
+def _statement(manifest: Manifest, examination: Examination) -> Statement:
+    return build_statement(
+        name=f"{manifest.name}-{manifest.version}",
         algorithm=manifest.algorithm,
         resources=tuple(
             Resource(path=p, digest=seen.digests[manifest.algorithm]) for p, seen in examination.contents.observed.items()
         ),
         ignore_paths=(SIGNATURES_NAME,),
     )
-    payload = encode_statement(statement)
-    mine = _find_mine(examination, signer, payload, limits=limits)
-    bundles = len(examination.attempts)
-    addition, name, others = Addition.PRESENT, mine or "", bundles - 1
-    if mine is None:
-        addition, name, others = Addition.ADDED, add_signature(path, encode_key_bundle(signer.sign(payload))), bundles
-    return Signed(
-        addition=addition,
-        bundle=name,
-        identity=signer.identity,
-        digest=str(statement.subject_digest),
-        name=label,
-        files=len(statement.resources),
-        others=others,
-    )
 
 
-def _find_mine(examination: Examination, signer: KeySigner, payload: bytes, *, limits: Limits) -> str | None:
-    """The bundle in which this signer already vouches for exactly these bytes."""
-    root = TrustRoot(keys=(signer.public,))
+def _neighbours(examination: Examination, payload: bytes, *, known: TrustRoot, now: datetime) -> tuple[Neighbour, ...]:
+    return tuple(_neighbour(attempt, payload, known=known, now=now) for attempt in examination.attempts)
+
+
+def _neighbour(attempt: Attempt, payload: bytes, *, known: TrustRoot, now: datetime) -> Neighbour:
+    if attempt.bundle is None:
+        return Neighbour(bundle=attempt.name, method=None, agreement=Agreement.UNREADABLE, identity=None)
+    same = attempt.bundle.envelope.unauthenticated_payload == payload
+    identity: Identity | None = None
+    with suppress(MlsignError):  # nobody that is trusted here: it is said to be unchecked
+        identity = authenticate_envelope(attempt.bundle, root=known, now=now)[0].identity
+    agreement = Agreement.SAME if same else Agreement.OTHER
+    return Neighbour(bundle=attempt.name, method=attempt.bundle.method, agreement=agreement, identity=identity)
+
+
+def _find_mine(examination: Examination, signer: Signer, payload: bytes, *, now: datetime) -> str | None:
+    """The bundle in which this key already vouches for exactly these bytes."""
+    if signer.identity.method is not Method.KEY:
+        return None
     for attempt in examination.attempts:
         if attempt.bundle is None or attempt.bundle.envelope.unauthenticated_payload != payload:
             continue
         try:
-            authenticate(attempt.bundle, root=root, limits=limits)
-        except TrustError:
+            authenticate_envelope(attempt.bundle, root=signer.trust, now=now)
+        except MlsignError:
             continue  # somebody else's, or a forgery in the signer's name: a true one is added beside it
         return attempt.name
     return None

@@ -61,6 +61,7 @@ def judge_package(
         package,
         ExamineRequest(
             root=request.policy.root,
+            now=now,
             signatures=request.signatures,
             unsigned=frozenset(policy.unsigned_files),
             # A revoked package is found by any of its digests, whichever signature it shows today.

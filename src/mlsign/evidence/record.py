@@ -6,7 +6,6 @@ Immutable, and complete in itself: a decision over it needs no disk, no network 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 
 from mlsign.digest import Algorithm, Digest
@@ -14,6 +13,7 @@ from mlsign.evidence.findings import Finding
 from mlsign.formats.manifest import Manifest
 from mlsign.identity import Identity, Method
 from mlsign.onnx.summary import ModelSummary
+from mlsign.times import TrustedTime
 
 
 class Standing(Enum):
@@ -36,17 +36,18 @@ class SignatureRecord:
 
     ``COUNTED`` means: authentic under the trust roots, about exactly the content of this package, and
     covering everything that is loaded. Anything else is ``REJECTED`` and ``reasons`` (never empty then) say
-    why. ``method`` is None for a file that could not be read as a bundle. ``identity`` is only there for authentic signatures; ``times`` are trusted times, never the
-    signer's own word.
+    why. ``method`` is None for a file that could not be read as a bundle. ``identity`` is only there for authentic
+    signatures; ``times`` are trusted ones, earliest first; ``logged`` says that a trusted log has the signature.
     """
 
     bundle: str
     method: Method | None
     standing: Standing
     identity: Identity | None
-    times: tuple[datetime, ...]
+    times: tuple[TrustedTime, ...]
     algorithms: frozenset[Algorithm]
     reasons: tuple[Finding, ...]
+    logged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,7 +98,7 @@ def _signer(group: str, record: SignatureRecord) -> dict[str, Any]:
         "group": group,
         "identity": None if record.identity is None else record.identity.describe(),
         "method": None if record.method is None else record.method.value,
-        "time": _time(record.times[0]) if record.times else None,
+        "time": _time(record.times[0].time) if record.times else None,
         "bundle": record.bundle,
     }
 

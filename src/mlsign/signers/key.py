@@ -25,6 +25,7 @@ from mlsign.formats.dsse import IN_TOTO_TYPE, Envelope, pre_authentication_encod
 from mlsign.identity import KeyIdentity, Method
 from mlsign.signers.key_types import KeyType
 from mlsign.trust.keys import ACCEPTED, CURVES, PublicKey, describe_public_key, names_ml_dsa, unsupported
+from mlsign.trust.root import TrustRoot
 
 _Private: TypeAlias = ec.EllipticCurvePrivateKey | MLDSA65PrivateKey
 
@@ -84,6 +85,10 @@ class KeySigner:
     @property
     def identity(self) -> KeyIdentity:
         return self.public.identity
+
+    @property
+    def trust(self) -> TrustRoot:
+        return TrustRoot(keys=(self.public,))
 
     def sign(self, payload: bytes) -> Bundle:
         """A bundle over the payload.

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from mlsign.formats.bundle import Bundle
 from mlsign.identity import Identity
+from mlsign.trust.root import TrustRoot
 
 
 class Signer(Protocol):
@@ -14,6 +15,10 @@ class Signer(Protocol):
     @property
     def identity(self) -> Identity:
         """Who the signature will be by."""
+
+    @property
+    def trust(self) -> TrustRoot:
+        """What the signatures of this signer are authenticated against: nobody writes one that does not hold."""
 
     def sign(self, payload: bytes) -> Bundle:
         """A bundle over exactly these bytes. Raises ``OutsideError`` when the means of signing fail."""

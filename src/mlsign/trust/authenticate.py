@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from mlsign.errors import TrustError
-from mlsign.formats.bundle import Bundle
+from mlsign.digest import Digest, sha256
+from mlsign.errors import InputError, MlsignError, TrustError
+from mlsign.formats.bundle import Bundle, FileBundle, Material
 from mlsign.formats.dsse import pre_authentication_encoding
 from mlsign.formats.statement import Statement, decode_statement
 from mlsign.identity import Identity, Method
 from mlsign.limits import DEFAULT, Limits
-from mlsign.trust.keys import PublicKey, verify_signature
+from mlsign.times import TrustedTime
+from mlsign.trust.chain import no_authority, verify_holder
+from mlsign.trust.keyless import holder_key, proven_times, verify_material
+from mlsign.trust.keys import PublicKey, verify_prehashed, verify_signature
+from mlsign.trust.log import SignedFacts
 from mlsign.trust.root import TrustRoot
+
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+"""How far clocks of honest machines may be apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """A proven identity, the times at which its signature is known to have existed, and whether a log has it."""
+
+    identity: Identity
+    times: tuple[TrustedTime, ...]
+    logged: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,51 +39,164 @@ class Authentic:
 
     statement: Statement
     payload: bytes
-    identity: Identity
-    times: tuple[datetime, ...]
+    signer: Signer
+
+    @property
+    def identity(self) -> Identity:
+        return self.signer.identity
+
+    @property
+    def times(self) -> tuple[TrustedTime, ...]:
+        return self.signer.times
 
 
-def authenticate(bundle: Bundle, *, root: TrustRoot, limits: Limits = DEFAULT) -> Authentic:
+def authenticate(bundle: Bundle, *, root: TrustRoot, now: datetime, limits: Limits = DEFAULT) -> Authentic:
     """The statement that a trusted identity signed.
 
-    Raises ``TrustError`` (``signature.method``, ``signature.unknown_key``, ``signature.invalid``) and, for a
-    properly signed payload that is no OMS statement, ``InputError`` (``statement.…`` and those below it).
+    Raises ``TrustError`` (``signature.…``, ``certificate.…``, ``log.…``, ``sct.…``, ``time.…``), ``InputError`` for
+    material that cannot be read and, for a properly signed payload that is no OMS statement, ``InputError``
+    (``statement.…`` and those below it).
     """
-    # 1. The method decides what can vouch for the bundle.
-    if bundle.method is not Method.KEY:
-        raise TrustError(
-            f"is signed by method {bundle.method.value}, this version verifies key signatures",
-            code="signature.method",
-            expected=Method.KEY.value,
-            found=bundle.method.value,
-        )
-    # 2. The hint selects among trusted keys; it never adds one.
-    candidates = _candidates(bundle, root=root)
-    # 3. The signature is over type and payload exactly as received.
-    message = pre_authentication_encoding(bundle.envelope.payload_type, bundle.envelope.unauthenticated_payload)
-    key = _first_that_signed(candidates, message=message, signature=bundle.envelope.signature)
-    # 4. Only now is the payload read.
+    # 1. Who signed, and when, is proven over the bytes as received. 2. Only then are they read.
+    signer, payload = authenticate_envelope(bundle, root=root, now=now)
+    return Authentic(statement=decode_statement(payload, limits=limits), payload=payload, signer=signer)
+
+
+def authenticate_envelope(bundle: Bundle, *, root: TrustRoot, now: datetime) -> tuple[Signer, bytes]:
+    """Who signed the payload of an envelope, and the payload, whatever it says. Raises as ``authenticate`` does."""
     payload = bundle.envelope.unauthenticated_payload
-    return Authentic(statement=decode_statement(payload, limits=limits), payload=payload, identity=key.identity, times=())
+    message = pre_authentication_encoding(bundle.envelope.payload_type, payload)
+    signature = bundle.envelope.signature
+    return _authenticate(bundle, message=message, payload=payload, signature=signature, root=root, now=now), payload
 
 
-def _candidates(bundle: Bundle, *, root: TrustRoot) -> tuple[PublicKey, ...]:
-    found = tuple(key for key in root.keys if key.hint == bundle.key_hint) if bundle.key_hint else root.keys
+def authenticate_file(bundle: FileBundle, content: bytes | Digest, *, root: TrustRoot, now: datetime) -> Signer:
+    """Who signed a file, given its bytes or their sha256. Raises as ``authenticate`` does, and ``signature.content``."""
+    digest = sha256(content) if isinstance(content, bytes) else content
+    if bundle.content.digest is not None and bundle.content.digest != digest:
+        raise TrustError(
+            "the bundle is about a file with another digest",
+            code="signature.content",
+            expected=str(digest),
+            found=str(bundle.content.digest),
+        )
+    return _authenticate(bundle, message=content, payload=None, signature=bundle.content.signature, root=root, now=now)
+
+
+def _authenticate(
+    bundle: Bundle | FileBundle,
+    *,
+    message: bytes | Digest,
+    payload: bytes | None,
+    signature: bytes,
+    root: TrustRoot,
+    now: datetime,
+) -> Signer:
+    """Who made the signature over ``message``."""
+    # 1. The method decides what can vouch for the bundle, and which steps that takes.
+    signed = Signed(message=message, payload=payload, signature=signature)
+    if bundle.method is Method.KEY:
+        signer = _by_key(bundle, signed, root=root)
+    elif bundle.method is Method.KEYLESS:
+        signer = _keyless(bundle, signed, root=root)
+    else:
+        signer = _by_certificate(bundle, signed, root=root, now=now)
+    # 2. A time that has not come yet means that a clock is wrong, here or there: nothing that follows from it holds.
+    for time in signer.times:
+        if time.time > now + CLOCK_TOLERANCE:
+            raise TrustError(
+                f"the trusted time of the signature, {time.time:%Y-%m-%dT%H:%M:%SZ}, has not come yet",
+                code="time.future",
+                expected=f"before {now:%Y-%m-%dT%H:%M:%SZ}",
+                found=f"{time.time:%Y-%m-%dT%H:%M:%SZ} by {time.source.value}",
+                hint="check the clock of this machine",
+            )
+    return signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """The signature and what it is over: the message or its sha256, and the payload inside where it is an envelope."""
+
+    message: bytes | Digest
+    payload: bytes | None
+    signature: bytes
+
+    def facts(self, verifier: bytes) -> SignedFacts:
+        return SignedFacts(signature=self.signature, verifier=verifier, message=self.message, payload=self.payload)
+
+    def verify(self, key: PublicKey) -> None:
+        if isinstance(self.message, bytes):
+            verify_signature(key, message=self.message, signature=self.signature)
+        else:
+            verify_prehashed(key, digest=self.message, signature=self.signature)
+
+
+def _by_key(bundle: Bundle | FileBundle, signed: Signed, *, root: TrustRoot) -> Signer:
+    # 1. The hint selects among trusted keys; it never adds one.
+    key = _first_that_signed(_candidates(bundle.key_hint, root=root), signed)
+    # 2. A key needs no log and no time. Where there are any and authorities to hold them against, they must be true.
+    material = bundle.material
+    if root.sigstore is None or material == Material(version=material.version):
+        return Signer(identity=key.identity, times=(), logged=False)
+    times = proven_times(material, signed.facts(key.der), root=root.sigstore)
+    return Signer(identity=key.identity, times=times, logged=len(material.entries) > 0)
+
+
+def _keyless(bundle: Bundle | FileBundle, signed: Signed, *, root: TrustRoot) -> Signer:
+    if root.sigstore is None:
+        raise TrustError(
+            "is signed keyless, and there is no trust root to hold that against",
+            code="signature.method",
+            expected="a Sigstore trust root",
+            found="none",
+            hint="mlsign trust show says which there is; --trust-root names another",
+        )
+    facts = signed.facts(bundle.material.certificates[0])
+    vouched = verify_material(bundle.material, facts, root=root.sigstore)
+    signed.verify(vouched.key)
+    return Signer(identity=vouched.identity, times=vouched.times, logged=True)
+
+
+def _by_certificate(bundle: Bundle | FileBundle, signed: Signed, *, root: TrustRoot, now: datetime) -> Signer:
+    certificates = bundle.material.certificates
+    if not root.authorities or not certificates:
+        raise no_authority()
+    # 1. The signature is by the key of the certificate, whoever's that is.
+    signed.verify(holder_key(certificates[0]))
+    # 2. Times are proven as for any other signature.
+    times: tuple[TrustedTime, ...] = ()
+    if root.sigstore is not None:
+        times = proven_times(bundle.material, signed.facts(certificates[0]), root=root.sigstore)
+    # 3. Any one authority is enough; which one it was is part of the identity, and the policy asks for it.
+    failure: MlsignError = no_authority()
+    for trust in root.authorities:
+        try:
+            identity = verify_holder(certificates, trust=trust, times=times, now=now)
+        except (TrustError, InputError) as err:
+            failure = err
+        else:
+            return Signer(identity=identity, times=times, logged=False)
+    raise failure
+
+
+def _candidates(hint: str, *, root: TrustRoot) -> tuple[PublicKey, ...]:
+    found = tuple(key for key in root.keys if key.hint == hint) if hint else root.keys
     if not found:
         raise TrustError(
             "is signed by a key that the policy does not name",
             code="signature.unknown_key",
             expected=", ".join(key.hint[:16] for key in root.keys) or "no key at all",
-            found=bundle.key_hint[:16],
+            found=hint[:16],
         )
     return found
 
 
-def _first_that_signed(keys: tuple[PublicKey, ...], *, message: bytes, signature: bytes) -> PublicKey:
+def _first_that_signed(keys: tuple[PublicKey, ...], signed: Signed) -> PublicKey:
     failure: TrustError | None = None
     for key in keys:
         try:
-            verify_signature(key, message=message, signature=signature)
+            signed.verify(key)
         except TrustError as err:
             failure = err
         else:

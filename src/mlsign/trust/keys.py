@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from mlsign.digest import sha256
+from mlsign.digest import Digest, sha256
 from mlsign.errors import InputError, TrustError
 from mlsign.identity import KeyIdentity
 
@@ -200,5 +201,27 @@ def verify_signature(key: PublicKey, *, message: bytes, signature: bytes) -> Non
     except InvalidSignature as err:
         raise TrustError(
             f"the signature is not one by the {key.identity.kind} key {key.identity.spki} over these bytes",
+            code="signature.invalid",
+        ) from err
+
+
+def verify_prehashed(key: PublicKey, *, digest: Digest, signature: bytes) -> None:
+    """As ``verify_signature``, where only the sha256 of the message is known: possible for keys that sign just that.
+
+    Raises ``TrustError`` (``signature.invalid``, ``signature.prehashed``).
+    """
+    check_signature_length(key, signature=signature)
+    public = _load(key.der)
+    hashed = None if isinstance(public, MLDSA65PublicKey) else _HASHES[public.curve.name]
+    if isinstance(public, MLDSA65PublicKey) or hashed is None or hashed.name != digest.algorithm.value:
+        raise TrustError(
+            f"an {key.identity.kind} key signs no {digest.algorithm.value}, so the bytes themselves are needed",
+            code="signature.prehashed",
+        )
+    try:
+        public.verify(signature, digest.value, ec.ECDSA(Prehashed(hashed)))
+    except InvalidSignature as err:
+        raise TrustError(
+            f"the signature is not one by the {key.identity.kind} key {key.identity.spki} over this digest",
             code="signature.invalid",
         ) from err

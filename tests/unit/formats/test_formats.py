@@ -13,7 +13,7 @@ from making import canonical, subject_of
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
-from mlsign.formats.bundle import Bundle, decode_bundle, encode_key_bundle
+from mlsign.formats.bundle import Bundle, decode_bundle, encode_bundle
 from mlsign.formats.dsse import IN_TOTO_TYPE, Envelope, pre_authentication_encoding
 from mlsign.formats.manifest import FileEntry, GoldenSet, Manifest, ModelFacts, Provenance, Role, TrainingData
 from mlsign.formats.manifest_codec import decode_manifest, decode_name, decode_time, encode_manifest
@@ -143,9 +143,9 @@ def test_a_statement_of_ours_has_one_spelling(statement):
 def test_a_bundle_of_ours_has_one_spelling(payload, signature, hint):
     envelope = Envelope(payload_type=IN_TOTO_TYPE, unauthenticated_payload=payload, signature=signature)
     bundle = Bundle(method=Method.KEY, key_hint=hint, envelope=envelope)
-    data = encode_key_bundle(bundle)
+    data = encode_bundle(bundle)
     assert decode_bundle(data) == bundle
-    assert encode_key_bundle(decode_bundle(data)) == data
+    assert encode_bundle(decode_bundle(data)) == data
 
 
 # --- single faults that the tamper table has no place for
@@ -290,12 +290,30 @@ def test_methods_are_told_apart():
     old = decode_bundle(canonical(bundle_of(publicKey={"rawBytes": raw, "keyDetails": "X"}, timestampVerificationData={})))
     assert (old.method, old.key_hint) == (Method.KEY, "")
     assert refused(decode_bundle, canonical(bundle_of(publicKey={"rawBytes": "A"}))) == "base64"
-    certificate = decode_bundle(canonical(bundle_of(x509CertificateChain={})))
-    assert certificate.method is Method.CERTIFICATE
-    keyless = decode_bundle(canonical(bundle_of(certificate={}, tlogEntries=[{}])))
+    one = {"rawBytes": raw}
+    certificate = decode_bundle(canonical(bundle_of(x509CertificateChain={"certificates": [one, one]})))
+    assert (certificate.method, certificate.material.certificates) == (Method.CERTIFICATE, (b"key", b"key"))
+    entry = {
+        "logId": {"keyId": raw},
+        "logIndex": "7",
+        "kindVersion": {"kind": "dsse", "version": "0.0.1"},
+        "integratedTime": "9",
+        "inclusionPromise": {"signedEntryTimestamp": raw},
+        "inclusionProof": {"logIndex": "7", "rootHash": raw, "treeSize": "8", "hashes": [raw], "checkpoint": {"envelope": "x"}},
+        "canonicalizedBody": raw,
+    }
+    stamp = {"rfc3161Timestamps": [{"signedTimestamp": raw}]}
+    keyless = decode_bundle(canonical(bundle_of(certificate=one, tlogEntries=[entry], timestampVerificationData=stamp)))
     assert keyless.method is Method.KEYLESS
-    assert refused(decode_bundle, canonical(bundle_of(certificate={}))) == "bundle.tlog"
-    assert refused(encode_key_bundle, keyless) == "bundle.method"
+    assert (keyless.material.entries[0].log_index, keyless.material.entries[0].body) == (7, b"key")
+    assert keyless.material.timestamps == (b"key",)
+    assert refused(decode_bundle, canonical(bundle_of(certificate=one))) == "bundle.tlog"
+    assert (
+        refused(decode_bundle, canonical(bundle_of(x509CertificateChain={"certificates": [one, one]}, tlogEntries=[entry])))
+        == "bundle.chain"
+    )
+    for bundle in (key, certificate, keyless):
+        assert decode_bundle(encode_bundle(bundle)) == bundle
 
 
 def test_junk_costs_less_than_its_own_size():

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -17,6 +18,8 @@ from mlsign.signers.key_types import KeyType
 from mlsign.trust.authenticate import authenticate
 from mlsign.trust.keys import PublicKey, decode_public_key, verify_signature
 from mlsign.trust.root import TrustRoot
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 RESOURCES = [{"name": "a", "algorithm": "sha256", "digest": "00" * 32}]
 STATEMENT = canonical(
@@ -135,7 +138,9 @@ def test_signing_twice_gives_the_same_bundle():
 
 def test_authentic():
     pair = make_key()
-    found = authenticate(pair.signer.sign(STATEMENT), root=TrustRoot(keys=(make_key().signer.public, pair.signer.public)))
+    found = authenticate(
+        pair.signer.sign(STATEMENT), root=TrustRoot(keys=(make_key().signer.public, pair.signer.public)), now=NOW
+    )
     assert found.identity == pair.signer.identity
     assert found.payload == STATEMENT
     assert found.times == ()
@@ -145,9 +150,12 @@ def test_authentic():
 def test_a_bundle_without_a_hint_is_tried_with_every_trusted_key():
     pair, other = make_key(), make_key(KeyType.P384)
     bundle = replace(pair.signer.sign(STATEMENT), key_hint="")
-    assert authenticate(bundle, root=TrustRoot(keys=(other.signer.public, pair.signer.public))).identity == pair.signer.identity
-    assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=(other.signer.public,))) == "signature.invalid"
-    assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=())) == "signature.unknown_key"
+    assert (
+        authenticate(bundle, root=TrustRoot(keys=(other.signer.public, pair.signer.public)), now=NOW).identity
+        == pair.signer.identity
+    )
+    assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=(other.signer.public,)), now=NOW) == "signature.invalid"
+    assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=()), now=NOW) == "signature.unknown_key"
 
 
 @pytest.mark.parametrize(("kind", "longest"), [(KeyType.P256, 72), (KeyType.P384, 104), (KeyType.P521, 139)])
@@ -159,15 +167,15 @@ def test_what_cannot_be_a_signature_is_not_tried(kind, longest, monkeypatch):
     load = mlsign.trust.keys._load
     monkeypatch.setattr(mlsign.trust.keys, "_load", lambda der: tried.append(der) or load(der))
     good = replace(pair.signer.sign(STATEMENT), key_hint="")
-    assert authenticate(good, root=root)
+    assert authenticate(good, root=root, now=NOW)
     assert len(tried) == 1
     for junk in (b"", b"0", b"0" * 7, b"0" * (longest + 1), b"\x31" + good.envelope.signature[1:]):
         bundle = replace(good, envelope=replace(good.envelope, signature=junk))
-        assert refused(TrustError, authenticate, bundle, root=root) == "signature.invalid"
+        assert refused(TrustError, authenticate, bundle, root=root, now=NOW) == "signature.invalid"
     assert len(tried) == 1
     for junk in (b"0" * 8, b"0" * longest):
         bundle = replace(good, envelope=replace(good.envelope, signature=junk))
-        assert refused(TrustError, authenticate, bundle, root=root) == "signature.invalid"
+        assert refused(TrustError, authenticate, bundle, root=root, now=NOW) == "signature.invalid"
     assert len(tried) == 3
 
 
@@ -180,34 +188,34 @@ def test_the_longest_signatures_are_taken():
             payload = STATEMENT + b" " * number
             bundle = pair.signer.sign(payload)
             lengths.append(len(bundle.envelope.signature))
-            assert authenticate(bundle, root=TrustRoot(keys=(pair.signer.public,))).payload == payload
+            assert authenticate(bundle, root=TrustRoot(keys=(pair.signer.public,)), now=NOW).payload == payload
         assert max(lengths) <= longest
 
 
 def test_a_hint_selects_and_never_adds():
     pair, other = make_key(), make_key()
     bundle = pair.signer.sign(STATEMENT)
-    assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=(other.signer.public,))) == "signature.unknown_key"
-    assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=())) == "signature.unknown_key"
+    assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=(other.signer.public,)), now=NOW) == "signature.unknown_key"
+    assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=()), now=NOW) == "signature.unknown_key"
     posing = replace(bundle, key_hint=other.signer.public.hint)
     both = TrustRoot(keys=(other.signer.public, pair.signer.public))
-    assert refused(TrustError, authenticate, posing, root=both) == "signature.invalid"
+    assert refused(TrustError, authenticate, posing, root=both, now=NOW) == "signature.invalid"
 
 
 def test_the_payload_is_read_only_after_its_signature_is_good():
     pair = make_key()
     root = TrustRoot(keys=(pair.signer.public,))
     bundle = pair.signer.sign(b"no statement")
-    assert refused(InputError, authenticate, bundle, root=root) == "json.syntax"
+    assert refused(InputError, authenticate, bundle, root=root, now=NOW) == "json.syntax"
     changed = replace(bundle, envelope=replace(bundle.envelope, unauthenticated_payload=b"{{{{"))
-    assert refused(TrustError, authenticate, changed, root=root) == "signature.invalid"
+    assert refused(TrustError, authenticate, changed, root=root, now=NOW) == "signature.invalid"
 
 
 @pytest.mark.parametrize("method", [Method.CERTIFICATE, Method.KEYLESS])
 def test_other_methods_are_not_waved_through(method):
     pair = make_key()
     bundle = replace(pair.signer.sign(STATEMENT), method=method)
-    assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=(pair.signer.public,))) == "signature.method"
+    assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=(pair.signer.public,)), now=NOW) == "signature.method"
 
 
 def test_every_type_of_payload_is_in_the_signature():
@@ -222,5 +230,5 @@ def test_every_type_of_payload_is_in_the_signature():
     signature = key._key.sign(other, ec.ECDSA(hashes.SHA256()))
     bundle = pair.signer.sign(STATEMENT)
     moved = replace(bundle, envelope=replace(bundle.envelope, signature=signature))
-    assert refused(TrustError, authenticate, moved, root=TrustRoot(keys=(pair.signer.public,))) == "signature.invalid"
+    assert refused(TrustError, authenticate, moved, root=TrustRoot(keys=(pair.signer.public,)), now=NOW) == "signature.invalid"
     assert base64.b64encode(signature)

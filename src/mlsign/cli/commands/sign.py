@@ -48,7 +48,7 @@ def sign_command(
         say(f"signed {signed.name}: {content}")
     else:
         say(f"{signed.name} already has this signature, nothing added: {content}")
-    others = f"; {counted(signed.others, 'other signature')} beside it" if signed.others else ""
+    others = f"; {counted(len(signed.others), 'other signature')} beside it" if signed.others else ""
     say(f"by {signer.identity.kind} key {signer.identity.spki}{others}")
     if note := note_on(signer.identity.kind):
         say(note)

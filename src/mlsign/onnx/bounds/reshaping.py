@@ -21,7 +21,7 @@ from mlsign.onnx.bounds.amounts import (
     upto,
 )
 from mlsign.onnx.bounds.tensors import INT64, MAX_RANK, Tensor, exact_count
-from mlsign.onnx.bounds.use import MisusedError, Rule, Use, checked_rank, place_of, places_of, ranked
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use, checked_rank, place_of, places_of
 
 
 def _remade(use: Use, tensor: Tensor, dims: tuple[Value, ...] | None, *, count: Amount | None = None) -> Tensor:

@@ -304,7 +304,7 @@ def places_of(axes: Iterable[int], rank: int) -> list[int]:
 
 
 def checked_rank(rank: int) -> int:
-    """This number of dimensions. Raises ``MisusedError`` where there cannot be so many."""
+    """The same number of dimensions. Raises ``MisusedError`` where there cannot be so many."""
     if rank > MAX_RANK:
         raise MisusedError(f"a shape of {rank} dimensions")
     return rank

@@ -1,0 +1,68 @@
+"""RFC 3161 timestamps over signatures, by the authorities of a trust root.
+
+The parsing and checking of timestamp tokens (CMS, RFC 5652) is ``rfc3161-client``'s; which authority is believed, and for
+how long, is decided here.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from cryptography import x509
+from rfc3161_client import TimeStampResponse, VerificationError, VerifierBuilder, decode_timestamp_response
+from rfc3161_client.verify import Verifier
+
+from mlsign.errors import InputError, TrustError
+from mlsign.formats.trusted_root import Authority
+from mlsign.times import TimeSource, TrustedTime
+
+
+def verify_timestamp(response: bytes, *, signature: bytes, authorities: tuple[Authority, ...]) -> TrustedTime:
+    """The time at which ``signature`` existed, by one of the authorities.
+
+    Raises ``InputError`` (``timestamp.format``) and ``TrustError`` (``timestamp.untrusted``, ``timestamp.period``).
+    """
+    try:
+        token = decode_timestamp_response(response)
+        time = token.tst_info.gen_time
+    except ValueError as err:
+        raise InputError("is not an RFC 3161 timestamp", code="timestamp.format", where="timestamp") from err
+    outside = False
+    for authority in authorities:
+        if not _is_by(token, authority, signature=signature):
+            continue
+        if authority.period.covers(time):
+            return TrustedTime(time=time, source=TimeSource.TIMESTAMP)
+        outside = True
+    if outside:
+        raise TrustError(
+            f"the timestamp is of {time:%Y-%m-%dT%H:%M:%SZ}, when its authority was not to be trusted", code="timestamp.period"
+        )
+    raise TrustError(
+        "the timestamp is not one over this signature by an authority of the trust root",
+        code="timestamp.untrusted",
+        expected=", ".join(_name(authority) for authority in authorities) or "no authority at all",
+        found=f"one of {time:%Y-%m-%dT%H:%M:%SZ}",
+    )
+
+
+def _is_by(token: TimeStampResponse, authority: Authority, *, signature: bytes) -> bool:
+    try:
+        # True or an exception; whatever else it may come to return is a refusal.
+        return _verifier(authority.certificates).verify_message(token, signature) is True
+    except (VerificationError, ValueError):
+        return False
+
+
+@lru_cache(maxsize=64)
+def _verifier(chain: tuple[bytes, ...]) -> Verifier:
+    certificates = [x509.load_der_x509_certificate(der) for der in chain]
+    return VerifierBuilder(
+        tsa_certificate=certificates[0],
+        intermediates=certificates[1:-1],
+        roots=certificates[-1:],
+    ).build()
+
+
+def _name(authority: Authority) -> str:
+    return x509.load_der_x509_certificate(authority.certificates[0]).subject.rfc4514_string()
