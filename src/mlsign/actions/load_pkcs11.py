@@ -16,8 +16,8 @@ from mlsign.signers.pkcs11_uri import Pkcs11Uri, decode_pkcs11_uri
 if TYPE_CHECKING:
     from mlsign.signers.pkcs11 import Pkcs11Signer
 
-MODULE_VARIABLE: Final = "MLSIGN_PKCS11_MODULE"
-PIN_VARIABLE: Final = "MLSIGN_PKCS11_PIN"
+_MODULE_VARIABLE: Final = "MLSIGN_PKCS11_MODULE"
+_PIN_VARIABLE: Final = "MLSIGN_PKCS11_PIN"
 _MAX_PIN_FILE_BYTES: Final = 4 * KIB
 _FILE: Final = "file:"
 
@@ -54,7 +54,7 @@ def load_pkcs11(
     def pin() -> bytes:
         if source is not None:
             return _read_pin(source, limits=limits)
-        given = os.environ.get(PIN_VARIABLE)
+        given = os.environ.get(_PIN_VARIABLE)
         return ask_pin() if given is None else os.fsencode(given)
 
     return open_pkcs11(wanted, module=path, ask_pin=pin)
@@ -65,7 +65,7 @@ def _module(uri: Pkcs11Uri, given: Path | None) -> Path:
     named = None if uri.module_path is None else Path(uri.module_path)
     if given is not None and named is not None and given != named:
         raise _no_module("differs from the module-path of the URI", where=str(given), found=str(named))
-    ambient = os.environ.get(MODULE_VARIABLE)
+    ambient = os.environ.get(_MODULE_VARIABLE)
     path = given or named or (Path(ambient) if ambient else None)
     if path is None:
         raise _no_module("no PKCS #11 module is named", where="the PKCS #11 URI", found=f"module-name={uri.module_name or ''}")
@@ -89,7 +89,7 @@ def _no_module(message: str, *, where: str, found: str = "") -> InputError:
         where=shown(where),
         expected="the absolute path of a PKCS #11 library",
         found=shown(found),
-        hint=f"give module-path=/PATH in the URI (after a ?), --pkcs11-module FILE, or set {MODULE_VARIABLE}",
+        hint=f"give module-path=/PATH in the URI (after a ?), --pkcs11-module FILE, or set {_MODULE_VARIABLE}",
     )
 
 
