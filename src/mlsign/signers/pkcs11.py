@@ -49,6 +49,8 @@ class Pkcs11Signer:
         self._resources: contextlib.ExitStack | None = resources
         self.public = public
 
+    timed = False
+
     @property
     def identity(self) -> KeyIdentity:
         return self.public.identity
@@ -164,7 +166,7 @@ def _find_token(library: Any, uri: Pkcs11Uri) -> Any:
     matching = [token for token in tokens if _is_wanted(uri, library, token)]
     if len(matching) != 1:
         raise InputError(
-            f"{_count(matching, 'token')} the URI, expected one",
+            f"the URI matches {len(matching)} tokens, expected one",
             code="pkcs11.token",
             where=shown(library.so),
             found=_listed(f"token={t.label} serial={_serial(t)}" for t in (matching or tokens)) or "no token at all",
@@ -235,7 +237,7 @@ def _find_key(session: Any, uri: Pkcs11Uri, *, where: str) -> Any:
     ]
     if len(matching) != 1:
         raise InputError(
-            f"{_count(matching, 'private key')} the URI, expected one",
+            f"the URI matches {len(matching)} private keys, expected one",
             code="pkcs11.key",
             where=where,
             found=_listed(map(_named, matching or private)) or "no private key at all",
@@ -272,7 +274,7 @@ def _public_of(session: Any, key: Any, *, where: str) -> PublicKey:
             found.add(_public_of_certificate(bytes(_attribute(certificate, Attribute.VALUE) or b""), where=where))
     if len(found) != 1:
         raise InputError(
-            f"{len(found) or 'no'} different public keys lie beside the private key, expected one",
+            f"{len(found)} different public keys lie beside the private key, expected one",
             code="pkcs11.public",
             where=where,
             hint="store the public key or the certificate on the token, with the id of the private key",
@@ -320,10 +322,6 @@ def _attribute(item: Any, attribute: Attribute) -> Any:
 def _named(key: Any) -> str:
     key_id = _attribute(key, Attribute.ID) or b""
     return f"object={_attribute(key, Attribute.LABEL)!s} id={bytes(key_id).hex(' ') or 'none'}"
-
-
-def _count(matching: list[Any], what: str) -> str:
-    return f"{len(matching)} {what}s match" if matching else f"no {what} matches"
 
 
 def _listed(names: Iterator[str]) -> str:

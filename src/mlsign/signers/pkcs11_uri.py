@@ -71,7 +71,7 @@ def decode_pkcs11_uri(text: str) -> Pkcs11Uri:
     sign, else ``pkcs11.uri``. No message repeats a value, which may be a PIN in the wrong place.
     """
     if not text.startswith(SCHEME):
-        raise _wrong(f"does not start with {SCHEME}")
+        raise InputError(f"is no PKCS #11 URI, which starts with {SCHEME}", code="pkcs11.uri", hint=_EXAMPLE)
     if len(text) > MAX_URI_CHARS:
         raise _wrong(f"has {len(text)} characters, at most {MAX_URI_CHARS} are read")
     path, question, query = text.removeprefix(SCHEME).partition("?")

@@ -467,13 +467,13 @@ def test_no_such_token(token, uri):
         return
     assert (type(error), error.code) == (InputError, "pkcs11.token")
     assert "token=team" in error.found
-    assert "no token matches" in str(error)
+    assert "matches 0 tokens" in str(error)
 
 
 def test_several_tokens(token):
     error = refused(token, "pkcs11:token=twins", ask_pin=never)
     assert (type(error), error.code) == (InputError, "pkcs11.token")
-    assert "2 tokens match" in str(error)
+    assert "matches 2 tokens" in str(error)
     assert error.found.count("token=twins serial=") == 2
     assert "team" not in error.found
     serial = error.found.partition("serial=")[2].partition(";")[0]
@@ -569,7 +569,7 @@ def test_no_such_key(token):
     for uri in ("pkcs11:token=team;object=nobody", "pkcs11:token=team;id=%00", "pkcs11:token=team;object=p256;id=%A2"):
         error = refused(token, uri)
         assert (type(error), error.code) == (InputError, "pkcs11.key")
-        assert "no private key matches" in str(error)
+        assert "matches 0 private keys" in str(error)
         assert "object=" in error.found
         assert "more" in error.found
 
