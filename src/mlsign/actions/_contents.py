@@ -6,7 +6,7 @@ sealed ones; for big files on disk from one descriptor whose state is checked af
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import partial
 from threading import Lock
@@ -17,9 +17,10 @@ from mlsign.compare.content import Observed
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, finding_of
+from mlsign.formats.statement import Sharding
 from mlsign.limits import MIB, Limits
 from mlsign.package.file_source import FileSource
-from mlsign.package.hashing import Advance, hash_memory, hash_source, run_largest_first
+from mlsign.package.hashing import Advance, ShardHasher, hash_memory, hash_source, run_largest_first
 from mlsign.package.read import OpenPackage
 from mlsign.package.recorded import RecordedSource
 from mlsign.package.scan import FoundFile
@@ -60,6 +61,7 @@ class Contents:
         self._sealable: frozenset[PackagePath] = frozenset()
         self._trusted_sizes = False
         self._sizes: Mapping[PackagePath, int] = {}
+        self._shards: Mapping[PackagePath, frozenset[tuple[Sharding, int]]] = {}
         self._budget = 0
         self.files = files
         self.paths = {f.path: f for f in files}
@@ -77,6 +79,10 @@ class Contents:
     def expect(self, *, sizes: Mapping[PackagePath, int]) -> None:
         """Sizes that a manifest gives; a file of another size is changed, and is not read to find that out."""
         self._sizes = sizes
+
+    def want_shards(self, shards: Mapping[PackagePath, frozenset[tuple[Sharding, int]]]) -> None:
+        """Which files are hashed by shards as well, each sharding with the size that the file must have for that."""
+        self._shards = shards
 
     def allow_sealing(self, paths: Iterable[PackagePath], *, sizes: Sizes) -> None:
         """Which files may be copied into memory, and whether the sizes in the manifest say how much that may take.
@@ -137,36 +143,54 @@ class Contents:
 
     def _read_one(self, path: PackagePath, algorithms: tuple[Algorithm, ...], *, seal: bool) -> None:
         try:
-            size, digests = self._digests(path, algorithms, seal=seal)
+            observed = self._observe(path, algorithms, seal=seal)
         except InputError as err:
             finding = finding_of(err, code=code_of(err), where=str(path))
             with self._lock:
                 self.findings.append(finding)
             return
-        observed = Observed(size=size, digests={digest.algorithm: digest for digest in digests})
         with self._lock:
             self.observed[path] = observed
 
-    def _digests(self, path: PackagePath, algorithms: tuple[Algorithm, ...], *, seal: bool) -> tuple[int, tuple[Digest, ...]]:
+    def _observe(self, path: PackagePath, algorithms: tuple[Algorithm, ...], *, seal: bool) -> Observed:
         if path in self.sealed:
-            return self._sealed_digests(self.sealed[path], algorithms)
+            return self._observe_sealed(path, self.sealed[path], algorithms)
         if path in self._whole:
-            data = self._whole[path]
-            return len(data), hash_memory(memoryview(data), algorithms=algorithms, advance=self._advance)
+            return self._observe_memory(path, memoryview(self._whole[path]), algorithms)
         held = self._open.get(path)
         with self._package.open_file(path) if held is None else held.source as source:
             if self._sizes.get(path, source.size) != source.size:
-                return source.size, ()
+                return Observed(size=source.size, digests={})
             if seal and self._may_seal(path, source):
-                return self._sealed_digests(self._seal(path, source), algorithms)
+                return self._observe_sealed(path, self._seal(path, source), algorithms)
+            shards = self._shard_hashers(path, size=source.size)
             # What was inspected before must be what is hashed now; a time stamp would not tell.
-            compare = None if held is None else held.comparer()
-            return source.size, hash_source(source, algorithms=algorithms, consume=compare, advance=self._advance)
+            consumers: list[Callable[[memoryview], None]] = [] if held is None else [held.comparer()]
+            consumers += [hasher.update for hasher in shards.values() if hasher is not None]
+            digests = hash_source(source, algorithms=algorithms, consume=_each(consumers), advance=self._advance)
+            return _observed(source.size, digests, shards)
 
-    def _sealed_digests(self, memory: SealedMemory, algorithms: tuple[Algorithm, ...]) -> tuple[int, tuple[Digest, ...]]:
-        digests = hash_memory(memory.view, algorithms=algorithms, advance=self._advance)
+    def _observe_memory(self, path: PackagePath, view: memoryview, algorithms: tuple[Algorithm, ...]) -> Observed:
+        digests = hash_memory(view, algorithms=algorithms, advance=self._advance)
+        shards = self._shard_hashers(path, size=len(view))
+        for hasher in shards.values():
+            if hasher is not None:
+                hasher.update(view)
+        return _observed(len(view), digests, shards)
+
+    def _observe_sealed(self, path: PackagePath, memory: SealedMemory, algorithms: tuple[Algorithm, ...]) -> Observed:
+        observed = self._observe_memory(path, memory.view, algorithms)
         memory.unmap()
-        return memory.size, digests
+        return observed
+
+    def _shard_hashers(self, path: PackagePath, *, size: int) -> dict[Sharding, ShardHasher | None]:
+        # A file of another size is changed; how many shards it has then is nobody's business. One shard is the whole file.
+        wanted = self._shards.get(path, frozenset())
+        return {
+            sharding: ShardHasher(sharding, size=size) if sharding.shard_size < size else None
+            for sharding, expected in wanted
+            if expected == size
+        }
 
     def close(self) -> None:
         """Gives back descriptors and memory; what was sealed is gone unless it was taken with ``take_sealed``."""
@@ -181,3 +205,25 @@ class Contents:
         """Hands the sealed memory to the caller, who closes it."""
         taken, self.sealed = self.sealed, {}
         return taken
+
+
+def _each(consumers: list[Callable[[memoryview], None]]) -> Callable[[memoryview], None] | None:
+    if not consumers:
+        return None
+
+    def consume(chunk: memoryview) -> None:
+        for consumer in consumers:
+            consumer(chunk)
+
+    return consume
+
+
+def _observed(size: int, digests: tuple[Digest, ...], shards: Mapping[Sharding, ShardHasher | None]) -> Observed:
+    known = {digest.algorithm: digest for digest in digests}
+    return Observed(
+        size=size,
+        digests=known,
+        shards={
+            sharding: (known[sharding.algorithm],) if hasher is None else hasher.digests() for sharding, hasher in shards.items()
+        },
+    )

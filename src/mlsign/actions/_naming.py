@@ -1,7 +1,9 @@
 """The digests by which a package is known: the one that reports show, and all by which it can be revoked.
 
 A package that mlsign packed has one name whatever signatures it shows: the subject digest over the files of its
-manifest, in our own order. A folder that others signed has only the name that its signature gives it.
+manifest, in our own order. A folder that others signed has only the name that its signature gives it, where that is
+over whole files: a digest over shards is another one for each size of shards, so it is gone with the signature, and old
+signatures give none. Such folders are named as one by us would be, over the files that were signed.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from mlsign.compare.content import Content
 from mlsign.digest import Algorithm, Digest
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.formats.manifest import Manifest
-from mlsign.formats.statement import Resource, subject_digest
+from mlsign.formats.statement import Resource, Statement, StatementFormat, subject_digest
 from mlsign.paths import MANIFEST_NAME, PackagePath
 from mlsign.trust.authenticate import Authentic
 
@@ -33,7 +35,7 @@ def package_digest(
     for authentic, record in signed:
         # What the policy does not accept names nothing: it could be taken away, and the name with it.
         if record.standing is Standing.COUNTED and authentic is not None and authentic.statement.algorithm in accepted:
-            return authentic.statement.subject_digest
+            return _name(authentic.statement, content)
     return _subject(_resources(content, Algorithm.SHA256, paths=content))
 
 
@@ -45,12 +47,26 @@ def known_digests(content: Content, manifest: Manifest | None, signed: Iterable[
     not bring a revoked package back.
     """
     found = {digest for seen in content.values() for digest in seen.digests.values()}
-    found |= {authentic.statement.subject_digest for authentic in signed if authentic is not None}
+    for authentic in signed:
+        if authentic is not None:
+            found |= {d for d in (authentic.statement.subject_digest, _name(authentic.statement, content)) if d is not None}
     for algorithm in Algorithm:
         resources = _resources(content, algorithm, paths=content if manifest is None else _paths(manifest))
         by_parts = sorted(resources, key=lambda resource: resource.path.parts)
         found |= {d for d in (_subject(resources), _subject(tuple(by_parts))) if d is not None}
     return frozenset(found)
+
+
+def needs_sha256(statements: Iterable[Statement]) -> bool:
+    """Whether a package that is signed by these has a name only over digests that the signatures may not have asked for."""
+    return any(statement.format is not StatementFormat.OMS_1 for statement in statements)
+
+
+def _name(statement: Statement, content: Content) -> Digest | None:
+    """What a signature lets the package be called."""
+    if statement.format is StatementFormat.OMS_1:
+        return statement.subject_digest
+    return _subject(_resources(content, Algorithm.SHA256, paths=(resource.path for resource in statement.resources)))
 
 
 def _paths(manifest: Manifest) -> tuple[PackagePath, ...]:

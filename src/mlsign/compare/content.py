@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.evidence.findings import MAX_LISTED, Finding, Outcome, and_more, listed
 from mlsign.formats.manifest import Manifest
-from mlsign.formats.statement import Statement
+from mlsign.formats.statement import Resource, ShardedResource, Sharding, Statement
 from mlsign.paths import MANIFEST_NAME, PackagePath
 
 CHANGED = "MLS101"
@@ -20,10 +21,11 @@ IGNORED = "MLS208"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """One file as it was read: size in bytes and a digest for each algorithm that was asked for."""
+    """One file as it was read: size in bytes, a digest for each algorithm and those of the shards that were asked for."""
 
     size: int
     digests: Mapping[Algorithm, Digest]
+    shards: Mapping[Sharding, tuple[Digest, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 Content = Mapping[PackagePath, Observed]
@@ -35,12 +37,32 @@ def is_ignored(path: PackagePath | str, *, ignored: Iterable[str]) -> bool:
     return any(prefix in {".", text} or text.startswith(f"{prefix}/") for prefix in ignored)
 
 
+def wanted_shards(statements: Iterable[Statement]) -> dict[PackagePath, frozenset[tuple[Sharding, int]]]:
+    """What is to be known of which files beyond their digests: shards, and the size that alone makes them worth computing.
+
+    The number of shards of a file is then that of the statement, which has been read under limits.
+    """
+    out: dict[PackagePath, frozenset[tuple[Sharding, int]]] = {}
+    for statement in statements:
+        for resource in statement.resources:
+            if isinstance(resource, ShardedResource):
+                out[resource.path] = out.get(resource.path, frozenset()) | {(resource.sharding, resource.size)}
+    return out
+
+
 def common_ignored(statements: Iterable[Statement], *, default: frozenset[str]) -> frozenset[str]:
     """Paths that every statement ignores, so nobody has to look beneath them; ``default`` without statements."""
     lists = [statement.ignore_paths for statement in statements]
     if not lists:
         return default
     return frozenset(p for p in set().union(*lists) if p != "." and all(is_ignored(p, ignored=other) for other in lists))
+
+
+def is_same(resource: Resource | ShardedResource, seen: Observed) -> bool:
+    """Whether a file is, byte for byte, what the statement says; what was not hashed is not."""
+    if isinstance(resource, Resource):
+        return seen.digests.get(resource.digest.algorithm) == resource.digest
+    return seen.size == resource.size and seen.shards.get(resource.sharding) == resource.digests
 
 
 def compare_with_statement(
@@ -51,15 +73,15 @@ def compare_with_statement(
     Of each kind the first hundred by name are spelled out and the rest counted: packages of 200,000 files
     and signatures by the dozen must not make findings by the million.
     """
-    signed = {resource.path: resource.digest for resource in statement.resources}
+    signed = {resource.path: resource for resource in statement.resources}
     ignored = statement.ignore_paths
 
     def differs(path: PackagePath) -> bool:
         seen = content.get(path)
-        return seen is not None and seen.digests.get(statement.algorithm) != signed[path]
+        return seen is not None and not is_same(signed[path], seen)
 
     def changed(path: PackagePath) -> Finding:
-        return _changed(path, expected=signed[path], found=content[path].digests.get(statement.algorithm))
+        return _changed_resource(signed[path], content[path])
 
     loose = (p for p in content if p not in signed and p not in unsigned and not is_ignored(p, ignored=ignored))
     return (
@@ -136,7 +158,7 @@ def merge(*groups: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(seen.values())
 
 
-def _changed(path: PackagePath, *, expected: Digest, found: Digest | None) -> Finding:
+def _changed(path: PackagePath, *, expected: Digest | str, found: Digest | str | None) -> Finding:
     return Finding(
         code=CHANGED,
         outcome=Outcome.FAIL,
@@ -146,6 +168,22 @@ def _changed(path: PackagePath, *, expected: Digest, found: Digest | None) -> Fi
         found="no digest" if found is None else str(found),
         hint="get the package again from its source; if the change was meant, pack and sign a new version",
     )
+
+
+def _changed_resource(resource: Resource | ShardedResource, seen: Observed) -> Finding:
+    if isinstance(resource, Resource):
+        return _changed(resource.path, expected=resource.digest, found=seen.digests.get(resource.digest.algorithm))
+    shards = seen.shards.get(resource.sharding)
+    if seen.size != resource.size:
+        return _changed(resource.path, expected=f"{resource.size} bytes", found=f"{seen.size} bytes")
+    if shards is None:
+        return _changed(resource.path, expected=f"{len(resource.digests)} shards", found=None)
+    index, expected, found = next(
+        (i, *pair) for i, pair in enumerate(zip(resource.digests, shards, strict=True)) if len(set(pair)) > 1
+    )
+    start = index * resource.sharding.shard_size
+    end = min(start + resource.sharding.shard_size, resource.size)
+    return _changed(resource.path, expected=f"{expected} for bytes {start} to {end}", found=str(found))
 
 
 def _missing(path: PackagePath) -> Finding:

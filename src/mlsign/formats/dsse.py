@@ -31,6 +31,15 @@ def pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
+def old_pre_authentication_encoding(payload_type: str, payload: bytes) -> bytes:
+    """What signers of OMS 0.2 signed in its place: the payload as Python would write it in a program, escapes and quotes included.
+
+    A slip of the reference signer (model_signing 0.2, ``DSSEV1`` and ``b'…'``). It is still one encoding for each payload,
+    and never one that the standard gives for any.
+    """
+    return f"DSSEV1 {len(payload_type)} {payload_type} {len(payload)} {payload!r}".encode()
+
+
 def decode_envelope(fields: Fields) -> Envelope:
     """An envelope of one signature. Raises ``InputError`` (``bundle.…``, ``base64``).
 

@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import OutsideError
+from mlsign.formats.statement import Sharding
 from mlsign.limits import MIB
 from mlsign.package.file_source import FileSource, changed
 
@@ -59,6 +60,41 @@ def new_hasher(algorithm: Algorithm, *, size: int) -> Hasher:
             return hashlib.blake2b()
         case Algorithm.BLAKE3:
             return _WideBlake3() if size >= _WIDE_BYTES else blake3()
+
+
+class ShardHasher:
+    """Digests of the shards of a file of ``size`` bytes, from its chunks in order. Keeps a digest for each shard.
+
+    A file of another size than was said ends in shards that are not those of the statement.
+    """
+
+    def __init__(self, sharding: Sharding, *, size: int) -> None:
+        self._sharding = sharding
+        self._length = min(sharding.shard_size, size)
+        self._hasher = new_hasher(sharding.algorithm, size=self._length)
+        self._left = sharding.shard_size
+        self._done: list[Digest] = []
+
+    def update(self, chunk: memoryview) -> None:
+        offset = 0
+        while offset < len(chunk):
+            if self._left == 0:
+                self._finish()
+            piece = chunk[offset : offset + self._left]
+            self._hasher.update(piece)
+            self._left -= len(piece)
+            offset += len(piece)
+
+    def _finish(self) -> None:
+        self._done.append(Digest(algorithm=self._sharding.algorithm, value=self._hasher.digest()))
+        self._hasher = new_hasher(self._sharding.algorithm, size=self._length)
+        self._left = self._sharding.shard_size
+
+    def digests(self) -> tuple[Digest, ...]:
+        """To be called once, after the last chunk."""
+        if self._left < self._sharding.shard_size:
+            self._finish()
+        return tuple(self._done)
 
 
 def hash_source(
@@ -111,6 +147,13 @@ def hash_memory(view: memoryview, *, algorithms: Iterable[Algorithm], advance: A
     if advance is not None:
         advance(len(view))
     return tuple(out)
+
+
+def hash_shards(view: memoryview, *, sharding: Sharding) -> tuple[Digest, ...]:
+    """Digests of the shards of bytes in memory."""
+    hasher = ShardHasher(sharding, size=len(view))
+    hasher.update(view)
+    return hasher.digests()
 
 
 def worker_count() -> int:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Final
 
 from mlsign.digest import Digest, sha256
 from mlsign.errors import InputError, MlsignError, TrustError
 from mlsign.formats.bundle import Bundle, FileBundle, Material
-from mlsign.formats.dsse import pre_authentication_encoding
-from mlsign.formats.statement import Statement, decode_statement
+from mlsign.formats.dsse import old_pre_authentication_encoding, pre_authentication_encoding
+from mlsign.formats.statement import ACCEPTED_FORMATS, Statement, StatementFormat, decode_statement
+from mlsign.formats.statement_old import OLD_PREDICATE_TYPE
 from mlsign.identity import Identity, Method
 from mlsign.limits import DEFAULT, Limits
 from mlsign.times import TrustedTime
 from mlsign.trust.chain import no_authority, verify_holder
 from mlsign.trust.keyless import holder_key, proven_times, verify_material
-from mlsign.trust.keys import PublicKey, verify_prehashed, verify_signature
+from mlsign.trust.keys import PublicKey, verify_by_sha256, verify_prehashed, verify_signature
 from mlsign.trust.log import SignedFacts
 from mlsign.trust.root import TrustRoot
 
@@ -50,24 +52,69 @@ class Authentic:
         return self.signer.times
 
 
-def authenticate(bundle: Bundle, *, root: TrustRoot, now: datetime, limits: Limits = DEFAULT) -> Authentic:
-    """The statement that a trusted identity signed.
+class Encoding(Enum):
+    """How what was signed was made of the payload: by DSSE, or by the signers of OMS 0.2, who also took sha256 for every key."""
+
+    DSSE = "dsse"
+    OMS_0_2 = "oms-0.2"
+
+
+def authenticate(
+    bundle: Bundle,
+    *,
+    root: TrustRoot,
+    now: datetime,
+    formats: frozenset[StatementFormat] = ACCEPTED_FORMATS,
+    limits: Limits = DEFAULT,
+) -> Authentic:
+    """The statement that a trusted identity signed, in one of ``formats``.
 
     Raises ``TrustError`` (``signature.…``, ``certificate.…``, ``log.…``, ``sct.…``, ``time.…``), ``InputError`` for
-    material that cannot be read and, for a properly signed payload that is no OMS statement, ``InputError``
-    (``statement.…`` and those below it).
+    material that cannot be read and, for a properly signed payload that is no OMS statement or one in another format,
+    ``InputError`` (``statement.…`` and those below it).
     """
-    # 1. Who signed, and when, is proven over the bytes as received. 2. Only then are they read.
-    signer, payload = authenticate_envelope(bundle, root=root, now=now)
-    return Authentic(statement=decode_statement(payload, limits=limits), payload=payload, signer=signer)
+    payload = bundle.envelope.unauthenticated_payload
+    # 1. Who signed, and when, is proven over the bytes as received.
+    try:
+        signer, _ = authenticate_envelope(bundle, root=root, now=now)
+    except TrustError as err:
+        if err.code != "signature.invalid" or not _may_be_old(bundle, formats=formats):
+            _hint_at_old(err, bundle)
+            raise
+        # 2. What holds in the encoding of old signers only is by one of them: it can be no other statement than theirs.
+        signer, formats = _authenticate_old(bundle, root=root, now=now), frozenset({StatementFormat.OMS_0_2})
+    # 3. Only then are they read.
+    return Authentic(statement=decode_statement(payload, limits=limits, formats=formats), payload=payload, signer=signer)
+
+
+def _may_be_old(bundle: Bundle, *, formats: frozenset[StatementFormat]) -> bool:
+    # Keyless signatures were made by another library, which encoded them as it should.
+    return StatementFormat.OMS_0_2 in formats and bundle.method is not Method.KEYLESS
+
+
+def _hint_at_old(err: TrustError, bundle: Bundle) -> None:
+    """Says what else may be the matter. What the payload claims decides nothing."""
+    if err.code == "signature.invalid" and OLD_PREDICATE_TYPE.encode() in bundle.envelope.unauthenticated_payload:
+        err.hint = err.hint or "OMS 0.2 signed other bytes; that is tried where the policy lists oms-0.2 under formats"
+
+
+def _authenticate_old(bundle: Bundle, *, root: TrustRoot, now: datetime) -> Signer:
+    payload = bundle.envelope.unauthenticated_payload
+    signed = Signed(
+        message=old_pre_authentication_encoding(bundle.envelope.payload_type, payload),
+        payload=payload,
+        signature=bundle.envelope.signature,
+        encoding=Encoding.OMS_0_2,
+    )
+    return _authenticate(bundle, signed, root=root, now=now)
 
 
 def authenticate_envelope(bundle: Bundle, *, root: TrustRoot, now: datetime) -> tuple[Signer, bytes]:
     """Who signed the payload of an envelope, and the payload, whatever it says. Raises as ``authenticate`` does."""
     payload = bundle.envelope.unauthenticated_payload
     message = pre_authentication_encoding(bundle.envelope.payload_type, payload)
-    signature = bundle.envelope.signature
-    return _authenticate(bundle, message=message, payload=payload, signature=signature, root=root, now=now), payload
+    signed = Signed(message=message, payload=payload, signature=bundle.envelope.signature)
+    return _authenticate(bundle, signed, root=root, now=now), payload
 
 
 def authenticate_file(bundle: FileBundle, content: bytes | Digest, *, root: TrustRoot, now: datetime) -> Signer:
@@ -80,21 +127,13 @@ def authenticate_file(bundle: FileBundle, content: bytes | Digest, *, root: Trus
             expected=str(digest),
             found=str(bundle.content.digest),
         )
-    return _authenticate(bundle, message=content, payload=None, signature=bundle.content.signature, root=root, now=now)
+    signed = Signed(message=content, payload=None, signature=bundle.content.signature)
+    return _authenticate(bundle, signed, root=root, now=now)
 
 
-def _authenticate(
-    bundle: Bundle | FileBundle,
-    *,
-    message: bytes | Digest,
-    payload: bytes | None,
-    signature: bytes,
-    root: TrustRoot,
-    now: datetime,
-) -> Signer:
-    """Who made the signature over ``message``."""
+def _authenticate(bundle: Bundle | FileBundle, signed: Signed, *, root: TrustRoot, now: datetime) -> Signer:
+    """Who made the signature over the message."""
     # 1. The method decides what can vouch for the bundle, and which steps that takes.
-    signed = Signed(message=message, payload=payload, signature=signature)
     if bundle.method is Method.KEY:
         signer = _by_key(bundle, signed, root=root)
     elif bundle.method is Method.KEYLESS:
@@ -121,15 +160,18 @@ class Signed:
     message: bytes | Digest
     payload: bytes | None
     signature: bytes
+    encoding: Encoding = Encoding.DSSE
 
     def facts(self, verifier: bytes) -> SignedFacts:
         return SignedFacts(signature=self.signature, verifier=verifier, message=self.message, payload=self.payload)
 
     def verify(self, key: PublicKey) -> None:
-        if isinstance(self.message, bytes):
-            verify_signature(key, message=self.message, signature=self.signature)
-        else:
+        if not isinstance(self.message, bytes):
             verify_prehashed(key, digest=self.message, signature=self.signature)
+        elif self.encoding is Encoding.OMS_0_2:
+            verify_by_sha256(key, message=self.message, signature=self.signature)
+        else:
+            verify_signature(key, message=self.message, signature=self.signature)
 
 
 def _by_key(bundle: Bundle | FileBundle, signed: Signed, *, root: TrustRoot) -> Signer:

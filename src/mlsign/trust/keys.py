@@ -205,6 +205,25 @@ def verify_signature(key: PublicKey, *, message: bytes, signature: bytes) -> Non
         ) from err
 
 
+def verify_by_sha256(key: PublicKey, *, message: bytes, signature: bytes) -> None:
+    """As ``verify_signature``, with sha256 whatever the curve: how signers of OMS 0.2 did it, and nobody else here.
+
+    Raises ``TrustError`` (``signature.invalid``).
+    """
+    check_signature_length(key, signature=signature)
+    public = _load(key.der)
+    refusal = TrustError(
+        f"the signature is not one by the {key.identity.kind} key {key.identity.spki} over these bytes, in either encoding",
+        code="signature.invalid",
+    )
+    if isinstance(public, MLDSA65PublicKey):
+        raise refusal
+    try:
+        public.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature as err:
+        raise refusal from err
+
+
 def verify_prehashed(key: PublicKey, *, digest: Digest, signature: bytes) -> None:
     """As ``verify_signature``, where only the sha256 of the message is known: possible for keys that sign just that.
 
