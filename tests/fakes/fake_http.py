@@ -1,5 +1,6 @@
 """One small HTTP server on loopback for services that tests talk to: routes, counters, and services that break on demand."""
 
+import http.client
 import json
 import socketserver
 import threading
@@ -66,6 +67,32 @@ Handler = Callable[[Request], Reply]
 
 def reply_json(value: Any, *, status: int = 200) -> Reply:
     return Reply(status=status, body=json.dumps(value).encode())
+
+
+def ask(
+    url: str,
+    body: Any = None,
+    *,
+    media_type: str = "application/json",
+    headers: Mapping[str, str] = MappingProxyType({}),
+    timeout: float = 10,
+) -> tuple[int, bytes]:
+    """Status and body of the answer: to a GET, or to a POST of ``body``, which is sent as JSON unless it is bytes."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    try:
+        if body is None:
+            connection.request("GET", path, headers=dict(headers))
+        else:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            connection.request("POST", path, data, {"Content-Type": media_type, **headers})
+        answer = connection.getresponse()
+        if body is None and answer.status == 302:  # as a browser does
+            return ask(answer.headers["Location"], timeout=timeout)
+        return answer.status, answer.read()
+    finally:
+        connection.close()
 
 
 def decode_json(data: bytes) -> Any:

@@ -14,6 +14,14 @@ from fake_pki import P256, Clock, der, make_authority, sha256, unb64
 POLICY = "1.3.6.1.4.1.57264.2"
 PATH = "/api/v1/timestamp"
 DIGEST_BYTES = {"sha256": 32, "sha384": 48, "sha512": 64}
+
+
+class Rejection(core.Sequence):
+    """A ``TimeStampResp`` without a token, for which asn1crypto has no type of its own."""
+
+    _fields = [("status", tsp.PKIStatusInfo)]  # noqa: RUF012  as asn1crypto wants it
+
+
 SHA256 = algos.DigestAlgorithm({"algorithm": "sha256"})
 
 
@@ -53,7 +61,7 @@ class FakeTimestamps:
         failure = _why_not(wanted)
         if failure:
             status = {"status": "rejection", "status_string": [failure], "fail_info": {failure}}
-            answer = tsp.TimeStampResp({"status": status})
+            answer = Rejection({"status": status})
         else:
             answer = self.stamp(wanted)
         return Reply(status=201, body=answer.dump(), type="application/timestamp-reply")

@@ -94,9 +94,10 @@ class TufRepository:
         roots = {path: data for path, data in self.files.items() if path.endswith(".root.json")}
         self.files = self._history[version] | roots
 
-    def freeze(self) -> None:
-        """What a client sees once it has been kept from updates for long: the same version, expired."""
-        self.publish(version=self.version, lifetimes={"timestamp": timedelta(hours=-1)})
+    def freeze(self, *, after: timedelta = timedelta(seconds=2)) -> datetime:
+        """Publishes once more and then never again; gives back when a client that is kept from updates has to notice."""
+        self.publish(lifetimes={"timestamp": after})
+        return self._expiry(after)
 
     def break_signature(self, path: str) -> None:
         """Metadata at ``path`` keeps its content and loses its good signatures."""
