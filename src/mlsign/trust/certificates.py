@@ -1,31 +1,39 @@
 """X.509 certificates (RFC 5280): loading, chains at a given time, and what a certificate says of its holder.
 
 Path building and the profile of certificate authorities are ``cryptography``'s; which roots are believed, at what time a
-chain must hold, and what of a certificate becomes an identity is decided here.
+chain must hold, and what of a certificate becomes an identity is decided here. So are the two things that the library, made
+for web servers, leaves out: what authorities may issue certificates for, and constraints on directory names.
 """
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID
-from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
 from mlsign.digest import Digest, sha256
-from mlsign.errors import InputError, TrustError
+from mlsign.errors import InputError, TrustError, shown
 
 MAX_CHAIN_DEPTH: Final = 8
+"""Authorities between the certificate of a signer and the root."""
+MAX_PEM_CERTIFICATES: Final = 32
+_CODE_SIGNING: Final = frozenset({ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE})
 _UNREADABLE: Final = (
     *(ValueError, TypeError, UnsupportedAlgorithm),
     *(x509.DuplicateExtension, x509.UnsupportedGeneralNameType, x509.InvalidVersion),
+    CryptographyDeprecationWarning,
 )
-"""What the library raises for certificates that it cannot read, or whose key it does not know."""
+"""What the library raises for certificates that it cannot read, or whose key it does not know; warnings, where they raise."""
 _E = TypeVar("_E", bound=x509.ExtensionType)
 
 
@@ -58,6 +66,49 @@ def key_pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
+def decode_certificates(pem: bytes, *, where: str) -> tuple[bytes, ...]:
+    """The certificates in a PEM file, in DER and in their order: at least one, and nothing but certificates.
+
+    Raises ``InputError`` (``certificate.private``, ``certificate.pem``, ``certificate.format``).
+    """
+    if b"PRIVATE KEY-----" in pem:
+        raise InputError(
+            "holds a private key, expected certificates alone",
+            code="certificate.private",
+            where=where,
+            hint="keep the private key in a file of its own",
+        )
+    count = pem.count(b"-----BEGIN CERTIFICATE-----")
+    if not 1 <= count <= MAX_PEM_CERTIFICATES or pem.count(b"-----BEGIN ") != count:
+        raise InputError(
+            "is not a file of PEM certificates (BEGIN CERTIFICATE)",
+            code="certificate.pem",
+            where=where,
+            expected=f"1 to {MAX_PEM_CERTIFICATES} certificates",
+            found=f"{count} certificates",
+        )
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+    except _UNREADABLE as err:
+        raise InputError("holds a certificate that cannot be read", code="certificate.pem", where=where) from err
+    if len(found) != count:
+        raise InputError("holds a certificate without its end", code="certificate.pem", where=where)
+    ders = tuple(certificate.public_bytes(Encoding.DER) for certificate in found)
+    for der in ders:
+        load_certificate(der)
+    return ders
+
+
+def is_self_signed(der: bytes) -> bool:
+    """Whether a certificate in DER is a root: issued to itself, by its own key. Raises ``InputError`` (``certificate.format``)."""
+    certificate = load_certificate(der)
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
 @lru_cache(maxsize=64)
 def _store(anchors: tuple[bytes, ...]) -> Store:
     return Store([load_certificate(der) for der in anchors])
@@ -68,37 +119,86 @@ def verify_chain(
 ) -> tuple[bytes, ...]:
     """The chain from the leaf up to one of the anchors, all of it valid at ``time``; DER, leaf and anchor included.
 
-    Checked are signatures, validity, names, path length, basic constraints and key usage of the authorities (the
-    library's profile); what the leaf may be used for is for ``check_usage``. Raises ``TrustError``
-    (``certificate.chain``) and ``InputError`` (``certificate.format``).
+    A leaf that is an anchor is a chain by itself. Checked are signatures and their algorithms, sizes of RSA keys, validity,
+    path length, basic constraints, key usage, critical extensions and constraints on names (the library's profile), that
+    each authority may issue certificates for signing code, and directory names. What the leaf may be used for is for
+    ``check_usage``. Raises ``TrustError`` (``certificate.chain``) and ``InputError`` (``certificate.format``).
     """
-    present = Criticality.NON_CRITICAL
-    authorities = ExtensionPolicy.webpki_defaults_ca().may_be_present(x509.ExtendedKeyUsage, present, None)
+    try:
+        verifier = _builder(time).store(_store(anchors)).build_client_verifier()
+        chain = verifier.verify(load_certificate(leaf), [load_certificate(der) for der in intermediates]).chain
+    except (VerificationError, x509.UnsupportedGeneralNameType, ValueError) as err:
+        raise _no_chain(f"the certificate does not chain to a trusted root at {time:%Y-%m-%dT%H:%M:%SZ}", str(err)) from err
+    for depth, authority in enumerate(chain):
+        constraints = _extension(authority, x509.NameConstraints)
+        if constraints is not None:
+            # Renewals of an authority by itself are not bound by it, the certificate of the signer always is.
+            bound = (below for at, below in enumerate(chain[:depth]) if at == 0 or below.subject != below.issuer)
+            _check_names(constraints, bound)
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in chain)
+
+
+def _builder(time: datetime) -> PolicyBuilder:
+    any_way = Criticality.AGNOSTIC
+    authorities = ExtensionPolicy.webpki_defaults_ca().may_be_present(x509.ExtendedKeyUsage, any_way, _may_issue_signers)
     # What is asked of a signer's certificate is in check_usage: web servers, for which these defaults are, need other things.
     leaves = (
         ExtensionPolicy.webpki_defaults_ee()
-        .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, None)
-        .may_be_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
-        .may_be_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None)
+        .may_be_present(x509.ExtendedKeyUsage, any_way, None)
+        .may_be_present(x509.BasicConstraints, any_way, None)
+        .may_be_present(x509.SubjectAlternativeName, any_way, None)
+        .may_be_present(x509.AuthorityKeyIdentifier, Criticality.NON_CRITICAL, None)
     )
-    verifier = (
-        PolicyBuilder()
-        .store(_store(anchors))
-        .time(time)
-        .max_chain_depth(MAX_CHAIN_DEPTH)
-        .extension_policies(ca_policy=authorities, ee_policy=leaves)
-        .build_client_verifier()
+    return PolicyBuilder().time(time).max_chain_depth(MAX_CHAIN_DEPTH).extension_policies(ca_policy=authorities, ee_policy=leaves)
+
+
+def _may_issue_signers(_policy: Policy, _authority: x509.Certificate, extended: x509.ExtendedKeyUsage | None) -> None:
+    """An authority that was made for other uses, as for web servers only, makes nobody a signer."""
+    if extended is not None and _CODE_SIGNING.isdisjoint(extended):
+        raise ValueError("an authority may not issue certificates for code signing")
+
+
+def _check_names(constraints: x509.NameConstraints, bound: Iterable[x509.Certificate]) -> None:
+    """Constraints on directory names (RFC 5280, section 4.2.1.10), and on addresses that stand in a subject.
+
+    The library holds alternative names against constraints of their kind, and looks at no subject.
+    """
+    permitted, excluded = constraints.permitted_subtrees or (), constraints.excluded_subtrees or ()
+    trees = [tree.value for tree in permitted if isinstance(tree, x509.DirectoryName)]
+    without = [tree.value for tree in excluded if isinstance(tree, x509.DirectoryName)]
+    addresses = any(isinstance(tree, x509.RFC822Name) for tree in (*permitted, *excluded))
+    for certificate in bound:
+        names = [certificate.subject] if certificate.subject.rdns else []
+        others = _extension(certificate, x509.SubjectAlternativeName)
+        names += [] if others is None else others.get_values_for_type(x509.DirectoryName)
+        for name in names:
+            if (trees and not any(_is_below(name, tree) for tree in trees)) or any(_is_below(name, tree) for tree in without):
+                raise _no_chain("a name in the chain is one that its authority may not certify", name.rfc4514_string())
+        if addresses and certificate.subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS):
+            raise _no_chain(
+                "a subject has an address, and its authority may certify some only", certificate.subject.rfc4514_string()
+            )
+
+
+def _is_below(name: x509.Name, tree: x509.Name) -> bool:
+    """Whether ``name`` starts with all of ``tree``, in any case and spacing (RFC 5280, section 7.1)."""
+    return [_folded(part) for part in name.rdns[: len(tree.rdns)]] == [_folded(part) for part in tree.rdns]
+
+
+def _folded(part: x509.RelativeDistinguishedName) -> frozenset[tuple[str, str | bytes]]:
+    return frozenset(
+        (
+            attribute.oid.dotted_string,
+            " ".join(unicodedata.normalize("NFKC", attribute.value).casefold().split())
+            if isinstance(attribute.value, str)
+            else attribute.value,
+        )
+        for attribute in part
     )
-    try:
-        found = verifier.verify(load_certificate(leaf), [load_certificate(der) for der in intermediates])
-    except (VerificationError, x509.UnsupportedGeneralNameType, ValueError) as err:
-        raise TrustError(
-            f"the certificate does not chain to a trusted root at {time:%Y-%m-%dT%H:%M:%SZ}",
-            code="certificate.chain",
-            where="certificate",
-            found=str(err)[:160],
-        ) from err
-    return tuple(certificate.public_bytes(Encoding.DER) for certificate in found.chain)
+
+
+def _no_chain(message: str, found: str) -> TrustError:
+    return TrustError(message, code="certificate.chain", where="certificate", found=shown(found))
 
 
 def alternative_names(certificate: x509.Certificate) -> tuple[str, ...]:

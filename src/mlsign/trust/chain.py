@@ -19,6 +19,7 @@ from mlsign.trust.certificates import (
     load_certificate,
     verify_chain,
 )
+from mlsign.trust.revocation import check_not_revoked
 from mlsign.trust.root import CertificateTrust
 
 
@@ -35,11 +36,14 @@ def verify_holder(
     check_usage(leaf)
     # 2. At every trusted time, or now where there is none, the certificate was valid and its chain ended in a trusted root.
     intermediates = tuple(dict.fromkeys((*certificates[1:], *trust.intermediates)))
-    moments = tuple(time.time for time in times) or (now,)
+    proven = tuple(time.time for time in times)
     anchor = b""
-    for moment in moments:
+    for moment in proven or (now,):
         check_validity(leaf, time=moment)
-        anchor = verify_chain(certificates[0], anchors=trust.anchors, intermediates=intermediates, time=moment)[-1]
+        chain = verify_chain(certificates[0], anchors=trust.anchors, intermediates=intermediates, time=moment)
+        # 3. Its authorities have not taken it back, as far as is known now; what they say may reach back to before the signature.
+        check_not_revoked(chain, revocations=trust.revocations, signed=min(proven, default=None), now=now)
+        anchor = chain[-1]
     return CertificateIdentity(
         subject=leaf.subject.rfc4514_string(),
         issuer=leaf.issuer.rfc4514_string(),

@@ -97,7 +97,9 @@ def _issuer_at(leaf: bytes, time: datetime, *, authorities: tuple[Authority, ...
         except (TrustError, InputError) as err:
             failure = err
         else:
-            return chain[1]
+            if len(chain) > 1:
+                return chain[1]
+            # The certificate of the authority itself: nobody's identity.
     raise failure or TrustError(
         f"no certificate authority of the trust root was to be trusted at {time:%Y-%m-%dT%H:%M:%SZ}",
         code="certificate.chain",
