@@ -26,7 +26,7 @@ what its comments ask you to:
 |---|---|
 | `baseline.yaml` | one release key, ordinary operators, caps far above ordinary models |
 | `strict.yaml` | a release key and two of three reviewers, tight limits, the whole sandbox |
-| `keyless.yaml` | a release workflow in place of a key; this version cannot check that part yet and says so |
+| `keyless.yaml` | a release workflow in place of a key, proven by a transparency log |
 
 ## How it decides
 
@@ -45,6 +45,28 @@ Some things follow, and tests hold them:
   told when a group of signers is not met.
 - The same key counts once, under however many names and bundles.
 - `mode: audit` never changes the verdict. It only lets the caller go on after a denial, and every report says so.
+
+## Who signed
+
+Each group of `signers` asks for a number of distinct people out of those it names:
+
+- **`key`**: whoever has the private half of this key. EC P-256, P-384, P-521, and ML-DSA-65 (experimental).
+- **`keyless`**: whom an `issuer` calls `subject`, by a certificate of a few minutes that Sigstore issued. `claims` pins what
+  else the certificate says of the run: `source_repository`, `source_ref`, `workflow`, `trigger`, `runner_environment` and more.
+- **`certificate`**: the holder of a certificate under your own `roots`, named by `subject` (RFC 4514), by an alternative
+  `name` (`email:`, `uri:`, `dns:`) or by `fingerprint`. `revocations` are lists (CRLs) that must then be current.
+
+Names are compared as they stand, or with `{{pattern: …}}`, where `*` is anything but a slash and `**` anything at all, or with
+`{{regex: …}}` in the syntax of RE2, always with the whole name and in linear time. What strangers would match is refused.
+
+**Distinct** means: sharing nothing that people are known by. One key in two bundles or under two names, a renewed
+certificate of the same holder, the same mail address with two issuers, and a key that stands in a certificate as well, each
+count once. To ask for a classical and a post-quantum signature, make two groups.
+
+**Times** are trusted ones: of an RFC 3161 timestamp or of a log that signs the time, never the clock of the signer, a date in
+a file or the start of a certificate. A certificate must be valid at every trusted time of its signature, or now where there
+is none. `age.max` counts from the earliest, `transparency` asks for a log entry or a time. Logs and timestamps are
+held against the trust root (`mlsign trust`), and `trust` says how old that may be.
 
 ## What a run takes
 

@@ -2,7 +2,7 @@
 
 from mlsign.errors import InputError
 from mlsign.signers.key import decode_private_key
-from mlsign.trust.keys import CURVES, decode_public_key
+from mlsign.trust.keys import KINDS, decode_public_key
 
 WORDS = (
     b"-----BEGIN PUBLIC KEY-----",
@@ -22,7 +22,7 @@ def check(data: bytes) -> None:
     except InputError as err:
         assert err.code.startswith("key.")
     else:
-        assert key.identity.kind in CURVES.values()
+        assert key.identity.kind in KINDS
         assert key == decode_public_key(data)
         assert b"PRIVATE" not in data
     try:
@@ -31,7 +31,7 @@ def check(data: bytes) -> None:
         assert err.code.startswith("key.")
         assert "BEGIN" not in str(err)
     else:
-        assert signer.public.identity.kind in CURVES.values()
+        assert signer.public.identity.kind in KINDS
 
 
 if __name__ == "__main__":

@@ -21,8 +21,6 @@ from mlsign.policy.model import (
     CustomDomains,
     ExternalData,
     Hazard,
-    KeylessRequirement,
-    KeyRequirement,
     ManifestMode,
     Mode,
     ModelSettings,
@@ -34,11 +32,12 @@ from mlsign.policy.model import (
     RunSettings,
     SandboxSettings,
     SignerGroup,
-    SubjectKind,
     Unbounded,
     Verdict,
     VersionRange,
 )
+from mlsign.policy.patterns import PatternKind, TextPattern
+from mlsign.policy.requirements import KeylessRequirement, KeyRequirement
 from mlsign.version import decode_version
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -173,7 +172,10 @@ def evidences(draw: st.DrawFn) -> Evidence:
     )
 
 
-KEYLESS = KeylessRequirement(issuer="https://id.example", subject="a@b.example", kind=SubjectKind.EXACT)
+KEYLESS = KeylessRequirement(
+    issuer=TextPattern(kind=PatternKind.EXACT, text="https://id.example"),
+    subject=TextPattern(kind=PatternKind.EXACT, text="a@b.example"),
+)
 
 
 @st.composite

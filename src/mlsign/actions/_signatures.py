@@ -13,6 +13,7 @@ from mlsign.errors import MlsignError
 from mlsign.evidence.findings import Finding, Outcome, finding_of
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.formats.bundle import Bundle, decode_bundle
+from mlsign.formats.statement import StatementFormat
 from mlsign.limits import Limits
 from mlsign.package.read import FoundBundle, OpenPackage, read_bundle_file
 from mlsign.paths import PackagePath
@@ -24,8 +25,19 @@ _CODES: Final = {
     "signature.invalid": "MLS203",
     "signature.unknown_key": "MLS204",
     "statement.subject": "MLS207",
+    "statement.format": "MLS211",
     "signature.method": "MLS209",
 }
+_FAMILIES: Final = {
+    "certificate": "MLS212",
+    "key": "MLS212",
+    "log": "MLS213",
+    "sct": "MLS213",
+    "root": "MLS218",
+    "time": "MLS214",
+    "timestamp": "MLS214",
+}
+"""By the first part of the error code: which kind of proof did not hold."""
 _OTHER_CONTENT: Final = "MLS210"
 _CONTENT: Final = "MLS101"
 
@@ -42,31 +54,46 @@ class Attempt:
 
 
 def attempt_bundles(
-    package: OpenPackage, *, extra: Iterable[Path], root: TrustRoot, now: datetime, limits: Limits
+    package: OpenPackage,
+    *,
+    extra: Iterable[Path],
+    root: TrustRoot,
+    now: datetime,
+    formats: frozenset[StatementFormat],
+    limits: Limits,
 ) -> tuple[Attempt, ...]:
     """Every bundle in ``signatures/`` and every one the user named, authenticated where that is possible.
 
     Raises ``InputError`` for a named signature that is not there, and for too many bundles.
     """
     found = (*package.read_bundles(limits=limits), *(read_bundle_file(path, limits=limits) for path in extra))
-    return tuple(_attempt(item, root=root, now=now, limits=limits) for item in found)
+    return tuple(_attempt(item, root=root, now=now, formats=formats, limits=limits) for item in found)
 
 
-def _attempt(found: FoundBundle, *, root: TrustRoot, now: datetime, limits: Limits) -> Attempt:
+def _attempt(
+    found: FoundBundle, *, root: TrustRoot, now: datetime, formats: frozenset[StatementFormat], limits: Limits
+) -> Attempt:
     bundle: Bundle | None = None
     try:
         if isinstance(found.content, MlsignError):
             raise found.content
         bundle = decode_bundle(found.content, limits=limits)
-        authentic = authenticate(bundle, root=root, now=now, limits=limits)
+        authentic = authenticate(bundle, root=root, now=now, formats=formats, limits=limits)
     except MlsignError as err:
         # Before authentication it is the bundle that is wrong, after it the statement inside.
-        code = _CODES.get(err.code) or ("MLS202" if bundle is None else "MLS206")
+        code = _code_of(err, bundle)
         # A method that is not verified here was not found wanting, it was not looked at.
         outcome = Outcome.UNKNOWN if err.code == "signature.method" else Outcome.FAIL
         reason = finding_of(err, code=code, where=found.name, outcome=outcome)
         return Attempt(name=found.name, inode=found.inode, bundle=bundle, authentic=None, reason=reason)
     return Attempt(name=found.name, inode=found.inode, bundle=bundle, authentic=authentic, reason=None)
+
+
+def _code_of(error: MlsignError, bundle: Bundle | None) -> str:
+    if bundle is None:
+        return "MLS202"
+    family = error.code.partition(".")[0]
+    return _CODES.get(error.code) or _FAMILIES.get(family) or "MLS206"
 
 
 def judge(

@@ -15,20 +15,27 @@ from typing import Final
 
 from mlsign.actions._contents import Contents, Sizes, Storage
 from mlsign.actions._model import check_model, roles_of, summary_of
-from mlsign.actions._naming import known_digests, package_digest
+from mlsign.actions._naming import known_digests, needs_sha256, package_digest
 from mlsign.actions._signatures import Attempt, attempt_bundles, judge
-from mlsign.compare.content import Observed, common_ignored, compare_with_manifest, is_ignored, merge
+from mlsign.compare.content import (
+    Observed,
+    common_ignored,
+    compare_with_manifest,
+    is_ignored,
+    merge,
+    wanted_shards,
+)
 from mlsign.compare.external import FileFact, external_path
 from mlsign.digest import Algorithm
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, Outcome, finding_of, listed
-from mlsign.evidence.record import Evidence, ModelPresence, SignatureRecord, Standing
+from mlsign.evidence.record import Evidence, ModelPresence, SignatureRecord, Standing, TrustFacts
 from mlsign.formats.manifest import Manifest, Role
 from mlsign.formats.manifest_codec import decode_manifest
-from mlsign.formats.statement import Statement
+from mlsign.formats.statement import ACCEPTED_FORMATS, Resource, ShardedResource, Statement, StatementFormat
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.summary import ModelSummary
-from mlsign.package.hashing import Advance, hash_memory
+from mlsign.package.hashing import Advance, hash_memory, hash_shards
 from mlsign.package.read import OpenPackage
 from mlsign.package.scan import Listing
 from mlsign.package.sealed import SealedMemory
@@ -45,15 +52,17 @@ class ExamineRequest:
     """How to examine: whom to trust, where else signatures are, what may lie about unsigned, where bytes are held.
 
     ``algorithms`` are computed in addition to those that signatures and manifest use; signatures over
-    ``accepted`` ones may name a package.
+    ``accepted`` ones may name a package. Statements in other ``formats`` are not read.
     """
 
     root: TrustRoot
     now: datetime
+    trust: TrustFacts | None = None
     signatures: tuple[Path, ...] = ()
     unsigned: frozenset[PackagePath] = frozenset()
     algorithms: frozenset[Algorithm] = frozenset()
     accepted: frozenset[Algorithm] = frozenset(Algorithm)
+    formats: frozenset[StatementFormat] = ACCEPTED_FORMATS
     storage: Storage = Storage.DISK
     limits: Limits = DEFAULT
 
@@ -81,7 +90,9 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
     limits = request.limits
     # 1. The package is open: one descriptor, everything else beneath it.
     # 2. Decode every bundle. 3. Authenticate each against the trust root.
-    attempts = attempt_bundles(package, extra=request.signatures, root=request.root, now=request.now, limits=limits)
+    attempts = attempt_bundles(
+        package, extra=request.signatures, root=request.root, now=request.now, formats=request.formats, limits=limits
+    )
     statements = tuple(a.authentic.statement for a in attempts if a.authentic is not None)
     # 4. Read all content. What every trusted signer ignores is not read, and nothing is loaded from it.
     skip = common_ignored(statements, default=frozenset({SIGNATURES_NAME}))
@@ -106,6 +117,8 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         summary, inspect_findings = _inspect(contents, model_path, limits=limits)
         weights = _weights(manifest, summary, model_path)
         wanted = {s.algorithm for s in statements} | request.algorithms | ({manifest.algorithm} if manifest else set())
+        wanted |= {Algorithm.SHA256} if needs_sha256(statements) else set()
+        contents.want_shards(wanted_shards(statements))
         present = frozenset(path for path in weights if path in contents.paths)
         unread = _check_effort(contents, statements, request)
         if not unread:
@@ -140,6 +153,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
             findings=findings,
             unverified=tuple(sorted(unverified)),
             model=ModelPresence.ABSENT if _has_no_model(contents, model_path, model_findings) else ModelPresence.PRESENT,
+            trust=request.trust,
         )
     except BaseException:
         contents.close()
@@ -259,11 +273,15 @@ def _is_vouched(contents: Contents, statements: tuple[Statement, ...]) -> bool:
     except InputError:
         return False
     return any(
-        resource.digest == hash_memory(data, algorithms=(statement.algorithm,))[0]
-        for statement in statements
-        for resource in statement.resources
-        if resource.path == MANIFEST_PATH
+        _vouches(resource, data) for statement in statements for resource in statement.resources if resource.path == MANIFEST_PATH
     )
+
+
+def _vouches(resource: Resource | ShardedResource, data: memoryview) -> bool:
+    if isinstance(resource, Resource):
+        (digest,) = hash_memory(data, algorithms=(resource.digest.algorithm,))
+        return digest == resource.digest
+    return len(data) == resource.size and hash_shards(data, sharding=resource.sharding) == resource.digests
 
 
 def _check_effort(contents: Contents, statements: tuple[Statement, ...], request: ExamineRequest) -> tuple[Finding, ...]:

@@ -1,36 +1,105 @@
-"""From a policy file to a policy that can decide: its text, and the keys that it names."""
+"""From a policy file to a policy that can decide: its text, and the keys, certificates and trust root that it names."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from mlsign.actions.read_policy import read_policy_document
+from mlsign.digest import sha256
 from mlsign.errors import InputError
-from mlsign.limits import DEFAULT, Limits
+from mlsign.evidence.record import TrustFacts
+from mlsign.formats.pem import decode_pem_or_der
+from mlsign.formats.trusted_root import decode_trusted_root
+from mlsign.limits import DEFAULT, MIB, Limits
 from mlsign.package.read import read_user_file
+from mlsign.policy.decode_identities import CertificateReference
+from mlsign.policy.decode_signers import Bindings
 from mlsign.policy.model import Policy
 from mlsign.trust.keys import PublicKey, decode_public_key
-from mlsign.trust.root import TrustRoot
+from mlsign.trust.root import CertificateTrust, TrustRoot
+
+MAX_CERTIFICATES_BYTES: Final = MIB
+MAX_REVOCATIONS_BYTES: Final = 16 * MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedPolicy:
-    """A policy and the keys it trusts."""
+    """A policy, what it trusts, and where the Sigstore trust root among that is from."""
 
     policy: Policy
     root: TrustRoot
+    trust: TrustFacts | None = None
 
 
-def load_policy(path: Path, *, limits: Limits = DEFAULT) -> LoadedPolicy:
-    """The policy at ``path``; key files are found relative to it.
+def load_policy(path: Path, *, trust_root: Path | None = None, limits: Limits = DEFAULT) -> LoadedPolicy:
+    """The policy at ``path``; the files it names are found relative to it. ``trust_root`` overrides its trust root.
 
-    Raises ``InputError`` (``policy.…``, ``key.…``) with the line and what to do, and ``OutsideError``.
+    Raises ``InputError`` (``policy.…``, ``key.…``, ``pem.…``, ``root.…``) with the line and what to do, ``TrustError``
+    for a trust root that must not be used, and ``OutsideError``.
     """
     document = read_policy_document(path, limits=limits)
     keys = {reference: _read_key(path, reference, limits=limits) for reference in document.key_references}
-    policy = document.bind({reference: key.identity for reference, key in keys.items()})
-    return LoadedPolicy(policy=policy, root=TrustRoot(keys=tuple(keys.values())))
+    certificates = {reference: _read_certificates(path, reference) for reference in _root_files(document.certificate_references)}
+    policy = document.bind(
+        Bindings(
+            keys={reference: key.identity for reference, key in keys.items()},
+            anchors={reference: frozenset(map(sha256, found)) for reference, found in certificates.items()},
+        )
+    )
+    root = TrustRoot(
+        keys=tuple(keys.values()),
+        authorities=tuple(_authority(path, reference) for reference in document.certificate_references),
+    )
+    if not policy.needs_trust_root and trust_root is None:
+        return LoadedPolicy(policy=policy, root=root)
+    return _with_sigstore(path, policy, root, trust_root=trust_root, limits=limits)
+
+
+def _with_sigstore(path: Path, policy: Policy, root: TrustRoot, *, trust_root: Path | None, limits: Limits) -> LoadedPolicy:
+    from mlsign.roots.load import load_trust_data
+
+    settings = policy.freshness.trust
+    file = trust_root or (path.parent / settings.file if settings.file else None)
+    data = load_trust_data(instance=settings.instance, file=file, limits=limits)
+    return LoadedPolicy(
+        policy=policy,
+        root=TrustRoot(
+            keys=root.keys,
+            authorities=root.authorities,
+            sigstore=decode_trusted_root(data.content, limits=limits),
+        ),
+        trust=TrustFacts(source=data.source, digest=data.digest, fetched=data.fetched, expires=data.expires),
+    )
+
+
+def _root_files(references: tuple[CertificateReference, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(file for reference in references for file in reference.roots))
+
+
+def _authority(policy: Path, reference: CertificateReference) -> CertificateTrust:
+    def each(files: tuple[str, ...]) -> tuple[bytes, ...]:
+        return tuple(der for file in files for der in _read_certificates(policy, file))
+
+    lists = (der for file in reference.revocations for der in _read_revocations(policy, file))
+    return CertificateTrust(anchors=each(reference.roots), intermediates=each(reference.intermediates), revocations=tuple(lists))
+
+
+def _read_certificates(policy: Path, reference: str) -> tuple[bytes, ...]:
+    return _read_blocks(policy, reference, label="CERTIFICATE", what="certificate", max_bytes=MAX_CERTIFICATES_BYTES)
+
+
+def _read_revocations(policy: Path, reference: str) -> tuple[bytes, ...]:
+    return _read_blocks(policy, reference, label="X509 CRL", what="revocation list", max_bytes=MAX_REVOCATIONS_BYTES)
+
+
+def _read_blocks(policy: Path, reference: str, *, label: str, what: str, max_bytes: int) -> tuple[bytes, ...]:
+    try:
+        data, _ = read_user_file(policy.parent / reference, max_bytes=max_bytes, what=what)
+        return decode_pem_or_der(data, label=label, where=reference)
+    except InputError as err:
+        raise _named(err, policy, reference, what=what) from err
 
 
 def _read_key(policy: Path, reference: str, *, limits: Limits) -> PublicKey:
@@ -38,9 +107,15 @@ def _read_key(policy: Path, reference: str, *, limits: Limits) -> PublicKey:
         pem, _ = read_user_file(policy.parent / reference, max_bytes=limits.max_key_bytes, what="key")
         return decode_public_key(pem, where=reference)
     except InputError as err:
-        raise InputError(
-            f"the key {reference} that the policy {policy.name} names {err.message}",
-            code=err.code,
-            where=str(policy.parent / reference),
-            hint=err.hint or "put the public key there, or change the path in the policy; it is relative to the policy file",
-        ) from err
+        raise _named(err, policy, reference, what="public key") from err
+
+
+def _named(err: InputError, policy: Path, reference: str, *, what: str) -> InputError:
+    """The same error, saying which policy names the file."""
+    thing = what.removeprefix("public ")
+    return InputError(
+        f"the {thing} {reference} that the policy {policy.name} names {err.message}",
+        code=err.code,
+        where=str(policy.parent / reference),
+        hint=err.hint or f"put the {what} there, or change the path in the policy; it is relative to the policy file",
+    )

@@ -117,21 +117,22 @@ def sign(
     if tell is not None:
         tell(others)
     # 4. A key says the same thing every time; a signature with a time in it is worth making again.
-    mine = _find_mine(examination, signer, payload, now=now or datetime.now(UTC))
-    addition, name = Addition.PRESENT, mine or ""
-    if mine is None:
+    found = None if signer.timed else _find_mine(examination, signer, payload, now=now or datetime.now(UTC))
+    if found is not None:
+        addition, (name, identity) = Addition.PRESENT, found
+    else:
         bundle = signer.sign(payload)
         # 5. What would not be accepted is not written: a broken token, a wrong clock, an expired certificate.
-        authenticate(bundle, root=signer.trust, now=now or datetime.now(UTC), limits=limits)
+        identity = authenticate(bundle, root=signer.trust, now=now or datetime.now(UTC), limits=limits).identity
         addition, name = Addition.ADDED, add_signature(path, encode_bundle(bundle))
     return Signed(
         addition=addition,
         bundle=name,
-        identity=signer.identity,
+        identity=identity,
         digest=str(statement.subject_digest),
         name=statement.subject_name,
         files=len(statement.resources),
-        others=tuple(other for other in others if other.bundle != mine),
+        others=tuple(other for other in others if other.bundle != name),
     )
 
 
@@ -161,18 +162,20 @@ def _neighbour(attempt: Attempt, payload: bytes, *, known: TrustRoot, now: datet
     return Neighbour(bundle=attempt.name, method=attempt.bundle.method, agreement=agreement, identity=identity)
 
 
-def _find_mine(examination: Examination, signer: Signer, payload: bytes, *, now: datetime) -> str | None:
-    """The bundle in which this key already vouches for exactly these bytes."""
-    if signer.identity.method is not Method.KEY:
-        return None
+def _find_mine(
+    examination: Examination, signer: Signer, payload: bytes, *, now: datetime
+) -> tuple[str, Identity] | None:
+    """The bundle in which this signer already vouches for exactly these bytes."""
     for attempt in examination.attempts:
         if attempt.bundle is None or attempt.bundle.envelope.unauthenticated_payload != payload:
             continue
         try:
-            authenticate_envelope(attempt.bundle, root=signer.trust, now=now)
+            identity = authenticate_envelope(attempt.bundle, root=signer.trust, now=now)[0].identity
         except MlsignError:
             continue  # somebody else's, or a forgery in the signer's name: a true one is added beside it
-        return attempt.name
+        # The same authority may vouch for others as well.
+        if signer.identity is not None and identity.unique == signer.identity.unique:
+            return attempt.name, identity
     return None
 
 

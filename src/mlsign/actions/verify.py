@@ -62,11 +62,13 @@ def judge_package(
         ExamineRequest(
             root=request.policy.root,
             now=now,
+            trust=request.policy.trust,
             signatures=request.signatures,
             unsigned=frozenset(policy.unsigned_files),
             # A revoked package is found by any of its digests, whichever signature it shows today.
             algorithms=frozenset(Algorithm) if policy.revoked else frozenset(),
             accepted=policy.digests,
+            formats=policy.formats,
             storage=storage,
             limits=policy.model.tightened(request.limits),
         ),

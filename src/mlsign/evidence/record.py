@@ -6,6 +6,7 @@ Immutable, and complete in itself: a decision over it needs no disk, no network 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from mlsign.digest import Algorithm, Digest
@@ -51,6 +52,20 @@ class SignatureRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrustFacts:
+    """The Sigstore trust root that signatures were held against.
+
+    ``source`` names where it is from, ``fetched`` is when its repository last confirmed it and ``expires`` the end of the
+    metadata it rests on; None where there is no such time.
+    """
+
+    source: str
+    digest: Digest
+    fetched: datetime | None
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What is known about one package.
 
@@ -59,7 +74,7 @@ class Evidence:
     ``manifest`` and ``summary`` are decoded from bytes whose digests were compared; None means absent or
     unreadable, and ``findings`` then say which. ``findings`` are of the checks that every package goes
     through (content, manifest, model), whatever the policy says. ``unverified`` are paths in the folder
-    that no counted signature covers and nothing is loaded from.
+    that no counted signature covers and nothing is loaded from. ``trust`` is None where no trust root was needed.
     """
 
     digest: Digest | None
@@ -70,6 +85,7 @@ class Evidence:
     findings: tuple[Finding, ...]
     unverified: tuple[str, ...]
     model: ModelPresence = ModelPresence.PRESENT
+    trust: TrustFacts | None = None
 
     @property
     def counted(self) -> tuple[SignatureRecord, ...]:

@@ -12,6 +12,7 @@ from mlsign.evidence.findings import Finding
 from mlsign.evidence.record import Evidence, ModelPresence
 from mlsign.policy.model import Policy, Presence
 from mlsign.policy.rules import (
+    countable,
     declared,
     digests,
     external_data,
@@ -25,6 +26,7 @@ from mlsign.policy.rules import (
     run,
     signer,
     size,
+    trust_data,
     version,
 )
 
@@ -48,11 +50,21 @@ class Rule:
 
 def signer_settings(policy: Policy) -> signer.SignerSettings:
     """What the signer rule needs of a policy."""
-    return signer.SignerSettings(groups=policy.signers, digests=policy.digests)
+    count = countable.CountSettings(digests=policy.digests, freshness=policy.freshness)
+    return signer.SignerSettings(groups=policy.signers, count=count)
 
 
 RULES: Final[tuple[Rule, ...]] = (
-    Rule(codes=(signer.UNSIGNED, signer.UNMET), subject=Subject.PACKAGE, run=lambda p, e, _: signer.check(e, signer_settings(p))),
+    Rule(
+        codes=(signer.UNSIGNED, signer.UNMET, signer.SOMEBODY_ELSE, countable.AGE, countable.TRANSPARENCY),
+        subject=Subject.PACKAGE,
+        run=lambda p, e, now: signer.check(e, signer_settings(p), now=now),
+    ),
+    Rule(
+        codes=(trust_data.CODE,),
+        subject=Subject.PACKAGE,
+        run=lambda p, e, now: trust_data.check(e, p.freshness.trust, now=now),
+    ),
     Rule(codes=(digests.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: digests.check(e, p.digests)),
     Rule(codes=(manifest.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: manifest.check(e, p.manifest)),
     Rule(codes=(problems.CODE,), subject=Subject.MODEL, run=lambda _p, e, _: problems.check(e)),

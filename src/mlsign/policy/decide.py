@@ -21,7 +21,7 @@ def decide(policy: Policy, evidence: Evidence, *, now: datetime) -> Decision:
     an allowance, and the order of anything in the evidence changes nothing.
     """
     judged = _judge(rules_for(policy, evidence), policy, evidence, now=now)
-    met = groups_met(evidence, signer_settings(policy))
+    met = groups_met(evidence, signer_settings(policy), now=now)
     complete = 0 < len(policy.signers) == len(met)
     return Decision(
         verdict=judged.verdict if complete else Verdict.DENY,

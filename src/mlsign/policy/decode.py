@@ -13,12 +13,22 @@ from typing import Final
 
 from mlsign.digest import Algorithm, Digest, decode_digest, sha256
 from mlsign.errors import InputError
-from mlsign.identity import KeyIdentity
+from mlsign.formats.statement import ACCEPTED_FORMATS, StatementFormat
 from mlsign.interface import OperatorId
 from mlsign.limits import DEFAULT, MIB, Limits
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath, decode_path
+from mlsign.policy.decode_freshness import FIELDS as FRESHNESS_FIELDS
+from mlsign.policy.decode_freshness import decode_freshness
+from mlsign.policy.decode_identities import CertificateReference
 from mlsign.policy.decode_model import decode_model, decode_operators
-from mlsign.policy.decode_signers import GroupDocument, bind_groups, decode_signers, key_references
+from mlsign.policy.decode_signers import (
+    Bindings,
+    GroupDocument,
+    bind_groups,
+    certificate_references,
+    decode_signers,
+    key_references,
+)
 from mlsign.policy.fields import (
     PolicyFields,
     read_bytes,
@@ -29,6 +39,7 @@ from mlsign.policy.fields import (
     read_text,
     refusal,
 )
+from mlsign.policy.freshness import Freshness
 from mlsign.policy.model import (
     Hazard,
     Isolation,
@@ -57,6 +68,7 @@ FIELDS: Final = (
     "manifest",
     "signers",
     "digests",
+    "formats",
     "operators",
     "model",
     "versions",
@@ -64,10 +76,9 @@ FIELDS: Final = (
     "mode",
     "sandbox",
     "unsigned_files",
+    *FRESHNESS_FIELDS,
 )
 LATER_FIELDS: Final = {
-    "transparency": "proof of publication in a log",
-    "age": "the age of signatures",
     "provenance": "demands on provenance",
     "golden": "replay of test data",
     "rules": "rules in CEL",
@@ -102,19 +113,26 @@ class PolicyDocument:
     mode: Mode
     sandbox: SandboxSettings
     unsigned_files: tuple[PackagePath, ...]
+    freshness: Freshness
+    formats: frozenset[StatementFormat]
 
     @property
     def key_references(self) -> tuple[str, ...]:
         """Paths of public keys as written, relative to the policy file; each once, in the order of the text."""
         return key_references(self.groups)
 
-    def bind(self, keys: Mapping[str, KeyIdentity]) -> Policy:
-        """The policy with ``keys`` in place of paths.
+    @property
+    def certificate_references(self) -> tuple[CertificateReference, ...]:
+        """What the policy says of certificates, with the paths of their roots, intermediates and revocation lists."""
+        return certificate_references(self.groups)
+
+    def bind(self, bindings: Bindings) -> Policy:
+        """The policy with what its files hold in place of paths.
 
         Raises ``InputError``: ``policy.signers.key`` when one is missing, ``policy.signers.require`` when a group
         asks for more distinct keys than its paths turn out to be.
         """
-        return self._policy(bind_groups(self.groups, keys))
+        return self._policy(bind_groups(self.groups, bindings))
 
     def without_signers(self) -> Policy:
         """The policy for ``judge_model``, where no key is needed. It has no group of signers, so it denies every package."""
@@ -135,6 +153,8 @@ class PolicyDocument:
             mode=self.mode,
             sandbox=self.sandbox,
             unsigned_files=self.unsigned_files,
+            freshness=self.freshness,
+            formats=self.formats,
         )
 
 
@@ -170,6 +190,8 @@ def decode_policy(
         mode=fields.optional("mode", lambda n, p: read_choice(n, p, Mode)) or Mode.ENFORCE,
         sandbox=fields.optional("sandbox", _decode_sandbox) or SandboxSettings(),
         unsigned_files=fields.optional("unsigned_files", lambda n, p: _decode_unsigned_files(n, p, limits)) or (),
+        freshness=decode_freshness(fields),
+        formats=fields.optional("formats", _decode_formats) or ACCEPTED_FORMATS,
     )
 
 
@@ -184,6 +206,11 @@ def _decode_digests(node: Node, path: str) -> frozenset[Algorithm]:
     for item, where in read_items(node, path, minimum=1, maximum=len(Algorithm)):
         out.add(read_choice(item, where, Algorithm))
     return frozenset(out)
+
+
+def _decode_formats(node: Node, path: str) -> frozenset[StatementFormat]:
+    items = read_items(node, path, minimum=1, maximum=len(StatementFormat))
+    return frozenset(read_choice(item, where, StatementFormat) for item, where in items)
 
 
 def _decode_versions(node: Node, path: str) -> Version:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from mlsign.digest import Digest
 from mlsign.identity import KeyIdentity
+from mlsign.policy.decode_identities import CertificateReference, decode_certificate, decode_keyless
 from mlsign.policy.fields import PolicyFields, read_integer, read_items, read_text, refusal
-from mlsign.policy.model import KeylessRequirement, KeyRequirement, Requirement, SignerGroup, SubjectKind
-from mlsign.policy.yaml_source import Mapping as MapNode
+from mlsign.policy.model import SignerGroup
+from mlsign.policy.requirements import (
+    CertificateRequirement,
+    KeylessRequirement,
+    KeyRequirement,
+    Requirement,
+    is_one_person,
+)
 from mlsign.policy.yaml_source import Node, Place
 
 MAX_GROUPS: Final = 32
 MAX_REQUIREMENTS: Final = 256
-
-_URL_PREFIX: Final = re.compile(r"https://[^/*]+/[^/*]+/[^*]*")
-_MAIL_PATTERN: Final = re.compile(r"[^@/]*@[^@*/]+")
-_ISSUER: Final = re.compile(r"https://[^/\s*?#]+(?:/[^\s*?#]*)?")
+METHODS: Final = ("key", "keyless", "certificate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +34,7 @@ class KeyReference:
     place: Place
 
 
-RequirementDocument: TypeAlias = KeyReference | KeylessRequirement
+RequirementDocument: TypeAlias = KeyReference | KeylessRequirement | CertificateReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,14 @@ class GroupDocument:
     any: tuple[RequirementDocument, ...]
     place: Place
     path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bindings:
+    """What the files that a policy names turned out to hold, by their paths: keys, and the roots in files of certificates."""
+
+    keys: Mapping[str, KeyIdentity]
+    anchors: Mapping[str, frozenset[Digest]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def decode_signers(node: Node, path: str) -> tuple[GroupDocument, ...]:
@@ -65,13 +78,20 @@ def _decode_group(node: Node, path: str) -> GroupDocument:
         path=path,
     )
     distinct = {r.path if isinstance(r, KeyReference) else r for r in group.any}
-    _check_reachable(group, len(distinct))
+    _check_reachable(group, len(distinct), open_ended=any(map(_is_open_ended, group.any)))
     return group
 
 
-def _check_reachable(group: GroupDocument, distinct: int) -> None:
-    """Refuses a group that asks for more people than it names; a pattern may stand for any number of them."""
-    open_ended = any(isinstance(r, KeylessRequirement) and r.kind is SubjectKind.PATTERN for r in group.any)
+def _is_open_ended(requirement: RequirementDocument) -> bool:
+    if isinstance(requirement, KeyReference):
+        return False
+    if isinstance(requirement, CertificateReference):
+        return not is_one_person(requirement.bind(frozenset()))
+    return not is_one_person(requirement)
+
+
+def _check_reachable(group: GroupDocument, distinct: int, *, open_ended: bool) -> None:
+    """Refuses a group that asks for more people than it names."""
     if group.require > distinct and not open_ended:
         raise refusal(
             f"requires {group.require} signers and names {distinct} distinct, so it can never be met",
@@ -84,48 +104,15 @@ def _check_reachable(group: GroupDocument, distinct: int) -> None:
 
 
 def _decode_requirement(node: Node, path: str) -> RequirementDocument:
-    fields = PolicyFields(node, path=path, names=("key", "keyless"))
-    if fields.has("key") == fields.has("keyless"):
-        raise fields.wrong("must be either key or keyless, and not both", code="signers.method")
+    fields = PolicyFields(node, path=path, names=METHODS)
+    if sum(map(fields.has, METHODS)) != 1:
+        raise fields.wrong(f"must be exactly one of {', '.join(METHODS)}", code="signers.method")
     if fields.has("key"):
         key, where = fields.take("key")
         return KeyReference(path=read_text(key, where), place=key.place)
-    return _decode_keyless(*fields.take("keyless"))
-
-
-def _decode_keyless(node: Node, path: str) -> KeylessRequirement:
-    fields = PolicyFields(node, path=path, names=("issuer", "subject"))
-    issuer_node, issuer_path = fields.take("issuer")
-    issuer = read_text(issuer_node, issuer_path)
-    if not _ISSUER.fullmatch(issuer):
-        raise refusal(
-            "is not an https address without * ? or #", issuer_node.place, issuer_path, code="signers.issuer", found=issuer
-        )
-    subject_node, subject_path = fields.take("subject")
-    if not isinstance(subject_node, MapNode):
-        subject = read_text(subject_node, subject_path)
-        if "*" in subject:
-            raise refusal(
-                "has a * but is compared as it stands",
-                subject_node.place,
-                subject_path,
-                code="signers.subject",
-                hint="write subject: {pattern: …} for a pattern",
-            )
-        return KeylessRequirement(issuer=issuer, subject=subject, kind=SubjectKind.EXACT)
-    pattern_node, where = PolicyFields(subject_node, path=subject_path, names=("pattern",)).take("pattern")
-    pattern = read_text(pattern_node, where)
-    # https://github.com/* is everybody with an account, and *@* is everybody with an address.
-    if not (_URL_PREFIX.match(pattern) or _MAIL_PATTERN.fullmatch(pattern)):
-        raise refusal(
-            "matches too much: spell out the host and the first part of the path, or the mail domain, before any *",
-            pattern_node.place,
-            where,
-            code="signers.subject",
-            found=pattern,
-            hint="for instance https://github.com/acme/* or *@acme.example",
-        )
-    return KeylessRequirement(issuer=issuer, subject=pattern, kind=SubjectKind.PATTERN)
+    if fields.has("certificate"):
+        return decode_certificate(*fields.take("certificate"))
+    return decode_keyless(*fields.take("keyless"))
 
 
 def key_references(groups: tuple[GroupDocument, ...]) -> tuple[str, ...]:
@@ -133,26 +120,45 @@ def key_references(groups: tuple[GroupDocument, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(r.path for group in groups for r in group.any if isinstance(r, KeyReference)))
 
 
-def bind_groups(groups: tuple[GroupDocument, ...], keys: Mapping[str, KeyIdentity]) -> tuple[SignerGroup, ...]:
+def certificate_references(groups: tuple[GroupDocument, ...]) -> tuple[CertificateReference, ...]:
+    """Every certificate requirement of the groups, in the order of the text."""
+    return tuple(r for group in groups for r in group.any if isinstance(r, CertificateReference))
+
+
+def bind_groups(groups: tuple[GroupDocument, ...], bindings: Bindings) -> tuple[SignerGroup, ...]:
     """The groups with identities in place of paths.
 
-    Raises ``InputError``: ``policy.signers.key`` for a path that ``keys`` does not have, and
+    Raises ``InputError``: ``policy.signers.key`` for a path that ``bindings`` does not have, and
     ``policy.signers.require`` where two paths turn out to be one key and too few people are left.
     """
-    return tuple(_bind_group(group, keys) for group in groups)
+    return tuple(_bind_group(group, bindings) for group in groups)
 
 
-def _bind_group(group: GroupDocument, keys: Mapping[str, KeyIdentity]) -> SignerGroup:
-    bound: list[Requirement] = []
-    for requirement in group.any:
-        if isinstance(requirement, KeylessRequirement):
-            bound.append(requirement)
-        elif requirement.path in keys:
-            bound.append(KeyRequirement(reference=requirement.path, identity=keys[requirement.path]))
-        else:
-            raise refusal(
-                "names a key that was not given", requirement.place, group.path, code="signers.key", found=requirement.path
-            )
+def _bind_group(group: GroupDocument, bindings: Bindings) -> SignerGroup:
+    bound = tuple(_bind(requirement, group, bindings) for requirement in group.any)
     distinct = {r.identity.unique if isinstance(r, KeyRequirement) else r for r in bound}
-    _check_reachable(group, len(distinct))
-    return SignerGroup(name=group.name, require=group.require, any=tuple(bound))
+    _check_reachable(group, len(distinct), open_ended=not all(map(is_one_person, bound)))
+    return SignerGroup(name=group.name, require=group.require, any=bound)
+
+
+def _bind(requirement: RequirementDocument, group: GroupDocument, bindings: Bindings) -> Requirement:
+    if isinstance(requirement, KeylessRequirement):
+        return requirement
+    if isinstance(requirement, KeyReference):
+        if requirement.path in bindings.keys:
+            return KeyRequirement(reference=requirement.path, identity=bindings.keys[requirement.path])
+        raise _missing("a key", requirement.path, requirement.place, group)
+    return _bind_certificate(requirement, group, bindings)
+
+
+def _bind_certificate(reference: CertificateReference, group: GroupDocument, bindings: Bindings) -> CertificateRequirement:
+    anchors: set[Digest] = set()
+    for path in reference.roots:
+        if not bindings.anchors.get(path):
+            raise _missing("a root", path, reference.place, group)
+        anchors |= bindings.anchors[path]
+    return reference.bind(frozenset(anchors))
+
+
+def _missing(what: str, path: str, place: Place, group: GroupDocument) -> Exception:
+    return refusal(f"names {what} that was not given", place, group.path, code="signers.key", found=path)

@@ -14,10 +14,12 @@ from typing import Final, TypeAlias
 from mlsign.digest import Algorithm, Digest
 from mlsign.evidence.findings import Finding
 from mlsign.evidence.record import SignatureRecord
-from mlsign.identity import KeyIdentity
+from mlsign.formats.statement import ACCEPTED_FORMATS, StatementFormat
 from mlsign.interface import ONNX_DOMAIN, OperatorId
 from mlsign.limits import GIB, Limits
 from mlsign.paths import PackagePath
+from mlsign.policy.freshness import Freshness
+from mlsign.policy.requirements import KeyRequirement, Requirement
 from mlsign.version import Version
 
 STANDARD_DOMAINS: Final = frozenset({ONNX_DOMAIN, "ai.onnx.ml"})
@@ -81,36 +83,6 @@ class Hazard(Enum):
     HOLDS_COMPILED_PROGRAM = "holds_compiled_program"
     REACHES_NETWORK = "reaches_network"
     USES_ADDRESS = "uses_address"
-
-
-class SubjectKind(Enum):
-    """How a keyless subject is compared: as it stands, or with ``*`` for any run of characters."""
-
-    EXACT = "exact"
-    PATTERN = "pattern"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyRequirement:
-    """Somebody who signs with this key. ``reference`` is what the policy calls it, for messages."""
-
-    reference: str
-    identity: KeyIdentity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeylessRequirement:
-    """Somebody with a certificate of this issuer for this subject.
-
-    Held, not yet met: this version authenticates no keyless signature, so nobody satisfies this.
-    """
-
-    issuer: str
-    subject: str
-    kind: SubjectKind
-
-
-Requirement: TypeAlias = KeyRequirement | KeylessRequirement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +201,7 @@ class Policy:
     """What a package must be to be allowed. ``digest`` is the sha256 of the bytes it was decoded from.
 
     ``unsigned_files`` are paths that a folder signed by others may carry although no signature covers them:
-    they are listed as unverified and never loaded.
+    they are listed as unverified and never loaded. A signature over a statement in none of ``formats`` does not count.
     """
 
     name: str
@@ -245,6 +217,14 @@ class Policy:
     mode: Mode
     sandbox: SandboxSettings
     unsigned_files: tuple[PackagePath, ...]
+    freshness: Freshness = field(default_factory=Freshness)
+    formats: frozenset[StatementFormat] = ACCEPTED_FORMATS
+
+    @property
+    def needs_trust_root(self) -> bool:
+        """Whether a Sigstore trust root decides anything; a policy of keys alone does without."""
+        asked = (requirement for group in self.signers for requirement in group.any)
+        return self.freshness.needs_times or any(not isinstance(requirement, KeyRequirement) for requirement in asked)
 
 
 class Verdict(Enum):

@@ -78,6 +78,8 @@ def _generate(kind: KeyType) -> _Private:
 class KeySigner:
     """Signs with one private key held in memory."""
 
+    timed = False
+
     def __init__(self, key: _Private) -> None:
         self._key = key
         self.public = describe_public_key(key.public_key())

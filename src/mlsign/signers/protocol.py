@@ -13,12 +13,16 @@ class Signer(Protocol):
     """Somebody who can sign a payload; holds whatever that takes."""
 
     @property
-    def identity(self) -> Identity:
-        """Who the signature will be by."""
+    def identity(self) -> Identity | None:
+        """Who the signature will be by, where that is known before it is made."""
 
     @property
     def trust(self) -> TrustRoot:
         """What the signatures of this signer are authenticated against: nobody writes one that does not hold."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether a signature brings a trusted time, so that signing the same again says something new."""
 
     def sign(self, payload: bytes) -> Bundle:
         """A bundle over exactly these bytes. Raises ``OutsideError`` when the means of signing fail."""

@@ -67,8 +67,16 @@ def verify_entry(entry: LogEntry, facts: SignedFacts, *, root: TrustedRoot, vers
     """The time at which the log took the entry in, or None where it gives none that is signed.
 
     Afterwards the entry is in a trusted log and is about this signature by this signer over these bytes. ``version`` is
-    that of the bundle. Raises ``TrustError`` (``log.…``) and ``InputError`` (``log.…``, ``json.…``).
+    that of the bundle. Raises ``TrustError`` (``log.…``), also for an entry that cannot be read.
     """
+    try:
+        return _verify_entry(entry, facts, root=root, version=version)
+    except InputError as err:
+        code = err.code if err.code.startswith("log.") else "log.format"
+        raise TrustError(f"the log entry cannot be read: {err}", code=code, expected=err.expected, found=err.found) from err
+
+
+def _verify_entry(entry: LogEntry, facts: SignedFacts, *, root: TrustedRoot, version: int) -> TrustedTime | None:
     # 1. The log must be known.
     log = log_of(entry, root=root)
     # 2. What it holds is in the log: proven by a path, or promised in the oldest bundles.

@@ -14,6 +14,7 @@ from mlsign.interface import OperatorId, OperatorUse, OpsetImport
 from mlsign.onnx.summary import ModelSummary, RunBounds
 from mlsign.paths import PackagePath
 from mlsign.policy.decode import decode_policy
+from mlsign.policy.decode_signers import Bindings
 from mlsign.policy.model import Hazard, Policy
 from mlsign.version import decode_version
 
@@ -118,7 +119,7 @@ def now() -> datetime:
 @pytest.fixture
 def policy() -> Policy:
     document = decode_policy(TEXT.encode(), name="policy.yaml", operator_sets=SETS, hazards=HAZARDS)
-    return document.bind({"keys/a.pub": key_of("a"), "keys/b.pub": key_of("b")})
+    return document.bind(Bindings(keys={"keys/a.pub": key_of("a"), "keys/b.pub": key_of("b")}))
 
 
 @pytest.fixture

@@ -17,12 +17,11 @@ from mlsign.interface import OperatorId
 from mlsign.limits import DEFAULT, Limits
 from mlsign.policy import decode, decode_run
 from mlsign.policy.decode import PolicyDocument, decode_policy
+from mlsign.policy.decode_signers import Bindings
 from mlsign.policy.model import (
     CustomDomains,
     ExternalData,
     Isolation,
-    KeylessRequirement,
-    KeyRequirement,
     ManifestMode,
     Mode,
     RevokedFile,
@@ -30,9 +29,10 @@ from mlsign.policy.model import (
     RevokedRelease,
     RunSettings,
     SandboxSettings,
-    SubjectKind,
     Unbounded,
 )
+from mlsign.policy.patterns import PatternKind, TextPattern
+from mlsign.policy.requirements import KeylessRequirement, KeyRequirement
 from mlsign.version import decode_version
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,6 +50,14 @@ operators: {allow: [inference-v1]}
 """
 
 
+def exact(text: str) -> TextPattern:
+    return TextPattern(kind=PatternKind.EXACT, text=text)
+
+
+def glob(text: str) -> TextPattern:
+    return TextPattern(kind=PatternKind.GLOB, text=text)
+
+
 def decoded(text: str, sets: Sets) -> PolicyDocument:
     return decode_policy(text.encode(), name="policy.yaml", operator_sets=sets, hazards={})
 
@@ -62,7 +70,7 @@ def schema_accepts(text: str) -> bool:
 def test_the_whole_policy_is_decoded(text: str, sets: Sets, key: Callable[[str], KeyIdentity]) -> None:
     document = decoded(text, sets)
     assert document.key_references == ("keys/a.pub", "keys/b.pub")
-    policy = document.bind({"keys/a.pub": key("a"), "keys/b.pub": key("b"), "other": key("c")})
+    policy = document.bind(Bindings(keys={"keys/a.pub": key("a"), "keys/b.pub": key("b"), "other": key("c")}))
     assert (policy.name, policy.description, policy.digest) == ("production", "for tests", sha256(text.encode()))
     assert (policy.manifest, policy.mode) == (ManifestMode.REQUIRED, Mode.ENFORCE)
     (group,) = policy.signers
@@ -198,11 +206,16 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
         False,
     ),
     "signer typo": ("signers: [{name: r, require: 1, any: [{kex: k}]}]", "policy.unknown", "did you mean key", True),
-    "signer of no kind": ("signers: [{name: r, require: 1, any: [{}]}]", "policy.signers.method", "either key or keyless", True),
+    "signer of no kind": (
+        "signers: [{name: r, require: 1, any: [{}]}]",
+        "policy.signers.method",
+        "exactly one of key, keyless, certificate",
+        True,
+    ),
     "signer of both kinds": (
         "signers: [{name: r, require: 1, any: [{key: k, keyless: {issuer: https://i.example, subject: s}}]}]",
         "policy.signers.method",
-        "not both",
+        "exactly one",
         True,
     ),
     "issuer": (
@@ -214,7 +227,7 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
     "issuer pattern": (
         "signers: [{name: r, require: 1, any: [{keyless: {issuer: 'https://*', subject: s}}]}]",
         "policy.signers.issuer",
-        "https",
+        "compared as it stands",
         True,
     ),
     "subject with a star": (
@@ -245,6 +258,150 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
         "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: {pattern: '*@*'}}}]}]",
         "policy.signers.subject",
         "matches too much",
+        True,
+    ),
+    "issuer with an open host": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: {pattern: 'https://*.example/x'}, subject: a@b.example}}]}]",
+        "policy.signers.issuer",
+        "host is spelled out",
+        True,
+    ),
+    "expression that strangers match": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: {regex: '.*'}}}]}]",
+        "policy.signers.subject",
+        "matches too much",
+        False,
+    ),
+    "expression for anybody with an account": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: {regex: 'https://github[.]com/.*'}}}]}]",
+        "policy.signers.subject",
+        "matches too much",
+        False,
+    ),
+    "expression with look-ahead": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: {regex: '(?=a)b'}}}]}]",
+        "policy.signers.subject",
+        "RE2",
+        False,
+    ),
+    "two kinds of patterns": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: {regex: a, pattern: 'a@b.example'}}}]}]",
+        "policy.signers.subject",
+        "either pattern or regex",
+        True,
+    ),
+    "no kind of pattern": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: {}}}]}]",
+        "policy.signers.subject",
+        "either pattern or regex",
+        True,
+    ),
+    "claims that ask for nothing": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: a@b.example, claims: {}}}]}]",
+        "policy.signers.claims",
+        "asks for nothing",
+        True,
+    ),
+    "claim typo": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: a@b.example, claims: {source_repo: x}}}]}]",
+        "policy.unknown",
+        "did you mean source",
+        True,
+    ),
+    "claim of anybody": (
+        "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://i.example, subject: a@b.example, claims: {trigger: {pattern: '**'}}}}]}]",
+        "policy.signers.claims",
+        "matches too much",
+        False,
+    ),
+    "certificate without a holder": (
+        "signers: [{name: r, require: 1, any: [{certificate: {roots: [r.pem]}}]}]",
+        "policy.signers.certificate",
+        "anybody with a certificate",
+        True,
+    ),
+    "certificate without roots": (
+        "signers: [{name: r, require: 1, any: [{certificate: {subject: CN=a}}]}]",
+        "policy.missing",
+        "roots is missing",
+        True,
+    ),
+    "certificate with an issuer alone": (
+        "signers: [{name: r, require: 1, any: [{certificate: {roots: [r.pem], issuer: CN=a}}]}]",
+        "policy.signers.certificate",
+        "anybody with a certificate",
+        True,
+    ),
+    "a root twice": (
+        "signers: [{name: r, require: 1, any: [{certificate: {roots: [r.pem, r.pem], subject: CN=a}}]}]",
+        "policy.signers.certificate",
+        "twice",
+        True,
+    ),
+    "name of no kind": (
+        "signers: [{name: r, require: 1, any: [{certificate: {roots: [r.pem], name: a@b.example}}]}]",
+        "policy.signers.certificate",
+        "email:, uri: or dns:",
+        True,
+    ),
+    "name in any domain": (
+        "signers: [{name: r, require: 1, any: [{certificate: {roots: [r.pem], name: {pattern: 'email:*@*'}}}]}]",
+        "policy.signers.certificate",
+        "too much",
+        True,
+    ),
+    "fingerprint of another kind": (
+        "signers: [{name: r, require: 1, any: [{certificate: {roots: [r.pem], fingerprint: 'blake3:abab'}}]}]",
+        "policy.signers.certificate",
+        "digest",
+        True,
+    ),
+    "transparency of nothing": (
+        "transparency: {}",
+        "policy.transparency",
+        "asks for nothing",
+        True,
+    ),
+    "transparency typo": (
+        "transparency: {log: requird}",
+        "policy.value",
+        "did you mean required",
+        True,
+    ),
+    "age without a unit": (
+        "age: {max: 90}",
+        "policy.unit",
+        "90d",
+        True,
+    ),
+    "age of nothing": (
+        "age: {max: 0d}",
+        "policy.unit",
+        "90d",
+        True,
+    ),
+    "age without max": (
+        "age: {}",
+        "policy.missing",
+        "max is missing",
+        True,
+    ),
+    "two trust roots": (
+        "trust: {root: r.json, instance: acme}",
+        "policy.trust",
+        "two trust roots",
+        True,
+    ),
+    "trust instance": (
+        "trust: {instance: '../x'}",
+        "policy.trust",
+        "lower-case letters",
+        True,
+    ),
+    "trust typo": (
+        "trust: {stale: never}",
+        "policy.value",
+        "deny",
         True,
     ),
     "digests as text": ("digests: sha256", "policy.type", "is a string, expected a list", True),
@@ -474,10 +631,10 @@ def test_hostile_names_do_not_fill_the_terminal(sets: Sets) -> None:
 
 
 def test_requirements_and_revocations_keep_what_was_written(sets: Sets) -> None:
-    (group,) = decoded(changed(GOOD["pattern"]), sets).bind({}).signers
-    assert group.any == (KeylessRequirement(issuer="https://id.example/x", subject="*@b.example", kind=SubjectKind.PATTERN),)
-    (group,) = decoded(changed(GOOD["keyless"]), sets).bind({}).signers
-    assert group.any == (KeylessRequirement(issuer="https://id.example", subject="a@b.example", kind=SubjectKind.EXACT),)
+    (group,) = decoded(changed(GOOD["pattern"]), sets).bind(Bindings(keys={})).signers
+    assert group.any == (KeylessRequirement(issuer=exact("https://id.example/x"), subject=glob("*@b.example")),)
+    (group,) = decoded(changed(GOOD["keyless"]), sets).bind(Bindings(keys={})).signers
+    assert group.any == (KeylessRequirement(issuer=exact("https://id.example"), subject=exact("a@b.example")),)
     digest = bytes.fromhex(HEX)
     assert decoded(changed(GOOD["revoked"]), sets).revoked == (
         RevokedRelease(name="fraud", version=None, reason="x"),
@@ -511,16 +668,16 @@ def test_units(sets: Sets) -> None:
 
 def test_binding_needs_every_key(text: str, sets: Sets, key: Callable[[str], KeyIdentity]) -> None:
     with pytest.raises(InputError) as caught:
-        decoded(text, sets).bind({"keys/a.pub": key("a")})
+        decoded(text, sets).bind(Bindings(keys={"keys/a.pub": key("a")}))
     assert (caught.value.code, caught.value.found) == ("policy.signers.key", "keys/b.pub")
     assert caught.value.where == "policy.yaml:11:14 signers[0]"
 
 
 def test_one_key_under_two_names_is_one_signer(text: str, sets: Sets, key: Callable[[str], KeyIdentity]) -> None:
     document = decoded(text.replace("require: 1", "require: 2"), sets)
-    assert document.bind({"keys/a.pub": key("a"), "keys/b.pub": key("b")}).signers[0].require == 2
+    assert document.bind(Bindings(keys={"keys/a.pub": key("a"), "keys/b.pub": key("b")})).signers[0].require == 2
     with pytest.raises(InputError) as caught:
-        document.bind({"keys/a.pub": key("a"), "keys/b.pub": key("a")})
+        document.bind(Bindings(keys={"keys/a.pub": key("a"), "keys/b.pub": key("a")}))
     assert caught.value.code == "policy.signers.require"
 
 

@@ -13,9 +13,12 @@ from mlsign.identity import KeyIdentity
 from mlsign.interface import OperatorId
 from mlsign.limits import DEFAULT
 from mlsign.policy.decode import PolicyDocument, decode_policy
+from mlsign.policy.decode_signers import Bindings
+from mlsign.policy.freshness import LogDemand
 from mlsign.policy.hazards import decode_hazards
-from mlsign.policy.model import Isolation, KeylessRequirement, ManifestMode, Mode, Unbounded
+from mlsign.policy.model import Isolation, ManifestMode, Mode, Unbounded
 from mlsign.policy.operator_sets import decode_operator_set
+from mlsign.policy.requirements import KeylessRequirement
 
 ROOT = Path(__file__).resolve().parents[3]
 GRADIENT = OperatorId("ai.onnx.preview.training", "Gradient")
@@ -41,7 +44,7 @@ def test_a_shipped_policy_is_good(path: Path, key: Key) -> None:
     jsonschema.Draft202012Validator(schema).validate(loaded)
     found = document(path)
     assert found.name == path.stem
-    policy = found.bind({reference: key(chr(97 + i)) for i, reference in enumerate(found.key_references)})
+    policy = found.bind(Bindings(keys={reference: key(chr(97 + i)) for i, reference in enumerate(found.key_references)}))
     assert (policy.mode, policy.manifest) == (Mode.ENFORCE, ManifestMode.REQUIRED)
     assert policy.description
     left = policy.operators.allow - policy.operators.deny
@@ -83,15 +86,20 @@ def test_strict_is_tighter_than_baseline_in_everything() -> None:
 
 def test_strict_asks_for_two_reviewers_beside_the_release_and_the_whole_sandbox(key: Key) -> None:
     found = document(ROOT / "policies" / "strict.yaml")
-    policy = found.bind({reference: key(chr(97 + i)) for i, reference in enumerate(found.key_references)})
+    policy = found.bind(Bindings(keys={reference: key(chr(97 + i)) for i, reference in enumerate(found.key_references)}))
     assert [(group.name, group.require, len(group.any)) for group in policy.signers] == [("release", 1, 1), ("review", 2, 3)]
     assert policy.sandbox.isolation is Isolation.FULL
     assert policy.operators.deny >= {OperatorId("ai.onnx", name) for name in ("If", "Loop", "Scan", "RandomNormal")}
     assert policy.minimum_version is not None
 
 
-def test_keyless_says_plainly_that_it_cannot_be_met_yet() -> None:
-    path = ROOT / "policies" / "keyless.yaml"
-    (group,) = document(path).groups
-    assert any(isinstance(requirement, KeylessRequirement) for requirement in group.any)
-    assert "cannot authenticate" in path.read_text()
+def test_keyless_pins_the_workflow_and_asks_for_the_log() -> None:
+    found = document(ROOT / "policies" / "keyless.yaml")
+    (group,) = found.groups
+    (requirement,) = group.any
+    assert isinstance(requirement, KeylessRequirement)
+    assert {name for name, _ in requirement.claims} == {"source_repository", "runner_environment", "trigger"}
+    base = "https://github.com/acme/fraud-model/.github/workflows/release.yml@refs/"
+    assert requirement.subject.matches(base + "tags/v1.2.0")
+    assert not any(map(requirement.subject.matches, (base + "heads/v1", base + "tags/v1/x", base + "tags/v1\n", "")))
+    assert found.freshness.transparency.log is LogDemand.REQUIRED

@@ -70,10 +70,10 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
     CodeEntry(
         code="MLS209",
         title="a signing method that was not verified",
-        meaning="The bundle is signed by certificate or keyless. This version verifies signatures by key, so it cannot say "
-        "whether this one is good, and what was not verified does not count.",
+        meaning="The bundle is signed by certificate or keyless, and there is nothing to hold that against: the policy names no "
+        "authority for certificates, or asks for nothing that needs a Sigstore trust root. What was not verified does not count.",
         abuse="A verifier that waves through what it does not understand.",
-        action="Add a signature by key, or verify with a version that knows the method.",
+        action="If such signers should count, name them in the policy (keyless: or certificate:); else add a signature by key.",
     ),
     CodeEntry(
         code="MLS210",

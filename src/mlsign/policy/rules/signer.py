@@ -1,68 +1,73 @@
-"""Who must have signed: every group of the policy met by enough distinct identities.
+"""Who must have signed: every group of the policy met by enough distinct people.
 
-Only signatures that were counted by the evidence, over digests that the policy accepts, are looked at. A denial
-rests on an unmet group alone, never on a signature that is there: so adding a broken or foreign signature to a
-good package cannot deny it, and removing one cannot allow anything.
+Only signatures that may count at all are looked at. A denial rests on an unmet group alone, never on a signature that is
+there: so adding a broken or foreign signature to a good package cannot deny it, and removing one cannot allow anything.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from mlsign.digest import Algorithm
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence, SignatureRecord
-from mlsign.identity import Method
-from mlsign.policy.model import GroupResult, KeyRequirement, SignerGroup
-from mlsign.policy.rules.digests import accepted, refused
+from mlsign.identity import distinct
+from mlsign.policy.model import GroupResult, SignerGroup
+from mlsign.policy.rules.countable import CountSettings, countable, refused
 
 UNSIGNED: Final = "MLS201"
 UNMET: Final = "MLS205"
+SOMEBODY_ELSE: Final = "MLS215"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerSettings:
-    """The groups, and the digests that a signature must be over to count."""
+    """The groups, and what a signature must be to count for any."""
 
     groups: tuple[SignerGroup, ...]
-    digests: frozenset[Algorithm]
+    count: CountSettings
 
 
-def signers_of(evidence: Evidence, group: SignerGroup, digests: frozenset[Algorithm]) -> tuple[SignatureRecord, ...]:
-    """The signatures that count for a group: one for each distinct identity, in the order of bundle names."""
-    wanted = {r.identity.unique for r in group.any if isinstance(r, KeyRequirement)}
-    found: dict[str, SignatureRecord] = {}
-    for record in sorted(accepted(evidence, digests), key=lambda r: r.bundle):
-        if record.identity is not None and record.identity.unique in wanted:
-            found.setdefault(record.identity.unique, record)
-    return tuple(found.values())
+def signers_of(evidence: Evidence, group: SignerGroup, settings: SignerSettings, *, now: datetime) -> tuple[SignatureRecord, ...]:
+    """The signatures that count for a group: one for each distinct person, in the order of bundle names.
+
+    People are told apart by everything they are known by: the same key under two names, or one name with two keys, is
+    one person, by whatever methods they sign.
+    """
+    meant = [
+        record
+        for record in sorted(countable(evidence, settings.count, now=now), key=lambda r: r.bundle)
+        if record.identity is not None and any(wanted.is_met_by(record.identity) for wanted in group.any)
+    ]
+    people = distinct(tuple(record.identity for record in meant if record.identity is not None))
+    chosen = (next(record for record in meant if record.identity is person) for person in people)
+    return tuple(chosen)
 
 
-def groups_met(evidence: Evidence, settings: SignerSettings) -> tuple[GroupResult, ...]:
+def groups_met(evidence: Evidence, settings: SignerSettings, *, now: datetime) -> tuple[GroupResult, ...]:
     """The groups that are met, each with the signatures that met it."""
     results = (
-        GroupResult(name=g.name, require=g.require, signatures=signers_of(evidence, g, settings.digests)) for g in settings.groups
+        GroupResult(name=g.name, require=g.require, signatures=signers_of(evidence, g, settings, now=now))
+        for g in settings.groups
     )
     return tuple(result for result in results if 0 < result.require <= len(result.signatures))
 
 
-def check(evidence: Evidence, settings: SignerSettings) -> tuple[Finding, ...]:
+def check(evidence: Evidence, settings: SignerSettings, *, now: datetime) -> tuple[Finding, ...]:
     """One finding for each group, and with an unmet one every reason for which a signature did not count."""
     if not settings.groups:
         return (Finding(code=UNMET, outcome=Outcome.FAIL, message="the policy names nobody who could sign"),)
-    met = {result.name for result in groups_met(evidence, settings)}
-    findings = [_finding(evidence, group, settings, is_met=group.name in met) for group in settings.groups]
-    unmet = [group for group in settings.groups if group.name not in met]
-    if unmet:
-        findings += _reasons(evidence, settings)
-        findings += [_keyless(group) for group in unmet if _waits_for_keyless(evidence, group)]
+    met = {result.name for result in groups_met(evidence, settings, now=now)}
+    findings = [_finding(evidence, group, settings, now=now, is_met=group.name in met) for group in settings.groups]
+    if any(group.name not in met for group in settings.groups):
+        findings += _reasons(evidence, settings, now=now)
     return tuple(findings)
 
 
-def _finding(evidence: Evidence, group: SignerGroup, settings: SignerSettings, *, is_met: bool) -> Finding:
-    signers = signers_of(evidence, group, settings.digests)
+def _finding(evidence: Evidence, group: SignerGroup, settings: SignerSettings, *, now: datetime, is_met: bool) -> Finding:
+    signers = signers_of(evidence, group, settings, now=now)
     who = ", ".join(sorted(r.identity.unique for r in signers if r.identity is not None)) or "nobody"
     return Finding(
         code=UNMET,
@@ -70,17 +75,16 @@ def _finding(evidence: Evidence, group: SignerGroup, settings: SignerSettings, *
         message=f"{len(signers)} of {group.require} required signers of group {shown(group.name)} signed",
         where=f"signers.{shown(group.name)}",
         expected=f"{group.require} of {_names(group)}",
-        found=who,
+        found=shown(who, limit=400),
         hint="" if is_met else f"have it signed by {group.require} distinct signers of this group",
     )
 
 
 def _names(group: SignerGroup) -> str:
-    names = (r.reference if isinstance(r, KeyRequirement) else f"{r.subject} by {r.issuer}" for r in group.any)
-    return shown(", ".join(names), limit=400)
+    return shown(", ".join(map(str, group.any)), limit=400)
 
 
-def _reasons(evidence: Evidence, settings: SignerSettings) -> list[Finding]:
+def _reasons(evidence: Evidence, settings: SignerSettings, *, now: datetime) -> list[Finding]:
     if not evidence.signatures:
         return [
             Finding(
@@ -93,21 +97,27 @@ def _reasons(evidence: Evidence, settings: SignerSettings) -> list[Finding]:
             )
         ]
     reasons = [reason for record in evidence.signatures for reason in record.reasons]
-    return [*reasons, *refused(evidence, settings.digests)]
+    return [*reasons, *refused(evidence, settings.count, now=now), *_strangers(evidence, settings, now=now)]
 
 
-def _waits_for_keyless(evidence: Evidence, group: SignerGroup) -> bool:
-    wants = any(not isinstance(requirement, KeyRequirement) for requirement in group.any)
-    return wants and any(record.method is Method.KEYLESS for record in evidence.signatures)
+def _strangers(evidence: Evidence, settings: SignerSettings, *, now: datetime) -> list[Finding]:
+    """Genuine signatures by people whom no group names: found beside wanted, since a typo in a policy looks like this."""
+    wanted = [requirement for group in settings.groups for requirement in group.any]
+    names = shown(", ".join(dict.fromkeys(map(str, wanted))), limit=400)
+    return [
+        Finding(
+            code=SOMEBODY_ELSE,
+            outcome=Outcome.FAIL,
+            message="the signature is genuine, by somebody whom the policy does not name",
+            where=shown(record.bundle),
+            expected=names,
+            found=shown(_told(record), limit=400),
+            hint="check who this is; if the signer should count, name exactly this identity in the policy",
+        )
+        for record in countable(evidence, settings.count, now=now)
+        if record.identity is not None and not any(requirement.is_met_by(record.identity) for requirement in wanted)
+    ]
 
 
-def _keyless(group: SignerGroup) -> Finding:
-    return Finding(
-        code=UNMET,
-        outcome=Outcome.UNKNOWN,
-        message=f"group {shown(group.name)} could be met by a keyless signature, which this version cannot authenticate",
-        where=f"signers.{shown(group.name)}",
-        expected=_names(group),
-        found="a keyless signature that was not authenticated",
-        hint="have the package signed with a key that the group names",
-    )
+def _told(record: SignatureRecord) -> str:
+    return "" if record.identity is None else ", ".join(f"{name} {value}" for name, value in record.identity.describe().items())

@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from mlsign.digest import Algorithm
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence, SignatureRecord, Standing
-from mlsign.identity import KeyIdentity, Method
-from mlsign.policy.model import KeylessRequirement, KeyRequirement, SignerGroup, SubjectKind
+from mlsign.identity import KeyIdentity
+from mlsign.policy.freshness import Freshness
+from mlsign.policy.model import SignerGroup
+from mlsign.policy.requirements import KeyRequirement
 from mlsign.policy.rules import digests
-from mlsign.policy.rules.signer import SignerSettings, check, groups_met
+from mlsign.policy.rules.countable import CountSettings
+from mlsign.policy.rules.signer import SignerSettings, groups_met
+from mlsign.policy.rules.signer import check as check_at
 
 Record = Callable[..., SignatureRecord]
 Key = Callable[[str], KeyIdentity]
 SHA256 = frozenset({Algorithm.SHA256})
-KEYLESS = KeylessRequirement(issuer="https://id.example", subject="a@b.example", kind=SubjectKind.EXACT)
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
 REASON = Finding(code="MLS202", outcome=Outcome.FAIL, message="the signature does not verify", where="signatures/x.json")
 
 
@@ -24,7 +29,11 @@ def group(key: Key, letters: str, *, require: int = 1, name: str = "release") ->
 
 
 def settings(*groups: SignerGroup) -> SignerSettings:
-    return SignerSettings(groups=groups, digests=SHA256)
+    return SignerSettings(groups=groups, count=CountSettings(digests=SHA256, freshness=Freshness()))
+
+
+def check(evidence: Evidence, wanted: SignerSettings) -> tuple[Finding, ...]:
+    return check_at(evidence, wanted, now=NOW)
 
 
 def outcomes(findings: tuple[Finding, ...]) -> list[tuple[str, Outcome]]:
@@ -36,7 +45,7 @@ def test_a_met_group_passes_and_says_by_whom(evidence: Evidence, record: Record,
     assert (finding.code, finding.outcome, finding.where) == ("MLS205", Outcome.PASS, "signers.release")
     assert (finding.found, finding.expected) == (key("a").unique, "1 of a.pub, b.pub")
     assert finding.message == "1 of 1 required signers of group release signed"
-    (result,) = groups_met(evidence, settings(group(key, "ab")))
+    (result,) = groups_met(evidence, settings(group(key, "ab")), now=NOW)
     assert (result.name, result.require, result.signatures) == ("release", 1, (record("a"),))
 
 
@@ -44,7 +53,7 @@ def test_one_key_twice_is_one_signer(evidence: Evidence, record: Record, key: Ke
     twice = replace(evidence, signatures=(record("a"), record("a", bundle="signatures/other.json")))
     wanted = settings(group(key, "ab", require=2))
     assert outcomes(check(twice, wanted)) == [("MLS205", Outcome.FAIL)]
-    assert groups_met(twice, wanted) == ()
+    assert groups_met(twice, wanted, now=NOW) == ()
     both = replace(evidence, signatures=(record("a"), record("b")))
     assert outcomes(check(both, wanted)) == [("MLS205", Outcome.PASS)]
 
@@ -56,13 +65,15 @@ def test_one_key_listed_twice_is_one_signer(evidence: Evidence, key: Key) -> Non
 def test_every_group_must_be_met(evidence: Evidence, key: Key) -> None:
     wanted = settings(group(key, "a"), group(key, "b", name="review"))
     assert outcomes(check(evidence, wanted)) == [("MLS205", Outcome.PASS), ("MLS205", Outcome.FAIL)]
-    assert [result.name for result in groups_met(evidence, wanted)] == ["release"]
+    assert [result.name for result in groups_met(evidence, wanted, now=NOW)] == ["release"]
 
 
 def test_a_stranger_counts_for_nothing(evidence: Evidence, record: Record, key: Key) -> None:
     strange = replace(evidence, signatures=(record("z"),))
-    (finding,) = check(strange, settings(group(key, "ab")))
+    finding, who = check(strange, settings(group(key, "ab")))
     assert (finding.outcome, finding.found) == (Outcome.FAIL, "nobody")
+    assert (who.code, who.outcome, who.expected, who.where) == ("MLS215", Outcome.FAIL, "a.pub, b.pub", "signatures/z.json")
+    assert str(key("z").spki) in who.found
 
 
 def test_a_rejected_signature_counts_for_nothing_and_its_reasons_are_told(evidence: Evidence, record: Record, key: Key) -> None:
@@ -90,7 +101,7 @@ def test_an_unsigned_package_is_called_unsigned(evidence: Evidence, key: Key) ->
 
 def test_no_groups_and_groups_that_ask_for_nobody_are_not_met(evidence: Evidence, key: Key) -> None:
     assert outcomes(check(evidence, settings())) == [("MLS205", Outcome.FAIL)]
-    assert outcomes(check(evidence, settings(group(key, "", require=0)))) == [("MLS205", Outcome.FAIL)]
+    assert outcomes(check(evidence, settings(group(key, "", require=0)))) == [("MLS205", Outcome.FAIL), ("MLS215", Outcome.FAIL)]
 
 
 def test_other_digests_do_not_count(evidence: Evidence, record: Record, key: Key) -> None:
@@ -113,23 +124,3 @@ def test_the_digest_rule_says_what_content_is_known_by(evidence: Evidence, recor
     none = replace(record("a"), algorithms=frozenset())
     (finding,) = digests.check(replace(evidence, signatures=(none,)), SHA256)
     assert (finding.outcome, finding.found) == (Outcome.FAIL, "none")
-
-
-def test_a_keyless_signature_that_could_have_met_a_group_is_unknown(evidence: Evidence, record: Record, key: Key) -> None:
-    bundle = replace(record("k"), method=Method.KEYLESS, standing=Standing.REJECTED, identity=None, reasons=(REASON,))
-    keyless = replace(evidence, signatures=(bundle,))
-    wanted = SignerGroup(name="release", require=1, any=(KEYLESS, KeyRequirement(reference="a.pub", identity=key("a"))))
-    found = check(keyless, settings(wanted))
-    assert outcomes(found) == [("MLS205", Outcome.FAIL), ("MLS202", Outcome.FAIL), ("MLS205", Outcome.UNKNOWN)]
-    assert "cannot authenticate" in found[2].message
-    assert "a@b.example by https://id.example" in found[2].expected
-    # met by a key after all, or no keyless bundle there, or nobody asked for one: nothing to say
-    assert outcomes(check(replace(evidence, signatures=(bundle, record("a"))), settings(wanted))) == [("MLS205", Outcome.PASS)]
-    assert outcomes(check(evidence, settings(replace(wanted, any=(KEYLESS,))))) == [("MLS205", Outcome.FAIL)]
-    assert Outcome.UNKNOWN not in [outcome for _, outcome in outcomes(check(keyless, settings(group(key, "a"))))]
-
-
-def test_a_counted_keyless_signature_meets_no_keyless_requirement_yet(evidence: Evidence, record: Record) -> None:
-    counted = replace(record("k"), method=Method.KEYLESS)
-    wanted = settings(SignerGroup(name="release", require=1, any=(KEYLESS,)))
-    assert groups_met(replace(evidence, signatures=(counted,)), wanted) == ()

@@ -1,0 +1,200 @@
+"""Signing without keeping a key: a certificate of minutes for whoever an identity token names, through ``sigstore``.
+
+The library talks to the services; what it brings back is checked by our own verification before it is kept
+(``actions.sign``), so nothing here decides whether a bundle is good.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import jwt
+import requests
+from pydantic import ValidationError
+from sigstore.dsse import Statement
+from sigstore.errors import Error as SigstoreError
+from sigstore.errors import NetworkError
+from sigstore.models import ClientTrustConfig
+from sigstore.oidc import ExpiredIdentity, IdentityError, IdentityToken, Issuer, IssuerError, detect_credential
+from sigstore.sign import SigningContext
+
+from mlsign.errors import InputError, MlsignError, OutsideError, TrustError, shown
+from mlsign.formats.bundle import Bundle, decode_bundle
+from mlsign.formats.trusted_root import TrustedRoot, decode_trusted_root
+from mlsign.identity import Identity
+from mlsign.strict import encode_json
+from mlsign.trust.root import TrustRoot
+
+_AGAIN: Final = "nothing was written; signing again is safe"
+
+
+class KeylessSigner:
+    """Signs as the person or workflow that an identity token names."""
+
+    timed = True
+
+    def __init__(self, token: IdentityToken, config: ClientTrustConfig, root: TrustedRoot) -> None:
+        self._token = token
+        self._config = config
+        self._trust = TrustRoot(keys=(), sigstore=root)
+
+    @property
+    def identity(self) -> Identity | None:
+        """None: who it is stands in the certificate, which is made while signing."""
+        return None
+
+    @property
+    def trust(self) -> TrustRoot:
+        return self._trust
+
+    def sign(self, payload: bytes) -> Bundle:
+        """A bundle over the payload, logged and timestamped as the configuration says.
+
+        Raises ``OutsideError`` (``token.expired``, ``keyless.…``) and ``TrustError`` (``keyless.untrusted``).
+        """
+        with _translated():
+            context = SigningContext.from_trust_config(self._config)
+            with context.signer(self._token) as signer:
+                made = signer.sign_dsse(Statement(payload))
+        bundle = decode_bundle(encode_json(json.loads(made.to_json())))
+        if self._config.signing_config.get_tsas() and not bundle.material.timestamps:
+            raise OutsideError(
+                "no timestamp authority answered, and the signature would be good for minutes without a timestamp",
+                code="keyless.timestamp",
+                hint=_AGAIN,
+            )
+        return bundle
+
+
+def read_config(data: bytes) -> tuple[ClientTrustConfig, TrustedRoot]:
+    """Services and authorities of one instance of Sigstore, from its client configuration.
+
+    Raises ``InputError`` (``root.…``, ``json.…``, ``keyless.config``).
+    """
+    root = decode_trusted_root(data)
+    try:
+        config = ClientTrustConfig.from_json(data.decode("utf-8"))
+        # A configuration without a service that can be used is found out here and not half-way through.
+        for find in (config.signing_config.get_fulcio, config.signing_config.get_tlogs, config.signing_config.get_tsas):
+            find()
+    except (ValidationError, ValueError, SigstoreError) as err:
+        raise InputError(
+            f"is no client configuration that can be signed with: {shown(err)}",
+            code="keyless.config",
+            where="trust configuration",
+            hint="a ClientTrustConfig has trustedRoot and signingConfig; the latter names fulcio, rekor and timestamp services",
+        ) from err
+    return config, root
+
+
+def given_token(text: str) -> IdentityToken:
+    """A token that the user brought. Raises ``OutsideError`` (``token.…``)."""
+    with _translated():
+        return IdentityToken(text)
+
+
+def ambient_token() -> IdentityToken | None:
+    """The token that the environment hands out (a CI system), or None where there is none. Raises ``OutsideError``."""
+    with _translated():
+        found = detect_credential()
+        return None if found is None else IdentityToken(found)
+
+
+def interactive_token(config: ClientTrustConfig, *, out_of_band: bool) -> IdentityToken:
+    """A token for whoever logs in: in a browser here, or elsewhere with a code to type. Raises ``OutsideError``."""
+    with _translated():
+        return Issuer(config.signing_config.get_oidc_url()).identity_token(force_oob=out_of_band)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What the library raises, as the error of whoever must act."""
+    try:
+        yield
+    except MlsignError:
+        raise
+    except (IdentityError, ExpiredIdentity) as err:
+        raise _about_token(err) from err
+    except IssuerError as err:
+        raise OutsideError(f"the identity provider gave no token: {shown(err)}", code="token.issuer", hint=_AGAIN) from err
+    except (NetworkError, requests.RequestException) as err:
+        raise _unreachable(err) from err
+    except SigstoreError as err:
+        raise TrustError(
+            f"a service answered with something that does not hold: {shown(err)}",
+            code="keyless.untrusted",
+            hint="check that the trust configuration belongs to these services",
+        ) from err
+    except Exception as err:
+        raise _by_name(err) from err
+
+
+def _about_token(error: Exception) -> OutsideError:
+    cause = error.__cause__
+    expired = isinstance(error, ExpiredIdentity) or isinstance(cause, jwt.ExpiredSignatureError) or "validity" in str(error)
+    if isinstance(cause, jwt.ImmatureSignatureError):
+        return OutsideError(
+            "the identity token is of a time that has not come yet",
+            code="token.clock",
+            hint="check the clock of this machine",
+        )
+    if isinstance(cause, jwt.InvalidAudienceError):
+        return OutsideError(
+            "the identity token is for another audience, Sigstore takes tokens for sigstore",
+            code="token.audience",
+            expected="sigstore",
+            hint="ask the identity provider for a token with the audience sigstore",
+        )
+    if expired:
+        return OutsideError(
+            "the identity token has expired",
+            code="token.expired",
+            hint="tokens are good for minutes: get a new one right before signing",
+        )
+    return OutsideError(
+        f"the identity token cannot be used: {shown(cause or error)}",
+        code="token.invalid",
+        hint="in a GitHub workflow the job needs permissions: id-token: write",
+    )
+
+
+def _unreachable(error: Exception) -> OutsideError:
+    request = getattr(error, "request", None)
+    url = getattr(request, "url", None)
+    return OutsideError(
+        f"the service {shown(url or 'of Sigstore')} cannot be reached",
+        code="keyless.unreachable",
+        where=shown(url or ""),
+        hint=f"check the network and try again: {_AGAIN}",
+    )
+
+
+def _by_name(error: Exception) -> MlsignError:
+    """Errors of the library's clients, whose types are in private modules."""
+    answer = _answer(error)
+    name = type(error).__name__
+    if name == "FulcioClientError":
+        return OutsideError(f"the certificate authority refused: {answer}", code="keyless.certificate", hint=_AGAIN)
+    if name == "RekorClientError":
+        return OutsideError(f"the transparency log did not take the entry: {answer}", code="keyless.log", hint=_AGAIN)
+    if name == "ExpiredCertificate":
+        return OutsideError("the certificate expired before the signature was made", code="token.expired", hint=_AGAIN)
+    return OutsideError(f"signing failed: {name}: {shown(error)}", code="keyless.failed", hint=_AGAIN)
+
+
+def _answer(error: BaseException | None) -> str:
+    """The words of the service that answered with an error, from wherever the library left them."""
+    seen = 0
+    while error is not None and seen < 8:
+        response = getattr(error, "response", None)
+        if response is not None:
+            return shown(f"{response.status_code} {response.text}")
+        for argument in error.args:
+            response = getattr(argument, "response", None)
+            if response is not None:
+                return shown(f"{response.status_code} {response.text}")
+        error, seen = error.__cause__, seen + 1
+    return "no answer that could be read"
