@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 import types
 from collections.abc import Callable
 from enum import Enum
@@ -25,13 +26,17 @@ def build() -> str:
     """The whole page."""
     info = app.info
     commands = {command.name: command for command in app.registered_commands if command.name}
+    for group in app.registered_groups:
+        commands |= {f"{group.name} {command.name}": command for command in group.typer_instance.registered_commands}
     head = info.help.strip().replace("\n  mlsign", "\n    mlsign")
     lines = [TOP, head, "", info.epilog, ""]
-    lines += [f"Commands: {', '.join(f'[{name}](#mlsign-{name})' for name in commands)}", ""]
+    links = ", ".join(f"[{name}](#mlsign-{name.replace(' ', '-')})" for name in commands)
+    lines += [f"Commands: {links}", ""]
     lines += ["## mlsign", "", *_table(app.registered_callback.callback)]
     for name, command in commands.items():
-        words, _, example = inspect.cleandoc(command.help).partition("Example: ")
-        lines += ["", f"## mlsign {name}", "", words.strip(), "", f"    {example.strip()}", "", *_table(command.callback)]
+        words, _, example = inspect.cleandoc(command.help).replace("\b", "").partition("Example:")
+        shown = textwrap.indent(textwrap.dedent(example.strip("\n")).strip(), "    ")
+        lines += ["", f"## mlsign {name}", "", words.strip(), "", shown, "", *_table(command.callback)]
     return "\n".join(lines) + "\n"
 
 

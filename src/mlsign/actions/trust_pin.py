@@ -20,7 +20,9 @@ def pin_trust(digest: Digest | None = None, *, name: str = PUBLIC_GOOD, state: P
     if digest is None:
         digest = load_trust_data(instance=name, state=state).digest
     elif digest.algorithm.value != "sha256":
-        raise InputError("trust roots are pinned by their sha256 digest", code="usage.sha256", found=str(digest))
+        raise InputError(
+            "trust roots are pinned by their sha256 digest", code="usage.sha256", expected="sha256:…", found=str(digest)
+        )
     with OpenInstance.open(name, state=state) as instance:
         instance.set_pin(digest)
     return digest

@@ -164,7 +164,7 @@ def write_mirror(folder: Path, files: dict[str, bytes]) -> None:
     except FileExistsError as err:
         raise InputError("is already there", code="output.exists", where=shown(folder), hint="choose another name") from err
     except OSError as err:
-        raise OutsideError(f"cannot be made: {err.strerror}", code="disk.write", where=shown(folder)) from err
+        raise _unwritten(err, folder) from err
     try:
         for path, data in files.items():
             place = folder / path
@@ -173,7 +173,16 @@ def write_mirror(folder: Path, files: dict[str, bytes]) -> None:
                 file.write(data)
     except OSError as err:
         shutil.rmtree(folder, ignore_errors=True)
-        raise OutsideError(f"cannot be written: {err.strerror}", code="disk.write", where=shown(folder)) from err
+        raise _unwritten(err, folder) from err
+
+
+def _unwritten(err: OSError, folder: Path) -> OutsideError:
+    return OutsideError(
+        f"cannot be written: {err.strerror}",
+        code="disk.write",
+        where=shown(folder),
+        hint="free some space or choose another place",
+    )
 
 
 @contextlib.contextmanager

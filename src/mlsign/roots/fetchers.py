@@ -68,7 +68,12 @@ class FolderFetcher(FetcherInterface):
         try:
             self._fd = os.open(self.where, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as err:
-            raise InputError(f"cannot be opened: {err.strerror}", code="trust.mirror", where=shown(self.where)) from err
+            raise InputError(
+                f"cannot be opened: {err.strerror}",
+                code="trust.mirror",
+                where=shown(self.where),
+                expected="a folder made by mlsign trust export",
+            ) from err
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)

@@ -114,9 +114,10 @@ def _check_url(url: str) -> None:
         good = False
     if not good:
         raise InputError(
-            "is no address of a TUF repository, expected https://HOST/PATH without a user name, query or fragment",
+            "is no address of a TUF repository",
             code="usage.url",
             where=shown(url),
+            expected="https://HOST/PATH without a user name, query or fragment",
         )
 
 
@@ -170,9 +171,7 @@ def _download(updater: Updater, name: str, *, consistent: bool) -> tuple[str, by
     if info is None:
         return None
     if info.length > MAX_TRUSTED_ROOT_BYTES:
-        raise TrustError(
-            f"{name} has {info.length} bytes, allowed are {MAX_TRUSTED_ROOT_BYTES}", code="trust.repository", where=name
-        )
+        raise _refused(f"{name} has {info.length} bytes, allowed are {MAX_TRUSTED_ROOT_BYTES}", code="trust.repository")
     data = Path(updater.download_target(info)).read_bytes()
     prefix = f"{next(iter(info.hashes.values()))}." if consistent else ""
     return f"targets/{prefix}{name}", data
