@@ -82,4 +82,12 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         abuse="The signature of an older or another release put beside new weights, so that it looks signed.",
         action="Fetch package and signature together from one place. If the content was changed on purpose, sign it again.",
     ),
+    CodeEntry(
+        code="MLS211",
+        title="a statement in a format that the policy does not accept",
+        meaning="A trusted signer signed a list of files in a format that the policy does not list under formats: large files in "
+        "pieces (oms-1.0-shards), or the list from before the specification (oms-0.2). It was not read any further.",
+        abuse="An old or rare format that nobody looks at any more is where a verifier reads something else than the signer meant.",
+        action="Sign again with mlsign sign or in the default way of another OMS signer, or list the format under formats.",
+    ),
 )
