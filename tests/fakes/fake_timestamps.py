@@ -1,5 +1,6 @@
 """A time stamping authority (RFC 3161), which also takes the same request as JSON."""
 
+import hashlib
 import secrets
 from datetime import datetime
 from typing import Any
@@ -65,6 +66,11 @@ class FakeTimestamps:
         else:
             answer = self.stamp(wanted)
         return Reply(status=201, body=answer.dump(), type="application/timestamp-reply")
+
+    def stamp_message(self, message: bytes, *, algorithm: str = "sha256", certificates: bool = True) -> bytes:
+        """The encoded answer to a good request for a time stamp over ``message``, without asking over the network."""
+        imprint = {"hash_algorithm": {"algorithm": algorithm}, "hashed_message": hashlib.new(algorithm, message).digest()}
+        return self.stamp(tsp.TimeStampReq({"version": "v1", "message_imprint": imprint, "cert_req": certificates})).dump()
 
     def stamp(self, wanted: tsp.TimeStampReq) -> tsp.TimeStampResp:
         """The answer to a good request, at the time of this service's clock."""

@@ -37,7 +37,7 @@ def test_no_token_gets_no_certificate(sigstore):
     assert ask(f"{sigstore.url}/api/v2/signingCert", {"certificateSigningRequest": ""})[0] == 401
 
 
-def test_a_request_must_be_signed_by_its_key(sigstore, certify, sign):
+def test_a_request_must_be_signed_by_its_key(sigstore, certify):
     key = ec.generate_private_key(ec.SECP256R1())
     csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
     der = csr.public_bytes(serialization.Encoding.DER)
@@ -49,7 +49,7 @@ def test_a_request_must_be_signed_by_its_key(sigstore, certify, sign):
 
 
 @pytest.mark.parametrize(("proved", "status"), [("a@b.example", 201), ("x@b.example", 400)])
-def test_a_public_key_needs_a_proof_over_the_identity(sigstore, proved, status, sign):
+def test_a_public_key_needs_a_proof_over_the_identity(sigstore, proved, status):
     key = ec.generate_private_key(ec.SECP256R1())
     body = {
         "credentials": {"oidcIdentityToken": sigstore.oidc.email_token("a@b.example")},

@@ -115,6 +115,13 @@ def test_entries_of_the_first_log_can_be_fetched(sigstore):
     assert ask(f"{where}/publicKey")[1] == pem(sigstore.rekor1.key.public_key())
 
 
+def test_a_lying_log_can_be_had(sigstore):
+    body = {"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {}}
+    assert sigstore.rekor2.record(body)["kindVersion"] == {"kind": "hashedrekord", "version": "0.0.2"}
+    ((_, entry),) = sigstore.rekor1.record(body).items()
+    assert entry["verification"]["inclusionProof"]["treeSize"] == len(sigstore.rekor1.log.entries) + 5
+
+
 @pytest.mark.parametrize("size", [*range(1, 20), 64, 100])
 def test_every_path_leads_to_the_root(size):
     tree, bodies = MerkleTree(), [b"%d" % n for n in range(size)]

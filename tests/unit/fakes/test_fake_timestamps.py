@@ -61,3 +61,13 @@ def test_a_request_that_cannot_be_met_is_rejected(sigstore, body, failure):
 )
 def test_a_malformed_request_gets_no_stamp(sigstore, body):
     assert ask(sigstore.timestamps.url, body, media_type="application/timestamp-query")[0] == 400
+
+
+def test_a_stamp_may_be_had_without_asking(sigstore):
+    client = pytest.importorskip("rfc3161_client", reason="the client for time stamps is not installed")
+    encoded = sigstore.timestamps.stamp_message(b"hello", algorithm="sha512")
+    leaf, root = sigstore.timestamps.chain
+    verifier = client.VerifierBuilder().tsa_certificate(leaf).add_root_certificate(root).build()
+    verifier.verify_message(client.decode_timestamp_response(encoded), b"hello")
+    with pytest.raises(client.VerificationError):
+        verifier.verify_message(client.decode_timestamp_response(encoded), b"hullo")

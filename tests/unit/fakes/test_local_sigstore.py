@@ -1,8 +1,12 @@
 """The Python client signs with the local Sigstore and verifies what it got; and what happens when services fail."""
 
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import local_sigstore
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from fake_http import ask
@@ -15,6 +19,9 @@ from sigstore import dsse
 from sigstore._internal.fulcio.client import FulcioClientError
 from sigstore._internal.rekor import RekorClientError
 from sigstore.errors import VerificationError
+from sigstore.models import ClientTrustConfig, TrustedRoot
+from sigstore.oidc import IdentityToken
+from sigstore.sign import SigningContext
 from sigstore.verify import Verifier, policy
 
 WORKFLOW = "https://github.com/acme/fraud/.github/workflows/release.yml@refs/tags/v1.2.0"
@@ -128,3 +135,21 @@ def test_a_hanging_service_does_not_outlive_its_server():
 def test_nothing_else_is_there(sigstore):
     assert ask(f"{sigstore.url}/nothing")[0] == 404
     assert ask(f"{sigstore.url}/keys", {})[0] == 404
+
+
+@pytest.mark.parametrize(("options", "identity"), [([], "dev@example.com"), (["--workflow", "--rekor", "1"], WORKFLOW)])
+def test_by_hand(tmp_path, options, identity):
+    script = Path(local_sigstore.__file__)
+    argv = [sys.executable, script, tmp_path / "try", *options]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as running:
+        try:
+            url = running.stdout.readline().split()[0]
+            trust = ClientTrustConfig.from_json((tmp_path / "try" / "trust_config.json").read_text())
+            token = IdentityToken((tmp_path / "try" / "identity_token").read_text())
+            with SigningContext.from_trust_config(trust).signer(token) as signer:
+                bundle = signer.sign_artifact(b"hello")
+            root = TrustedRoot.from_file(str(tmp_path / "try" / "trusted_root.json"))
+            Verifier(trusted_root=root).verify_artifact(b"hello", bundle, policy.Identity(identity=identity, issuer=url))
+        finally:
+            running.terminate()
+        assert running.wait(10) == 0
