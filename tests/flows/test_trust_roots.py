@@ -273,7 +273,7 @@ def test_without_the_library(update, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "mlsign.roots.refresh", None)
-    assert "extra" in refused("trust.library", update, error=OutsideError).hint
+    assert "install mlsign again" in refused("trust.library", update, error=OutsideError).hint
 
 
 @pytest.mark.parametrize(

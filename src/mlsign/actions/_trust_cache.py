@@ -40,7 +40,7 @@ def make_seed(instance: OpenInstance, *, name: str, tuf_root: Path | None) -> Se
         raise OutsideError(
             f"the package {err.name}, which reads TUF repositories, is not installed",
             code="trust.library",
-            hint="install mlsign with its keyless extra",
+            hint="install mlsign again with everything it asks for",
         ) from err
     return Seed(
         bootstrap=_bootstrap(instance, name=name, tuf_root=tuf_root),

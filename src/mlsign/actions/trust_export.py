@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlsign.errors import InputError
-from mlsign.roots.cache import read_instance, read_repository, write_mirror
+from mlsign.roots.cache import read_instance, read_repository
 from mlsign.roots.embedded import PUBLIC_GOOD
+from mlsign.roots.mirror import write_mirror
 from mlsign.roots.record import Origin, Record
 
 

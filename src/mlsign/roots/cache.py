@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,34 +154,6 @@ def check_pin(pin: Digest | None, found: Digest, *, name: str) -> None:
             found=str(found),
             hint="look at what changed; if the new one is right, pin it: mlsign trust pin --sha256 DIGEST",
         )
-
-
-def write_mirror(folder: Path, files: dict[str, bytes]) -> None:
-    """A new folder with these files. Raises ``InputError`` (``output.exists``), ``OutsideError`` (``disk.write``)."""
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError as err:
-        raise InputError("is already there", code="output.exists", where=shown(folder), hint="choose another name") from err
-    except OSError as err:
-        raise _unwritten(err, folder) from err
-    try:
-        for path, data in files.items():
-            place = folder / path
-            place.parent.mkdir(exist_ok=True)
-            with place.open("xb") as file:
-                file.write(data)
-    except OSError as err:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise _unwritten(err, folder) from err
-
-
-def _unwritten(err: OSError, folder: Path) -> OutsideError:
-    return OutsideError(
-        f"cannot be written: {err.strerror}",
-        code="disk.write",
-        where=shown(folder),
-        hint="free some space or choose another place",
-    )
 
 
 @contextlib.contextmanager

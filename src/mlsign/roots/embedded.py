@@ -45,7 +45,7 @@ def find_embedded(instance: str) -> Embedded:
             "the package sigstore, which brings the trust root of this instance, is not installed",
             code="trust.embedded",
             where=instance,
-            hint="install mlsign with its keyless extra, or name a trust root file",
+            hint="install mlsign again with everything it asks for, or name a trust root file",
         )
     package = Path(next(iter(places)))
     url = _literal(package / "_internal" / "tuf.py", _CONSTANTS[instance])

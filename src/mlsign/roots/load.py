@@ -15,7 +15,7 @@ from mlsign.digest import Digest, sha256
 from mlsign.errors import InputError, OutsideError, shown
 from mlsign.formats.trusted_root import CLIENT_MEDIA_TYPE, MAX_TRUSTED_ROOT_BYTES
 from mlsign.limits import DEFAULT, Limits
-from mlsign.roots.cache import Instance, check_pin, read_instance
+from mlsign.roots.cache import Cached, Instance, check_pin, read_instance
 from mlsign.roots.embedded import INSTANCES, PUBLIC_GOOD, find_embedded
 from mlsign.strict import decode_json, encode_json
 
@@ -54,7 +54,7 @@ def load_trust_data(
             content=content, source=f"file {shown(file)}", digest=sha256(content), fetched=None, expires=None, pinned=False
         )
     found = read_instance(instance, state=state, limits=limits)
-    data = _from_cache(found) if found.cached is not None else _from_package(found)
+    data = _from_cache(found, found.cached) if found.cached is not None else _from_package(found)
     check_pin(found.pin, data.digest, name=instance)
     return data
 
@@ -101,11 +101,10 @@ def split_config(content: bytes, *, limits: Limits = DEFAULT) -> bytes | None:
     return encode_json(value["signingConfig"])
 
 
-def _from_cache(found: Instance) -> TrustData:
-    assert found.cached is not None  # noqa: S101 - the caller looked
-    record = found.cached.record
+def _from_cache(found: Instance, cached: Cached) -> TrustData:
+    record = cached.record
     return TrustData(
-        content=found.cached.trusted_root,
+        content=cached.trusted_root,
         source=f"cache of {found.name}",
         digest=record.trusted_root.digest,
         fetched=record.fetched,

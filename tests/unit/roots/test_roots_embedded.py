@@ -52,7 +52,7 @@ def refused(monkeypatch, folder):
 
 
 def test_without_the_package(monkeypatch):
-    assert "extra" in refused(monkeypatch, None).hint
+    assert "install mlsign again" in refused(monkeypatch, None).hint
 
 
 @pytest.mark.parametrize(
