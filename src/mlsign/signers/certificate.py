@@ -64,6 +64,10 @@ class CertificateSigner:
         self._key = key
         self.trust = TrustRoot(keys=(), authorities=(trust,))
 
+    @property
+    def timed(self) -> bool:
+        return False
+
     def sign(self, payload: bytes) -> Bundle:
         """A bundle over the payload, as the key signs it. Raises what the key raises."""
         made = self._key.sign(payload)
