@@ -15,13 +15,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mlsign.roots.load import load_trust_data
-
 from mlsign.digest import Digest, decode_digest, sha256
 from mlsign.errors import MlsignError, TrustError
 from mlsign.formats.bundle import Bundle, decode_sigstore_bundle
 from mlsign.formats.trusted_root import TrustedRoot, decode_trusted_root
 from mlsign.identity import KeylessIdentity
+from mlsign.roots.load import load_trust_data
 from mlsign.trust.authenticate import Signer, authenticate_envelope, authenticate_file
 from mlsign.trust.keys import decode_public_key
 from mlsign.trust.root import TrustRoot

@@ -14,10 +14,12 @@ from typing import Final
 import jwt
 import requests
 from pydantic import ValidationError
+from sigstore._internal.fulcio.client import ExpiredCertificate, FulcioClientError
+from sigstore._internal.rekor import RekorClientError
 from sigstore.dsse import Statement
 from sigstore.errors import Error as SigstoreError
 from sigstore.errors import NetworkError
-from sigstore.models import ClientTrustConfig
+from sigstore.models import ClientTrustConfig, InvalidBundle
 from sigstore.oidc import ExpiredIdentity, IdentityError, IdentityToken, Issuer, IssuerError, detect_credential
 from sigstore.sign import SigningContext
 
@@ -58,15 +60,23 @@ class KeylessSigner:
         with _translated():
             context = SigningContext.from_trust_config(self._config)
             with context.signer(self._token) as signer:
-                made = signer.sign_dsse(Statement(payload))
+                try:
+                    made = signer.sign_dsse(Statement(payload))
+                except InvalidBundle as err:
+                    # The library goes on without a timestamp and finds out here that there is no time at all.
+                    raise _no_timestamp() from err
         bundle = decode_bundle(encode_json(json.loads(made.to_json())))
         if self._config.signing_config.get_tsas() and not bundle.material.timestamps:
-            raise OutsideError(
-                "no timestamp authority answered, and the signature would be good for minutes without a timestamp",
-                code="keyless.timestamp",
-                hint=_AGAIN,
-            )
+            raise _no_timestamp()
         return bundle
+
+
+def _no_timestamp() -> OutsideError:
+    return OutsideError(
+        "no timestamp authority answered, and without a timestamp the signature would be good for minutes",
+        code="keyless.timestamp",
+        hint=_AGAIN,
+    )
 
 
 def read_config(data: bytes) -> tuple[ClientTrustConfig, TrustedRoot]:
@@ -128,8 +138,18 @@ def _translated() -> Iterator[None]:
             code="keyless.untrusted",
             hint="check that the trust configuration belongs to these services",
         ) from err
-    except Exception as err:
-        raise _by_name(err) from err
+    except FulcioClientError as err:
+        raise OutsideError(f"the certificate authority refused: {_answer(err)}", code="keyless.certificate", hint=_AGAIN) from err
+    except RekorClientError as err:
+        message = f"the transparency log did not take the entry: {_answer(err)}"
+        raise OutsideError(message, code="keyless.log", hint=_AGAIN) from err
+    except ExpiredCertificate as err:
+        message = "the certificate expired before the signature was made"
+        raise OutsideError(message, code="token.expired", hint=_AGAIN) from err
+    except (ValueError, KeyError) as err:
+        # An answer of a service that the library took for something else.
+        message = f"a service gave an answer that cannot be read: {shown(err)}"
+        raise OutsideError(message, code="keyless.answer", hint=_AGAIN) from err
 
 
 def _about_token(error: Exception) -> OutsideError:
@@ -170,19 +190,6 @@ def _unreachable(error: Exception) -> OutsideError:
         where=shown(url or ""),
         hint=f"check the network and try again: {_AGAIN}",
     )
-
-
-def _by_name(error: Exception) -> MlsignError:
-    """Errors of the library's clients, whose types are in private modules."""
-    answer = _answer(error)
-    name = type(error).__name__
-    if name == "FulcioClientError":
-        return OutsideError(f"the certificate authority refused: {answer}", code="keyless.certificate", hint=_AGAIN)
-    if name == "RekorClientError":
-        return OutsideError(f"the transparency log did not take the entry: {answer}", code="keyless.log", hint=_AGAIN)
-    if name == "ExpiredCertificate":
-        return OutsideError("the certificate expired before the signature was made", code="token.expired", hint=_AGAIN)
-    return OutsideError(f"signing failed: {name}: {shown(error)}", code="keyless.failed", hint=_AGAIN)
 
 
 def _answer(error: BaseException | None) -> str:

@@ -24,7 +24,7 @@ _MAX_SIGNATURES: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """The head of a log at one size, with the signatures over it: four bytes that hint at a key, and the signature."""
+    """The head of a log at one size, with the log's own signatures over it: four bytes that hint at a key, and the signature."""
 
     note: bytes
     size: int
@@ -68,12 +68,18 @@ def decode_checkpoint(text: str) -> Checkpoint:
     if not origin or any(not line for line in lines):
         raise InputError("has an empty line or no origin", code="log.checkpoint", where="checkpoint")
     signatures: list[tuple[bytes, bytes]] = []
-    for line in rest.removesuffix("\n").split("\n"):
+    given = rest.removesuffix("\n").split("\n")
+    if len(given) > _MAX_SIGNATURES:
+        raise InputError(f"has {len(given)} signatures", code="log.checkpoint", where="checkpoint")
+    for line in given:
         match = _SIGNATURE_LINE.fullmatch(line)
-        if match is None or len(signatures) >= _MAX_SIGNATURES:
-            raise InputError("has a line that is no signature, or too many", code="log.checkpoint", where="checkpoint")
+        if match is None:
+            raise InputError("has a line that is no signature", code="log.checkpoint", where="checkpoint")
         raw = decode_base64(match[2], where="checkpoint")
-        signatures.append((raw[:_HINT_BYTES], raw[_HINT_BYTES:]))
+        # Witnesses sign as well, under names of their own; theirs say nothing that is asked here. Version 1 of the log adds
+        # the number of its tree to the origin.
+        if match[1] in (origin, origin.partition(" - ")[0]):
+            signatures.append((raw[:_HINT_BYTES], raw[_HINT_BYTES:]))
     root_hash = decode_base64(root, where="checkpoint.root")
     if len(root_hash) != _HASH_BYTES:
         raise InputError("has a root that is no sha256", code="log.checkpoint", where="checkpoint.root")
@@ -96,7 +102,7 @@ def verify_inclusion(body: bytes, proof: InclusionProof, *, log: Log) -> None:
     checkpoint = decode_checkpoint(proof.checkpoint)
     if (checkpoint.root_hash, checkpoint.size) != (proof.root_hash, proof.tree_size):
         raise TrustError("the checkpoint is of another tree than the proof of inclusion", code="log.checkpoint")
-    # Witnesses sign as well; theirs say nothing that is asked here. A hint of four bytes can fit two keys: any true one does.
+    # A hint of four bytes can fit two keys: any true signature does.
     mine = [signature for hint, signature in checkpoint.signatures if hint == log.log_id[:_HINT_BYTES]]
     failure: TrustError | None = None
     for signature in mine:
