@@ -124,7 +124,7 @@ LATER = """
 ## Fields that this version refuses
 
 They are part of the design and not enforced yet. A policy that has one is refused, because a condition that is written
-down and not checked would allow what somebody meant to refuse. The same goes for `versions.rollback`.
+down and not checked would allow what somebody meant to refuse.
 
 """
 

@@ -125,7 +125,9 @@ class CertificateIdentity:
     @property
     def marks(self) -> frozenset[str]:
         # Renewed certificates of one holder are one person, whoever issued them; so is whoever uses the same key.
-        named = [name for name in (self.subject, *self.names) if name]
+        # An address is the same person whether a certificate of one's own or a keyless one says it.
+        bare = (name.partition(":")[2] for name in self.names)
+        named = [name for name in (self.subject, *bare) if name]
         return frozenset({*map(_name_mark, named), f"key:{self.spki}"})
 
     def describe(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from mlsign.errors import InputError
 from mlsign.limits import DEFAULT, KIB, Limits
 from mlsign.package.read import read_user_file
+from mlsign.roots.embedded import PUBLIC_GOOD
 from mlsign.strict import decode_json, encode_json
 
 if TYPE_CHECKING:
@@ -29,11 +31,16 @@ class Login(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeylessRequest:
-    """``token`` is an identity token, or ``@FILE``; ``config`` a ClientTrustConfig; else the root kept as ``instance``."""
+    """``token`` is an identity token, or ``@FILE``; ``config`` a ClientTrustConfig; else the root kept as ``instance``.
+
+    With ``tuf_url`` that root is fetched first; ``tuf_root`` is the first root of the repository.
+    """
 
     token: str | None = None
     config: Path | None = None
-    instance: str = "public-good"
+    instance: str = PUBLIC_GOOD
+    tuf_url: str | None = None
+    tuf_root: Path | None = None
     login: Login = Login.BROWSER
     limits: Limits = DEFAULT
 
@@ -64,11 +71,26 @@ def _token(text: str, *, limits: Limits) -> str:
     return data.decode("ascii", errors="replace").strip()
 
 
+def _fetch(request: KeylessRequest, url: str) -> None:
+    from mlsign.actions.trust_update import UpdateRequest, update_trust
+
+    if request.instance == PUBLIC_GOOD:
+        raise InputError(
+            "a repository of one's own needs a name to be kept under",
+            code="usage.trust_name",
+            where="--tuf-url",
+            hint="give --trust-name NAME; with it, --tuf-url and --tuf-root are needed once",
+        )
+    update_trust(UpdateRequest(name=request.instance, url=url, tuf_root=request.tuf_root), now=datetime.now(UTC))
+
+
 def _config(request: KeylessRequest) -> bytes:
     from mlsign.roots.load import load_signing_config, load_trust_data, read_root_file
 
     if request.config is not None:
         return read_root_file(request.config)
+    if request.tuf_url is not None:
+        _fetch(request, request.tuf_url)
     data = load_trust_data(instance=request.instance, limits=request.limits)
     signing = load_signing_config(instance=request.instance, limits=request.limits)
     if signing is None:

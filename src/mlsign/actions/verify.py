@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlsign.actions._contents import Storage
+from mlsign.actions._rollback import decide_and_remember
 from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.actions.load_policy import LoadedPolicy
 from mlsign.digest import Algorithm
@@ -14,17 +15,17 @@ from mlsign.evidence.record import Evidence
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage
-from mlsign.policy.decide import decide
 from mlsign.policy.model import Decision, Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRequest:
-    """A policy, and where signatures lie that are not in ``signatures/`` of the package itself."""
+    """A policy, where signatures lie that are not in ``signatures/`` of the package itself, and where state is kept."""
 
     policy: LoadedPolicy
     signatures: tuple[Path, ...] = ()
     now: datetime | None = None
+    state: Path | None = None
     limits: Limits = DEFAULT
 
 
@@ -75,6 +76,6 @@ def judge_package(
         advance=advance,
     )
     # 8. Decide: the policy, the evidence and the time, and nothing else.
-    decision = decide(policy, examination.evidence, now=now)
-    report = Report(path=package.where, policy=policy, evidence=examination.evidence, decision=decision, now=now)
+    evidence, decision = decide_and_remember(policy, examination.evidence, now=now, state=request.state)
+    report = Report(path=package.where, policy=policy, evidence=evidence, decision=decision, now=now)
     return report, examination

@@ -47,6 +47,11 @@ def set_verbose(value: bool) -> bool:
     return value
 
 
+def is_interactive() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def say(text: str) -> None:
     """Words for a person, on standard error, unless ``--quiet``."""
     if not QUIET.on:

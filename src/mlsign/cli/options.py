@@ -29,6 +29,10 @@ SignatureFiles = Annotated[
         help="A signature that lies outside signatures/, such as model.sig. May be given several times.",
     ),
 ]
+TrustRootFile = Annotated[
+    Path | None,
+    typer.Option("--trust-root", metavar="FILE", help="A Sigstore trusted_root.json, in place of the one that the policy takes."),
+]
 PasswordFile = Annotated[
     Path | None, typer.Option("--password-file", metavar="FILE", help="A file with the password of the private key.")
 ]
@@ -76,6 +80,17 @@ def read_password(path: Path) -> bytes:
     if not password:
         raise InputError("is empty, so there is no password in it", code="password.empty", where=str(path))
     return password
+
+
+def ask_secret(prompt: str, *, instead: str) -> bytes:
+    """A secret typed at the terminal, once. Raises ``InputError`` (``usage.password``) where nobody can type."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise InputError("a secret is needed and there is no terminal to ask on", code="usage.password", hint=f"give {instead}")
+    try:
+        answer = typer.prompt(prompt, hide_input=True, err=True)
+    except typer.Abort:
+        raise typer.Exit(130) from None  # interrupted; 1 would read as a denial
+    return str(answer).encode("utf-8")
 
 
 def ask_password(*, confirm: bool, instead: str) -> bytes:

@@ -15,6 +15,7 @@ from mlsign.formats.manifest import Manifest
 from mlsign.identity import Identity, Method
 from mlsign.onnx.summary import ModelSummary
 from mlsign.times import TrustedTime
+from mlsign.version import Version
 
 
 class Standing(Enum):
@@ -66,6 +67,15 @@ class TrustFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The newest release of this package that was allowed before, None for none; ``problem`` says why that is not known."""
+
+    version: Version | None
+    digest: Digest | None
+    problem: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What is known about one package.
 
@@ -74,7 +84,8 @@ class Evidence:
     ``manifest`` and ``summary`` are decoded from bytes whose digests were compared; None means absent or
     unreadable, and ``findings`` then say which. ``findings`` are of the checks that every package goes
     through (content, manifest, model), whatever the policy says. ``unverified`` are paths in the folder
-    that no counted signature covers and nothing is loaded from. ``trust`` is None where no trust root was needed.
+    that no counted signature covers and nothing is loaded from. ``trust`` is None where no trust root was needed,
+    ``seen`` where nobody looked it up.
     """
 
     digest: Digest | None
@@ -86,6 +97,7 @@ class Evidence:
     unverified: tuple[str, ...]
     model: ModelPresence = ModelPresence.PRESENT
     trust: TrustFacts | None = None
+    seen: Seen | None = None
 
     @property
     def counted(self) -> tuple[SignatureRecord, ...]:

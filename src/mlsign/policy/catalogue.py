@@ -23,6 +23,7 @@ from mlsign.policy.rules import (
     presence,
     problems,
     revoked,
+    rollback,
     run,
     signer,
     size,
@@ -88,6 +89,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(codes=(size.NODES, size.PARAMETER_BYTES), subject=Subject.MODEL, run=lambda p, e, _: size.check(e, p.model)),
     Rule(codes=(external_data.CODE,), subject=Subject.MODEL, run=lambda p, e, _: external_data.check(e, p.model.external_data)),
     Rule(codes=(version.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: version.check(e, p.minimum_version)),
+    Rule(codes=(rollback.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: rollback.check(e, p.rollback)),
     Rule(codes=(revoked.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: revoked.check(e, p.revoked)),
     Rule(codes=(presence.CODE,), subject=Subject.ABSENCE, run=lambda _p, _e, _: presence.check()),
 )

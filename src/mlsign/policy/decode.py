@@ -52,6 +52,7 @@ from mlsign.policy.model import (
     RevokedFile,
     RevokedPackage,
     RevokedRelease,
+    Rollback,
     SandboxSettings,
     SignerGroup,
 )
@@ -109,6 +110,7 @@ class PolicyDocument:
     operators: OperatorSettings
     model: ModelSettings
     minimum_version: Version | None
+    rollback: Rollback
     revoked: tuple[Revocation, ...]
     mode: Mode
     sandbox: SandboxSettings
@@ -149,6 +151,7 @@ class PolicyDocument:
             operators=self.operators,
             model=self.model,
             minimum_version=self.minimum_version,
+            rollback=self.rollback,
             revoked=self.revoked,
             mode=self.mode,
             sandbox=self.sandbox,
@@ -176,6 +179,7 @@ def decode_policy(
     _check_literal(*fields.take("apiVersion"), API_VERSION)
     _check_literal(*fields.take("kind"), KIND)
     digests = fields.optional("digests", _decode_digests) or frozenset({Algorithm.SHA256, Algorithm.BLAKE3})
+    versions = fields.optional("versions", _decode_versions) or (None, Rollback.ALLOW)
     return PolicyDocument(
         name=read_text(*fields.take("name"), maximum=128),
         description=fields.optional("description", lambda n, p: read_text(n, p, maximum=4096)) or "",
@@ -185,7 +189,8 @@ def decode_policy(
         digests=digests,
         operators=decode_operators(*fields.take("operators"), operator_sets, hazards=hazards),
         model=fields.optional("model", decode_model) or ModelSettings(),
-        minimum_version=fields.optional("versions", _decode_versions),
+        minimum_version=versions[0],
+        rollback=versions[1],
         revoked=fields.optional("revoked", lambda n, p: _decode_revoked(n, p, digests)) or (),
         mode=fields.optional("mode", lambda n, p: read_choice(n, p, Mode)) or Mode.ENFORCE,
         sandbox=fields.optional("sandbox", _decode_sandbox) or SandboxSettings(),
@@ -213,9 +218,13 @@ def _decode_formats(node: Node, path: str) -> frozenset[StatementFormat]:
     return frozenset(read_choice(item, where, StatementFormat) for item, where in items)
 
 
-def _decode_versions(node: Node, path: str) -> Version:
-    fields = PolicyFields(node, path=path, names=("minimum",), later={"rollback": "refusal of older versions than seen"})
-    return _decode_version(*fields.take("minimum"))
+def _decode_versions(node: Node, path: str) -> tuple[Version | None, Rollback]:
+    fields = PolicyFields(node, path=path, names=("minimum", "rollback"))
+    rollback = fields.optional("rollback", lambda n, p: read_choice(n, p, Rollback))
+    minimum = fields.optional("minimum", _decode_version)
+    if minimum is None and rollback is None:
+        raise fields.wrong("asks for nothing", code="versions", hint="add minimum, rollback: deny, or both")
+    return minimum, rollback or Rollback.ALLOW
 
 
 def _decode_version(node: Node, path: str) -> Version:

@@ -61,6 +61,13 @@ class Presence(Enum):
     OPTIONAL = "optional"
 
 
+class Rollback(Enum):
+    """Whether a release may be older than one that was allowed before."""
+
+    DENY = "deny"
+    ALLOW = "allow"
+
+
 class Isolation(Enum):
     """How much of the sandbox must be in force: all of it, or whatever this kernel and container give."""
 
@@ -218,6 +225,7 @@ class Policy:
     sandbox: SandboxSettings
     unsigned_files: tuple[PackagePath, ...]
     freshness: Freshness = field(default_factory=Freshness)
+    rollback: Rollback = Rollback.ALLOW
     formats: frozenset[StatementFormat] = ACCEPTED_FORMATS
 
     @property

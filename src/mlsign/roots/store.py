@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ _FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC
 _FILE_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | _CLOEXEC
 _NEW_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC
 _PARTIAL: Final = ".partial-"
+_PAUSE: Final = 0.005
 
 
 def find_state_folder(environment: Mapping[str, str]) -> Path:
@@ -131,14 +133,26 @@ class PrivateFolder:
         """What lies in it, sorted."""
         return tuple(sorted(os.listdir(self._fd)))  # noqa: PTH208 - a descriptor, not a path
 
-    def lock(self) -> None:
-        """Keeps others who lock out, until the folder is closed. Raises ``OutsideError`` (``trust.busy``)."""
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            raise OutsideError(
-                "another process is changing this trust root", code="trust.busy", where=self.where, hint="try again in a minute"
-            ) from err
+    def lock(self, *, seconds: float = 0.0) -> None:
+        """Keeps others who lock out, until the folder is closed; waits for them so long.
+
+        Raises ``OutsideError`` (``trust.busy``).
+        """
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as err:
+                if time.monotonic() >= end:
+                    raise OutsideError(
+                        "another process is changing what lies here",
+                        code="trust.busy",
+                        where=self.where,
+                        hint="try again in a minute",
+                    ) from err
+                time.sleep(_PAUSE)
+            else:
+                return
 
 
 def _make_parents(path: Path) -> None:

@@ -7,49 +7,109 @@ from typing import Annotated
 
 import typer
 
+from mlsign.cli.commands._signing import say_identity, say_neighbours
 from mlsign.cli.console import progress, put, say
-from mlsign.cli.options import PasswordFile, Quiet, Verbose, ask_password, read_password
+from mlsign.cli.options import PasswordFile, Quiet, Verbose, ask_password, ask_secret, read_password
 
-HELP = """Sign a package with a private key. Adds a file under signatures/ and changes nothing else.
+HELP = """Sign a package. Adds a file under signatures/ and changes nothing else.
 
-Everything is hashed again first; a package that is not what its manifest says is not signed.
+Everything is hashed again first; a package that is not what its manifest says is not signed. Nothing is written
+that would not verify.
 
-A signature by an ML-DSA key is experimental: no other verifier can read it yet.
+By a key file, a key in hardware (PKCS #11), either with a certificate, or keyless: for whoever an identity
+token names, with a certificate of minutes and an entry in a public log. A signature by an ML-DSA key is
+experimental: no other verifier can read it yet.
 
 Example:
 
 \b
   mlsign sign fraud-1.2.0 --key keys/release.key
+  mlsign sign fraud-1.2.0 --keyless
+  mlsign sign fraud-1.2.0 --key acme.key --certificate acme.pem --chain ca.pem --timestamp-url URL
+  mlsign sign fraud-1.2.0 --pkcs11 'pkcs11:token=release;object=signing'
 """
+_CERTIFICATES = "Certificates above that of the signer, PEM files in the order of issue."
+_TOKEN = "The identity token, or @FILE. Else the CI system is asked for one, else a person in a browser."  # noqa: S105
 
 
 def sign_command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package.")],
-    key: Annotated[Path, typer.Option("--key", metavar="PEM", help="The private key, a PEM file.")],
+    key: Annotated[Path | None, typer.Option("--key", metavar="PEM", help="The private key, a PEM file.")] = None,
     password_file: PasswordFile = None,
+    pkcs11: Annotated[
+        str | None, typer.Option("--pkcs11", metavar="URI", help="A key in hardware, as RFC 7512 names it.")
+    ] = None,
+    pin_file: Annotated[
+        Path | None,
+        typer.Option("--pin-file", metavar="FILE", help="A file with the PIN; else MLSIGN_PKCS11_PIN, else asked for."),
+    ] = None,
+    pkcs11_module: Annotated[
+        Path | None, typer.Option("--pkcs11-module", metavar="FILE", help="The driver; else MLSIGN_PKCS11_MODULE or the URI.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option("--certificate", metavar="PEM", help="The certificate of the key, a PEM file.")
+    ] = None,
+    chain: Annotated[list[Path] | None, typer.Option("--chain", metavar="PEM", help=_CERTIFICATES)] = None,
+    timestamp_url: Annotated[
+        str | None, typer.Option("--timestamp-url", metavar="URL", help="An RFC 3161 service that says when this was signed.")
+    ] = None,
+    keyless: Annotated[bool, typer.Option("--keyless", help="Sign as whoever an identity token names.")] = False,
+    identity_token: Annotated[str | None, typer.Option("--identity-token", metavar="TOKEN", help=_TOKEN)] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Log in elsewhere, with a code to type here.")] = False,
+    trust_config: Annotated[
+        Path | None, typer.Option("--trust-config", metavar="FILE", help="A ClientTrustConfig: the services to sign with.")
+    ] = None,
+    trust_name: Annotated[
+        str, typer.Option("--trust-name", metavar="NAME", help="Else the services of this root of mlsign trust.")
+    ] = "public-good",
+    tuf_url: Annotated[
+        str | None, typer.Option("--tuf-url", metavar="URL", help="Fetch that root first, from this TUF repository.")
+    ] = None,
+    tuf_root: Annotated[
+        Path | None, typer.Option("--tuf-root", metavar="FILE", help="The first root of that repository.")
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", "-p", metavar="FILE", help="Check signatures that are there against this policy.")
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Parses, signs, says what was added."""
-    from mlsign.actions.sign import Addition, load_key, sign
-    from mlsign.signers.key_types import note_on
+    from mlsign.actions.load_keyless import KeylessRequest, Login
+    from mlsign.actions.load_policy import load_policy
+    from mlsign.actions.load_signer import SignerRequest, open_signer
+    from mlsign.actions.sign import Addition, sign
+    from mlsign.cli.console import is_interactive
     from mlsign.words import counted
 
-    def password() -> bytes:
-        if password_file is not None:
-            return read_password(password_file)
-        return ask_password(confirm=False, instead="--password-file FILE")
-
-    signer = load_key(key, ask_password=password)
-    with progress("signing", package) as advance:
-        signed = sign(package, signer, advance=advance)
+    if not keyless and (identity_token, trust_config, tuf_url, tuf_root) != (None, None, None, None):
+        raise typer.BadParameter("--identity-token, --trust-config, --tuf-url and --tuf-root go with --keyless")
+    login = (Login.CODE if no_browser else Login.BROWSER) if is_interactive() else Login.NEVER
+    request = SignerRequest(
+        key=key,
+        pkcs11=pkcs11,
+        keyless=KeylessRequest(
+            token=identity_token, config=trust_config, instance=trust_name, tuf_url=tuf_url, tuf_root=tuf_root, login=login
+        )
+        if keyless
+        else None,
+        certificate=certificate,
+        chain=tuple(chain or ()),
+        timestamp_url=timestamp_url,
+        module=pkcs11_module,
+        pin_file=pin_file,
+        ask_password=lambda: (
+            ask_password(confirm=False, instead="--password-file FILE") if password_file is None else read_password(password_file)
+        ),
+        ask_pin=lambda: ask_secret("PIN of the token", instead="--pin-file FILE, or MLSIGN_PKCS11_PIN in the environment"),
+    )
+    known = None if policy is None else load_policy(policy).root
+    with open_signer(request) as signer, progress("signing", package) as advance:
+        signed = sign(package, signer, known=known, advance=advance, tell=say_neighbours)
     content = f"{counted(signed.files, 'file')}, {signed.digest}"
     if signed.addition is Addition.ADDED:
         say(f"signed {signed.name}: {content}")
     else:
         say(f"{signed.name} already has this signature, nothing added: {content}")
-    others = f"; {counted(len(signed.others), 'other signature')} beside it" if signed.others else ""
-    say(f"by {signer.identity.kind} key {signer.identity.spki}{others}")
-    if note := note_on(signer.identity.kind):
-        say(note)
+    say_identity(signed.identity)
     put(signed.bundle)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlsign.cli.console import progress, put
-from mlsign.cli.options import Format, FormatOption, PolicyFile, Quiet, SignatureFiles, Verbose
+from mlsign.cli.options import Format, FormatOption, PolicyFile, Quiet, SignatureFiles, TrustRootFile, Verbose
 from mlsign.cli.rendering import render
 
 HELP = """Verify a package under a policy: who signed it, whether a byte changed, what the model may do.
@@ -26,6 +26,7 @@ def verify_command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package, or a folder or file that others signed.")],
     policy: PolicyFile,
     signature: SignatureFiles = None,
+    trust_root: TrustRootFile = None,
     output_format: FormatOption = Format.TEXT,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -35,7 +36,7 @@ def verify_command(
     from mlsign.actions.verify import VerifyRequest, verify
     from mlsign.policy.model import Verdict
 
-    request = VerifyRequest(policy=load_policy(policy), signatures=tuple(signature or ()))
+    request = VerifyRequest(policy=load_policy(policy, trust_root=trust_root), signatures=tuple(signature or ()))
     with progress("verifying", package) as advance:
         report = verify(package, request, advance=advance)
     # With --quiet the exit code is the answer.

@@ -161,6 +161,14 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         action="Deploy a release at or above the minimum. Lower the minimum only to go back on purpose.",
     ),
     CodeEntry(
+        code="MLS403",
+        title="an older release than one that was allowed before",
+        meaning="The policy refuses to go back (versions.rollback: deny), and a newer release of this package, or the same version "
+        "with other content, was allowed under it before. What was allowed is kept in the state folder (MLSIGN_STATE).",
+        abuse="An old release with a known flaw, and its genuine signature, put in the place of the new one.",
+        action="Deploy the newer release. To go back on purpose, release the old content under a new version.",
+    ),
+    CodeEntry(
         code="MLS410",
         title="Model read and in order",
         meaning=(

@@ -21,7 +21,9 @@ def check(evidence: Evidence, settings: TrustSettings, *, now: datetime) -> tupl
         return ()
     expired = facts.expires is not None and facts.expires < now
     if expired and settings.stale is StaleTrust.DENY:
-        return (_stale(facts, f"the trust data expired {spelled(now - (facts.expires or now))} ago", "data that has not expired"),)
+        return (
+            _stale(facts, f"the trust data expired {spelled(now - (facts.expires or now))} ago", "data that has not expired"),
+        )
     if settings.max_age is not None:
         wanted = f"confirmed within {spelled(settings.max_age)}"
         if facts.fetched is None:

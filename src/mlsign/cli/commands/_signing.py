@@ -1,0 +1,38 @@
+"""What ``mlsign sign`` says: beside whom it signs, and as whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlsign.cli.console import say
+from mlsign.errors import shown
+from mlsign.identity import Identity, KeyIdentity
+
+if TYPE_CHECKING:
+    from mlsign.actions.sign import Neighbour
+
+_MAX_NEIGHBOURS = 20
+
+
+def say_neighbours(found: tuple[Neighbour, ...]) -> None:
+    """Each signature that is there already: by whom, if that was checked, and whether it is over the same files."""
+    for neighbour in found[:_MAX_NEIGHBOURS]:
+        method = "" if neighbour.method is None else f" by {neighbour.method.value}"
+        who = "not checked" if neighbour.identity is None else shown(neighbour.identity.unique)
+        say(f"there already: {shown(neighbour.bundle)}{method}, {neighbour.agreement.value}; signer: {who}")
+    if len(found) > _MAX_NEIGHBOURS:
+        say(f"and {len(found) - _MAX_NEIGHBOURS} more")
+    if any(neighbour.identity is None and neighbour.method is not None for neighbour in found):
+        say("signers are checked against a policy: give --policy FILE")
+
+
+def say_identity(identity: Identity) -> None:
+    """As whom the package is signed, and what is special about that."""
+    from mlsign.signers.key_types import note_on
+
+    if isinstance(identity, KeyIdentity):
+        say(f"by {identity.kind} key {identity.spki}")
+        if note := note_on(identity.kind):
+            say(note)
+    else:
+        say(f"by {shown(identity.unique)}")
