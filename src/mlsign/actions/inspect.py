@@ -12,7 +12,7 @@ from mlsign.errors import InputError, MlsignError
 from mlsign.formats.bundle import decode_bundle
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.manifest_codec import decode_manifest
-from mlsign.formats.statement import decode_statement
+from mlsign.formats.statement import StatementFormat, decode_statement
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.summary import ModelSummary
 from mlsign.package.read import FoundBundle, OpenPackage
@@ -110,7 +110,9 @@ def _claimed(found: FoundBundle, *, limits: Limits) -> ClaimedSigner:
             raise found.content
         bundle = decode_bundle(found.content, limits=limits)
         method, hint = bundle.method.value, bundle.key_hint
-        subject = decode_statement(bundle.envelope.unauthenticated_payload, limits=limits).subject_name
+        subject = decode_statement(
+            bundle.envelope.unauthenticated_payload, limits=limits, formats=frozenset(StatementFormat)
+        ).subject_name
     except MlsignError as err:
         problem = str(err)
     return ClaimedSigner(bundle=found.name, method=method, key_hint=hint, subject=subject, problem=problem)
