@@ -17,7 +17,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
@@ -28,12 +27,15 @@ MAX_CHAIN_DEPTH: Final = 8
 """Authorities between the certificate of a signer and the root."""
 MAX_PEM_CERTIFICATES: Final = 32
 _CODE_SIGNING: Final = frozenset({ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE})
-_UNREADABLE: Final = (
+UNREADABLE: Final = (
     *(ValueError, TypeError, UnsupportedAlgorithm),
     *(x509.DuplicateExtension, x509.UnsupportedGeneralNameType, x509.InvalidVersion),
-    CryptographyDeprecationWarning,
+    *(KeyError, UserWarning),
 )
-"""What the library raises for certificates that it cannot read, or whose key it does not know; warnings, where they raise."""
+"""What the library raises for certificates that it cannot read, or whose key it does not know.
+
+``KeyError`` is for names in strings of an unknown kind; warnings are errors where whoever runs this says so.
+"""
 _E = TypeVar("_E", bound=x509.ExtensionType)
 
 
@@ -42,10 +44,10 @@ def load_certificate(der: bytes) -> x509.Certificate:
     """The certificate in DER. Raises ``InputError`` (``certificate.format``)."""
     try:
         certificate = x509.load_der_x509_certificate(der)
-        # The library reads extensions when it is asked; one that cannot be read is found out here and not half-way.
-        _ = certificate.extensions
+        # The library reads names and extensions when it is asked; one that cannot be read is found out here, not half-way.
+        _ = certificate.extensions, certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
         certificate.public_key()
-    except _UNREADABLE as err:
+    except UNREADABLE as err:
         raise InputError("is not a readable certificate", code="certificate.format", where="certificate") from err
     return certificate
 
@@ -89,7 +91,7 @@ def decode_certificates(pem: bytes, *, where: str) -> tuple[bytes, ...]:
         )
     try:
         found = x509.load_pem_x509_certificates(pem)
-    except _UNREADABLE as err:
+    except UNREADABLE as err:
         raise InputError("holds a certificate that cannot be read", code="certificate.pem", where=where) from err
     if len(found) != count:
         raise InputError("holds a certificate without its end", code="certificate.pem", where=where)

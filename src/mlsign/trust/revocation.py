@@ -15,14 +15,12 @@ from types import MappingProxyType
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from mlsign.errors import InputError, TrustError, shown
-from mlsign.trust.certificates import load_certificate
+from mlsign.trust.certificates import UNREADABLE, load_certificate
 
 MAX_LIST_BYTES: Final = 16 * 1024 * 1024
 _TOLERANCE: Final = timedelta(minutes=5)
@@ -39,11 +37,6 @@ _HARMLESS: Final = frozenset(
 """Reasons that leave what was signed before as good as it was. With any other, or none, somebody else may have the key."""
 _EXPIRED_ON_LIST: Final = x509.ObjectIdentifier("2.5.29.60")
 _GENERALIZED_TIME: Final = b"\x18\x0f"
-_UNREADABLE: Final = (
-    *(ValueError, TypeError, UnsupportedAlgorithm, CryptographyDeprecationWarning),
-    *(x509.DuplicateExtension, x509.UnsupportedGeneralNameType),
-)
-"""What the library raises for lists that it cannot read; warnings, where they raise."""
 _READABLE: Final = frozenset({CRLEntryExtensionOID.CRL_REASON, CRLEntryExtensionOID.INVALIDITY_DATE})
 
 
@@ -76,7 +69,7 @@ def decode_revocations(data: bytes, *, where: str) -> bytes:
             found = x509.load_pem_x509_crl(data)
         else:
             found = x509.load_der_x509_crl(data)
-    except _UNREADABLE as err:
+    except UNREADABLE as err:
         raise _unreadable("is not a list of revoked certificates in DER or PEM", where=where) from err
     der = found.public_bytes(Encoding.DER)
     try:
@@ -170,7 +163,7 @@ def _load(der: bytes) -> _List:
         for revoked in parsed:
             entry = _decode_entry(revoked)
             entries[revoked.serial_number] = (*entries.get(revoked.serial_number, ()), entry)
-    except _UNREADABLE as err:
+    except UNREADABLE as err:
         raise _unreadable("is not a readable list of revoked certificates") from err
     if algorithm is None or algorithm.name not in _HASHES:
         raise _unreadable("is a list that is not signed with SHA-2")

@@ -6,7 +6,7 @@ Without one, an authority could issue a certificate for somebody's identity that
 from __future__ import annotations
 
 import struct
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
@@ -42,8 +42,6 @@ def _timestamps(leaf: x509.Certificate) -> tuple[SignedCertificateTimestamp, ...
         value = leaf.extensions.get_extension_for_class(x509.PrecertificateSignedCertificateTimestamps).value
     except x509.ExtensionNotFound:
         return ()
-    except ValueError as err:
-        raise InputError("has certificate timestamps that cannot be read", code="sct.format", where="certificate") from err
     found = tuple(value)
     if len(found) > _MAX_TIMESTAMPS:
         raise InputError(f"has {len(found)} certificate timestamps", code="sct.format", where="certificate")
@@ -53,11 +51,17 @@ def _timestamps(leaf: x509.Certificate) -> tuple[SignedCertificateTimestamp, ...
 def _verify(
     timestamp: SignedCertificateTimestamp, leaf: x509.Certificate, *, issuer: x509.Certificate, logs: tuple[Log, ...]
 ) -> None:
-    time = timestamp.timestamp.replace(tzinfo=UTC)
+    try:
+        time = timestamp.timestamp.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as err:
+        raise InputError("has a certificate timestamp of no time", code="sct.format", where="certificate") from err
     for log in logs:
         if log.log_id == timestamp.log_id and log.period.covers(time):
             verify_by_log(
-                log, message=_signed(timestamp, leaf, issuer), signature=timestamp.signature, what="the certificate timestamp"
+                log,
+                message=_signed(timestamp, leaf, issuer, time=time),
+                signature=timestamp.signature,
+                what="the certificate timestamp",
             )
             return
     raise TrustError(
@@ -69,14 +73,13 @@ def _verify(
     )
 
 
-def _signed(timestamp: SignedCertificateTimestamp, leaf: x509.Certificate, issuer: x509.Certificate) -> bytes:
+def _signed(timestamp: SignedCertificateTimestamp, leaf: x509.Certificate, issuer: x509.Certificate, *, time: datetime) -> bytes:
     """The structure that the log signed: version, type, time, kind of entry, issuer's key, certificate without timestamps."""
     if timestamp.entry_type is not LogEntryType.PRE_CERTIFICATE or timestamp.version is not Version.v1:
         raise InputError("has a certificate timestamp of another kind", code="sct.format", where="certificate")
     body = leaf.tbs_precertificate_bytes
     if len(body) >= _MAX_TBS:
         raise InputError("is a certificate of too many bytes", code="sct.format", where="certificate")
-    time = timestamp.timestamp.replace(tzinfo=UTC)
     milliseconds = round(time.timestamp() * 1000)
     head = struct.pack("!BBQH", 0, 0, milliseconds, 1)
     length = struct.pack("!I", len(body))[1:]

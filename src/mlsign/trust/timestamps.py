@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from cryptography import x509
 from rfc3161_client import TimeStampResponse, VerificationError, VerifierBuilder, decode_timestamp_response
 from rfc3161_client.verify import Verifier
 
 from mlsign.errors import InputError, TrustError
 from mlsign.formats.trusted_root import Authority
 from mlsign.times import TimeSource, TrustedTime
+from mlsign.trust.certificates import UNREADABLE, load_certificate
 
 
 def verify_timestamp(response: bytes, *, signature: bytes, authorities: tuple[Authority, ...]) -> TrustedTime:
@@ -25,7 +25,7 @@ def verify_timestamp(response: bytes, *, signature: bytes, authorities: tuple[Au
     try:
         token = decode_timestamp_response(response)
         time = token.tst_info.gen_time
-    except ValueError as err:
+    except UNREADABLE as err:
         raise InputError("is not an RFC 3161 timestamp", code="timestamp.format", where="timestamp") from err
     outside = False
     for authority in authorities:
@@ -48,15 +48,20 @@ def verify_timestamp(response: bytes, *, signature: bytes, authorities: tuple[Au
 
 def _is_by(token: TimeStampResponse, authority: Authority, *, signature: bytes) -> bool:
     try:
+        # The one that stamps, and not one of those that certify it: where a token brings no certificates, the library takes any.
+        stamping = load_certificate(authority.certificates[0])
+        signers = [(each.issuer, each.serial_number) for each in token.signed_data.signer_infos]
+        if signers != [(stamping.issuer, stamping.serial_number)]:
+            return False
         # True or an exception; whatever else it may come to return is a refusal.
         return _verifier(authority.certificates).verify_message(token, signature) is True
-    except (VerificationError, ValueError):
+    except (VerificationError, *UNREADABLE):  # such as for certificates that a token brings along
         return False
 
 
 @lru_cache(maxsize=64)
 def _verifier(chain: tuple[bytes, ...]) -> Verifier:
-    certificates = [x509.load_der_x509_certificate(der) for der in chain]
+    certificates = [load_certificate(der) for der in chain]
     return VerifierBuilder(
         tsa_certificate=certificates[0],
         intermediates=certificates[1:-1],
@@ -65,4 +70,4 @@ def _verifier(chain: tuple[bytes, ...]) -> Verifier:
 
 
 def _name(authority: Authority) -> str:
-    return x509.load_der_x509_certificate(authority.certificates[0]).subject.rfc4514_string()
+    return load_certificate(authority.certificates[0]).subject.rfc4514_string()
