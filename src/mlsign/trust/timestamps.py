@@ -7,14 +7,18 @@ how long, is decided here.
 from __future__ import annotations
 
 from functools import lru_cache
-
-from rfc3161_client import TimeStampResponse, VerificationError, VerifierBuilder, decode_timestamp_response
-from rfc3161_client.verify import Verifier
+from typing import TYPE_CHECKING
 
 from mlsign.errors import InputError, TrustError
 from mlsign.formats.trusted_root import Authority
 from mlsign.times import TimeSource, TrustedTime
 from mlsign.trust.certificates import UNREADABLE, load_certificate
+
+if TYPE_CHECKING:
+    from rfc3161_client import TimeStampResponse
+    from rfc3161_client.verify import Verifier
+
+# Most signatures carry no timestamp: the library is loaded with the first one that does.
 
 
 def verify_timestamp(response: bytes, *, signature: bytes, authorities: tuple[Authority, ...]) -> TrustedTime:
@@ -22,6 +26,8 @@ def verify_timestamp(response: bytes, *, signature: bytes, authorities: tuple[Au
 
     Raises ``InputError`` (``timestamp.format``) and ``TrustError`` (``timestamp.untrusted``, ``timestamp.period``).
     """
+    from rfc3161_client import decode_timestamp_response  # noqa: PLC0415 - loaded when it is needed
+
     try:
         token = decode_timestamp_response(response)
         time = token.tst_info.gen_time
@@ -47,6 +53,8 @@ def verify_timestamp(response: bytes, *, signature: bytes, authorities: tuple[Au
 
 
 def _is_by(token: TimeStampResponse, authority: Authority, *, signature: bytes) -> bool:
+    from rfc3161_client import VerificationError  # noqa: PLC0415 - loaded when it is needed
+
     try:
         # The one that stamps, and not one of those that certify it: where a token brings no certificates, the library takes any.
         stamping = load_certificate(authority.certificates[0])
@@ -61,6 +69,8 @@ def _is_by(token: TimeStampResponse, authority: Authority, *, signature: bytes) 
 
 @lru_cache(maxsize=64)
 def _verifier(chain: tuple[bytes, ...]) -> Verifier:
+    from rfc3161_client import VerifierBuilder  # noqa: PLC0415 - loaded when it is needed
+
     certificates = [load_certificate(der) for der in chain]
     return VerifierBuilder(
         tsa_certificate=certificates[0],
