@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from certificate_authority import make_organisation
-from making import make_package, write_model
+from local_sigstore import LocalSigstore
+from making import make_key, make_package, write_model
 
 from mlsign.actions.load_certificate import load_certificate_signer
 from mlsign.actions.sign import sign
 from mlsign.errors import MlsignError, TrustError
 from mlsign.formats.bundle import decode_bundle, encode_bundle
+from mlsign.signers.timestamp import TimestampingSigner
 from mlsign.trust.authenticate import authenticate
 from mlsign.trust.certificates import decode_certificates
 from mlsign.trust.root import CertificateTrust, TrustRoot
@@ -52,6 +54,23 @@ def test_they_accept_what_we_signed(tmp_path, organisation, above):
     assert done.returncode == 0, done.stdout + done.stderr
     (package / "MODEL_CARD.md").write_text("changed")
     assert run(*argv).returncode != 0
+
+
+def test_they_accept_what_has_a_timestamp(tmp_path, organisation, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    pair, pki = make_key(), tmp_path / "pki"
+    (pki / "k.pub").write_bytes(pair.public)
+    for method, inner, options in (
+        ("key", pair.signer, ("--public_key", pki / "k.pub")),
+        ("certificate", organisation.signer(now=NOW), ("--certificate_chain", pki / "root.pem")),
+    ):
+        package = make_package(tmp_path / method)
+        with LocalSigstore() as sigstore:
+            bundle = sign(package, TimestampingSigner(inner, sigstore.timestamps.url)).bundle
+        signature = package / "signatures" / bundle.rpartition("/")[2]
+        assert decode_bundle(signature.read_bytes()).material.timestamps
+        done = run("verify", method, package, "--signature", signature, "--ignore-paths", package / "signatures", *options)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_we_accept_what_they_signed(tmp_path, organisation):

@@ -164,7 +164,7 @@ def test_whatever_is_changed_no_other_time_comes_out(sigstore, trusted):
         response = sigstore.timestamps.stamp_message(SIGNATURE, certificates=certificates)
         true = verify_timestamp(response, signature=SIGNATURE, authorities=trusted.timestamp_authorities)
         accepted = 0
-        for position in range(len(response)):
+        for position in range(int(certificates), len(response), 3):
             for changed in (
                 response[:position] + bytes([response[position] ^ 1]) + response[position + 1 :],
                 response[:position] + bytes([response[position] ^ 0x80]) + response[position + 1 :],
@@ -176,7 +176,7 @@ def test_whatever_is_changed_no_other_time_comes_out(sigstore, trusted):
                     continue
                 assert found == true
                 accepted += 1
-        assert accepted < len(response) // 20
+        assert accepted < len(response) // 50
 
 
 def test_a_trust_root_with_garbage(sigstore):
