@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Final
 
 from mlsign.compare.content import Content, check_coverage, compare_with_statement, merge
+from mlsign.digest import Digest, sha256
 from mlsign.errors import MlsignError
 from mlsign.evidence.findings import Finding, Outcome, finding_of
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.formats.bundle import Bundle, decode_bundle
+from mlsign.formats.countersignature import claims_countersignature
 from mlsign.formats.statement import StatementFormat
 from mlsign.limits import Limits
 from mlsign.package.read import FoundBundle, OpenPackage, read_bundle_file
 from mlsign.paths import PackagePath
-from mlsign.trust.authenticate import Authentic, authenticate
+from mlsign.trust.authenticate import Authentic, Countersigned, authenticate, authenticate_countersignature
 from mlsign.trust.root import TrustRoot
 from mlsign.words import counted, size
 
@@ -44,13 +46,18 @@ _CONTENT: Final = "MLS101"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One bundle file: an authentic statement, or the reason why there is none."""
+    """One bundle file: an authentic statement or countersignature, or the reason why there is neither.
+
+    ``digest`` is the sha256 of the file, None where it could not be read.
+    """
 
     name: str
     inode: tuple[int, int] | None
     bundle: Bundle | None
     authentic: Authentic | None
     reason: Finding | None
+    digest: Digest | None = None
+    countersigned: Countersigned | None = None
 
 
 def attempt_bundles(
@@ -74,19 +81,33 @@ def _attempt(
     found: FoundBundle, *, root: TrustRoot, now: datetime, formats: frozenset[StatementFormat], limits: Limits
 ) -> Attempt:
     bundle: Bundle | None = None
+    authentic: Authentic | None = None
+    countersigned: Countersigned | None = None
+    digest = sha256(found.content) if isinstance(found.content, bytes) else None
     try:
         if isinstance(found.content, MlsignError):
             raise found.content
         bundle = decode_bundle(found.content, limits=limits)
-        authentic = authenticate(bundle, root=root, now=now, formats=formats, limits=limits)
+        if claims_countersignature(bundle.envelope.unauthenticated_payload, limits=limits):
+            countersigned = authenticate_countersignature(bundle, root=root, now=now, limits=limits)
+        else:
+            authentic = authenticate(bundle, root=root, now=now, formats=formats, limits=limits)
     except MlsignError as err:
         # Before authentication it is the bundle that is wrong, after it the statement inside.
         code = _code_of(err, bundle)
         # A method that is not verified here was not found wanting, it was not looked at.
         outcome = Outcome.UNKNOWN if err.code == "signature.method" else Outcome.FAIL
         reason = finding_of(err, code=code, where=found.name, outcome=outcome)
-        return Attempt(name=found.name, inode=found.inode, bundle=bundle, authentic=None, reason=reason)
-    return Attempt(name=found.name, inode=found.inode, bundle=bundle, authentic=authentic, reason=None)
+        return Attempt(name=found.name, inode=found.inode, bundle=bundle, authentic=None, reason=reason, digest=digest)
+    return Attempt(
+        name=found.name,
+        inode=found.inode,
+        bundle=bundle,
+        authentic=authentic,
+        reason=None,
+        digest=digest,
+        countersigned=countersigned,
+    )
 
 
 def _code_of(error: MlsignError, bundle: Bundle | None) -> str:
@@ -123,6 +144,8 @@ def _judge_one(
     attempt: Attempt, content: Content, *, needed: tuple[PackagePath, ...], unsigned: frozenset[PackagePath]
 ) -> tuple[SignatureRecord, tuple[Finding, ...]]:
     authentic = attempt.authentic
+    if attempt.countersigned is not None:
+        return _record(attempt, Standing.COUNTERSIGNATURE, ()), ()
     if authentic is None:
         return _record(attempt, Standing.REJECTED, () if attempt.reason is None else (attempt.reason,)), ()
     uncovered = check_coverage(authentic.statement, needed=needed, unsigned=unsigned)
@@ -144,14 +167,18 @@ def _judge_one(
 
 
 def _record(attempt: Attempt, standing: Standing, reasons: tuple[Finding, ...]) -> SignatureRecord:
-    authentic = attempt.authentic
+    authentic, countersigned = attempt.authentic, attempt.countersigned
+    proof = authentic if authentic is not None else countersigned
+    signer = None if proof is None else proof.signer
     return SignatureRecord(
         bundle=attempt.name,
+        digest=attempt.digest,
+        about=None if countersigned is None else countersigned.countersignature.digest,
         method=None if attempt.bundle is None else attempt.bundle.method,
         standing=standing,
-        identity=None if authentic is None else authentic.identity,
-        times=() if authentic is None else authentic.times,
-        logged=authentic is not None and authentic.signer.logged,
+        identity=None if signer is None else signer.identity,
+        times=() if signer is None else signer.times,
+        logged=signer is not None and signer.logged,
         algorithms=frozenset() if authentic is None else frozenset({authentic.statement.algorithm}),
         reasons=reasons,
     )

@@ -19,10 +19,11 @@ from mlsign.version import Version
 
 
 class Standing(Enum):
-    """Whether a signature may be counted."""
+    """Whether a signature may be counted; a countersignature is one over another bundle and not over the package."""
 
     COUNTED = "counted"
     REJECTED = "rejected"
+    COUNTERSIGNATURE = "countersignature"
 
 
 class ModelPresence(Enum):
@@ -40,6 +41,7 @@ class SignatureRecord:
     covering everything that is loaded. Anything else is ``REJECTED`` and ``reasons`` (never empty then) say
     why. ``method`` is None for a file that could not be read as a bundle. ``identity`` is only there for authentic
     signatures; ``times`` are trusted ones, earliest first; ``logged`` says that a trusted log has the signature.
+    ``digest`` is the sha256 of the bundle file, ``about`` that of the bundle which a countersignature is over.
     """
 
     bundle: str
@@ -50,6 +52,8 @@ class SignatureRecord:
     algorithms: frozenset[Algorithm]
     reasons: tuple[Finding, ...]
     logged: bool = False
+    digest: Digest | None = None
+    about: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,3 +107,8 @@ class Evidence:
     def counted(self) -> tuple[SignatureRecord, ...]:
         """The signatures that a rule may count."""
         return tuple(s for s in self.signatures if s.standing is Standing.COUNTED)
+
+    @property
+    def countersignatures(self) -> tuple[SignatureRecord, ...]:
+        """The authentic countersignatures, over whichever bundles."""
+        return tuple(s for s in self.signatures if s.standing is Standing.COUNTERSIGNATURE)

@@ -46,6 +46,7 @@ class GroupDocument:
     any: tuple[RequirementDocument, ...]
     place: Place
     path: str
+    countersigns: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +65,29 @@ def decode_signers(node: Node, path: str) -> tuple[GroupDocument, ...]:
         if any(group.name == other.name for other in groups):
             raise refusal(f"the group {group.name} stands twice", group.place, where, code="signers.name")
         groups.append(group)
+    for group in groups:
+        _check_countersigned(group, groups)
     return tuple(groups)
 
 
+def _check_countersigned(group: GroupDocument, groups: list[GroupDocument]) -> None:
+    """A countersignature is over a signature of a group that is there, and not over another countersignature."""
+    if not group.countersigns:
+        return
+    other = next((other for other in groups if other.name == group.countersigns), None)
+    if other is None or other is group or other.countersigns:
+        raise refusal(
+            f"countersigns {group.countersigns}, which is no other group that signs the package itself",
+            group.place,
+            f"{group.path}.countersigns",
+            code="signers.countersigns",
+            expected=", ".join(o.name for o in groups if not o.countersigns and o is not group),
+            found=group.countersigns,
+        )
+
+
 def _decode_group(node: Node, path: str) -> GroupDocument:
-    fields = PolicyFields(node, path=path, names=("name", "require", "any"))
+    fields = PolicyFields(node, path=path, names=("name", "require", "any", "countersigns"))
     items = read_items(*fields.take("any"), minimum=1, maximum=MAX_REQUIREMENTS)
     group = GroupDocument(
         name=read_text(*fields.take("name"), maximum=64),
@@ -76,6 +95,7 @@ def _decode_group(node: Node, path: str) -> GroupDocument:
         any=tuple(_decode_requirement(item, where) for item, where in items),
         place=fields.take("require")[0].place,
         path=path,
+        countersigns=fields.optional("countersigns", lambda n, p: read_text(n, p, maximum=64)) or "",
     )
     distinct = {r.path if isinstance(r, KeyReference) else r for r in group.any}
     _check_reachable(group, len(distinct), open_ended=any(map(_is_open_ended, group.any)))
@@ -138,7 +158,7 @@ def _bind_group(group: GroupDocument, bindings: Bindings) -> SignerGroup:
     bound = tuple(_bind(requirement, group, bindings) for requirement in group.any)
     distinct = {r.identity.unique if isinstance(r, KeyRequirement) else r for r in bound}
     _check_reachable(group, len(distinct), open_ended=not all(map(is_one_person, bound)))
-    return SignerGroup(name=group.name, require=group.require, any=bound)
+    return SignerGroup(name=group.name, require=group.require, any=bound, countersigns=group.countersigns)
 
 
 def _bind(requirement: RequirementDocument, group: GroupDocument, bindings: Bindings) -> Requirement:

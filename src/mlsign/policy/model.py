@@ -94,11 +94,15 @@ class Hazard(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerGroup:
-    """At least ``require`` distinct identities out of ``any`` must have signed."""
+    """At least ``require`` distinct identities out of ``any`` must have signed.
+
+    With ``countersigns``, what they must have signed is a bundle by somebody else that counts for the group of that name.
+    """
 
     name: str
     require: int
     any: tuple[Requirement, ...]
+    countersigns: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

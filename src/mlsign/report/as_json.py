@@ -8,7 +8,7 @@ from typing import Any
 from mlsign.actions.inspect import Inspection
 from mlsign.actions.verify import Report
 from mlsign.errors import MlsignError
-from mlsign.evidence.record import SignatureRecord
+from mlsign.evidence.record import SignatureRecord, TrustFacts
 from mlsign.interface import TypeSpec, ValueSpec
 from mlsign.onnx.summary import ModelSummary, RunBounds
 from mlsign.report.findings_as_json import dump, finding_object
@@ -42,6 +42,7 @@ def render_report(report: Report) -> str:
             "signatures": [_signature(record) for record in evidence.signatures],
             "findings": [finding_object(finding) for finding in decision.findings],
             "model": None if evidence.summary is None else _summary(evidence.summary),
+            "trust": None if evidence.trust is None else _trust(evidence.trust),
             "unverified": list(evidence.unverified),
         }
     )
@@ -103,12 +104,24 @@ def _signer(group: str, record: SignatureRecord) -> dict[str, Any]:
     }
 
 
+def _trust(facts: TrustFacts) -> dict[str, Any]:
+    return {
+        "source": facts.source,
+        "digest": str(facts.digest),
+        "fetched": None if facts.fetched is None else _time(facts.fetched),
+        "expires": None if facts.expires is None else _time(facts.expires),
+    }
+
+
 def _signature(record: SignatureRecord) -> dict[str, Any]:
     return {
         "bundle": record.bundle,
         "standing": record.standing.value,
         "method": None if record.method is None else record.method.value,
         "identity": None if record.identity is None else record.identity.describe(),
+        "times": [{"time": _time(time.time), "source": time.source.value} for time in record.times],
+        "logged": record.logged,
+        "about": None if record.about is None else str(record.about),
         "reasons": [finding_object(reason) for reason in record.reasons],
     }
 

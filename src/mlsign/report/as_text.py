@@ -15,6 +15,7 @@ from mlsign.actions.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import SignatureRecord, Standing
+from mlsign.identity import Method
 from mlsign.interface import OperatorUse, ValueSpec
 from mlsign.onnx.summary import ModelSummary, RunBounds, Unbounded
 from mlsign.policy.model import Mode, Verdict
@@ -193,7 +194,12 @@ def _package_facts(facts: Table, report: Report) -> None:
 
 def _signer(group: str, record: SignatureRecord) -> str:
     identity = record.identity.describe() if record.identity is not None else {}
-    return f"{shown(group)}: {shown(identity.get('kind', ''))} key {shown(identity.get('key', ''))}"
+    if record.method is Method.KEY:
+        who = f"{identity.get('kind', '')} key {identity.get('key', '')}"
+    else:
+        who = f"{identity.get('subject') or identity.get('names', '')} by {identity.get('issuer', '')}"
+    when = f", {record.times[0].time:%Y-%m-%d %H:%M:%S}Z by {record.times[0].source.value}" if record.times else ""
+    return f"{shown(group)}: {shown(who)}{when}{', logged' if record.logged else ''}"
 
 
 def _model_facts(facts: Table, summary: ModelSummary) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from mlsign.digest import Digest, sha256
 from mlsign.errors import InputError, MlsignError, TrustError
 from mlsign.formats.bundle import Bundle, FileBundle, Material
+from mlsign.formats.countersignature import Countersignature, decode_countersignature
 from mlsign.formats.dsse import old_pre_authentication_encoding, pre_authentication_encoding
 from mlsign.formats.statement import ACCEPTED_FORMATS, Statement, StatementFormat, decode_statement
 from mlsign.formats.statement_old import OLD_PREDICATE_TYPE
@@ -85,6 +86,20 @@ def authenticate(
         signer, formats = _authenticate_old(bundle, root=root, now=now), frozenset({StatementFormat.OMS_0_2})
     # 3. Only then are they read.
     return Authentic(statement=decode_statement(payload, limits=limits, formats=formats), payload=payload, signer=signer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Countersigned:
+    """A bundle that a proven identity vouches for."""
+
+    countersignature: Countersignature
+    signer: Signer
+
+
+def authenticate_countersignature(bundle: Bundle, *, root: TrustRoot, now: datetime, limits: Limits = DEFAULT) -> Countersigned:
+    """What a trusted identity countersigned. Raises as ``authenticate`` does, and ``countersignature.…``."""
+    signer, payload = authenticate_envelope(bundle, root=root, now=now)
+    return Countersigned(countersignature=decode_countersignature(payload, limits=limits), signer=signer)
 
 
 def _may_be_old(bundle: Bundle, *, formats: frozenset[StatementFormat]) -> bool:

@@ -9,6 +9,7 @@ from mlsign.errors import shown
 from mlsign.identity import Identity, KeyIdentity
 
 if TYPE_CHECKING:
+    from mlsign.actions.countersign import CountersignedBundle
     from mlsign.actions.sign import Neighbour
 
 _MAX_NEIGHBOURS = 20
@@ -24,6 +25,13 @@ def say_neighbours(found: tuple[Neighbour, ...]) -> None:
         say(f"and {len(found) - _MAX_NEIGHBOURS} more")
     if any(neighbour.identity is None and neighbour.method is not None for neighbour in found):
         say("signers are checked against a policy: give --policy FILE")
+
+
+def say_countersigned(made: CountersignedBundle) -> None:
+    """Which signature was vouched for, whose it is, and by whom."""
+    whose = "; its signer was not checked: give --policy FILE" if made.signer is None else f" by {shown(made.signer.unique)}"
+    say(f"countersigned {shown(made.over)}{whose}")
+    say_identity(made.identity)
 
 
 def say_identity(identity: Identity) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mlsign.cli.commands._signing import say_identity, say_neighbours
+from mlsign.cli.commands._signing import say_countersigned, say_identity, say_neighbours
 from mlsign.cli.console import progress, put, say
 from mlsign.cli.options import PasswordFile, Quiet, Verbose, ask_password, ask_secret, read_password
 
@@ -71,10 +71,14 @@ def sign_command(
     policy: Annotated[
         Path | None, typer.Option("--policy", "-p", metavar="FILE", help="Check signatures that are there against this policy.")
     ] = None,
+    countersign: Annotated[
+        str | None, typer.Option("--countersign", metavar="BUNDLE", help="Vouch for this signature, and not for the package.")
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Parses, signs, says what was added."""
+    from mlsign.actions.countersign import countersign as vouch
     from mlsign.actions.load_keyless import KeylessRequest, Login
     from mlsign.actions.load_policy import load_policy
     from mlsign.actions.load_signer import SignerRequest, open_signer
@@ -104,6 +108,12 @@ def sign_command(
         ask_pin=lambda: ask_secret("PIN of the token", instead="--pin-file FILE, or MLSIGN_PKCS11_PIN in the environment"),
     )
     known = None if policy is None else load_policy(policy).root
+    if countersign is not None:
+        with open_signer(request) as signer, progress("signing", package) as advance:
+            made = vouch(package, signer, bundle=countersign, known=known, advance=advance)
+        say_countersigned(made)
+        put(made.bundle)
+        return
     with open_signer(request) as signer, progress("signing", package) as advance:
         signed = sign(package, signer, known=known, advance=advance, tell=say_neighbours)
     content = f"{counted(signed.files, 'file')}, {signed.digest}"

@@ -37,6 +37,12 @@ def countable(evidence: Evidence, settings: CountSettings, *, now: datetime) -> 
     return tuple(record for record in known if not _shortcomings(record, settings.freshness, now=now))
 
 
+def countersigning(evidence: Evidence, settings: CountSettings, *, now: datetime) -> tuple[SignatureRecord, ...]:
+    """The countersignatures that meet every demand but that on digests: they are about a bundle, which is known by sha256."""
+    found = evidence.countersignatures
+    return tuple(record for record in found if not _shortcomings(record, settings.freshness, now=now))
+
+
 def refused(evidence: Evidence, settings: CountSettings, *, now: datetime) -> tuple[Finding, ...]:
     """Why the other counted signatures do not count."""
     known = digests.accepted(evidence, settings.digests)

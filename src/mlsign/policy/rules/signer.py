@@ -15,7 +15,7 @@ from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence, SignatureRecord
 from mlsign.identity import distinct
 from mlsign.policy.model import GroupResult, SignerGroup
-from mlsign.policy.rules.countable import CountSettings, countable, refused
+from mlsign.policy.rules.countable import CountSettings, countable, countersigning, refused
 
 UNSIGNED: Final = "MLS201"
 UNMET: Final = "MLS205"
@@ -36,14 +36,41 @@ def signers_of(evidence: Evidence, group: SignerGroup, settings: SignerSettings,
     People are told apart by everything they are known by: the same key under two names, or one name with two keys, is
     one person, by whatever methods they sign.
     """
-    meant = [
-        record
-        for record in sorted(countable(evidence, settings.count, now=now), key=lambda r: r.bundle)
-        if record.identity is not None and any(wanted.is_met_by(record.identity) for wanted in group.any)
-    ]
+    meant = _meant(evidence, group, settings, now=now)
     people = distinct(tuple(record.identity for record in meant if record.identity is not None))
     chosen = (next(record for record in meant if record.identity is person) for person in people)
     return tuple(chosen)
+
+
+def _meant(evidence: Evidence, group: SignerGroup, settings: SignerSettings, *, now: datetime) -> list[SignatureRecord]:
+    """Every signature that counts for a group, however many are by one person."""
+    if group.countersigns:
+        found = _countersigning(evidence, group, settings, now=now)
+    else:
+        found = countable(evidence, settings.count, now=now)
+    return [
+        record
+        for record in sorted(found, key=lambda r: r.bundle)
+        if record.identity is not None and any(wanted.is_met_by(record.identity) for wanted in group.any)
+    ]
+
+
+def _countersigning(
+    evidence: Evidence, group: SignerGroup, settings: SignerSettings, *, now: datetime
+) -> tuple[SignatureRecord, ...]:
+    """Countersignatures over what counts for the other group, none of them by the one who made it."""
+    others = [other for other in settings.groups if other.name == group.countersigns and not other.countersigns]
+    signed = {
+        record.digest: record.identity.marks
+        for other in others
+        for record in _meant(evidence, other, settings, now=now)
+        if record.digest is not None and record.identity is not None
+    }
+    return tuple(
+        record
+        for record in countersigning(evidence, settings.count, now=now)
+        if record.about in signed and record.identity is not None and not record.identity.marks & signed[record.about]
+    )
 
 
 def groups_met(evidence: Evidence, settings: SignerSettings, *, now: datetime) -> tuple[GroupResult, ...]:
@@ -72,12 +99,16 @@ def _finding(evidence: Evidence, group: SignerGroup, settings: SignerSettings, *
     return Finding(
         code=UNMET,
         outcome=Outcome.PASS if is_met else Outcome.FAIL,
-        message=f"{len(signers)} of {group.require} required signers of group {shown(group.name)} signed",
+        message=f"{len(signers)} of {group.require} required signers of group {shown(group.name)} {_done(group)}",
         where=f"signers.{shown(group.name)}",
         expected=f"{group.require} of {_names(group)}",
         found=shown(who, limit=400),
         hint="" if is_met else f"have it signed by {group.require} distinct signers of this group",
     )
+
+
+def _done(group: SignerGroup) -> str:
+    return f"countersigned for group {shown(group.countersigns)}" if group.countersigns else "signed"
 
 
 def _names(group: SignerGroup) -> str:

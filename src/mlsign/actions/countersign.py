@@ -1,0 +1,103 @@
+"""Countersign: a statement about a bundle that is there, beside it, after making sure that the bundle is about this package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlsign.actions._signatures import Attempt
+from mlsign.actions.examine import ExamineRequest, examine
+from mlsign.compare.content import compare_with_statement
+from mlsign.errors import InputError
+from mlsign.formats.bundle import encode_bundle
+from mlsign.formats.countersignature import Countersignature, claims_countersignature, encode_countersignature
+from mlsign.formats.statement import decode_statement
+from mlsign.identity import Identity
+from mlsign.limits import DEFAULT, Limits
+from mlsign.package.hashing import Advance
+from mlsign.package.read import OpenPackage
+from mlsign.package.write import add_signature
+from mlsign.signers.protocol import Signer
+from mlsign.trust.authenticate import authenticate_countersignature, authenticate_envelope
+from mlsign.trust.root import TrustRoot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountersignedBundle:
+    """A countersignature in place. ``signer`` is whose bundle it is over, None where that was not checked."""
+
+    bundle: str
+    identity: Identity
+    over: str
+    signer: Identity | None
+
+
+def countersign(
+    path: Path,
+    signer: Signer,
+    *,
+    bundle: str,
+    known: TrustRoot | None = None,
+    advance: Advance | None = None,
+    now: datetime | None = None,
+    limits: Limits = DEFAULT,
+) -> CountersignedBundle:
+    """Adds a bundle over the one that is called ``bundle``, or begins so.
+
+    Raises ``InputError`` (``countersign.…``) when there is no such one bundle or it is not about what lies in the package,
+    ``TrustError`` when ``known`` is given and does not vouch for it, or when the new one does not hold; ``OutsideError``.
+    """
+    moment = now or datetime.now(UTC)
+    # 1. Everything is hashed again, trusting nobody.
+    with OpenPackage.open(path) as package:
+        request = ExamineRequest(root=TrustRoot(keys=()), now=moment, limits=limits)
+        examination = examine(package, request, advance=advance)
+        examination.contents.close()
+    # 2. The one bundle that is meant, over exactly these files, by somebody known if that is asked.
+    attempt = _find(examination.attempts, bundle)
+    if attempt.bundle is None or attempt.digest is None:
+        raise InputError(
+            "cannot be read as a bundle, so there is nothing to vouch for", code="countersign.bundle", where=attempt.name
+        )
+    payload = attempt.bundle.envelope.unauthenticated_payload
+    if claims_countersignature(payload, limits=limits):
+        raise InputError("is a countersignature itself", code="countersign.kind", where=attempt.name, hint="name the signature")
+    statement = decode_statement(payload, limits=limits)
+    differences = compare_with_statement(statement, examination.contents.observed)
+    if differences:
+        raise InputError(
+            f"is over other content: {differences[0].message}",
+            code="countersign.content",
+            where=attempt.name,
+            hint="nobody should vouch for a signature over something else",
+        )
+    whose = None if known is None else authenticate_envelope(attempt.bundle, root=known, now=moment)[0].identity
+    # 3. What would not be accepted is not written.
+    made = signer.sign(encode_countersignature(Countersignature(name=attempt.name, digest=attempt.digest)))
+    proof = authenticate_countersignature(made, root=signer.trust, now=datetime.now(UTC) if now is None else now, limits=limits)
+    return CountersignedBundle(
+        bundle=add_signature(path, encode_bundle(made)),
+        identity=proof.signer.identity,
+        over=attempt.name,
+        signer=whose,
+    )
+
+
+def _find(attempts: tuple[Attempt, ...], wanted: str) -> Attempt:
+    """The bundle of this name, with or without its folder, or the only one whose name begins so."""
+    name = wanted.removeprefix("signatures/")
+    found = [a for a in attempts if a.name.removeprefix("signatures/") == name] or [
+        a for a in attempts if name and a.name.removeprefix("signatures/").startswith(name)
+    ]
+    if len(found) != 1:
+        there = ", ".join(a.name for a in (found or attempts)[:8])
+        raise InputError(
+            f"names {len(found)} signatures" if found else "names no signature of the package",
+            code="countersign.bundle",
+            where=wanted,
+            expected="one of them",
+            found=there or "no signature at all",
+            hint="mlsign inspect lists the signatures of a package",
+        )
+    return found[0]
