@@ -21,6 +21,7 @@ SIGNATURES_NAME: Final = "signatures"
 
 _FORBIDDEN: Final = frozenset('\\:*?"<>|')
 _DEVICE: Final = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\..*)?", re.IGNORECASE)
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cn", "Co"})
 _MAX_PART_BYTES: Final = 255
 
 
@@ -73,7 +74,9 @@ def decode_path(text: str, *, where: str = "", limits: Limits = DEFAULT) -> Pack
         raise _refuse(text, "is absolute", code="absolute", where=where)
     if not unicodedata.is_normalized("NFC", text):
         raise _refuse(text, "is not in Unicode normal form C", code="normal_form", where=where)
-    if any(char in _FORBIDDEN or unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp", "Cn", "Co"} for char in text):
+    # Nearly all paths are ASCII, and what is printable there is in no hidden category.
+    plain = text.isascii() and text.isprintable()
+    if not _FORBIDDEN.isdisjoint(text) or not (plain or _HIDDEN.isdisjoint(map(unicodedata.category, text))):
         raise _refuse(text, "has a character that some file systems refuse or hide", code="character", where=where)
     parts = text.split("/")
     if len(parts) > limits.max_path_depth:

@@ -18,7 +18,7 @@ from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, finding_of
 from mlsign.formats.statement import Sharding
-from mlsign.limits import MIB, Limits
+from mlsign.limits import KIB, MIB, Limits
 from mlsign.package.file_source import FileSource
 from mlsign.package.hashing import Advance, ShardHasher, hash_memory, hash_source, run_largest_first
 from mlsign.package.read import OpenPackage
@@ -28,6 +28,8 @@ from mlsign.package.sealed import SealedMemory, seal_file
 from mlsign.paths import PackagePath
 from mlsign.source import ByteSource, MemorySource
 
+_FEW_BYTES: Final = 256 * KIB
+"""Up to here, all files together, starting threads takes longer than what they would do."""
 _WHOLE_BYTES: Final = 64 * MIB
 """A model up to this size is read once and both hashed and inspected from memory."""
 
@@ -139,7 +141,8 @@ class Contents:
         """
         ordered = tuple(sorted(algorithms, key=lambda a: a.value))
         jobs = [(f.size, partial(self._read_one, f.path, ordered, seal=f.path in weights)) for f in self.files]
-        run_largest_first(jobs)
+        few = sum(size for size, _ in jobs) <= _FEW_BYTES
+        run_largest_first(jobs, workers=1 if few else None)
 
     def _read_one(self, path: PackagePath, algorithms: tuple[Algorithm, ...], *, seal: bool) -> None:
         try:
