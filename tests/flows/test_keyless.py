@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fake_http import ask
+from fake_oidc import email_claims
 from local_sigstore import LocalSigstore
 from making import make_key
+from tuf_repository import TufRepository
 
 from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
 from mlsign.actions.load_policy import load_policy
@@ -327,6 +330,54 @@ def test_root_and_age_of_trust_data_are_judged(signed, sigstore, tmp_path):
     assert set(bad) == {"MLS218"}
     assert bad["MLS218"].outcome is Outcome.UNKNOWN
     assert "mlsign trust update" in bad["MLS218"].hint
+
+
+@pytest.fixture
+def repository(sigstore):
+    with TufRepository() as served:
+        served.publish_sigstore(sigstore.trust_config())
+        yield served
+
+
+def test_a_private_instance_is_fetched_once_and_kept(package, sigstore, repository, tmp_path, monkeypatch):
+    """Named by its repository for signing, and from then on by its name, offline: for signing and for verifying."""
+    monkeypatch.setenv("MLSIGN_STATE", str(tmp_path / "state"))
+    (tmp_path / "1.root.json").write_bytes(repository.bootstrap)
+    token = sigstore.oidc.email_token(ALICE)
+    where = {"instance": "acme", "tuf_url": repository.url, "tuf_root": tmp_path / "1.root.json"}
+    with pytest.raises(InputError) as caught:
+        load_keyless(KeylessRequest(token=token, **(where | {"instance": "public-good"})))
+    assert caught.value.code == "usage.trust_name"
+    sign(package, load_keyless(KeylessRequest(token=token, **where)))
+    repository.break_service("drop")
+    sign(package, load_keyless(KeylessRequest(token=token, instance="acme")))
+    path = tmp_path / "policy.yaml"
+    policy(tmp_path, sigstore)
+    path.write_text(path.read_text().replace("{root: root.json}", "{instance: acme}"))
+    report, bad = judged(package, load_policy(path))
+    assert not bad
+    assert report.evidence.trust.source == "cache of acme"
+    # A day later the timestamp of the repository has expired: what it says may have been taken back since.
+    tomorrow = datetime.now(UTC) + timedelta(days=2)
+    _, bad = judged(package, load_policy(path), now=tomorrow)
+    assert set(bad) == {"MLS218"}
+    assert "expired 1 day ago" in bad["MLS218"].message or "expired" in bad["MLS218"].message
+    path.write_text(path.read_text().replace("{instance: acme}", "{instance: acme, stale: allow}"))
+    report, bad = judged(package, load_policy(path), now=tomorrow)
+    assert not bad
+    assert any("past its expiry" in f.message for f in report.decision.findings if f.code == "MLS218")
+    path.write_text(path.read_text().replace("stale: allow", "stale: allow, max_age: 1d"))
+    assert set(judged(package, load_policy(path), now=tomorrow)[1]) == {"MLS218"}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the client leaves a socket open
+def test_a_person_logs_in_elsewhere_and_types_a_code(package, sigstore, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("builtins.input", lambda _: ask(capsys.readouterr().err.split()[-1])[1].decode())
+    monkeypatch.setattr("mlsign.signers.keyless.detect_credential", lambda: None)
+    sigstore.oidc.person = email_claims(ALICE)
+    (tmp_path / "config.json").write_text(json.dumps(sigstore.trust_config()))
+    made = sign(package, load_keyless(KeylessRequest(config=tmp_path / "config.json", login=Login.CODE)))
+    assert made.identity.describe()["subject"] == ALICE
 
 
 def heads(bundle):
