@@ -229,7 +229,7 @@ def _by_certificate(bundle: Bundle | FileBundle, signed: Signed, *, root: TrustR
     failure: MlsignError = no_authority()
     for trust in root.authorities:
         try:
-            identity = verify_holder(certificates, trust=trust, times=times, now=now)
+            identity = verify_holder(certificates, trust=trust, times=times, now=now, others=root.authorities)
         except (TrustError, InputError) as err:
             failure = err
         else:

@@ -24,11 +24,17 @@ from mlsign.trust.root import CertificateTrust
 
 
 def verify_holder(
-    certificates: tuple[bytes, ...], *, trust: CertificateTrust, times: tuple[TrustedTime, ...], now: datetime
+    certificates: tuple[bytes, ...],
+    *,
+    trust: CertificateTrust,
+    times: tuple[TrustedTime, ...],
+    now: datetime,
+    others: tuple[CertificateTrust, ...] = (),
 ) -> CertificateIdentity:
     """Whom an authority of ``trust`` vouched for when the signature was made.
 
-    ``certificates`` are those of the bundle in DER, the signer's first. Raises ``TrustError`` (``certificate.…``) and
+    ``certificates`` are those of the bundle in DER, the signer's first. Lists of revoked certificates that ``others`` have
+    for the same root count as well: the identity says which root it is, and not on whose terms that was believed. Raises ``TrustError`` (``certificate.…``) and
     ``InputError`` (``certificate.format``).
     """
     leaf = load_certificate(certificates[0])
@@ -42,8 +48,9 @@ def verify_holder(
         check_validity(leaf, time=moment)
         chain = verify_chain(certificates[0], anchors=trust.anchors, intermediates=intermediates, time=moment)
         # 3. Its authorities have not taken it back, as far as is known now; what they say may reach back to before the signature.
-        check_not_revoked(chain, revocations=trust.revocations, signed=min(proven, default=None), now=now)
         anchor = chain[-1]
+        lists = (*trust.revocations, *(der for other in others if anchor in other.anchors for der in other.revocations))
+        check_not_revoked(chain, revocations=tuple(dict.fromkeys(lists)), signed=min(proven, default=None), now=now)
     return CertificateIdentity(
         subject=leaf.subject.rfc4514_string(),
         issuer=leaf.issuer.rfc4514_string(),

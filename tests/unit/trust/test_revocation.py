@@ -27,9 +27,10 @@ from cryptography.x509.oid import ObjectIdentifier
 import mlsign.trust.revocation
 from mlsign.errors import InputError, TrustError
 from mlsign.times import TimeSource, TrustedTime
+from mlsign.trust.authenticate import authenticate_envelope
 from mlsign.trust.chain import verify_holder
 from mlsign.trust.revocation import decode_revocations
-from mlsign.trust.root import CertificateTrust
+from mlsign.trust.root import CertificateTrust, TrustRoot
 
 DAY = timedelta(days=1)
 O = make_organisation()  # noqa: E741
@@ -223,6 +224,24 @@ def test_where_to_fetch_a_list_is_told():
         leaf = issue(name_of("release", organization="Acme"), O.middle, more=[(x509.CRLDistributionPoints(points), False)])
         error = refused(ROOT, organisation=Organisation(root=O.root, middle=O.middle, leaf=leaf))
         assert said in error.hint
+
+
+def test_a_list_counts_for_everybody_who_trusts_the_same_root():
+    """Else a revoked certificate would get in by a requirement without lists, and count for the one that has them."""
+    lists = (ROOT, der_of(revoke(O.middle, revoked_entry(O.leaf))))
+    strict = CertificateTrust(anchors=(O.root.der,), revocations=lists)
+    other = make_organisation()
+    loose = CertificateTrust(anchors=(other.root.der, O.root.der))
+    bundle = O.sign(b"{}")
+    for authorities in ((strict, loose), (loose, strict)):
+        with pytest.raises(TrustError) as caught:
+            authenticate_envelope(bundle, root=TrustRoot(keys=(), authorities=authorities), now=NOW)
+        assert caught.value.code == "certificate.revoked"
+        # Of another root the lists say nothing.
+        assert authenticate_envelope(other.sign(b"{}"), root=TrustRoot(keys=(), authorities=authorities), now=NOW)
+    assert authenticate_envelope(bundle, root=TrustRoot(keys=(), authorities=(loose,)), now=NOW)
+    current = CertificateTrust(anchors=(O.root.der,), revocations=(ROOT, MIDDLE))
+    assert authenticate_envelope(bundle, root=TrustRoot(keys=(), authorities=(loose, current)), now=NOW)
 
 
 # What is no list
