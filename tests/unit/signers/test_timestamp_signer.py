@@ -1,13 +1,15 @@
 """Timestamps over signatures of every kind, and services that do not give one."""
 
 import http.client
+import ssl
 import threading
 from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from certificate_authority import make_organisation
+from certificate_authority import SERVER_AUTH, issue, make_organisation
+from cryptography import x509
 from fake_pki import wall_clock
 from local_sigstore import LocalSigstore
 from making import make_key
@@ -263,6 +265,43 @@ def test_an_answer_that_is_no_http(key, answering):
     short = answering(lambda handler, _: send(handler, b"30", **{"Content-Length": "10"}))
     assert refused(TimestampingSigner(key, short)).code == "timestamp.answer"
     assert issubclass(http.client.IncompleteRead, http.client.HTTPException)
+
+
+def test_a_service_that_nobody_vouches_for(sigstore, key, tmp_path, monkeypatch):
+    """Over https the service must be the one of that name; where somebody vouches for it, it is asked."""
+    certified = issue(
+        "localhost", names=[x509.DNSName("localhost")], extended=SERVER_AUTH, until=wall_clock() + timedelta(days=1)
+    )
+    (tmp_path / "tls.pem").write_bytes(certified.private_pem + certified.pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "tls.pem")
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_POST(self):
+            send(self, stamp(sigstore, self.rfile.read(int(self.headers["Content-Length"]))))
+
+    class Server(HTTPServer):
+        def handle_error(self, *_):
+            pass  # whoever does not trust the certificate hangs up
+
+    server = Server(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        signer = TimestampingSigner(key, f"https://localhost:{server.server_port}/", root=root_of(sigstore), timeout=5)
+        error = refused(signer)
+        assert error.code == "timestamp.unreachable"
+        assert "certificate" in error.message.lower()
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "tls.pem"))
+        assert signer.sign(b"{}").material.timestamps
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @pytest.mark.parametrize(
