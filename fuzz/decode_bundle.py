@@ -4,6 +4,7 @@ import base64
 import hashlib
 import random
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import decode_statement
@@ -12,13 +13,14 @@ from oracles import check_refusal, plain_json
 
 from mlsign.errors import InputError, MlsignError
 from mlsign.formats.bundle import Bundle, decode_bundle, encode_bundle
+from mlsign.formats.trusted_root import decode_trusted_root
 from mlsign.identity import Method
 from mlsign.limits import Limits
 from mlsign.trust.authenticate import authenticate
 from mlsign.trust.keys import decode_public_key
 from mlsign.trust.root import TrustRoot
 
-NOW = datetime(2026, 11, 1, tzinfo=UTC)
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
 
 # The public half of a key whose private half was thrown away after it had signed the seed of this corpus.
 PUBLIC_KEY = b"""\
@@ -27,8 +29,16 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE7zzTaV38X8j0sxdXvPbNXOaOwc83
 qbnfCAQjKPeK8eoP+3KJ/TuxeBCfq5BCslslqU+S0fN2epgSHhyF9BUjsg==
 -----END PUBLIC KEY-----
 """
-SIGNED_PAYLOAD_SHA256 = "15da1f3560cc89c8245e887796538dbdd8565c866274239d04637d1c016322b3"
-ROOT = TrustRoot(keys=(decode_public_key(PUBLIC_KEY),))
+SIGNED_PAYLOADS = frozenset(
+    {
+        "15da1f3560cc89c8245e887796538dbdd8565c866274239d04637d1c016322b3",  # by the key
+        "6af13a28f709ba64421aed68e9ffa390a62ae62dd3ead24f5f4f8b2449f79459",  # keyless, by seed_bundles.py
+    }
+)
+ROOT = TrustRoot(
+    keys=(decode_public_key(PUBLIC_KEY),),
+    sigstore=decode_trusted_root((Path(__file__).resolve().parent / "bundle_root.json").read_bytes()),
+)
 FIELDS = (
     *(
         "certificate",
@@ -52,6 +62,10 @@ VALUES = (
     "AB==",
 )
 WORDS = tuple(f'"{word}"'.encode() for word in (*FIELDS, *VALUES, *STRINGS) if word.isascii() and word.isprintable())
+WORDS_OF_LOGS = (
+    *FIELDS,
+    *("apiVersion", "kind", "spec", "hashedrekord", "dsse", "intoto", "0.0.1", "0.0.2", "payloadHash", "sha256"),
+)
 TIGHT = Limits(max_bundle_bytes=1900, max_bundle_values=24, max_json_depth=4)
 
 
@@ -88,7 +102,7 @@ def check(data: bytes) -> None:
         assert tight is None
         return
     assert tight in (None, bundle)
-    if bundle.method is Method.KEY and bundle.key_hint:
+    if bundle.method is not Method.KEY or bundle.key_hint:
         written = encode_bundle(bundle)
         assert decode_bundle(written) == bundle
         assert encode_bundle(decode_bundle(written)) == written
@@ -100,11 +114,16 @@ def check(data: bytes) -> None:
     except MlsignError as err:
         assert err.code
         return
-    assert hashlib.sha256(authentic.payload).hexdigest() == SIGNED_PAYLOAD_SHA256
+    assert hashlib.sha256(authentic.payload).hexdigest() in SIGNED_PAYLOADS
+    assert (authentic.identity.method is Method.KEYLESS) == authentic.signer.logged
+    assert bundle.method is not Method.KEYLESS or authentic.identity.unique.startswith("keyless:alice@acme.example by ")
 
 
 def settle(tree: Any, rng: random.Random) -> None:
-    """Now and then bends the payload or the signature beneath its base64."""
+    """Now and then bends what lies beneath base64: the payload, the signature, what a log says was signed, its checkpoint."""
+    material = tree.get("verificationMaterial") if isinstance(tree, Object) else None
+    if isinstance(material, Object) and rng.random() < 0.3:
+        bend_log(material, rng)
     envelope = tree.get("dsseEnvelope") if isinstance(tree, Object) else None
     if not isinstance(envelope, Object) or rng.random() < 0.5:
         return
@@ -118,6 +137,24 @@ def settle(tree: Any, rng: random.Random) -> None:
         if isinstance(item, Object) and rng.random() < 0.3:
             raw = rng.randbytes(rng.choice((0, 1, 2, 8, 70, 71, 72)))
             item.put("sig", base64.b64encode(raw).decode())
+
+
+def bend_log(material: Object, rng: random.Random) -> None:
+    entries = material.get("tlogEntries")
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, Object):
+            continue
+        try:
+            body = base64.b64decode(entry.get("canonicalizedBody"))
+        except (TypeError, ValueError):
+            continue
+        entry.put("canonicalizedBody", base64.b64encode(bent(body, rng, words=WORDS_OF_LOGS)).decode())
+        proof = entry.get("inclusionProof")
+        note = proof.get("checkpoint") if isinstance(proof, Object) else None
+        text = note.get("envelope") if isinstance(note, Object) else None
+        if isinstance(text, str) and text:
+            at = rng.randrange(len(text))
+            note.put("envelope", text[:at] + rng.choice(("", "\n", "\u2014 ", "0", "=")) + text[at + rng.randrange(2) :])
 
 
 def mutate(data: bytes, rng: random.Random) -> bytes:
