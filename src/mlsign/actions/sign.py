@@ -162,9 +162,7 @@ def _neighbour(attempt: Attempt, payload: bytes, *, known: TrustRoot, now: datet
     return Neighbour(bundle=attempt.name, method=attempt.bundle.method, agreement=agreement, identity=identity)
 
 
-def _find_mine(
-    examination: Examination, signer: Signer, payload: bytes, *, now: datetime
-) -> tuple[str, Identity] | None:
+def _find_mine(examination: Examination, signer: Signer, payload: bytes, *, now: datetime) -> tuple[str, Identity] | None:
     """The bundle in which this signer already vouches for exactly these bytes."""
     for attempt in examination.attempts:
         if attempt.bundle is None or attempt.bundle.envelope.unauthenticated_payload != payload:

@@ -226,4 +226,3 @@ def encode_bundle(bundle: Bundle) -> bytes:
 
 def _base64(data: bytes) -> str:
     return b64encode(data).decode("ascii")
-

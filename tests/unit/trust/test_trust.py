@@ -195,7 +195,9 @@ def test_the_longest_signatures_are_taken():
 def test_a_hint_selects_and_never_adds():
     pair, other = make_key(), make_key()
     bundle = pair.signer.sign(STATEMENT)
-    assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=(other.signer.public,)), now=NOW) == "signature.unknown_key"
+    assert (
+        refused(TrustError, authenticate, bundle, root=TrustRoot(keys=(other.signer.public,)), now=NOW) == "signature.unknown_key"
+    )
     assert refused(TrustError, authenticate, bundle, root=TrustRoot(keys=()), now=NOW) == "signature.unknown_key"
     posing = replace(bundle, key_hint=other.signer.public.hint)
     both = TrustRoot(keys=(other.signer.public, pair.signer.public))
