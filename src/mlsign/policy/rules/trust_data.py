@@ -30,7 +30,7 @@ def check(evidence: Evidence, settings: TrustSettings, *, now: datetime) -> tupl
             return (_stale(facts, "nobody has confirmed the trust data since it was installed or written", wanted),)
         if now - facts.fetched > settings.max_age:
             return (_stale(facts, f"the trust data was last confirmed {spelled(now - facts.fetched)} ago", wanted),)
-    when = f"confirmed {facts.fetched:%Y-%m-%dT%H:%M:%SZ}" if facts.fetched is not None else "never confirmed since"
+    when = f"confirmed {facts.fetched:%Y-%m-%dT%H:%M:%SZ}" if facts.fetched is not None else "not confirmed by a repository"
     late = ", past its expiry" if expired else ""
     message = f"trust data: {shown(facts.source)}, {when}{late}"
     return (Finding(code=CODE, outcome=Outcome.PASS, message=message, found=str(facts.digest)),)
