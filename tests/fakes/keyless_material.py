@@ -80,6 +80,25 @@ def intoto_body(facts: SignedFacts) -> dict[str, Any]:
 
 
 def hashed_body_2(facts: SignedFacts) -> dict[str, Any]:
+    return {
+        "apiVersion": "0.0.2",
+        "kind": "hashedrekord",
+        "spec": {
+            "hashedRekordV002": {
+                "data": {"algorithm": "SHA2_256", "digest": b64(hashlib.sha256(facts.message).digest())},
+                "signature": signature_2(facts),
+            }
+        },
+    }
+
+
+def dsse_body_2(facts: SignedFacts) -> dict[str, Any]:
+    digest = b64(hashlib.sha256(facts.payload).digest())
+    record = {"payloadHash": {"algorithm": "SHA2_256", "digest": digest}, "signatures": [signature_2(facts)]}
+    return {"apiVersion": "0.0.2", "kind": "dsse", "spec": {"dsseV002": record}}
+
+
+def signature_2(facts: SignedFacts) -> dict[str, Any]:
     name = "publicKey"
     try:
         x509.load_der_x509_certificate(facts.verifier)
@@ -87,16 +106,7 @@ def hashed_body_2(facts: SignedFacts) -> dict[str, Any]:
     except ValueError:
         pass
     verifier = {"keyDetails": "PKIX_ECDSA_P256_SHA_256", name: {"rawBytes": b64(facts.verifier)}}
-    return {
-        "apiVersion": "0.0.2",
-        "kind": "hashedrekord",
-        "spec": {
-            "hashedRekordV002": {
-                "data": {"algorithm": "SHA2_256", "digest": b64(hashlib.sha256(facts.message).digest())},
-                "signature": {"content": b64(facts.signature), "verifier": verifier},
-            }
-        },
-    }
+    return {"content": b64(facts.signature), "verifier": verifier}
 
 
 BODIES: dict[str, tuple[int, Callable[..., dict[str, Any]]]] = {
@@ -104,6 +114,7 @@ BODIES: dict[str, tuple[int, Callable[..., dict[str, Any]]]] = {
     "dsse": (1, dsse_body),
     "intoto": (1, intoto_body),
     "hashedrekord 2": (2, hashed_body_2),
+    "dsse 2": (2, dsse_body_2),
 }
 """By kind: the version of the log that takes it, and what makes it."""
 

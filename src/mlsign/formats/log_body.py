@@ -1,6 +1,6 @@
 """What a transparency log says was signed: the canonical body of an entry of Rekor, version 1 or 2.
 
-Kinds ``hashedrekord`` (0.0.1, 0.0.2), ``dsse`` (0.0.1) and ``intoto`` (0.0.2), as
+Kinds ``hashedrekord`` and ``dsse`` (0.0.1, 0.0.2) and ``intoto`` (0.0.2), as
 sigstore/rekor (``pkg/types``) and sigstore/rekor-tiles define them. Facts about the entry only; whether they are those
 of a signature is for ``trust.log``.
 """
@@ -87,25 +87,41 @@ _V2_ALGORITHMS: Final = {"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512":
 
 def _hashedrekord_2(spec: Fields) -> LogBody:
     record = spec.fields("hashedRekordV002")
-    data = record.fields("data")
-    algorithm = _V2_ALGORITHMS[data.literal("algorithm", allowed=tuple(_V2_ALGORITHMS))]
-    digest = data.base64("digest", maximum=64)
-    signature = record.fields("signature")
-    verifier = signature.fields("verifier")
+    algorithm, digest = _hash_2(record.fields("data"))
+    signature, verifier = _signature_2(record.fields("signature"))
+    record.done()
+    spec.done()
+    return LogBody(logged=Logged.MESSAGE, algorithm=algorithm, digest=digest, signature=signature, verifier=verifier)
+
+
+def _dsse_2(spec: Fields) -> LogBody:
+    record = spec.fields("dsseV002")
+    algorithm, digest = _hash_2(record.fields("payloadHash"))
+    value, where = record.items("signatures", maximum=1, minimum=1)[0]
+    signature, verifier = _signature_2(Fields(value, where=where, format_name="log"))
+    record.done()
+    spec.done()
+    return LogBody(logged=Logged.PAYLOAD, algorithm=algorithm, digest=digest, signature=signature, verifier=verifier)
+
+
+def _hash_2(fields: Fields) -> tuple[str, bytes]:
+    algorithm = _V2_ALGORITHMS[fields.literal("algorithm", allowed=tuple(_V2_ALGORITHMS))]
+    digest = fields.base64("digest", maximum=64)
+    fields.done()
+    return algorithm, digest
+
+
+def _signature_2(fields: Fields) -> tuple[bytes, bytes]:
+    """A signature and the certificate or key of whoever made it."""
+    content = fields.base64("content", maximum=_SIGNATURE_BYTES)
+    verifier = fields.fields("verifier")
     # The algorithm follows from the key itself; what the log calls it is not needed to check the signature.
     verifier.text("keyDetails", maximum=64)
-    name = "x509Certificate" if verifier.has("x509Certificate") else "publicKey"
-    material = verifier.fields(name)
-    body = LogBody(
-        logged=Logged.MESSAGE,
-        algorithm=algorithm,
-        digest=digest,
-        signature=signature.base64("content", maximum=_SIGNATURE_BYTES),
-        verifier=material.base64("rawBytes", maximum=_VERIFIER_BYTES),
-    )
-    for fields in (data, material, verifier, signature, record, spec):
-        fields.done()
-    return body
+    material = verifier.fields("x509Certificate" if verifier.has("x509Certificate") else "publicKey")
+    raw = material.base64("rawBytes", maximum=_VERIFIER_BYTES)
+    for each in (material, verifier, fields):
+        each.done()
+    return content, raw
 
 
 def _dsse_1(spec: Fields) -> LogBody:
@@ -153,6 +169,7 @@ _READERS: Final[dict[tuple[str, str], Callable[[Fields], LogBody]]] = {
     ("hashedrekord", "0.0.1"): _hashedrekord_1,
     ("hashedrekord", "0.0.2"): _hashedrekord_2,
     ("dsse", "0.0.1"): _dsse_1,
+    ("dsse", "0.0.2"): _dsse_2,
     ("intoto", "0.0.2"): _intoto_2,
 }
 

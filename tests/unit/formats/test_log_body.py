@@ -107,6 +107,19 @@ PATHS = {
         ("spec", "hashedRekordV002", "signature", "verifier", "publicKey"),
         ("spec", "hashedRekordV002", "signature", "verifier", "publicKey", "rawBytes"),
     ],
+    "dsse 2": [
+        ("spec",),
+        ("spec", "dsseV002"),
+        ("spec", "dsseV002", "payloadHash"),
+        ("spec", "dsseV002", "payloadHash", "algorithm"),
+        ("spec", "dsseV002", "payloadHash", "digest"),
+        ("spec", "dsseV002", "signatures"),
+        ("spec", "dsseV002", "signatures", 0, "content"),
+        ("spec", "dsseV002", "signatures", 0, "verifier"),
+        ("spec", "dsseV002", "signatures", 0, "verifier", "keyDetails"),
+        ("spec", "dsseV002", "signatures", 0, "verifier", "publicKey"),
+        ("spec", "dsseV002", "signatures", 0, "verifier", "publicKey", "rawBytes"),
+    ],
 }
 
 
@@ -140,18 +153,19 @@ def test_nothing_else_is_in_it(kind, path):
     assert refused(found[kind]) == "log.unknown"
 
 
-@pytest.mark.parametrize("kind", ["dsse", "intoto"])
+@pytest.mark.parametrize("kind", ["dsse", "dsse 2", "intoto"])
 @pytest.mark.parametrize("count", [0, 2])
 def test_there_is_one_signature(kind, count):
     _, found = bodies()
-    holder = at(found[kind], "spec") if kind == "dsse" else at(found[kind], "spec", "content", "envelope")
+    places = {"dsse": ("spec",), "dsse 2": ("spec", "dsseV002"), "intoto": ("spec", "content", "envelope")}
+    holder = at(found[kind], *places[kind])
     holder["signatures"] = holder["signatures"] * count
     assert refused(found[kind]) == "log.length"
 
 
 def test_kinds_that_nobody_reads():
     _, found = bodies()
-    for kind, version in (("rpm", "0.0.1"), ("dsse", "0.0.2"), ("hashedrekord", "0.0.3"), ("intoto", "0.0.1")):
+    for kind, version in (("rpm", "0.0.1"), ("dsse", "0.0.3"), ("hashedrekord", "0.0.3"), ("intoto", "0.0.1")):
         assert refused(found["dsse"] | {"kind": kind, "apiVersion": version}) == "log.kind"
     assert refused(found["dsse"], kind="hashedrekord") == "log.value"
     assert refused(found["dsse"], version="0.0.2") == "log.value"

@@ -155,7 +155,7 @@ def test_an_entry_about_something_else(sigstore, trusted, kind, what):
 @pytest.mark.parametrize("kind", BODIES)
 def test_an_entry_is_of_the_kind_that_it_says(sigstore, trusted, kind):
     entry = enter(sigstore, FACTS, kind=kind)
-    for changed in (replace(entry, kind="rpm"), replace(entry, version="0.0.3"), replace(entry, kind="dsse", version="0.0.2")):
+    for changed in (replace(entry, kind="rpm"), replace(entry, version="0.0.3"), replace(entry, kind="intoto", version="0.0.1")):
         assert refused(verify_entry, changed, FACTS, root=trusted, version=3).startswith("log.")
 
 
