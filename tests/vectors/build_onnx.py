@@ -548,8 +548,11 @@ def tensors() -> None:
     out = model()
     out.graph.sparse_initializer.append(sparse)
     add("external_in_sparse", out, "MLS363")
+    odd = TensorProto(name="spare", data_type=28, dims=[2], raw_data=bytes([0, 0xF0]))  # 12 of 16 bits
+    add("bits_left_over", model(weights=[weight(), odd]), "MLS355")
     add("segment", with_tensor(lambda t: setattr(t.segment, "end", 2)), "MLS364")
-    for slug, dims, indices in (("indices_short", [4], [1]), ("no_shape", [], [2]), ("indices_wide", [4, 4], [2, 3])):
+    shapes = ("indices_short", [4], [1]), ("no_shape", [], [2]), ("indices_wide", [4, 4], [2, 3]), ("zero", [0], [0])
+    for slug, dims, indices in shapes:
         count = int(np.prod(indices))
         tensor = helper.make_sparse_tensor(weight("v"), helper.make_tensor("i", TensorProto.INT64, indices, [0] * count), dims)
         out = model()
@@ -638,6 +641,11 @@ def conformance() -> None:
     add("input_is_output_of_another_shape", model(outputs=[info("y"), info("x", [7])]), "MLS347")
     norm = helper.make_node("BatchNormalization", ["x", "w", "w", "w", "w"], ["y", "z"])
     add("outputs_half_left_out", model([norm]), "MLS372")
+    norm_14 = helper.make_node("BatchNormalization", ["x", "w", "w", "w", "w"], ["y", "z", "u", "v", "t"], training_mode=1)
+    add("outputs_of_another_version", model([norm_14]), "MLS372")
+    norm_9 = helper.make_node("BatchNormalization", ["x", "w", "w", "w", "w"], ["y", "z", "u"])
+    add("outputs_of_a_later_version", model([norm_9], opsets=[("", 9)]), "MLS372")
+    add("one_of_a_list_left_out", model([helper.make_node("Max", ["x", "w", ""], ["y"])]), "MLS372")
     twice = function("F", [helper.make_node("Relu", ["a"], ["b"])])
     twice.attribute.extend(["k", "k"])
     add("function_attribute_twice", calling(twice), "MLS344")

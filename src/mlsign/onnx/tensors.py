@@ -16,7 +16,7 @@ from mlsign.onnx import problems, schema
 from mlsign.onnx.scan import Scan, body, integer, length, text
 from mlsign.onnx.sparse import check_places
 from mlsign.onnx.summary import ExternalTensor
-from mlsign.onnx.wire import Body, Value, Where, place, refuse
+from mlsign.onnx.wire import Body, Region, Value, Where, place, refuse
 from mlsign.strict import decode_decimal
 
 _PAYLOADS: Final = {
@@ -30,6 +30,7 @@ _PAYLOADS: Final = {
 }
 _FIXED: Final = {4: 4, 10: 8}
 _MAX_BYTES: Final = 2**63 - 1
+_SIX_BITS: Final = 6
 _EXTERNAL_KEYS: Final = frozenset(("location", "offset", "length", "checksum"))
 _MEMORY_ADDRESS: Final = "_ORT_MEM_ADDR_"
 """onnxruntime takes the offset of such a location for a pointer into its own memory (``kTensorProtoMemoryAddressTag``)."""
@@ -119,12 +120,12 @@ def read_sparse(
         return TensorFacts(name=b"", element="", dims=(), count=0, size=0)
     elements = _count(scan, dims, schema.ELEMENTS[2], where)
     wanted = {(values.count,), (values.count, len(dims))}
-    if not dims or len(values.dims) != 1 or indices.element != "int64" or indices.dims not in wanted:
+    if not dims or 0 in dims or len(values.dims) != 1 or indices.element != "int64" or indices.dims not in wanted:
         scan.problems.add(
             problems.SPARSE_TENSOR,
             "values and indices of a sparse tensor do not fit each other or its shape",
             where,
-            expected=f"values [n], indices int64 [n] or [n, {len(dims)}]",
+            expected=f"a shape without zeros, values [n], indices int64 [n] or [n, {len(dims)}]",
             found=f"values {list(values.dims)}, indices {indices.element} {list(indices.dims)}",
         )
     elif elements >= 0:
@@ -199,6 +200,8 @@ def _check_payload(
             scan.problems.add(problems.STRING_PAYLOAD, "strings stand in raw_data, whose bytes no reader can divide", where)
         elif length(values[-1]) != size:
             _wrong_length(scan, where, expected=f"{size} bytes", found=f"{length(values[-1])} bytes")
+        elif element.bits == _SIX_BITS and count * element.bits % 8:
+            _check_padding(scan, body(values[-1]), used=count * element.bits % 8, where=where)
         return size
     if names[0] != element.field:
         scan.problems.add(
@@ -216,6 +219,19 @@ def _check_payload(
             scan, where, expected=f"{wanted} entries of {names[0]}", found=f"{found} entries" if found >= 0 else "another length"
         )
     return sum(map(length, values)) if number == 6 else size
+
+
+def _check_padding(scan: Scan, payload: Body, *, used: int, where: Where) -> None:
+    """Elements of six bits leave some of the last byte over, which ONNX wants to be zero there (``FLOAT6E2M3``)."""
+    last = payload[-1] if isinstance(payload, bytes) else scan.wire.read(Region(payload.end - 1, payload.end), where)[0]
+    if last >> used:
+        scan.problems.add(
+            problems.PAYLOAD_LENGTH,
+            "bits of the last byte that no element uses are not zero",
+            where,
+            expected=f"zeros above bit {used - 1}",
+            found=f"{last:#04x}",
+        )
 
 
 def _wrong_length(scan: Scan, where: Where, *, expected: str, found: str) -> None:
