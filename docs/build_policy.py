@@ -65,7 +65,8 @@ count once. To ask for a classical and a post-quantum signature, make two groups
 
 **Times** are trusted ones: of an RFC 3161 timestamp or of a log that signs the time, never the clock of the signer, a date in
 a file or the start of a certificate. A certificate must be valid at every trusted time of its signature, or now where there
-is none. `age.max` counts from the earliest, `transparency` asks for a log entry or a time. Logs and timestamps are
+is none. `age.max` counts from the earliest; mind that an old signature by a key can be stamped anew by whoever serves it, while a keyless one cannot
+(`age.proof: bounded` takes no other), and that `versions.rollback` is what stops replay. `transparency` asks for a log entry or a time. Logs and timestamps are
 held against the trust root (`mlsign trust`), and `trust` says how old that may be.
 
 ## What a run takes

@@ -7,6 +7,7 @@ for: the subject of a certificate, and all its alternative names.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -89,8 +90,14 @@ class KeylessIdentity:
 
     @property
     def marks(self) -> frozenset[str]:
-        # Whoever vouched: the same address with two issuers is taken for one person, which can only refuse more.
-        return frozenset({_name_mark(self.subject), f"key:{self.spki}"})
+        # Whoever vouched: the same address with two issuers is taken for one person, which can only refuse more. A workflow is
+        # the same one at every ref, and whoever has a repository has all of its workflows.
+        marks = {_name_mark(self.subject), f"key:{self.spki}"}
+        if "://" in self.subject:
+            marks.add(_name_mark(self.subject.partition("@")[0]))
+        if repository := self.claims.get("source_repository"):
+            marks.add(f"repository:{_normal(repository)}")
+        return frozenset(marks)
 
     def describe(self) -> dict[str, str]:
         return {"subject": self.subject, "issuer": self.issuer, **self.claims}
@@ -104,7 +111,8 @@ class CertificateIdentity:
     """The holder of a certificate that a trusted authority issued.
 
     ``subject`` and ``issuer`` are distinguished names (RFC 4514), ``names`` the alternative names, ``fingerprint`` the
-    sha256 of the certificate, ``spki`` of its key, ``anchor`` of the trusted root that it chains to.
+    sha256 of the certificate, ``spki`` of its key, ``anchor`` of the trusted root that it chains to. ``addresses`` are mail
+    addresses in the subject, where old certificates have them.
     """
 
     subject: str
@@ -113,6 +121,7 @@ class CertificateIdentity:
     fingerprint: Digest
     spki: Digest
     anchor: Digest
+    addresses: tuple[str, ...] = ()
 
     @property
     def method(self) -> Method:
@@ -127,7 +136,7 @@ class CertificateIdentity:
         # Renewed certificates of one holder are one person, whoever issued them; so is whoever uses the same key.
         # An address is the same person whether a certificate of one's own or a keyless one says it.
         bare = (name.partition(":")[2] for name in self.names)
-        named = [name for name in (self.subject, *bare) if name]
+        named = [name for name in (self.subject, *bare, *self.addresses) if name]
         return frozenset({*map(_name_mark, named), f"key:{self.spki}"})
 
     def describe(self) -> dict[str, str]:
@@ -136,7 +145,12 @@ class CertificateIdentity:
 
 
 def _name_mark(name: str) -> str:
-    return f"name:{name.casefold()}"
+    return f"name:{_normal(name)}"
+
+
+def _normal(name: str) -> str:
+    """A name as people read it: in one form of Unicode, one case, single spaces, without a dot at the end."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split()).rstrip(".")
 
 
 def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:

@@ -117,6 +117,8 @@ BODIES: dict[str, tuple[int, Callable[..., dict[str, Any]]]] = {
     "dsse 2": (2, dsse_body_2),
 }
 """By kind: the version of the log that takes it, and what makes it."""
+ENVELOPES = tuple(kind for kind in BODIES if kind != "hashedrekord")
+"""Those in which a log holds an envelope; version 1 has a kind of its own for files."""
 
 
 def log_1(sigstore: LocalSigstore, body: Mapping[str, Any]) -> LogEntry:

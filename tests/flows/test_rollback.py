@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from making import make_package, write_policy
@@ -10,6 +11,7 @@ from making import make_package, write_policy
 from mlsign.actions.admit import Denied, admit
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.errors import InputError
 from mlsign.evidence.findings import Outcome
 from mlsign.policy.model import Mode, Verdict
 
@@ -160,3 +162,15 @@ def test_a_write_that_fails_after_the_decision_allows_nothing(releases, loaded, 
 
     monkeypatch.setattr(PrivateFolder, "write", full)
     assert judged(releases["1.3.0"], loaded, state).outcome is Outcome.UNKNOWN
+
+
+def test_a_name_in_other_letters_is_the_same_package(releases, loaded, state, tmp_path_factory, keys):
+    shouted = make_package(tmp_path_factory.mktemp("shouted"), name="FRAUD-1.1.0", signers=[keys.release])
+    assert judged(releases["1.3.0"], loaded, state).outcome is Outcome.PASS
+    assert judged(shouted, loaded, state).outcome is Outcome.FAIL
+
+
+def test_a_time_without_a_zone_is_none_to_judge_by(releases, loaded, state):
+    with pytest.raises(InputError) as caught:
+        verify(releases["1.2.0"], VerifyRequest(policy=loaded, state=state, now=datetime(2026, 11, 1)))  # noqa: DTZ001
+    assert caught.value.code == "usage.now"

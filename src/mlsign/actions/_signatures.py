@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.formats.bundle import Bundle, decode_bundle
 from mlsign.formats.countersignature import claims_countersignature
 from mlsign.formats.statement import StatementFormat
+from mlsign.identity import Identity
 from mlsign.limits import Limits
 from mlsign.package.read import FoundBundle, OpenPackage, read_bundle_file
 from mlsign.paths import PackagePath
@@ -48,7 +49,7 @@ _CONTENT: Final = "MLS101"
 class Attempt:
     """One bundle file: an authentic statement or countersignature, or the reason why there is neither.
 
-    ``digest`` is the sha256 of the file, None where it could not be read.
+    ``digest`` is the sha256 of the file, None where it could not be read; ``named`` whether the policy names the signer.
     """
 
     name: str
@@ -58,6 +59,16 @@ class Attempt:
     reason: Finding | None
     digest: Digest | None = None
     countersigned: Countersigned | None = None
+    named: bool = False
+
+    @property
+    def vouching(self) -> Authentic | None:
+        """The statement, where it is by somebody whom the policy names.
+
+        Anybody can have a genuine keyless signature. What strangers say must not decide what is read, hashed or called
+        unverified, and by which digest a package is known.
+        """
+        return self.authentic if self.named else None
 
 
 def attempt_bundles(
@@ -65,16 +76,20 @@ def attempt_bundles(
     *,
     extra: Iterable[Path],
     root: TrustRoot,
+    named: Callable[[Identity], bool],
     now: datetime,
     formats: frozenset[StatementFormat],
     limits: Limits,
 ) -> tuple[Attempt, ...]:
     """Every bundle in ``signatures/`` and every one the user named, authenticated where that is possible.
 
+    ``named`` tells whether the policy names an identity.
+
     Raises ``InputError`` for a named signature that is not there, and for too many bundles.
     """
     found = (*package.read_bundles(limits=limits), *(read_bundle_file(path, limits=limits) for path in extra))
-    return tuple(_attempt(item, root=root, now=now, formats=formats, limits=limits) for item in found)
+    attempts = (_attempt(item, root=root, now=now, formats=formats, limits=limits) for item in found)
+    return tuple(replace(a, named=a.authentic is not None and named(a.authentic.identity)) for a in attempts)
 
 
 def _attempt(
@@ -151,7 +166,7 @@ def _judge_one(
     uncovered = check_coverage(authentic.statement, needed=needed, unsigned=unsigned)
     differences = compare_with_statement(authentic.statement, content, unsigned=unsigned)
     if not uncovered and not differences:
-        return _record(attempt, Standing.COUNTED, ()), ()
+        return _record(attempt, Standing.COUNTED if attempt.named else Standing.STRANGER, ()), ()
     reasons = uncovered
     if differences:
         places = ", ".join(finding.where for finding in differences[:4])

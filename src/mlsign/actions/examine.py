@@ -7,7 +7,7 @@ assumed. Reading files and judging signatures are in ``contents`` and ``signatur
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ from mlsign.evidence.record import Evidence, ModelPresence, SignatureRecord, Sta
 from mlsign.formats.manifest import Manifest, Role
 from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.formats.statement import ACCEPTED_FORMATS, Resource, ShardedResource, Statement, StatementFormat
+from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.summary import ModelSummary
 from mlsign.package.hashing import Advance, hash_memory, hash_shards
@@ -47,16 +48,21 @@ MANIFEST_PATH: Final = PackagePath(MANIFEST_NAME)
 _MODEL_SUFFIX: Final = ".onnx"
 
 
+def _nobody(_: Identity) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExamineRequest:
     """How to examine: whom to trust, where else signatures are, what may lie about unsigned, where bytes are held.
 
-    ``algorithms`` are computed in addition to those that signatures and manifest use; signatures over
+    ``named`` tells whom the policy names. ``algorithms`` are computed in addition to those that signatures and manifest use; signatures over
     ``accepted`` ones may name a package. Statements in other ``formats`` are not read.
     """
 
     root: TrustRoot
     now: datetime
+    named: Callable[[Identity], bool] = _nobody
     trust: TrustFacts | None = None
     signatures: tuple[Path, ...] = ()
     unsigned: frozenset[PackagePath] = frozenset()
@@ -91,9 +97,15 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
     # 1. The package is open: one descriptor, everything else beneath it.
     # 2. Decode every bundle. 3. Authenticate each against the trust root.
     attempts = attempt_bundles(
-        package, extra=request.signatures, root=request.root, now=request.now, formats=request.formats, limits=limits
+        package,
+        extra=request.signatures,
+        root=request.root,
+        named=request.named,
+        now=request.now,
+        formats=request.formats,
+        limits=limits,
     )
-    statements = tuple(a.authentic.statement for a in attempts if a.authentic is not None)
+    statements = tuple(vouching.statement for a in attempts if (vouching := a.vouching) is not None)
     # 4. Read all content. What every trusted signer ignores is not read, and nothing is loaded from it.
     skip = common_ignored(statements, default=frozenset({SIGNATURES_NAME}))
     listing = package.list_files(skip=skip, limits=limits)
@@ -143,7 +155,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
             digest=package_digest(
                 contents.observed,
                 manifest,
-                zip((a.authentic for a in attempts), signatures, strict=True),
+                zip((a.vouching for a in attempts), signatures, strict=True),
                 accepted=request.accepted,
             ),
             digests=known_digests(contents.observed, manifest, (a.authentic for a in attempts)),
@@ -316,9 +328,9 @@ def _unverified(
 ) -> frozenset[str]:
     """What lies in the folder while no counted signature covers it."""
     counted = [
-        a.authentic.statement
+        vouching.statement
         for a, s in zip(attempts, signatures, strict=True)
-        if s.standing is Standing.COUNTED and a.authentic is not None
+        if s.standing is Standing.COUNTED and (vouching := a.vouching) is not None
     ]
     if not counted:
         return frozenset()

@@ -41,7 +41,7 @@ def load_policy(path: Path, *, trust_root: Path | None = None, limits: Limits = 
     """
     document = read_policy_document(path, limits=limits)
     keys = {reference: _read_key(path, reference, limits=limits) for reference in document.key_references}
-    certificates = {reference: _read_certificates(path, reference) for reference in _root_files(document.certificate_references)}
+    certificates = {reference: _read_roots(path, reference) for reference in _root_files(document.certificate_references)}
     policy = document.bind(
         Bindings(
             keys={reference: key.identity for reference, key in keys.items()},
@@ -82,24 +82,42 @@ def _authority(policy: Path, reference: CertificateReference) -> CertificateTrus
     def each(files: tuple[str, ...]) -> tuple[bytes, ...]:
         return tuple(der for file in files for der in _read_certificates(policy, file))
 
-    lists = (der for file in reference.revocations for der in _read_revocations(policy, file))
+    lists = (_read_revocations(policy, file) for file in reference.revocations)
     return CertificateTrust(anchors=each(reference.roots), intermediates=each(reference.intermediates), revocations=tuple(lists))
 
 
+def _read_roots(policy: Path, reference: str) -> tuple[bytes, ...]:
+    """Certificates that are their own authority: one that another issued could be taken back, and nobody would look."""
+    found = _read_certificates(policy, reference)
+    from mlsign.trust.certificates import is_self_signed
+
+    if not all(map(is_self_signed, found)):
+        raise InputError(
+            f"the file {reference} that the policy {policy.name} names under roots holds a certificate that is no root",
+            code="policy.signers.roots",
+            where=str(policy.parent / reference),
+            expected="certificates that are issued by themselves",
+            hint="name the root alone, and the certificates between it and the signer under intermediates",
+        )
+    return found
+
+
 def _read_certificates(policy: Path, reference: str) -> tuple[bytes, ...]:
-    return _read_blocks(policy, reference, label="CERTIFICATE", what="certificate", max_bytes=MAX_CERTIFICATES_BYTES)
-
-
-def _read_revocations(policy: Path, reference: str) -> tuple[bytes, ...]:
-    return _read_blocks(policy, reference, label="X509 CRL", what="revocation list", max_bytes=MAX_REVOCATIONS_BYTES)
-
-
-def _read_blocks(policy: Path, reference: str, *, label: str, what: str, max_bytes: int) -> tuple[bytes, ...]:
     try:
-        data, _ = read_user_file(policy.parent / reference, max_bytes=max_bytes, what=what)
-        return decode_pem_or_der(data, label=label, where=reference)
+        data, _ = read_user_file(policy.parent / reference, max_bytes=MAX_CERTIFICATES_BYTES, what="certificate")
+        return decode_pem_or_der(data, label="CERTIFICATE", where=reference)
     except InputError as err:
-        raise _named(err, policy, reference, what=what) from err
+        raise _named(err, policy, reference, what="certificate") from err
+
+
+def _read_revocations(policy: Path, reference: str) -> bytes:
+    from mlsign.trust.revocation import decode_revocations
+
+    try:
+        data, _ = read_user_file(policy.parent / reference, max_bytes=MAX_REVOCATIONS_BYTES, what="revocation list")
+        return decode_revocations(data, where=reference)
+    except InputError as err:
+        raise _named(err, policy, reference, what="revocation list") from err
 
 
 def _read_key(policy: Path, reference: str, *, limits: Limits) -> PublicKey:

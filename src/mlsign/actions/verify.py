@@ -11,6 +11,7 @@ from mlsign.actions._rollback import decide_and_remember
 from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.actions.load_policy import LoadedPolicy
 from mlsign.digest import Algorithm
+from mlsign.errors import InputError
 from mlsign.evidence.record import Evidence
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.hashing import Advance
@@ -58,10 +59,13 @@ def judge_package(
     """The whole sequence of verifying over an open package, steps 2 to 8. The caller closes the contents."""
     policy = request.policy.policy
     now = request.now or datetime.now(UTC)
+    if now.utcoffset() is None:
+        raise InputError("has no time zone, so it is no time to judge by", code="usage.now", where="now")
     examination = examine(
         package,
         ExamineRequest(
             root=request.policy.root,
+            named=policy.names,
             now=now,
             trust=request.policy.trust,
             signatures=request.signatures,

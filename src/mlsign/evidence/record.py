@@ -19,10 +19,15 @@ from mlsign.version import Version
 
 
 class Standing(Enum):
-    """Whether a signature may be counted; a countersignature is one over another bundle and not over the package."""
+    """Whether a signature may be counted.
+
+    A stranger's is genuine and over this content, by somebody whom the policy does not name; a countersignature is one over
+    another bundle and not over the package.
+    """
 
     COUNTED = "counted"
     REJECTED = "rejected"
+    STRANGER = "stranger"
     COUNTERSIGNATURE = "countersignature"
 
 
@@ -107,6 +112,11 @@ class Evidence:
     def counted(self) -> tuple[SignatureRecord, ...]:
         """The signatures that a rule may count."""
         return tuple(s for s in self.signatures if s.standing is Standing.COUNTED)
+
+    @property
+    def strangers(self) -> tuple[SignatureRecord, ...]:
+        """Genuine signatures over this content that decide nothing: anybody can make one."""
+        return tuple(s for s in self.signatures if s.standing is Standing.STRANGER)
 
     @property
     def countersignatures(self) -> tuple[SignatureRecord, ...]:

@@ -8,7 +8,7 @@ of a signature is for ``trust.log``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -45,7 +45,10 @@ class LogBody:
 
 def decode_log_body(body: bytes, *, kind: str, version: str, limits: Limits = DEFAULT) -> LogBody:
     """The body of an entry that says it is of that kind. Raises ``InputError`` (``log.…``, ``json.…``)."""
-    top = Fields(decode_json(body, where="log entry", max_bytes=limits.max_bundle_bytes), where="log entry", format_name="log")
+    few = replace(limits, max_json_values=min(MAX_BODY_VALUES, limits.max_json_values))
+    top = Fields(
+        decode_json(body, where="log entry", max_bytes=limits.max_bundle_bytes, limits=few), where="log entry", format_name="log"
+    )
     top.literal("kind", allowed=(kind,))
     top.literal("apiVersion", allowed=(version,))
     reader = _READERS.get((kind, version))

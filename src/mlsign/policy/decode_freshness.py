@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from mlsign.policy.fields import PolicyFields, kind_of, read_choice, read_text, refusal
-from mlsign.policy.freshness import Freshness, LogDemand, StaleTrust, TimeDemand, Transparency, TrustSettings
+from mlsign.policy.freshness import AgeProof, Freshness, LogDemand, StaleTrust, TimeDemand, Transparency, TrustSettings
 from mlsign.policy.yaml_source import Node, Scalar
 
 FIELDS: Final = ("transparency", "age", "trust")
@@ -18,9 +18,11 @@ _INSTANCE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}", re.ASCII)
 
 def decode_freshness(fields: PolicyFields) -> Freshness:
     """What the three fields say; what is not there is not asked for. Raises ``InputError`` (``policy.…``)."""
+    age = fields.optional("age", _decode_age) or (None, AgeProof.STAMPED)
     return Freshness(
         transparency=fields.optional("transparency", _decode_transparency) or Transparency(),
-        max_age=fields.optional("age", _decode_age),
+        max_age=age[0],
+        age_proof=age[1],
         trust=fields.optional("trust", _decode_trust) or TrustSettings(),
     )
 
@@ -34,8 +36,10 @@ def _decode_transparency(node: Node, path: str) -> Transparency:
     return Transparency(log=log or LogDemand.OPTIONAL, timestamp=timestamp or TimeDemand.OPTIONAL)
 
 
-def _decode_age(node: Node, path: str) -> timedelta:
-    return _read_age(*PolicyFields(node, path=path, names=("max",)).take("max"))
+def _decode_age(node: Node, path: str) -> tuple[timedelta, AgeProof]:
+    fields = PolicyFields(node, path=path, names=("max", "proof"))
+    proof = fields.optional("proof", lambda n, p: read_choice(n, p, AgeProof))
+    return _read_age(*fields.take("max")), proof or AgeProof.STAMPED
 
 
 def _decode_trust(node: Node, path: str) -> TrustSettings:

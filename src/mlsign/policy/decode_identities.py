@@ -20,7 +20,7 @@ _URL_PREFIX: Final = re.compile(r"https://[^/*]+/[^/*]+/[^*]*")
 _MAIL_PATTERN: Final = re.compile(r"[^@/]*@[^@*/]+")
 _ISSUER: Final = re.compile(r"https://[^/\s*?#]+(?:/[^\s*?#]*)?")
 _ISSUER_PATTERN: Final = re.compile(r"https://[^/\s*?#]+/[^\s?#]*")
-_CERTIFICATE_NAME: Final = re.compile(r"(?:email:[^@]*@[^@*]+|uri:[a-z]+://[^/*]+/.+|dns:[^*]+(?:\*)?|dns:\*\.[^*]+\.[^*]+)")
+_CERTIFICATE_NAME: Final = re.compile(r"(?:email:[^@]*@[^@*]+|uri:[a-z]+://[^/*]+/.+|dns:[^*]+|dns:\*\.[^*]+\.[^*]+)")
 
 STRANGERS: Final = (
     "",

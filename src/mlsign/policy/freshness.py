@@ -22,6 +22,18 @@ class TimeDemand(Enum):
     OPTIONAL = "optional"
 
 
+class AgeProof(Enum):
+    """What the age of a signature is taken from.
+
+    A timestamp proves that a signature is no younger than it says, and whoever serves an old one can take the old timestamp
+    out and get a new one. Only a certificate of minutes says that it is no older either, so with ``BOUNDED`` other signatures
+    have no age that is known.
+    """
+
+    STAMPED = "stamped"
+    BOUNDED = "bounded"
+
+
 class StaleTrust(Enum):
     """What follows when the trust data is past its expiry: nothing that rests on it counts, or it is merely said."""
 
@@ -57,6 +69,7 @@ class Freshness:
 
     transparency: Transparency = Transparency()
     max_age: timedelta | None = None
+    age_proof: AgeProof = AgeProof.STAMPED
     trust: TrustSettings = TrustSettings()
 
     @property

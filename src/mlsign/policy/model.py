@@ -15,6 +15,7 @@ from mlsign.digest import Algorithm, Digest
 from mlsign.evidence.findings import Finding
 from mlsign.evidence.record import SignatureRecord
 from mlsign.formats.statement import ACCEPTED_FORMATS, StatementFormat
+from mlsign.identity import Identity
 from mlsign.interface import ONNX_DOMAIN, OperatorId
 from mlsign.limits import GIB, Limits
 from mlsign.paths import PackagePath
@@ -231,6 +232,11 @@ class Policy:
     freshness: Freshness = field(default_factory=Freshness)
     rollback: Rollback = Rollback.ALLOW
     formats: frozenset[StatementFormat] = ACCEPTED_FORMATS
+
+    def names(self, identity: Identity) -> bool:
+        """Whether a group that signs packages asks for somebody like this; a countersigner says nothing about content."""
+        groups = (group for group in self.signers if not group.countersigns)
+        return any(requirement.is_met_by(identity) for group in groups for requirement in group.any)
 
     @property
     def needs_trust_root(self) -> bool:

@@ -57,11 +57,11 @@ def render_report(report: Report, *, width: int, color: bool) -> str:
         out.heading("In order")
         for finding in passed[:_MAX_FINDINGS]:
             out.line(_mark(finding), Text(f" {shown(finding.code)}  ", style="dim"), Text(_words(finding.message)))
-    idle = [s for s in report.evidence.signatures if s.standing is Standing.REJECTED]
+    idle = [s for s in report.evidence.signatures if s.standing in (Standing.REJECTED, Standing.STRANGER)]
     if idle and report.decision.verdict is Verdict.ALLOW:
         out.heading("Signatures that were not counted")
         for record in idle[:_MANY]:
-            out.line(Text(f"· {shown(record.bundle)}: "), Text(_words("; ".join(reason.message for reason in record.reasons))))
+            out.line(Text(f"· {shown(record.bundle)}: "), Text(_words(_idle(record))))
         if len(idle) > _MANY:
             out.line(Text(f"· and {len(idle) - _MANY} more"))
     if report.evidence.unverified:
@@ -74,6 +74,12 @@ def render_report(report: Report, *, width: int, color: bool) -> str:
         out.blank()
         out.line(Text(f"mlsign explain {shown(wrong[0].code)} says more about a code.", style="dim"))
     return out.text()
+
+
+def _idle(record: SignatureRecord) -> str:
+    if record.standing is Standing.STRANGER and record.identity is not None:
+        return f"genuine, by somebody whom the policy does not name: {record.identity.unique}"
+    return "; ".join(reason.message for reason in record.reasons)
 
 
 def render_inspection(inspection: Inspection, *, width: int, color: bool) -> str:

@@ -72,14 +72,16 @@ def open_marks(state: Path | None = None) -> Iterator[Marks]:
 
 def _name(policy: str, package: str) -> str:
     # Names of policies and packages are anything, names of files are not.
-    return f"{sha256(encode_json([policy, package])).hex}.json"
+    # Two spellings of one name in other letters are one package, as they are for revocations.
+    return f"{sha256(encode_json([policy, package.casefold()])).hex}.json"
 
 
 def _decode(data: bytes, *, policy: str, package: str) -> Seen:
     fields = Fields(decode_json(data, max_bytes=MAX_MARK_BYTES), where="", format_name="seen")
     fields.literal("schema", allowed=(SCHEMA,))
     fields.literal("policy", allowed=(policy,))
-    fields.literal("package", allowed=(package,))
+    if fields.text("package").casefold() != package.casefold():
+        raise fields.wrong("is the mark of another package", code="package")
     seen = Seen(version=decode_version(fields.text("version")), digest=decode_digest(fields.text("digest")))
     fields.done()
     return seen

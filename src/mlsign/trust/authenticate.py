@@ -157,7 +157,7 @@ def _authenticate(bundle: Bundle | FileBundle, signed: Signed, *, root: TrustRoo
         signer = _by_certificate(bundle, signed, root=root, now=now)
     # 2. A time that has not come yet means that a clock is wrong, here or there: nothing that follows from it holds.
     for time in signer.times:
-        if time.time > now + CLOCK_TOLERANCE:
+        if time.time - now > CLOCK_TOLERANCE:
             raise TrustError(
                 f"the trusted time of the signature, {time.time:%Y-%m-%dT%H:%M:%SZ}, has not come yet",
                 code="time.future",

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -24,6 +25,8 @@ from mlsign.digest import Digest, sha256
 from mlsign.errors import InputError, TrustError, shown
 
 MAX_CHAIN_DEPTH: Final = 8
+MAX_RSA_BITS: Final = 8192
+MAX_RSA_EXPONENT: Final = 65537
 """Authorities between the certificate of a signer and the root."""
 MAX_PEM_CERTIFICATES: Final = 32
 _CODE_SIGNING: Final = frozenset({ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE})
@@ -46,10 +49,24 @@ def load_certificate(der: bytes) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(der)
         # The library reads names and extensions when it is asked; one that cannot be read is found out here, not half-way.
         _ = certificate.extensions, certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
-        certificate.public_key()
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        key = certificate.public_key()
     except UNREADABLE as err:
         raise InputError("is not a readable certificate", code="certificate.format", where="certificate") from err
+    if isinstance(key, rsa.RSAPublicKey) and (key.key_size > MAX_RSA_BITS or key.public_numbers().e > MAX_RSA_EXPONENT):
+        # A few kilobytes with such keys take a second to verify, and anybody can send hundreds.
+        raise InputError(
+            f"has an RSA key of {key.key_size} bits, allowed are {MAX_RSA_BITS} and exponents up to {MAX_RSA_EXPONENT}",
+            code="certificate.key_size",
+            where="certificate",
+        )
     return certificate
+
+
+def addresses_of(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Mail addresses that stand in the subject itself (RFC 5280, section 4.1.2.6, deprecated and in use)."""
+    found = certificate.subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS)
+    return tuple(attribute.value for attribute in found if isinstance(attribute.value, str))
 
 
 def key_der(certificate: x509.Certificate) -> bytes:

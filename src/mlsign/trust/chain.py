@@ -12,6 +12,7 @@ from mlsign.errors import TrustError
 from mlsign.identity import CertificateIdentity
 from mlsign.times import TrustedTime
 from mlsign.trust.certificates import (
+    addresses_of,
     alternative_names,
     check_usage,
     check_validity,
@@ -58,6 +59,7 @@ def verify_holder(
         fingerprint=sha256(certificates[0]),
         spki=key_digest(leaf),
         anchor=sha256(anchor),
+        addresses=addresses_of(leaf),
     )
 
 

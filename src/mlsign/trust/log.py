@@ -120,6 +120,10 @@ def _base64(data: bytes) -> str:
 
 
 def _check_body(entry: LogEntry, facts: SignedFacts) -> None:
+    if facts.payload is not None and (entry.kind, entry.version) == ("hashedrekord", "0.0.1"):
+        # Version 1 logs envelopes as such. An entry about bytes says that somebody signed a file, which may be anybody's and
+        # happen to read like the encoding of a statement.
+        raise TrustError("the log entry is about a file, the bundle signs an envelope", code="log.other")
     body = decode_log_body(entry.body, kind=entry.kind, version=entry.version)
     if body.logged is Logged.MESSAGE:
         digest = facts.digest(body.algorithm)

@@ -350,6 +350,13 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
         "too much",
         True,
     ),
+    "host that goes on": (
+        "signers: [{name: r, require: 1, any: [{certificate: {roots: [r.pem], name: {pattern: 'dns:release.acme*'}}}]}]",
+        "policy.signers.certificate",
+        "domain is spelled out",
+        True,
+    ),
+    "age proof typo": ("age: {max: 90d, proof: bound}", "policy.value", "bounded", True),
     "fingerprint of another kind": (
         "signers: [{name: r, require: 1, any: [{certificate: {roots: [r.pem], fingerprint: 'blake3:abab'}}]}]",
         "policy.signers.certificate",

@@ -1,6 +1,7 @@
 """Who is meant: patterns, requirements, and people who are one however they sign."""
 
 import time
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -176,6 +177,29 @@ def test_requirements_for_one_person_and_for_many() -> None:
         # one knows the other by the key, and that one a third by the name
         ([key("c"), holder("CN=b", spki="d"), holder("CN=b")], 1),
         ([holder("", spki="1"), holder("", spki="2")], 2),
+        # one workflow at two tags, two workflows of one repository, and two repositories
+        ([keyless(BASE + "release.yml@refs/tags/v1"), keyless(BASE + "release.yml@refs/tags/v2", spki="2")], 1),
+        (
+            [
+                keyless(BASE + "a.yml@refs/tags/v1", source_repository="https://github.com/acme/fraud"),
+                keyless(BASE + "b.yml@refs/tags/v1", spki="2", source_repository="https://github.com/acme/fraud"),
+            ],
+            1,
+        ),
+        (
+            [
+                keyless(BASE + "a.yml@refs/tags/v1", source_repository="https://github.com/acme/fraud"),
+                keyless(
+                    BASE.replace("fraud", "x") + "a.yml@refs/tags/v1", spki="2", source_repository="https://github.com/acme/x"
+                ),
+            ],
+            2,
+        ),
+        # names that people read as one
+        ([keyless("jos\u00e9@acme.example"), keyless("jose\u0301@acme.example", spki="2")], 1),
+        ([keyless("a@acme.example"), keyless("a@acme.example.", spki="2")], 1),
+        ([holder("CN=A  B"), holder("CN=a b", spki="d")], 1),
+        ([keyless("a@x"), replace(holder("CN=b", spki="d"), addresses=("a@x",))], 1),
     ],
 )
 def test_people_are_told_apart_by_everything_they_are_known_by(identities, people) -> None:

@@ -8,7 +8,7 @@ from certificate_authority import CODE_SIGNING, SERVER_AUTH, issue, make_organis
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from fake_pki import der, wall_clock
-from keyless_material import BODIES, PAYLOAD, issue_identity, root_of, sign_keyless
+from keyless_material import ENVELOPES, PAYLOAD, issue_identity, root_of, sign_keyless
 from local_sigstore import LocalSigstore
 
 from mlsign.errors import InputError, MlsignError, TrustError
@@ -19,7 +19,7 @@ from mlsign.times import TimeSource
 from mlsign.trust.authenticate import authenticate_envelope, authenticate_file
 from mlsign.trust.root import TrustRoot
 
-KINDS = pytest.mark.parametrize("kind", BODIES)
+KINDS = pytest.mark.parametrize("kind", ENVELOPES)
 
 
 @pytest.fixture

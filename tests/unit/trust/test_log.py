@@ -10,7 +10,18 @@ from certificate_authority import rsa_key
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from fake_pki import spki, wall_clock
-from keyless_material import BODIES, PAYLOAD, dsse_body, enter, hashed_body, hashed_body_2, intoto_body, log_1, log_2, sign_facts
+from keyless_material import (
+    ENVELOPES,
+    PAYLOAD,
+    dsse_body,
+    enter,
+    hashed_body,
+    hashed_body_2,
+    intoto_body,
+    log_1,
+    log_2,
+    sign_facts,
+)
 from making import make_key
 
 from mlsign.digest import sha256
@@ -48,7 +59,7 @@ def signed_by_log(sigstore, entry):
     return replace(entry, promise=sigstore.rekor1.key.sign(encode_json(promised), ec.ECDSA(hashes.SHA256())))
 
 
-@pytest.mark.parametrize("kind", BODIES)
+@pytest.mark.parametrize("kind", ENVELOPES)
 def test_an_entry_of_every_kind(sigstore, trusted, kind):
     entry = enter(sigstore, FACTS, kind=kind)
     time = verify_entry(entry, FACTS, root=trusted, version=3)
@@ -57,6 +68,16 @@ def test_an_entry_of_every_kind(sigstore, trusted, kind):
     else:
         assert time.source is TimeSource.LOG
         assert time.time == datetime.fromtimestamp(entry.integrated_time, tz=UTC)
+
+
+def test_an_entry_about_a_file_is_none_about_an_envelope(sigstore, trusted):
+    """A signed file that reads like the encoding of a statement: its signer meant no statement."""
+    entry = enter(sigstore, FACTS, kind="hashedrekord")
+    assert refused(verify_entry, entry, FACTS, root=trusted, version=3) == "log.other"
+    file = replace(FACTS, payload=None)
+    assert verify_entry(entry, file, root=trusted, version=3).source is TimeSource.LOG
+    for what in ({"signature": b"x"}, {"verifier": b"x"}, {"message": b"x"}):
+        assert refused(verify_entry, entry, replace(file, **what), root=trusted, version=3) == "log.other"
 
 
 def test_a_log_that_nobody_knows(sigstore, trusted):
@@ -138,7 +159,7 @@ def test_a_promise_before_the_log_was_to_be_trusted(sigstore, trusted):
 # What it is about
 
 
-@pytest.mark.parametrize("kind", BODIES)
+@pytest.mark.parametrize("kind", ENVELOPES)
 @pytest.mark.parametrize("what", ["signature", "verifier", "message"])
 def test_an_entry_about_something_else(sigstore, trusted, kind, what):
     other_key = ec.generate_private_key(ec.SECP256R1())
@@ -152,7 +173,7 @@ def test_an_entry_about_something_else(sigstore, trusted, kind, what):
     assert refused(verify_entry, entry, FACTS, root=trusted, version=3) == "log.other"
 
 
-@pytest.mark.parametrize("kind", BODIES)
+@pytest.mark.parametrize("kind", ENVELOPES)
 def test_an_entry_is_of_the_kind_that_it_says(sigstore, trusted, kind):
     entry = enter(sigstore, FACTS, kind=kind)
     for changed in (replace(entry, kind="rpm"), replace(entry, version="0.0.3"), replace(entry, kind="intoto", version="0.0.1")):
@@ -202,7 +223,7 @@ def by_key(sigstore, pair, *, kind="dsse"):
     return replace(bundle, material=Material(entries=(enter(sigstore, facts, kind=kind),))), facts
 
 
-@pytest.mark.parametrize("kind", BODIES)
+@pytest.mark.parametrize("kind", ENVELOPES)
 def test_a_key_may_have_an_entry_and_a_false_one_is_a_refusal(sigstore, trusted, kind):
     pair = make_key()
     bundle, facts = by_key(sigstore, pair, kind=kind)

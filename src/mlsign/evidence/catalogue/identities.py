@@ -48,7 +48,9 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         code="MLS216",
         title="a signature that is too old",
         meaning="The policy limits the age of signatures (age.max), and this one is older, or nobody trusted says how old it is. "
-        "Age counts from the earliest trusted time, so a new timestamp on an old signature does not make it young.",
+        "Age counts from the earliest trusted time that the bundle shows. A certificate of minutes bounds it; of a signature by key "
+        "or by a long-lived certificate somebody who serves it can take the old timestamp out and get a new one, which "
+        "age.proof: bounded does not accept.",
         abuse="A release with a known flaw, properly signed years ago, is put back.",
         action="Have the package checked and signed again; signatures by key need a timestamp (--timestamp-url) for this rule.",
     ),

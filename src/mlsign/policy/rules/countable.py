@@ -15,7 +15,8 @@ from mlsign.digest import Algorithm
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence, SignatureRecord
-from mlsign.policy.freshness import Freshness, LogDemand, TimeDemand
+from mlsign.identity import Method
+from mlsign.policy.freshness import AgeProof, Freshness, LogDemand, TimeDemand
 from mlsign.policy.rules import digests
 from mlsign.times import TimeSource
 
@@ -91,7 +92,7 @@ def _time(record: SignatureRecord, asked: Freshness, _now: datetime) -> Finding 
 
 
 def _age(record: SignatureRecord, asked: Freshness, now: datetime) -> Finding | None:
-    """Age counts from the earliest proven time: a later timestamp on an old signature does not make it young."""
+    """Age counts from the earliest proven time: a timestamp that is added to an old signature does not make it young."""
     if asked.max_age is None:
         return None
     allowed = spelled(asked.max_age)
@@ -104,6 +105,16 @@ def _age(record: SignatureRecord, asked: Freshness, now: datetime) -> Finding | 
             expected=f"at most {allowed}",
             found="no trusted time",
             hint="sign again with --timestamp-url, or keyless",
+        )
+    if asked.age_proof is AgeProof.BOUNDED and record.method is not Method.KEYLESS:
+        return Finding(
+            code=AGE,
+            outcome=Outcome.UNKNOWN,
+            message="nobody can tell that the signature is not older than its timestamp",
+            where=shown(record.bundle),
+            expected=f"at most {allowed}, bounded by a certificate of minutes",
+            found=f"a signature by {'nothing known' if record.method is None else record.method.value}",
+            hint="sign keyless, or leave age.proof out of the policy",
         )
     age = now - min(time.time for time in record.times)
     if age <= asked.max_age:

@@ -145,7 +145,7 @@ def _strangers(evidence: Evidence, settings: SignerSettings, *, now: datetime) -
             found=shown(_told(record), limit=400),
             hint="check who this is; if the signer should count, name exactly this identity in the policy",
         )
-        for record in countable(evidence, settings.count, now=now)
+        for record in (*countable(evidence, settings.count, now=now), *evidence.strangers)
         if record.identity is not None and not any(requirement.is_met_by(record.identity) for requirement in wanted)
     ]
 

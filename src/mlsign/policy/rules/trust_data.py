@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from mlsign.errors import shown
@@ -12,6 +12,7 @@ from mlsign.policy.freshness import StaleTrust, TrustSettings
 from mlsign.policy.rules.countable import spelled
 
 CODE: Final = "MLS218"
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 
 
 def check(evidence: Evidence, settings: TrustSettings, *, now: datetime) -> tuple[Finding, ...]:
@@ -24,6 +25,9 @@ def check(evidence: Evidence, settings: TrustSettings, *, now: datetime) -> tupl
         return (
             _stale(facts, f"the trust data expired {spelled(now - (facts.expires or now))} ago", "data that has not expired"),
         )
+    if facts.fetched is not None and facts.fetched - now > CLOCK_TOLERANCE:
+        message = f"the trust data was confirmed at {facts.fetched:%Y-%m-%dT%H:%M:%SZ}, which has not come yet"
+        return (_stale(facts, message, "a time that has passed: check the clock of this machine"),)
     if settings.max_age is not None:
         wanted = f"confirmed within {spelled(settings.max_age)}"
         if facts.fetched is None:

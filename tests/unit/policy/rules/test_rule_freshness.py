@@ -8,7 +8,8 @@ import pytest
 from mlsign.digest import Algorithm, sha256
 from mlsign.evidence.findings import Outcome
 from mlsign.evidence.record import TrustFacts
-from mlsign.policy.freshness import Freshness, LogDemand, StaleTrust, TimeDemand, Transparency, TrustSettings
+from mlsign.identity import Method
+from mlsign.policy.freshness import AgeProof, Freshness, LogDemand, StaleTrust, TimeDemand, Transparency, TrustSettings
 from mlsign.policy.rules.countable import CountSettings, countable, refused, spelled
 from mlsign.policy.rules.trust_data import check
 from mlsign.times import TimeSource, TrustedTime
@@ -61,6 +62,14 @@ def test_what_is_asked_of_a_signature(evidence, record, times, logged, asked, ex
     assert codes(one, settings(**asked)) == expected
 
 
+@pytest.mark.parametrize(("method", "expected"), [(Method.KEYLESS, []), (Method.KEY, [("MLS216", Outcome.UNKNOWN)])])
+def test_only_a_certificate_of_minutes_bounds_an_age(evidence, record, method, expected) -> None:
+    """An old signature by a key may be stamped anew by whoever serves it."""
+    one = replace(evidence, signatures=(replace(record("a"), times=at(1), method=method),))
+    asked = CountSettings(digests=SHA256, freshness=Freshness(max_age=timedelta(days=90), age_proof=AgeProof.BOUNDED))
+    assert codes(one, asked) == expected
+
+
 def test_one_that_falls_short_does_not_harm_one_that_does_not(evidence, record) -> None:
     good = replace(record("b"), times=at(1))
     both = replace(evidence, signatures=(record("a"), good))
@@ -99,6 +108,7 @@ def facts(*, fetched: float | None = None, expires: float | None = None) -> Trus
         (facts(fetched=-3, expires=9), TrustSettings(max_age=timedelta(days=2)), Outcome.UNKNOWN),
         (facts(fetched=-1, expires=9), TrustSettings(max_age=timedelta(days=2)), Outcome.PASS),
         (facts(), TrustSettings(max_age=timedelta(days=2)), Outcome.UNKNOWN),
+        (facts(fetched=400, expires=500), TrustSettings(), Outcome.UNKNOWN),
     ],
 )
 def test_how_fresh_trust_data_must_be(evidence, trust, asked, outcome) -> None:
