@@ -1,10 +1,15 @@
-"""From a model file to what is known and wrong of it, the same for a package and for a model that lies alone."""
+"""From a model file to what is known and wrong of it, the same for a package and for a model that lies alone.
+
+What small files decode to is kept, by all of their bytes: a gate sees the same package again and again.
+"""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import Final
 
 from mlsign.compare.declared import compare_declared
 from mlsign.compare.external import FileFact, check_external
@@ -12,12 +17,14 @@ from mlsign.errors import InputError
 from mlsign.evidence.catalogue.model_unread import code_of_unread
 from mlsign.evidence.findings import Finding, finding_of
 from mlsign.formats.manifest import Manifest, Role
-from mlsign.limits import Limits
+from mlsign.formats.manifest_codec import decode_manifest
+from mlsign.limits import KIB, Limits
 from mlsign.onnx.inspect import read_model
 from mlsign.onnx.summary import ModelSummary
 from mlsign.paths import PackagePath
-from mlsign.source import ByteSource
+from mlsign.source import ByteSource, MemorySource
 
+_SMALL_BYTES: Final = 256 * KIB
 _FILE_CODES = {"file.kind": "MLS104", "sealed.budget": "MLS114", "file.changed": "MLS111", "file.missing": "MLS111"}
 
 
@@ -35,9 +42,28 @@ def summary_of(hold: Callable[[], ByteSource], *, where: str, limits: Limits) ->
 
 
 def read_facts(source: ByteSource, *, limits: Limits) -> ModelSummary:
-    """``read_model`` without pauses. Raises what it raises."""
+    """``read_model`` without pauses; of small files kept by their bytes. Raises what ``read_model`` raises."""
+    if source.size <= _SMALL_BYTES:
+        return _facts_of(source.read_at(0, source.size), limits)
     with _collector_paused():
         return read_model(source, limits=limits)
+
+
+@lru_cache(maxsize=32)
+def _facts_of(data: bytes, limits: Limits) -> ModelSummary:
+    """Kept, since it follows from nothing else: a gate sees the same model again and again."""
+    with _collector_paused():
+        return read_model(MemorySource(data), limits=limits)
+
+
+def manifest_of(data: bytes, *, limits: Limits) -> Manifest:
+    """``decode_manifest``; small ones are kept by their bytes. Raises what it raises."""
+    return _manifest_of(data, limits) if len(data) <= _SMALL_BYTES else decode_manifest(data, limits=limits)
+
+
+@lru_cache(maxsize=32)
+def _manifest_of(data: bytes, limits: Limits) -> Manifest:
+    return decode_manifest(data, limits=limits)
 
 
 @contextmanager

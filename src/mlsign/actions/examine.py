@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from mlsign.actions._contents import Contents, Sizes, Storage
-from mlsign.actions._model import check_model, roles_of, summary_of
+from mlsign.actions._model import check_model, manifest_of, roles_of, summary_of
 from mlsign.actions._naming import known_digests, needs_sha256, package_digest
 from mlsign.actions._signatures import Attempt, attempt_bundles, judge
 from mlsign.compare.content import (
@@ -31,7 +31,6 @@ from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, Outcome, finding_of, listed
 from mlsign.evidence.record import Evidence, ModelPresence, SignatureRecord, Standing, TrustFacts
 from mlsign.formats.manifest import Manifest, Role
-from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.formats.statement import ACCEPTED_FORMATS, Resource, ShardedResource, Statement, StatementFormat
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
@@ -178,7 +177,7 @@ def _read_manifest(contents: Contents, *, limits: Limits) -> tuple[Manifest | No
         return None, ()
     try:
         data = contents.read_whole(MANIFEST_PATH, max_bytes=limits.max_manifest_bytes)
-        return decode_manifest(data, limits=limits), ()
+        return manifest_of(data, limits=limits), ()
     except InputError as err:
         return None, (finding_of(err, code="MLS109", where=MANIFEST_NAME),)
 

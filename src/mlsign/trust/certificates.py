@@ -143,6 +143,12 @@ def verify_chain(
     each authority may issue certificates for signing code, and directory names. What the leaf may be used for is for
     ``check_usage``. Raises ``TrustError`` (``certificate.chain``) and ``InputError`` (``certificate.format``).
     """
+    return _chain(leaf, anchors, intermediates, time)
+
+
+@lru_cache(maxsize=128)
+def _chain(leaf: bytes, anchors: tuple[bytes, ...], intermediates: tuple[bytes, ...], time: datetime) -> tuple[bytes, ...]:
+    """Kept, since it follows from nothing else: a gate sees the same package again and again."""
     try:
         verifier = _builder(time).store(_store(anchors)).build_client_verifier()
         chain = verifier.verify(load_certificate(leaf), [load_certificate(der) for der in intermediates]).chain
