@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlsign.errors import InputError
+from mlsign.formats.pem import encode_pem
 from mlsign.package.write import write_new_files
 from mlsign.signers.key import generate_key
 from mlsign.signers.key_types import KeyType
@@ -34,6 +35,22 @@ def keygen(stem: Path, request: KeygenRequest) -> KeyPair:
 
     Raises ``InputError`` (``usage.output``, ``password.length``, ``output.exists``) and ``OutsideError``.
     """
+    _check_name(stem)
+    private, public, identity = generate_key(request.kind, password=request.password)
+    private_path, public_path = stem.with_name(f"{stem.name}.key"), stem.with_name(f"{stem.name}.pub")
+    write_new_files(((private_path, private, 0o600), (public_path, public, 0o644)))
+    return KeyPair(private_path=private_path, public_path=public_path, public=identity)
+
+
+def write_public_key(stem: Path, public: PublicKey) -> Path:
+    """Writes ``STEM.pub``, the public half of a key that stays where it is; never overwritten. Raises as ``keygen`` does."""
+    _check_name(stem)
+    path = stem.with_name(f"{stem.name}.pub")
+    write_new_files(((path, encode_pem(public.der, label="PUBLIC KEY"), 0o644),))
+    return path
+
+
+def _check_name(stem: Path) -> None:
     if stem.name in ("", ".."):
         raise InputError(
             "is no name for a key",
@@ -41,7 +58,3 @@ def keygen(stem: Path, request: KeygenRequest) -> KeyPair:
             where=str(stem),
             hint="give a file name without its ending, such as -o keys/release",
         )
-    private, public, identity = generate_key(request.kind, password=request.password)
-    private_path, public_path = stem.with_name(f"{stem.name}.key"), stem.with_name(f"{stem.name}.pub")
-    write_new_files(((private_path, private, 0o600), (public_path, public, 0o644)))
-    return KeyPair(private_path=private_path, public_path=public_path, public=identity)

@@ -29,6 +29,13 @@ SignatureFiles = Annotated[
         help="A signature that lies outside signatures/, such as model.sig. May be given several times.",
     ),
 ]
+Pkcs11Key = Annotated[str | None, typer.Option("--pkcs11", metavar="URI", help="A key in hardware, as RFC 7512 names it.")]
+PinFile = Annotated[
+    Path | None, typer.Option("--pin-file", metavar="FILE", help="A file with the PIN; else MLSIGN_PKCS11_PIN, else asked for.")
+]
+Pkcs11Module = Annotated[
+    Path | None, typer.Option("--pkcs11-module", metavar="FILE", help="The driver; else MLSIGN_PKCS11_MODULE or the URI.")
+]
 TrustRootFile = Annotated[
     Path | None,
     typer.Option("--trust-root", metavar="FILE", help="A Sigstore trusted_root.json, in place of the one that the policy takes."),
@@ -91,6 +98,11 @@ def ask_secret(prompt: str, *, instead: str) -> bytes:
     except typer.Abort:
         raise typer.Exit(130) from None  # interrupted; 1 would read as a denial
     return str(answer).encode("utf-8")
+
+
+def ask_pin() -> bytes:
+    """The PIN of a token, typed at the terminal. Raises as ``ask_secret`` does."""
+    return ask_secret("PIN of the token", instead="--pin-file FILE, or MLSIGN_PKCS11_PIN in the environment")
 
 
 def ask_password(*, confirm: bool, instead: str) -> bytes:

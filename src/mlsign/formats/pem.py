@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from typing import Final
 
 from mlsign.errors import InputError
@@ -36,3 +37,10 @@ def decode_pem(data: bytes, *, label: str, where: str) -> tuple[bytes, ...]:
 def decode_pem_or_der(data: bytes, *, label: str, where: str) -> tuple[bytes, ...]:
     """As ``decode_pem``, where a file may also be the DER of one such thing."""
     return (data,) if data[:1] == b"\x30" and b"-----BEGIN" not in data[:64] else decode_pem(data, label=label, where=where)
+
+
+def encode_pem(der: bytes, *, label: str) -> bytes:
+    """The one strict spelling of a block (RFC 7468, section 3): lines of 64 characters."""
+    text = b64encode(der).decode("ascii")
+    lines = "\n".join(text[at : at + 64] for at in range(0, len(text), 64))
+    return f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n".encode("ascii")

@@ -9,7 +9,17 @@ import typer
 
 from mlsign.cli.commands._signing import say_countersigned, say_identity, say_neighbours
 from mlsign.cli.console import progress, put, say
-from mlsign.cli.options import PasswordFile, Quiet, Verbose, ask_password, ask_secret, read_password
+from mlsign.cli.options import (
+    PasswordFile,
+    PinFile,
+    Pkcs11Key,
+    Pkcs11Module,
+    Quiet,
+    Verbose,
+    ask_password,
+    ask_pin,
+    read_password,
+)
 
 HELP = """Sign a package. Adds a file under signatures/ and changes nothing else.
 
@@ -36,16 +46,9 @@ def sign_command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package.")],
     key: Annotated[Path | None, typer.Option("--key", metavar="PEM", help="The private key, a PEM file.")] = None,
     password_file: PasswordFile = None,
-    pkcs11: Annotated[
-        str | None, typer.Option("--pkcs11", metavar="URI", help="A key in hardware, as RFC 7512 names it.")
-    ] = None,
-    pin_file: Annotated[
-        Path | None,
-        typer.Option("--pin-file", metavar="FILE", help="A file with the PIN; else MLSIGN_PKCS11_PIN, else asked for."),
-    ] = None,
-    pkcs11_module: Annotated[
-        Path | None, typer.Option("--pkcs11-module", metavar="FILE", help="The driver; else MLSIGN_PKCS11_MODULE or the URI.")
-    ] = None,
+    pkcs11: Pkcs11Key = None,
+    pin_file: PinFile = None,
+    pkcs11_module: Pkcs11Module = None,
     certificate: Annotated[
         Path | None, typer.Option("--certificate", metavar="PEM", help="The certificate of the key, a PEM file.")
     ] = None,
@@ -105,7 +108,7 @@ def sign_command(
         ask_password=lambda: (
             ask_password(confirm=False, instead="--password-file FILE") if password_file is None else read_password(password_file)
         ),
-        ask_pin=lambda: ask_secret("PIN of the token", instead="--pin-file FILE, or MLSIGN_PKCS11_PIN in the environment"),
+        ask_pin=ask_pin,
     )
     known = None if policy is None else load_policy(policy).root
     if countersign is not None:
