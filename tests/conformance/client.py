@@ -1,7 +1,7 @@
 """The command-line protocol of the Sigstore conformance suite, over the code that ``mlsign verify`` runs.
 
     python client.py verify-bundle --bundle F --certificate-identity I --certificate-oidc-issuer O
-        [--trusted-root R] [--key K] FILE_OR_DIGEST
+        [--trusted-root R | --staging] [--key K] FILE_OR_DIGEST
 
 Exits with 0 when the bundle is a good one over that file by that identity, and with 1 when it is not.
 """
@@ -74,7 +74,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 def _trusted_root(options: argparse.Namespace) -> TrustedRoot:
     if options.trusted_root is not None:
         return decode_trusted_root(Path(options.trusted_root).read_bytes())
-    return decode_trusted_root(load_trust_data().content)
+    return decode_trusted_root(load_trust_data(instance="staging" if options.staging else "public-good").content)
 
 
 def _content(text: str) -> bytes | Digest:
