@@ -14,6 +14,7 @@ from mlsign.identity import KeyIdentity
 from mlsign.interface import OperatorId
 from mlsign.limits import DEFAULT
 from mlsign.policy.decode import PolicyDocument, decode_policy
+from mlsign.policy.decode_signers import Bindings
 from mlsign.policy.model import Hazard
 
 CORPUS = Path(__file__).parent / "corpora" / "policy"
@@ -29,6 +30,9 @@ WORDS = [
     *("---", "...", "%YAML 1.1\n", "!!int ", "<<: ", "- ", "? ", ": ", "&a ", "*a", "\\U99999999", "\\ud800", "\\x1b", "\u202e"),
     *("1_0", "0x1f", "017", "yes", "null", "1e9", "20GiB", "10s", "*", "ai.onnx:*", "../", "mlsign.json", "9" * 40),
     *("require: 0", "any: []", "allow: []", "signers", "operators", "custom_domains: allow", "mode: audit", "extends: x"),
+    *("keyless: {", "certificate: {", "issuer: ", "subject: {", "pattern: ", "regex: ", "claims: {", "roots: [", "revocations: ["),
+    *("countersigns: ", "transparency: {", "age: {", "max: ", "proof: stamped", "proof: bounded", "trust: {", "root: ", "instance: "),
+    *("stale: ", "max_age: ", "formats: [", "oms-0.2", "versions: {", "rollback: ", "fingerprint: ", "(a+)+$", "https://*", "..."),
     *("run: {", "limits: {", "max_steps: ", "unknown_turns: allow", "open_dimension: ", "nodes: ", "10" * 9),
 ]
 
@@ -40,6 +44,15 @@ def decoded(data: bytes) -> PolicyDocument | InputError:
         return err
 
 
+def bound(document: PolicyDocument) -> Bindings:
+    """A key and a certificate of its own for each path that the policy names."""
+    roots = {file for reference in document.certificate_references for file in reference.roots}
+    return Bindings(
+        keys={file: KeyIdentity(spki=sha256(file.encode()), kind="EC P-256") for file in document.key_references},
+        anchors={file: frozenset({sha256(file.encode())}) for file in roots},
+    )
+
+
 def check(data: bytes) -> None:
     """Decodes ``data`` as a policy; raises ``AssertionError`` on a policy that could allow by accident."""
     document = decoded(data)
@@ -48,8 +61,8 @@ def check(data: bytes) -> None:
         assert document.where.startswith("policy.yaml"), document.where
         assert "\x1b" not in str(document)
         return
-    keys = {reference: KeyIdentity(spki=sha256(reference.encode()), kind="EC P-256") for reference in document.key_references}
-    policy = document.bind(keys)
+    bindings = bound(document)
+    policy = document.bind(bindings)
     assert policy.digest == sha256(data)
     assert policy.signers
     assert policy.digests
@@ -66,7 +79,7 @@ def check(data: bytes) -> None:
     tightened = policy.model.tightened(DEFAULT)
     assert tightened.open_dimension == run.open_dimension
     assert all(1 <= getattr(tightened, name) <= getattr(DEFAULT, name) for name in policy.model.limits)
-    assert policy == decode_policy(data, name="policy.yaml", operator_sets=SETS, hazards=HAZARDS).bind(keys)
+    assert policy == decode_policy(data, name="policy.yaml", operator_sets=SETS, hazards=HAZARDS).bind(bindings)
 
 
 def mutate(data: bytes, rng: random.Random) -> bytes:
