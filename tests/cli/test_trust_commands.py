@@ -168,7 +168,7 @@ def test_a_file_is_confirmed_at_a_terminal(command, tmp_path, answer, code):
         cwd=tmp_path,
         env=CLEAN | {"MLSIGN_STATE": str(tmp_path / "state")},
         # A shell starts what runs in the background with SIGINT ignored, and that is handed down; at a terminal it is not.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # no threads are running here
     )
     os.close(theirs)
     asked, until = b"", time.monotonic() + 30

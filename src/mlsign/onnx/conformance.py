@@ -92,7 +92,9 @@ class Conformance:
             if version >= since:
                 if count not in some:
                     expected = f"one of {some}"
-                    self._scan.problems.add(problems.VALUE_COUNT, f"{name} has {count} outputs", where, expected=expected, found=count)
+                    self._scan.problems.add(
+                        problems.VALUE_COUNT, f"{name} has {count} outputs", where, expected=expected, found=count
+                    )
                 return
 
     def _count(self, name: str, kind: str, values: Values, names: tuple[bytes, ...], where: Where) -> None:
