@@ -247,6 +247,16 @@ def other_formats() -> None:
     )
     add("zip_of_keras", archive({"metadata.json": b'{"keras_version": "3.0.0"}', "config.json": b"{}"}), error="onnx.magic.zip")
     add("zip_of_a_model", archive({"model.onnx": model().SerializeToString(deterministic=True)}), error="onnx.magic.zip")
+    # Models that run, with weights that the next tool opens as an archive.
+    program = archive({"__main__.py": b"print('hello')\n"})
+    for name, hidden in (
+        ("zip_in_the_weights", program),
+        ("zip_in_the_weights_with_a_comment", program[:-2] + b"\xff\xff"),
+        ("zip_in_the_weights_behind_others", b"PK\x05\x06" * 8 + program + b"PK\x05\x06" * 8),
+    ):
+        two = weight()
+        stowaway = TensorProto(name="unused", data_type=TensorProto.UINT8, dims=[len(hidden)], raw_data=hidden)
+        add(name, model(weights=[two, stowaway]), error="onnx.magic.zip")
     add("ort_flatbuffer", b"\x1c\x00\x00\x00ORTM" + bytes(24), error="onnx.magic.ort")
     add("tflite", b"\x1c\x00\x00\x00TFL3" + bytes(24), error="onnx.magic.tflite")
     add("executorch", b"\x1c\x00\x00\x00ET12" + bytes(24), error="onnx.magic.executorch")

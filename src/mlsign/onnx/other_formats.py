@@ -3,7 +3,8 @@
 Owns the names of other formats. Leaves ONNX itself to ``inspect``. Every writer begins a model with the tag of its IR
 version, but readers take fields in any order; so what is refused here before reading is what no reader takes for a
 model: a tag that ``ModelProto`` does not have, or has with another wire type, or a text that starts with NULs. A file
-whose first bytes run code when a pickle loader sees them is a pickle, whatever else it may be.
+whose first bytes run code when a pickle loader sees them is a pickle, whatever else it may be, and one that ends as an
+archive is an archive.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 
 from mlsign.errors import InputError
 from mlsign.limits import Limits
+from mlsign.onnx.archives import ends_as_archive
 from mlsign.onnx.pickles import is_pickle
 from mlsign.source import ByteSource
 
@@ -83,6 +85,14 @@ def refuse_other_formats(source: ByteSource, *, limits: Limits) -> None:
         raise _other("pickle", f"a Python pickle, {_RUNS_CODE}")
     if other := _other_protobuf(head, source):
         raise _other(*other)
+    if ends_as_archive(source):
+        raise InputError(
+            "the file ends as a ZIP archive does, so it is two files in one: what opens it as an archive sees another",
+            code="onnx.magic.zip",
+            expected="an ONNX model and nothing else",
+            found="the directory of a ZIP archive at its end",
+            hint="treat it as hostile; if the model is your own, write it anew without the archive",
+        )
 
 
 def refusal_of_text(source: ByteSource) -> InputError | None:

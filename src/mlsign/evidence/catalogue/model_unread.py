@@ -44,13 +44,14 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         meaning=(
             "The file is an archive (ZIP, tar, RAR, 7z) or compressed (gzip, bzip2, xz, LZMA, zstd, lz4, zlib). PyTorch, TorchScript, "
             "Keras and NumPy save models as ZIP archives, joblib as compressed pickles. Archives are not opened: a model is "
-            "inspected as the file that a runtime reads."
+            "inspected as the file that a runtime reads. A file that begins as a model and ends as a ZIP archive is refused as well."
         ),
         abuse=(
             "An archive carries any other file past an inspection that does not look in, and the archives of PyTorch carry a "
             "pickle. Readers of one ZIP disagree on what is in it (CVE-2025-1944, CVE-2025-1945 in picklescan); a .keras archive "
             "ran code from its config.json with safe mode on (CVE-2025-1550); and some kilobytes of entries that overlap unpack to "
-            "gigabytes (CVE-2024-0450)."
+            "gigabytes (CVE-2024-0450). A ZIP archive is found from its end, so one that hides in the weights of a model that runs is "
+            "opened by the next tool: `python model.onnx` runs a `__main__.py` in it."
         ),
         action=(
             "If the ONNX model is inside, unpack it in a place where links and file names can do no harm, and name the .onnx file. "
