@@ -220,6 +220,15 @@ def misused() -> Iterator[Vector]:
     yield Vector("run_divided_by_zero", model([*whole, node("Div", "i,zero", "q"), *back], numbers), ("MLS378",))
     yield Vector("run_divided_past_the_end", model([node("Div", "least,minus", "q"), *back], numbers), ("MLS378",))
     yield Vector("run_index_outside", model([node("Gather", "x,far", axis=0)], numbers), ("MLS378",))
+    place = values("place", 7, shape=[1, 1])
+    yield Vector("run_taken_outside", model([node("GatherND", "x,place")], [place]), ("MLS378",))
+    yield Vector(
+        "run_written_outside",
+        model([node("ScatterND", "x,place,one")], [place, numpy_helper.from_array(np.ones(1, np.float32), "one")]),
+        ("MLS378",),
+    )
+    square, steps = info("s", shape=[2, 2]), values("steps", 1, 3)
+    yield Vector("run_steps_beyond", model([node("ReverseSequence", "s,steps")], [steps], inputs=[square]), ("MLS378",))
     yield Vector("run_axis_outside", model([node("Softmax", "x", axis=5)]), ("MLS378",))
     wrong = numpy_helper.from_array(np.zeros((3, 2), np.float32), "w")
     yield Vector("run_shapes_apart", model([node("MatMul", "x,w")], [wrong]), ("MLS378",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mlsign.onnx.bounds.amounts import Value, added, fixed, times, upper, upto
-from mlsign.onnx.bounds.cutting import check_indices
+from mlsign.onnx.bounds.indices import check_indices
 from mlsign.onnx.bounds.numbers import DOUBLE
 from mlsign.onnx.bounds.sequences import sequence_of
 from mlsign.onnx.bounds.tensors import FLOAT, INT64, TEXT, TEXT_BYTES, Tensor

@@ -21,7 +21,8 @@ from mlsign.onnx.bounds.amounts import (
     upto,
 )
 from mlsign.onnx.bounds.growing import positive
-from mlsign.onnx.bounds.tensors import INT64, Tensor, counted
+from mlsign.onnx.bounds.indices import check_indices
+from mlsign.onnx.bounds.tensors import INT64, Tensor
 from mlsign.onnx.bounds.use import MisusedError, Rule, Use, places_of, ranked
 from mlsign.onnx.tensors import SMALL_COUNT
 
@@ -175,40 +176,11 @@ def _gather(use: Use) -> list[Tensor]:
     return [use.space.tensor(data.element, ranked(dims), values=values, width=data.width)]
 
 
-def check_indices(values: tuple[Value, ...] | None, size: Value, *, negative: bool = True) -> None:
-    """Raises ``MisusedError`` for a constant index that is outside of a dimension of known size."""
-    most = number(size)
-    if values is None or most is None:
-        return
-    for value in values:
-        index = number(value)
-        if index is not None and not (-most if negative else 0) <= index < most:
-            raise MisusedError(f"index {index} is outside of {most}")
-
-
 def _any(values: tuple[Value, ...]) -> Value:
     out = values[0]
     for value in values[1:]:
         out = either(out, value)
     return out
-
-
-def _gather_elements(use: Use) -> list[Tensor]:
-    indices, data = use.arg(1) or use.space.unknown(INT64), use.first()
-    if data.dims is not None:
-        check_indices(indices.values, data.dims[use.axis(len(data.dims), default=0)] if data.dims else fixed(1))
-    return [use.space.tensor(use.first().element, indices.dims, count=indices.count, width=use.first().width)]
-
-
-def _gather_nd(use: Use) -> list[Tensor]:
-    data, indices = use.first(), use.arg(1) or use.space.unknown(INT64)
-    batch = use.whole(b"batch_dims", 0)
-    last = number(indices.dims[-1]) if indices.dims else None
-    if data.dims is None or indices.dims is None or last is None or not 0 <= batch + last <= len(data.dims):
-        places = counted(indices.dims[:-1]) if indices.dims else None  # a place of no numbers is all of the data
-        count = None if data.count is None or places is None else times(upper(data.count), places)
-        return [use.space.tensor(data.element, None, count=count, width=data.width)]
-    return [use.space.tensor(data.element, indices.dims[:-1] + data.dims[batch + last :], width=data.width)]
 
 
 def _non_zero(use: Use) -> list[Tensor]:
@@ -280,8 +252,6 @@ RULES: Final[dict[str, Rule]] = {
     "Split": _split,
     "Slice": _slice,
     "Gather": _gather,
-    "GatherElements": _gather_elements,
-    "GatherND": _gather_nd,
     "NonZero": _non_zero,
     "TopK": _top_k,
     "Unique": _unique,

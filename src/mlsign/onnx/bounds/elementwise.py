@@ -19,7 +19,7 @@ from mlsign.onnx.tensors import SMALL_COUNT
 ONE_TO_ONE: Final = (
     "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Clip Cos Cosh CumProd CumSum Dropout Elu Erf Exp "
     "Floor Gelu GroupNormalization HardSigmoid HardSwish Hardmax InstanceNormalization LRN LeakyRelu Log LogSoftmax "
-    "LpNormalization MeanVarianceNormalization Mish Neg Normalizer Not RMSNormalization Reciprocal Relu ReverseSequence "
+    "LpNormalization MeanVarianceNormalization Mish Neg Normalizer Not RMSNormalization Reciprocal Relu "
     "RotaryEmbedding Round Scaler Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign Sqrt Swish "
     "Tan Tanh ThresholdedRelu Trilu Binarizer Imputer SwiGLU"
 )
@@ -90,13 +90,6 @@ def _retyped(use: Use) -> list[Tensor]:
     """As many elements, of a type that an attribute may name."""
     element = use.whole(b"dtype", 0)
     return [use.like(use.first(), element=element if element in ELEMENTS else None)]
-
-
-def _scattered(use: Use) -> list[Tensor]:
-    """Elements of one tensor in places of another; texts may be longer than those that they take the place of."""
-    data = use.first()
-    width = max((tensor.width for tensor in use.args if tensor is not None and tensor.element == data.element), default=0)
-    return [use.space.tensor(data.element, data.dims, count=data.count, width=width)]
 
 
 def _spelled(use: Use) -> list[Tensor]:
@@ -296,7 +289,6 @@ RULES: Final[dict[str, Rule]] = (
     | dict.fromkeys(_TRUTH, _truth)
     | {name: _binary(name) for name in (*_BROADCAST.split(), *_COMPARE)}
     | dict.fromkeys(("Bernoulli", "EyeLike", "RandomNormalLike", "RandomUniformLike"), _retyped)
-    | dict.fromkeys(("Scatter", "ScatterElements", "ScatterND", "TensorScatter"), _scattered)
     | {
         "Identity": _identity,
         "StringNormalizer": _spelled,

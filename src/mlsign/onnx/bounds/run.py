@@ -17,7 +17,18 @@ from typing import Final, TypeAlias
 
 from mlsign.errors import shown
 from mlsign.limits import Limits
-from mlsign.onnx.bounds import classical, cutting, elementwise, growing, matrices, reducing, reshaping, sequences, windows
+from mlsign.onnx.bounds import (
+    classical,
+    cutting,
+    elementwise,
+    growing,
+    indices,
+    matrices,
+    reducing,
+    reshaping,
+    sequences,
+    windows,
+)
 from mlsign.onnx.bounds.amounts import CEILING
 from mlsign.onnx.bounds.tensors import Tensor
 from mlsign.onnx.bounds.use import MisusedError, Rule, Space, Use
@@ -34,6 +45,7 @@ RULES: Final[dict[str, Rule]] = (
     elementwise.RULES
     | reshaping.RULES
     | cutting.RULES
+    | indices.RULES
     | growing.RULES
     | matrices.RULES
     | windows.RULES

@@ -21,6 +21,16 @@ HEAD = """two = Constant <value_ints = [2]> () minus = Constant <value_ints = [-
         ("y = Reshape(x, pair)", "a shape has two dimensions to be filled in, or one below zero"),
         ("y = ConstantOfShape(minus)", "a size is below zero"),
         ("y = Gather(x, nine)", "index 9 is outside of 2"),
+        ("z = Constant <value = int64[1, 1] {-3}> () y = GatherElements(x, z)", "index -3 is outside of 2"),
+        ("z = Constant <value = int64[1, 2] {1, 4}> () y = GatherND(x, z)", "index 4 is outside of 4"),
+        ("z = Constant <value = int64[2, 1] {1, 4}> () y = GatherND <batch_dims = 1> (x, z)", "index 4 is outside of 4"),
+        ("z = Constant <value = int64[1, 1] {9}> () y = ScatterElements <axis = 1> (x, z, u)", "index 9 is outside of 4"),
+        ("z = Constant <value = int64[1, 2] {2, 0}> () y = ScatterND(x, z, v)", "index 2 is outside of 2"),
+        ("z = Constant <value = int64[4] {0, 2, 3, 1}> () y = ReverseSequence(x, z)", "3 steps of 2"),
+        (
+            "z = Constant <value = int64[2] {-1, 2}> () y = ReverseSequence <time_axis = 1, batch_axis = 0> (x, z)",
+            "-1 steps of 4",
+        ),
         ("y = Expand(x, three)", "dimensions 2 and 3 do not go together"),
         ("y = MatMul(x, x)", "dimensions 4 and 2 do not go together"),
         ("z = Transpose(x) y = Concat <axis = 0> (x, z)", "dimensions 4 and 2 do not go together"),
@@ -35,8 +45,25 @@ HEAD = """two = Constant <value_ints = [2]> () minus = Constant <value_ints = [-
     ],
 )
 def test_a_node_that_cannot_run_is_named_with_its_reason(node, detail):
-    found = bounds(f"(float[2, 4] x) => (float[k] y) {{ {HEAD} {node} }}").unknown
+    found = bounds(f"(float[2, 4] x, float[1, 1] u, float[1] v) => (float[k] y) {{ {HEAD} {node} }}").unknown
     assert [(item.kind, item.detail) for item in found] == [(Unbounded.MISUSE, detail)]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "z = Constant <value = int64[1, 1] {-2}> () y = GatherElements(x, z)",
+        "z = Constant <value = int64[1, 2] {-2, 3}> () y = GatherND(x, z)",
+        "z = Constant <value = int64[1, 1] {9}> () y = GatherElements(w, z)",
+        "z = Constant <value = int64[2, 1] {-4, 3}> () y = GatherND <batch_dims = 1> (x, z)",
+        "z = Constant <value = int64[1, 1] {-4}> () y = ScatterElements <axis = 1> (x, z, u)",
+        "z = Constant <value = int64[1, 2] {-1, -4}> () y = ScatterND(x, z, v)",
+        "z = Constant <value = int64[4] {0, 2, 1, 1}> () y = ReverseSequence(x, z)",
+    ],
+)
+def test_places_that_are_there_are_in_order(node):
+    signature = "(float[2, 4] x, float[1, 1] u, float[1] v, float[n, 1] w) => (float[k] y)"
+    assert not bounds(f"{signature} {{ {HEAD} {node} }}").unknown
 
 
 SPACE = Space()
