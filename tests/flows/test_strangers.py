@@ -210,6 +210,17 @@ def revoking(folder: Path, keys, digest: str, **more):
     return mlsign.Gate.load(write_policy(folder, {"any": (1, [keys.release.public])}, rest=rest, **more))
 
 
+def test_the_bundle_of_a_revoked_release_beside_another_revokes_nothing(tmp_path, keys):
+    """It is genuine, public, and anybody who can write to the folder can put it there."""
+    old = make_package(tmp_path / "old", signers=[keys.release], scale=2.0)
+    new = make_package(tmp_path / "new", signers=[keys.release])
+    free = mlsign.Gate.load(write_policy(tmp_path / "free", {"any": (1, [keys.release.public])}))
+    gate = revoking(tmp_path / "gate", keys, str(free.verify(old).evidence.digest))
+    assert reasons(gate.verify(old)).keys() == {"MLS401"}
+    shutil.copy(next((old / "signatures").iterdir()), new / "signatures" / "zzz")
+    assert gate.verify(new).decision.verdict is Verdict.ALLOW
+
+
 def by_parts(statement: dict) -> None:
     """The order of the OMS reference signer."""
     statement["predicate"]["resources"].sort(key=lambda r: tuple(r["name"].split("/")))

@@ -39,16 +39,19 @@ def package_digest(
     return _subject(_resources(content, Algorithm.SHA256, paths=content))
 
 
-def known_digests(content: Content, manifest: Manifest | None, signed: Iterable[Authentic | None]) -> frozenset[Digest]:
+def known_digests(
+    content: Content, manifest: Manifest | None, signed: Iterable[tuple[Authentic | None, SignatureRecord]]
+) -> frozenset[Digest]:
     """Every digest by which this package or a file of it can be revoked, whichever of its signatures is shown.
 
+    A signature over other content says nothing of this one: the bundle of a revoked release could be put beside any.
     A subject digest depends on the signer's algorithm and order of files (ours is by name, the OMS reference
     signer's by parts of the path), so every one that the content can have is here: dropping a signature does
     not bring a revoked package back.
     """
     found = {digest for seen in content.values() for digest in seen.digests.values()}
-    for authentic in signed:
-        if authentic is not None:
+    for authentic, record in signed:
+        if authentic is not None and record.standing in (Standing.COUNTED, Standing.STRANGER):
             found |= {d for d in (authentic.statement.subject_digest, _name(authentic.statement, content)) if d is not None}
     for algorithm in Algorithm:
         resources = _resources(content, algorithm, paths=content if manifest is None else _paths(manifest))

@@ -157,7 +157,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
                 zip((a.vouching for a in attempts), signatures, strict=True),
                 accepted=request.accepted,
             ),
-            digests=known_digests(contents.observed, manifest, (a.authentic for a in attempts)),
+            digests=known_digests(contents.observed, manifest, zip((a.authentic for a in attempts), signatures, strict=True)),
             manifest=manifest,
             summary=summary,
             signatures=signatures,

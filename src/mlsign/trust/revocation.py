@@ -6,6 +6,7 @@ for others leaves something unsaid, and is refused. Where the files come from is
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -159,10 +160,9 @@ def _load(der: bytes) -> _List:
         parsed = x509.load_der_x509_crl(der)
         algorithm, extensions = parsed.signature_hash_algorithm, parsed.extensions
         start, end = parsed.last_update_utc, parsed.next_update_utc
-        entries: dict[int, tuple[_Entry, ...]] = {}
+        found: defaultdict[int, list[_Entry]] = defaultdict(list)
         for revoked in parsed:
-            entry = _decode_entry(revoked)
-            entries[revoked.serial_number] = (*entries.get(revoked.serial_number, ()), entry)
+            found[revoked.serial_number].append(_decode_entry(revoked))
     except UNREADABLE as err:
         raise _unreadable("is not a readable list of revoked certificates") from err
     if algorithm is None or algorithm.name not in _HASHES:
@@ -174,7 +174,8 @@ def _load(der: bytes) -> _List:
         partial = extension.oid in {ExtensionOID.DELTA_CRL_INDICATOR, ExtensionOID.ISSUING_DISTRIBUTION_POINT}
         if partial or extension.critical:
             raise _unreadable("is a list of changes or of a part, or has a critical extension", found=extension.oid.dotted_string)
-    return _List(parsed=parsed, start=start, end=end, expired_since=_expired_since(extensions), entries=MappingProxyType(entries))
+    entries = MappingProxyType({serial: tuple(listed) for serial, listed in found.items()})
+    return _List(parsed=parsed, start=start, end=end, expired_since=_expired_since(extensions), entries=entries)
 
 
 def _decode_entry(revoked: x509.RevokedCertificate) -> _Entry:
