@@ -13,7 +13,7 @@ from making import canonical, subject_of
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
-from mlsign.formats.bundle import Bundle, decode_bundle, encode_bundle
+from mlsign.formats.bundle import Bundle, FileBundle, decode_bundle, decode_sigstore_bundle, encode_bundle
 from mlsign.formats.dsse import IN_TOTO_TYPE, Envelope, pre_authentication_encoding
 from mlsign.formats.manifest import FileEntry, GoldenSet, Manifest, ModelFacts, Provenance, Role, TrainingData
 from mlsign.formats.manifest_codec import decode_manifest, decode_name, decode_time, encode_manifest
@@ -314,6 +314,25 @@ def test_methods_are_told_apart():
     )
     for bundle in (key, certificate, keyless):
         assert decode_bundle(encode_bundle(bundle)) == bundle
+
+
+def test_timestamps_are_none_or_different_ones():
+    raw = base64.b64encode(b"stamp").decode()
+    none = decode_bundle(canonical(bundle_of(publicKey={"hint": "ab"}, timestampVerificationData=None)))
+    assert none.material.timestamps == ()
+    twice = {"rfc3161Timestamps": [{"signedTimestamp": raw}, {"signedTimestamp": raw}]}
+    assert (
+        refused(decode_bundle, canonical(bundle_of(publicKey={"hint": "ab"}, timestampVerificationData=twice)))
+        == "bundle.timestamps"
+    )
+
+
+def test_a_signature_over_a_file_is_no_signature_over_a_package():
+    value = bundle_of(publicKey={"hint": "ab"})
+    del value["dsseEnvelope"]
+    value["messageSignature"] = {"signature": base64.b64encode(b"x").decode()}
+    assert isinstance(decode_sigstore_bundle(canonical(value)), FileBundle)
+    assert refused(decode_bundle, canonical(value)) == "bundle.missing"
 
 
 def test_junk_costs_less_than_its_own_size():

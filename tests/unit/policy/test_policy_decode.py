@@ -363,6 +363,12 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
         "digest",
         True,
     ),
+    "fingerprint by another algorithm": (
+        f"signers: [{{name: r, require: 1, any: [{{certificate: {{roots: [r.pem], fingerprint: 'blake3:{'ab' * 32}'}}}}]}}]",
+        "policy.signers.certificate",
+        "is not a sha256 digest of a certificate",
+        True,
+    ),
     "transparency of nothing": (
         "transparency: {}",
         "policy.transparency",
@@ -678,6 +684,14 @@ def test_binding_needs_every_key(text: str, sets: Sets, key: Callable[[str], Key
         decoded(text, sets).bind(Bindings(keys={"keys/a.pub": key("a")}))
     assert (caught.value.code, caught.value.found) == ("policy.signers.key", "keys/b.pub")
     assert caught.value.where == "policy.yaml:11:14 signers[0]"
+
+
+def test_binding_needs_every_root(sets: Sets) -> None:
+    document = decoded(changed("signers: [{name: r, require: 1, any: [{certificate: {roots: [r.pem], subject: CN=a}}]}]"), sets)
+    for anchors in ({}, {"r.pem": frozenset()}):
+        with pytest.raises(InputError) as caught:
+            document.bind(Bindings(keys={}, anchors=anchors))
+        assert (caught.value.code, caught.value.found) == ("policy.signers.key", "r.pem")
 
 
 def test_one_key_under_two_names_is_one_signer(text: str, sets: Sets, key: Callable[[str], KeyIdentity]) -> None:

@@ -71,6 +71,10 @@ def test_expressions_that_cannot_be_used_are_refused(text) -> None:
     assert caught.value.code == "pattern.syntax"
 
 
+def test_an_exact_name_is_no_expression() -> None:
+    check_pattern(exact("("))
+
+
 @pytest.mark.parametrize("pattern", [regex("(a*)*b"), regex("(a|aa)+b"), glob("a*" * 200 + "b")])
 def test_no_pattern_takes_for_ever(pattern) -> None:
     """Expressions that hang readers with backtracking. The time is processor time, generous, and not a measurement."""
