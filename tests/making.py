@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.sign import sign
-from mlsign.formats.bundle import decode_bundle, encode_bundle
+from mlsign.formats.bundle import Bundle, decode_bundle, encode_bundle
 from mlsign.signers.key import KeySigner, decode_private_key, generate_key
 from mlsign.signers.key_types import KeyType
 
@@ -36,6 +36,20 @@ def make_key(kind: KeyType = KeyType.P256, *, password: bytes | None = None) -> 
     private, public, _ = generate_key(kind, password=password)
     signer = decode_private_key(private, where="key", ask_password=lambda: password or b"")
     return Pair(private=private, public=public, signer=signer)
+
+
+class Meanwhile:
+    """Signs as a key does, after something has happened: services and people take their time."""
+
+    timed = True
+
+    def __init__(self, pair: Pair, happen: Callable[[], object]) -> None:
+        self.inner, self.happen = pair.signer, happen
+        self.identity, self.trust = pair.signer.identity, pair.signer.trust
+
+    def sign(self, payload: bytes) -> Bundle:
+        self.happen()
+        return self.inner.sign(payload)
 
 
 def linear_model(*, scale: float = 1.0, operator: str = "Gemm") -> onnx.ModelProto:

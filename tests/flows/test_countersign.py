@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from making import canonical, make_key, put_signatures
+from making import Meanwhile, canonical, make_key, put_signatures
 
 from mlsign.actions.countersign import countersign
 from mlsign.actions.load_policy import load_policy
@@ -98,6 +98,22 @@ def test_it_is_over_one_bundle_and_no_other(package, loaded, keys):
     countersign(package, keys.review.signer, bundle=outsider.bundle)
     sign(package, keys.release.signer)
     assert "MLS205" in judged(package, loaded)[1]
+
+
+def test_it_lands_in_the_package_that_was_read(package, keys, tmp_path):
+    made = sign(package, keys.release.signer)
+    moved = tmp_path / "moved"
+    found = countersign(package, Meanwhile(keys.review, lambda: package.rename(moved)), bundle=made.bundle)
+    assert (moved / found.bundle).exists()
+    assert not package.exists()
+
+
+def test_a_package_that_changes_meanwhile_gets_none(package, keys):
+    made = sign(package, keys.release.signer)
+    with pytest.raises(InputError) as caught:
+        countersign(package, Meanwhile(keys.review, lambda: (package / "x").write_text("x")), bundle=made.bundle)
+    assert (caught.value.code, caught.value.where) == ("file.changed", "x")
+    assert len(list((package / "signatures").iterdir())) == 1
 
 
 def test_what_is_not_about_this_package_is_not_vouched_for(package, keys):

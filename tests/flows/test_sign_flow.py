@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from making import bundle_of, make_key, make_package, put_signatures, write_model, write_policy
+from making import Meanwhile, bundle_of, make_key, make_package, put_signatures, write_model, write_policy
 
 import mlsign
 from mlsign.actions.pack import PackRequest, pack
@@ -100,6 +100,50 @@ def test_the_signers_own_statement_does_not_hide_an_extra_file(bare, keys):
     with pytest.raises(RefusedToSign) as caught:
         sign(bare, keys.release.signer)
     assert [(f.code, f.where) for f in caught.value.findings] == [("MLS103", "docs/extra.py")]
+
+
+def test_a_signature_lands_in_the_package_that_was_read(tmp_path, keys):
+    """``current`` leads to the next release by the time that the timestamp is there."""
+    old, new = make_package(tmp_path, name="fraud-1.2.0"), make_package(tmp_path, name="fraud-1.3.0", version="1.3.0")
+    current = tmp_path / "current"
+    current.symlink_to(old)
+
+    def deploy():
+        current.unlink()
+        current.symlink_to(new)
+
+    signed = sign(current, Meanwhile(keys.release, deploy))
+    assert (signed.name, (old / signed.bundle).exists()) == ("fraud-1.2.0", True)
+    assert not (new / "signatures").exists()
+
+
+def rewrite(path):
+    """Other bytes of the same length, and the times that the file had."""
+    status = path.stat()
+    path.write_bytes(path.read_bytes().swapcase())
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("happen", "where"),
+    [
+        (lambda p: rewrite(p / "MODEL_CARD.md"), "MODEL_CARD.md"),
+        (lambda p: (p / "model.onnx").unlink(), "model.onnx"),
+        (lambda p: (p / "extra.py").write_text("x"), "extra.py"),
+        (lambda p: (p.parent / "second").hardlink_to(p / "model.onnx"), "model.onnx"),
+        (lambda p: shutil.copy2(p / "model.onnx", p / "x") and (p / "x").replace(p / "model.onnx"), "model.onnx"),
+    ],
+)
+def test_a_package_that_changes_meanwhile_gets_no_signature(bare, keys, happen, where):
+    with pytest.raises(InputError) as caught:
+        sign(bare, Meanwhile(keys.release, lambda: happen(bare)))
+    assert (caught.value.code, caught.value.where) == ("file.changed", where)
+    assert not (bare / "signatures").exists()
+
+
+def test_another_signer_meanwhile_is_no_change(bare, keys):
+    sign(bare, Meanwhile(keys.release, lambda: sign(bare, keys.review.signer)))
+    assert len(list((bare / "signatures").iterdir())) == 2
 
 
 def test_what_is_no_package_is_not_signed(tmp_path, keys):

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlsign.actions._signatures import Attempt
-from mlsign.actions.examine import ExamineRequest, examine
+from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.compare.content import compare_with_statement
+from mlsign.digest import Digest
 from mlsign.errors import InputError
-from mlsign.formats.bundle import encode_bundle
+from mlsign.formats.bundle import Bundle, encode_bundle
 from mlsign.formats.countersignature import Countersignature, claims_countersignature, encode_countersignature
 from mlsign.formats.statement import decode_statement
 from mlsign.identity import Identity
@@ -49,13 +50,35 @@ def countersign(
     ``TrustError`` when ``known`` is given and does not vouch for it, or when the new one does not hold; ``OutsideError``.
     """
     moment = now or datetime.now(UTC)
-    # 1. Everything is hashed again, trusting nobody.
+    # The package stays open to the end: its name may lead elsewhere by the time that a signature is there.
     with OpenPackage.open(path) as package:
+        # 1. Everything is hashed again, trusting nobody.
         request = ExamineRequest(root=TrustRoot(keys=()), now=moment, limits=limits)
         examination = examine(package, request, advance=advance)
         examination.contents.close()
-    # 2. The one bundle that is meant, over exactly these files, by somebody known if that is asked.
-    attempt = _find(examination.attempts, bundle)
+        # 2. The one bundle that is meant, over exactly these files, by somebody known if that is asked.
+        over = _meant(examination, bundle, limits=limits)
+        whose = None if known is None else authenticate_envelope(over.bundle, root=known, now=moment)[0].identity
+        # 3. What would not be accepted is not written, nor what is about files that are there no more.
+        made = signer.sign(encode_countersignature(Countersignature(name=over.name, digest=over.digest)))
+        proof = authenticate_countersignature(made, root=signer.trust, now=now or datetime.now(UTC), limits=limits)
+        package.check_unchanged(examination.contents.files, limits=limits)
+        name = add_signature(package, encode_bundle(made))
+    return CountersignedBundle(bundle=name, identity=proof.signer.identity, over=over.name, signer=whose)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meant:
+    """A bundle that can be countersigned, by the name and the digest of its file."""
+
+    name: str
+    digest: Digest
+    bundle: Bundle
+
+
+def _meant(examination: Examination, wanted: str, *, limits: Limits) -> _Meant:
+    """The bundle that is called ``wanted``, when it is a signature over exactly what lies in the package."""
+    attempt = _find(examination.attempts, wanted)
     if attempt.bundle is None or attempt.digest is None:
         raise InputError(
             "cannot be read as a bundle, so there is nothing to vouch for", code="countersign.bundle", where=attempt.name
@@ -72,16 +95,7 @@ def countersign(
             where=attempt.name,
             hint="nobody should vouch for a signature over something else",
         )
-    whose = None if known is None else authenticate_envelope(attempt.bundle, root=known, now=moment)[0].identity
-    # 3. What would not be accepted is not written.
-    made = signer.sign(encode_countersignature(Countersignature(name=attempt.name, digest=attempt.digest)))
-    proof = authenticate_countersignature(made, root=signer.trust, now=datetime.now(UTC) if now is None else now, limits=limits)
-    return CountersignedBundle(
-        bundle=add_signature(path, encode_bundle(made)),
-        identity=proof.signer.identity,
-        over=attempt.name,
-        signer=whose,
-    )
+    return _Meant(name=attempt.name, digest=attempt.digest, bundle=attempt.bundle)
 
 
 def _find(attempts: tuple[Attempt, ...], wanted: str) -> Attempt:

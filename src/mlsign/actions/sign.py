@@ -101,30 +101,35 @@ def sign(
     Everything is hashed again, so what is signed is what lies there now. ``tell`` is called before the signer is asked to
     sign, with the bundles that are there already; ``known`` is what those are held against. Nothing is written unless the
     new bundle holds against ``signer.trust``. Raises ``RefusedToSign`` when the package is not what its manifest says,
-    ``InputError`` when there is no manifest, ``TrustError`` when the new bundle does not hold, and ``OutsideError``.
+    ``InputError`` when there is no manifest or a file changes meanwhile, ``TrustError`` when the new bundle does not hold,
+    and ``OutsideError``.
     """
-    # 1. Look at what lies there, trusting nobody: no older statement, not even the signer's own, says what may be left unread.
+    moment = now or datetime.now(UTC)
+    # The package stays open to the end: its name may lead elsewhere by the time that a signature is there.
     with OpenPackage.open(path) as package:
-        request = ExamineRequest(root=TrustRoot(keys=()), now=now or datetime.now(UTC), limits=limits)
+        # 1. Look at what lies there, trusting nobody: no older statement, not even the signer's own, says what may be left unread.
+        request = ExamineRequest(root=TrustRoot(keys=()), now=moment, limits=limits)
         examination = examine(package, request, advance=advance)
         examination.contents.close()
-    manifest = _check(path, examination)
-    # 2. What is to be signed follows from the files alone.
-    statement = _statement(manifest, examination)
-    payload = encode_statement(statement)
-    # 3. Say beside whom.
-    others = _neighbours(examination, payload, known=known or TrustRoot(keys=()), now=now or datetime.now(UTC))
-    if tell is not None:
-        tell(others)
-    # 4. A key says the same thing every time; a signature with a time in it is worth making again.
-    found = None if signer.timed else _find_mine(examination, signer, payload, now=now or datetime.now(UTC))
-    if found is not None:
-        addition, (name, identity) = Addition.PRESENT, found
-    else:
-        bundle = signer.sign(payload)
-        # 5. What would not be accepted is not written: a broken token, a wrong clock, an expired certificate.
-        identity = authenticate(bundle, root=signer.trust, now=now or datetime.now(UTC), limits=limits).identity
-        addition, name = Addition.ADDED, add_signature(path, encode_bundle(bundle))
+        manifest = _check(path, examination)
+        # 2. What is to be signed follows from the files alone.
+        statement = _statement(manifest, examination)
+        payload = encode_statement(statement)
+        # 3. Say beside whom.
+        others = _neighbours(examination, payload, known=known or TrustRoot(keys=()), now=moment)
+        if tell is not None:
+            tell(others)
+        # 4. A key says the same thing every time; a signature with a time in it is worth making again.
+        found = None if signer.timed else _find_mine(examination, signer, payload, now=moment)
+        if found is not None:
+            addition, (name, identity) = Addition.PRESENT, found
+        else:
+            bundle = signer.sign(payload)
+            # 5. What would not be accepted is not written: a broken token, a wrong clock, an expired certificate.
+            identity = authenticate(bundle, root=signer.trust, now=now or datetime.now(UTC), limits=limits).identity
+            # 6. Nor is what is over files that are there no more: signing takes as long as people and services take.
+            package.check_unchanged(examination.contents.files, limits=limits)
+            addition, name = Addition.ADDED, add_signature(package, encode_bundle(bundle))
     return Signed(
         addition=addition,
         bundle=name,

@@ -18,7 +18,7 @@ from typing import Final, Self
 from mlsign.errors import InputError, MlsignError, OutsideError, shown
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.file_source import FileSource
-from mlsign.package.scan import DIRECTORY_FLAGS, Intruder, Listing, scan
+from mlsign.package.scan import DIRECTORY_FLAGS, FoundFile, Intruder, Listing, scan
 from mlsign.paths import SIGNATURES_NAME, PackagePath, decode_path
 
 PARTIAL_PREFIX: Final = ".partial-"
@@ -69,6 +69,20 @@ class OpenPackage:
             return scan(self._fd, skip=skip, limits=limits)
         everything = frozenset(os.listdir(self._fd)) - {self._only}  # noqa: PTH208 - a descriptor, not a path
         return replace(scan(self._fd, skip=everything, limits=limits), skipped=())
+
+    def check_unchanged(self, files: tuple[FoundFile, ...], *, limits: Limits = DEFAULT) -> None:
+        """Returns when the content is still these files, none of them touched since; signatures may come and go.
+
+        Raises ``InputError`` (``file.changed``) and as ``list_files`` does.
+        """
+        now = self.list_files(skip=frozenset({SIGNATURES_NAME}), limits=limits).files
+        if now != files:
+            raise InputError(
+                "is not what it was when it was read, so nothing was written",
+                code="file.changed",
+                where=str(min(set(now) ^ set(files), key=lambda f: f.path).path),
+                hint="something else is writing to the package; stop it, or work on a copy",
+            )
 
     def open_file(self, path: PackagePath) -> FileSource:
         """The regular file at ``path``, opened without following a link in any part of its name.

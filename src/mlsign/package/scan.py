@@ -28,12 +28,16 @@ _KINDS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundFile:
-    """A regular file: its size in bytes, how many names it has, and which file it is on its device."""
+    """A regular file: its size in bytes, how many names it has, which file it is on its device, and when it last changed.
+
+    ``times`` are those of its bytes and of what the disk says about it, in nanoseconds.
+    """
 
     path: PackagePath
     size: int
     links: int
     inode: tuple[int, int]
+    times: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +84,21 @@ def scan(root: int, *, skip: frozenset[str] = frozenset(), limits: Limits = DEFA
             intruders.append(Intruder(name=shown(name), error=err))
             continue
         total += status.st_size
-        files.append(FoundFile(path=path, size=status.st_size, links=status.st_nlink, inode=(status.st_dev, status.st_ino)))
+        files.append(_found(path, status))
         if total > limits.max_package_bytes:
             raise InputError(f"has more than {limits.max_package_bytes} bytes", code="package.bytes")
     files.sort(key=lambda f: f.path)
     return Listing(files=tuple(files), intruders=tuple(intruders), skipped=tuple(sorted(skipped)))
+
+
+def _found(path: PackagePath, status: os.stat_result) -> FoundFile:
+    return FoundFile(
+        path=path,
+        size=status.st_size,
+        links=status.st_nlink,
+        inode=(status.st_dev, status.st_ino),
+        times=(status.st_mtime_ns, status.st_ctime_ns),
+    )
 
 
 def kind_of(mode: int) -> str:

@@ -18,7 +18,7 @@ from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.errors import InputError, OutsideError, shown
 from mlsign.package.file_source import FileSource
 from mlsign.package.hashing import Advance, hash_source
-from mlsign.package.read import PARTIAL_PREFIX
+from mlsign.package.read import PARTIAL_PREFIX, OpenPackage
 from mlsign.package.scan import DIRECTORY_FLAGS
 from mlsign.paths import SIGNATURES_NAME, PackagePath
 
@@ -113,23 +113,23 @@ def _prepare(folder: Path, path: PackagePath) -> Path:
     return place
 
 
-def add_signature(package: Path, bundle: bytes) -> str:
+def add_signature(package: OpenPackage, bundle: bytes) -> str:
     """Puts a bundle under ``signatures/``, named by its digest, and returns the path within the package.
 
-    The same bundle twice is one file; two signers at once do not disturb each other. Raises ``OutsideError``.
+    It lands in the folder that was opened, wherever the name of that leads by now. The same bundle twice is one file; two
+    signers at once do not disturb each other. Raises ``OutsideError``.
     """
     name = f"sha256-{sha256(bundle).hex}.sigstore.json"
-    folder = package / SIGNATURES_NAME
     try:
         with contextlib.suppress(FileExistsError):
-            folder.mkdir()
-        fd = os.open(folder, DIRECTORY_FLAGS)
+            os.mkdir(SIGNATURES_NAME, dir_fd=package.fd)
+        fd = os.open(SIGNATURES_NAME, DIRECTORY_FLAGS, dir_fd=package.fd)
         try:
             _write_beneath(fd, name, bundle)
         finally:
             os.close(fd)
     except OSError as err:
-        raise _outside(err, where=f"{package}/{SIGNATURES_NAME}/{name}") from err
+        raise _outside(err, where=f"{package.where}/{SIGNATURES_NAME}/{name}") from err
     return f"{SIGNATURES_NAME}/{name}"
 
 

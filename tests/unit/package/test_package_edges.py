@@ -317,7 +317,7 @@ def test_a_disk_that_fails(folder, tmp_path, monkeypatch, number, code):
     with source(folder / "b") as file:
         assert refused(OutsideError, copy_file, folder, PackagePath("n"), file, algorithm=Algorithm.SHA256) == code
     monkeypatch.setattr("mlsign.package.write.os.fsync", fail_with(number))
-    assert refused(OutsideError, add_signature, folder, b"bundle") == code
+    assert refused(OutsideError, add, folder, b"bundle") == code
     assert list((folder / "signatures").iterdir()) == []
     assert refused(OutsideError, write_new_files, [(tmp_path / "k", b"x", 0o600)]) == code
     assert not (tmp_path / "k").exists()
@@ -330,10 +330,15 @@ def test_a_rename_that_fails_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def add(folder, bundle):
+    with OpenPackage.open(folder) as package:
+        return add_signature(package, bundle)
+
+
 def test_a_signature_is_named_by_its_digest(folder):
-    name = add_signature(folder, b"bundle")
+    name = add(folder, b"bundle")
     assert name == f"signatures/sha256-{hashlib.sha256(b'bundle').hexdigest()}.sigstore.json"
-    assert add_signature(folder, b"bundle") == name
+    assert add(folder, b"bundle") == name
     assert (folder / name).read_bytes() == b"bundle"
     assert len(list((folder / "signatures").iterdir())) == 1
 
@@ -341,7 +346,7 @@ def test_a_signature_is_named_by_its_digest(folder):
 def test_a_signature_goes_through_no_link(folder, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (folder / "signatures").symlink_to(tmp_path / "elsewhere")
-    assert refused(OutsideError, add_signature, folder, b"bundle") == "disk.write"
+    assert refused(OutsideError, add, folder, b"bundle") == "disk.write"
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
