@@ -4,16 +4,19 @@ import os
 import shutil
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from making import Meanwhile, bundle_of, make_key, make_package, put_signatures, write_model, write_policy
 
 import mlsign
+from mlsign.actions.countersign import countersign
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.sign import Addition, RefusedToSign, load_key, sign
 from mlsign.errors import InputError
 from mlsign.identity import Method
+from mlsign.limits import DEFAULT
 from mlsign.policy.model import Verdict
 from mlsign.signers.key_types import KeyType
 
@@ -144,6 +147,40 @@ def test_a_package_that_changes_meanwhile_gets_no_signature(bare, keys, happen, 
 def test_another_signer_meanwhile_is_no_change(bare, keys):
     sign(bare, Meanwhile(keys.release, lambda: sign(bare, keys.review.signer)))
     assert len(list((bare / "signatures").iterdir())) == 2
+
+
+def fail():
+    raise AssertionError("the signer was asked")
+
+
+def test_no_signature_is_added_beyond_what_is_read(bare, keys, tmp_path):
+    """One more than verify looks at, and nobody could verify the package again."""
+    gate = mlsign.Gate.load(write_policy(tmp_path / "p", {"release": (1, [keys.release.public])}))
+    mine = sign(bare, keys.release.signer)
+    for number in range(DEFAULT.max_bundles - 1):
+        (bare / "signatures" / f"{number}").touch()
+    with pytest.raises(InputError) as caught:
+        sign(bare, Meanwhile(keys.review, fail))
+    assert (caught.value.code, "remove" in caught.value.hint) == ("package.bundles", True)
+    with pytest.raises(InputError) as caught:
+        countersign(bare, Meanwhile(keys.review, fail), bundle=mine.bundle)
+    assert caught.value.code == "package.bundles"
+    assert sign(bare, keys.release.signer).addition is Addition.PRESENT
+    assert gate.verify(bare).decision.verdict is Verdict.ALLOW
+    # With room for one: the last one is taken by somebody else meanwhile.
+    (bare / "signatures" / "0").unlink()
+    with pytest.raises(InputError) as caught:
+        sign(bare, Meanwhile(keys.review, (bare / "signatures" / "0").touch))
+    assert caught.value.code == "package.bundles"
+    assert len(list((bare / "signatures").iterdir())) == DEFAULT.max_bundles
+
+
+def test_no_signature_is_added_beyond_the_bytes_that_are_read(bare, keys):
+    size = (bare / sign(bare, keys.release.signer).bundle).stat().st_size
+    with pytest.raises(InputError) as caught:
+        sign(bare, keys.review.signer, limits=replace(DEFAULT, max_bundles_bytes=size + 100))
+    assert caught.value.code == "package.bundles"
+    assert len(list((bare / "signatures").iterdir())) == 1
 
 
 def test_what_is_no_package_is_not_signed(tmp_path, keys):

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mlsign.actions._adding import add_bundle
 from mlsign.actions._signatures import Attempt
 from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.compare.content import compare_with_statement
 from mlsign.digest import Digest
 from mlsign.errors import InputError
-from mlsign.formats.bundle import Bundle, encode_bundle
+from mlsign.formats.bundle import Bundle
 from mlsign.formats.countersignature import Countersignature, claims_countersignature, encode_countersignature
 from mlsign.formats.statement import decode_statement
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage
-from mlsign.package.write import add_signature
 from mlsign.signers.protocol import Signer
 from mlsign.trust.authenticate import authenticate_countersignature, authenticate_envelope
 from mlsign.trust.root import TrustRoot
@@ -59,11 +59,12 @@ def countersign(
         # 2. The one bundle that is meant, over exactly these files, by somebody known if that is asked.
         over = _meant(examination, bundle, limits=limits)
         whose = None if known is None else authenticate_envelope(over.bundle, root=known, now=moment)[0].identity
-        # 3. What would not be accepted is not written, nor what is about files that are there no more.
+        # 3. No key is used and no service asked for a bundle that would make the package unverifiable.
+        package.check_room(limits=limits)
+        # 4. What would not be accepted is not written.
         made = signer.sign(encode_countersignature(Countersignature(name=over.name, digest=over.digest)))
         proof = authenticate_countersignature(made, root=signer.trust, now=now or datetime.now(UTC), limits=limits)
-        package.check_unchanged(examination.contents.files, limits=limits)
-        name = add_signature(package, encode_bundle(made))
+        name = add_bundle(package, made, files=examination.contents.files, limits=limits)
     return CountersignedBundle(bundle=name, identity=proof.signer.identity, over=over.name, signer=whose)
 
 

@@ -9,19 +9,18 @@ from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
+from mlsign.actions._adding import add_bundle
 from mlsign.actions._signatures import Attempt
 from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.compare.content import CHANGED, EXTRA, MISSING, compare_with_manifest
 from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.formats.bundle import encode_bundle
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.statement import Resource, Statement, build_statement, encode_statement
 from mlsign.identity import Identity, Method
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage, read_user_file
-from mlsign.package.write import add_signature
 from mlsign.paths import SIGNATURES_NAME
 from mlsign.signers.key import KeySigner, decode_private_key
 from mlsign.signers.protocol import Signer
@@ -101,8 +100,8 @@ def sign(
     Everything is hashed again, so what is signed is what lies there now. ``tell`` is called before the signer is asked to
     sign, with the bundles that are there already; ``known`` is what those are held against. Nothing is written unless the
     new bundle holds against ``signer.trust``. Raises ``RefusedToSign`` when the package is not what its manifest says,
-    ``InputError`` when there is no manifest or a file changes meanwhile, ``TrustError`` when the new bundle does not hold,
-    and ``OutsideError``.
+    ``InputError`` when there is no manifest, no room for one more bundle, or a file changes meanwhile, ``TrustError`` when the
+    new bundle does not hold, and ``OutsideError``.
     """
     moment = now or datetime.now(UTC)
     # The package stays open to the end: its name may lead elsewhere by the time that a signature is there.
@@ -124,12 +123,13 @@ def sign(
         if found is not None:
             addition, (name, identity) = Addition.PRESENT, found
         else:
+            # No key is used and no service asked for a bundle that would make the package unverifiable.
+            package.check_room(limits=limits)
             bundle = signer.sign(payload)
             # 5. What would not be accepted is not written: a broken token, a wrong clock, an expired certificate.
             identity = authenticate(bundle, root=signer.trust, now=now or datetime.now(UTC), limits=limits).identity
-            # 6. Nor is what is over files that are there no more: signing takes as long as people and services take.
-            package.check_unchanged(examination.contents.files, limits=limits)
-            addition, name = Addition.ADDED, add_signature(package, encode_bundle(bundle))
+            name = add_bundle(package, bundle, files=examination.contents.files, limits=limits)
+            addition = Addition.ADDED
     return Signed(
         addition=addition,
         bundle=name,

@@ -110,20 +110,28 @@ class OpenPackage:
         finally:
             os.close(folder)
         if len(names) > limits.max_bundles:
-            raise InputError(
-                f"has {len(names)} signatures, allowed are {limits.max_bundles}", code="package.bundles", where=SIGNATURES_NAME
-            )
+            raise _crowded(f"has {len(names)} files, and {limits.max_bundles} are looked at")
         found: list[FoundBundle] = []
         left = limits.max_bundles_bytes
         for name in names:
             bundle = self._read_bundle(f"{SIGNATURES_NAME}/{name}", limits=limits)
             left -= len(bundle.content) if isinstance(bundle.content, bytes) else 0
             if left < 0:
-                raise InputError(
-                    f"has more than {limits.max_bundles_bytes} bytes of signatures", code="package.bundles", where=SIGNATURES_NAME
-                )
+                raise _crowded(f"has more than {limits.max_bundles_bytes} bytes of signatures")
             found.append(bundle)
         return tuple(found)
+
+    def check_room(self, size: int = 0, *, limits: Limits = DEFAULT) -> None:
+        """Returns when ``read_bundles`` could still read all after one more bundle of ``size`` bytes was added.
+
+        Raises ``InputError`` (``package.bundles``).
+        """
+        there = self.read_bundles(limits=limits)
+        total = size + sum(len(bundle.content) for bundle in there if isinstance(bundle.content, bytes))
+        if len(there) >= limits.max_bundles:
+            raise _crowded(f"has {len(there)} files, and with one more nobody could verify the package")
+        if total > limits.max_bundles_bytes:
+            raise _crowded(f"would have {total} bytes of signatures, and nobody could verify the package")
 
     def _read_bundle(self, name: str, *, limits: Limits) -> FoundBundle:
         try:
@@ -214,6 +222,15 @@ def read_user_file(path: Path, *, max_bytes: int, what: str) -> tuple[bytes, tup
         if not stat.S_ISREG(status.st_mode):
             raise InputError(f"is no regular file, expected a {what} file", code=f"{what}.kind", where=shown(path))
         return source.read_all(max_bytes=max_bytes), (status.st_dev, status.st_ino)
+
+
+def _crowded(message: str) -> InputError:
+    return InputError(
+        message,
+        code="package.bundles",
+        where=SIGNATURES_NAME,
+        hint="anybody can put files there: remove those that are no signatures, and signatures that nobody needs",
+    )
 
 
 def _unopenable(path: Path, err: OSError) -> MlsignError:

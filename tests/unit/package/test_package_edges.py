@@ -112,7 +112,13 @@ def test_bundles_are_read_and_bounded(folder):
         found = package.read_bundles()
         assert [(b.name, b.content) for b in found[:2]] == [("signatures/a", b"A"), ("signatures/b", b"B")]
         assert isinstance(found[2].content, MlsignError)
-        assert refused(InputError, package.read_bundles, limits=replace(DEFAULT, max_bundles=2)) == "package.bundles"
+        with pytest.raises(InputError) as caught:
+            package.read_bundles(limits=replace(DEFAULT, max_bundles=2))
+        assert (caught.value.code, "remove" in caught.value.hint) == ("package.bundles", True)
+        package.check_room(limits=replace(DEFAULT, max_bundles=4))
+        assert refused(InputError, package.check_room, limits=replace(DEFAULT, max_bundles=3)) == "package.bundles"
+        package.check_room(8, limits=replace(DEFAULT, max_bundles_bytes=10))
+        assert refused(InputError, package.check_room, 9, limits=replace(DEFAULT, max_bundles_bytes=10)) == "package.bundles"
         (big, *_) = package.read_bundles(limits=replace(DEFAULT, max_bundle_bytes=0))
         assert isinstance(big.content, InputError)
         assert big.content.code == "file.size"
