@@ -41,7 +41,7 @@ def make_key(kind: KeyType = KeyType.P256, *, password: bytes | None = None) -> 
 class Meanwhile:
     """Signs as a key does, after something has happened: services and people take their time."""
 
-    timed = True
+    material = None
 
     def __init__(self, pair: Pair, happen: Callable[[], object]) -> None:
         self.inner, self.happen = pair.signer, happen

@@ -1,5 +1,6 @@
 """Signing: only what the manifest lists, once for each key, by any number of signers at a time."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,13 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from local_sigstore import LocalSigstore
 from making import Meanwhile, bundle_of, make_key, make_package, put_signatures, write_model, write_policy
 
 import mlsign
 from mlsign.actions.countersign import countersign
+from mlsign.actions.load_policy import load_policy
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.sign import Addition, RefusedToSign, load_key, sign
+from mlsign.actions.verify import VerifyRequest, verify
 from mlsign.errors import InputError
+from mlsign.formats.bundle import decode_bundle, encode_bundle
 from mlsign.identity import Method
 from mlsign.limits import DEFAULT
 from mlsign.policy.model import Verdict
@@ -58,6 +63,25 @@ def test_a_bundle_that_was_damaged_is_made_again(bare, keys):
     place = bundle_of(bare, keys.release)
     place.write_bytes(place.read_bytes()[:-10])
     assert sign(bare, keys.release.signer).addition is Addition.ADDED
+
+
+def test_a_copy_with_junk_in_it_does_not_stand_for_the_signature(bare, keys, tmp_path):
+    """Denied where there is a trust root, and good for a signer who has none: the signer could not mend the package."""
+    with LocalSigstore() as service:
+        (tmp_path / "root.json").write_text(json.dumps(service.trusted_root()))
+    file = write_policy(tmp_path / "p", {"release": (1, [keys.release.public])})
+    loaded = load_policy(file, trust_root=tmp_path / "root.json")
+    sign(bare, keys.release.signer)
+    place = bundle_of(bare, keys.release)
+    bundle = decode_bundle(place.read_bytes())
+    place.write_bytes(encode_bundle(replace(bundle, material=replace(bundle.material, timestamps=(b"junk",)))))
+    assert verify(bare, VerifyRequest(policy=loaded)).decision.verdict is Verdict.DENY
+    place.rename(bare / "signatures" / "copy")
+    mended = sign(bare, keys.release.signer)
+    assert (mended.addition, len(mended.others)) == (Addition.ADDED, 1)
+    assert verify(bare, VerifyRequest(policy=loaded)).decision.verdict is Verdict.ALLOW
+    again = sign(bare, keys.release.signer)
+    assert (again.addition, again.bundle) == (Addition.PRESENT, mended.bundle)
 
 
 @pytest.mark.parametrize("kind", list(KeyType))

@@ -65,10 +65,10 @@ class CertificateSigner:
         self.trust = TrustRoot(keys=(), authorities=(trust,))
 
     @property
-    def timed(self) -> bool:
-        return False
+    def material(self) -> Material:
+        return Material(certificates=self._certificates)
 
     def sign(self, payload: bytes) -> Bundle:
         """A bundle over the payload, as the key signs it. Raises what the key raises."""
         made = self._key.sign(payload)
-        return replace(made, method=Method.CERTIFICATE, key_hint="", material=Material(certificates=self._certificates))
+        return replace(made, method=Method.CERTIFICATE, key_hint="", material=self.material)

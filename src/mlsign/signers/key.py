@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mlsign.errors import InputError
-from mlsign.formats.bundle import Bundle
+from mlsign.formats.bundle import Bundle, Material
 from mlsign.formats.dsse import IN_TOTO_TYPE, Envelope, pre_authentication_encoding
 from mlsign.identity import KeyIdentity, Method
 from mlsign.signers.key_types import KeyType
@@ -78,7 +78,7 @@ def _generate(kind: KeyType) -> _Private:
 class KeySigner:
     """Signs with one private key held in memory."""
 
-    timed = False
+    material = Material()
 
     def __init__(self, key: _Private) -> None:
         self._key = key

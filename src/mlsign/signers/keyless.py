@@ -36,7 +36,7 @@ _AGAIN: Final = "nothing was written; signing again is safe"
 class KeylessSigner:
     """Signs as the person or workflow that an identity token names."""
 
-    timed = True
+    material = None
 
     def __init__(self, token: IdentityToken, config: ClientTrustConfig, root: TrustedRoot) -> None:
         self._token = token

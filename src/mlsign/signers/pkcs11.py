@@ -19,7 +19,7 @@ from pkcs11.util.ec import encode_ecdsa_signature
 from pkcs11.util.x509 import decode_x509_public_key
 
 from mlsign.errors import InputError, OutsideError, TrustError, shown
-from mlsign.formats.bundle import Bundle
+from mlsign.formats.bundle import Bundle, Material
 from mlsign.formats.dsse import IN_TOTO_TYPE, Envelope, pre_authentication_encoding
 from mlsign.identity import KeyIdentity, Method
 from mlsign.signers.pkcs11_answers import explain_answer, pin_is_locked, pin_is_unset
@@ -49,7 +49,7 @@ class Pkcs11Signer:
         self._resources: contextlib.ExitStack | None = resources
         self.public = public
 
-    timed = False
+    material = Material()
 
     @property
     def identity(self) -> KeyIdentity:

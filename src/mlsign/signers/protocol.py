@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mlsign.formats.bundle import Bundle
+from mlsign.formats.bundle import Bundle, Material
 from mlsign.identity import Identity
 from mlsign.trust.root import TrustRoot
 
@@ -21,8 +21,8 @@ class Signer(Protocol):
         """What the signatures of this signer are authenticated against: nobody writes one that does not hold."""
 
     @property
-    def timed(self) -> bool:
-        """Whether a signature brings a trusted time, so that signing the same again says something new."""
+    def material(self) -> Material | None:
+        """What every bundle of this signer brings along, or None where each brings a time, so that signing again says more."""
 
     def sign(self, payload: bytes) -> Bundle:
         """A bundle over exactly these bytes. Raises ``OutsideError`` when the means of signing fail."""

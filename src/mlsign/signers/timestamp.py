@@ -53,8 +53,8 @@ class TimestampingSigner:
         return self._inner.identity
 
     @property
-    def timed(self) -> bool:
-        return True
+    def material(self) -> None:
+        return None
 
     @property
     def trust(self) -> TrustRoot:

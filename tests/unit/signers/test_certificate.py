@@ -1,6 +1,9 @@
 """Signing with a certified key, and what is refused before anything is signed."""
 
+import shutil
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from certificate_authority import NOW, SERVER_AUTH, issue, make_organisation
@@ -40,7 +43,7 @@ def test_a_bundle_with_the_chain_and_without_the_root():
     assert (bundle.method, bundle.key_hint) == (Method.CERTIFICATE, "")
     assert bundle.material == Material(certificates=O.chain)
     assert bundle == signer.sign(b"{}")
-    assert not signer.timed
+    assert signer.material == bundle.material
     found, payload = authenticate_envelope(bundle, root=signer.trust, now=NOW)
     assert (found.identity, payload) == (signer.identity, b"{}")
     assert signer.trust == TrustRoot(keys=(), authorities=(O.trust,))
@@ -117,6 +120,19 @@ def test_a_signer_from_files(tmp_path, how):
     anchor = {"without the root": O.middle, "nothing above": O.leaf}.get(how, O.root)
     assert signer.trust.authorities == (CertificateTrust(anchors=(anchor.der,)),)
     assert authenticate_envelope(signer.sign(b"{}"), root=signer.trust, now=NOW)
+
+
+def test_a_copy_without_a_certificate_does_not_stand_for_the_signature(tmp_path, good_package):
+    """Enough for a signer who did not name the root, and for nobody who verifies by it."""
+    paths = write(tmp_path, leaf=(O.leaf,), above=(O.middle,))
+    signer = load_certificate_signer(O.leaf.signer, certificate=paths["leaf"], chain=(paths["above"],), now=NOW)
+    package = Path(shutil.copytree(good_package, tmp_path / "fraud-1.2.0"))
+    place = package / sign(package, signer, now=NOW).bundle
+    bundle = decode_bundle(place.read_bytes())
+    place.unlink()
+    (package / "signatures" / "copy").write_bytes(encode_bundle(replace(bundle, material=Material(certificates=(O.leaf.der,)))))
+    assert sign(package, signer, now=NOW).addition is Addition.ADDED
+    assert sign(package, signer, now=NOW).addition is Addition.PRESENT
 
 
 def test_files_that_do_not_fit(tmp_path):
