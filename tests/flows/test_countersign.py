@@ -22,7 +22,6 @@ from mlsign.formats.countersignature import (
     encode_countersignature,
 )
 from mlsign.policy.model import Verdict
-from mlsign.trust.root import TrustRoot
 
 
 @pytest.fixture
@@ -56,8 +55,7 @@ def judged(package, loaded):
 def test_a_countersignature_counts_where_it_is_asked_for(package, loaded, keys):
     made = sign(package, keys.release.signer)
     assert judged(package, loaded)[1] == {"MLS205"}
-    known = TrustRoot(keys=(keys.release.signer.public,))
-    found = countersign(package, keys.review.signer, bundle=made.bundle, known=known)
+    found = countersign(package, keys.review.signer, bundle=made.bundle, policy=loaded)
     assert (found.over, found.signer) == (made.bundle, keys.release.signer.identity)
     report, bad = judged(package, loaded)
     assert not bad
@@ -124,12 +122,55 @@ def test_what_is_not_about_this_package_is_not_vouched_for(package, keys):
     assert caught.value.code == "countersign.content"
 
 
-def test_a_signature_by_a_stranger_is_not_vouched_for_under_a_policy(package, keys):
+def test_a_signature_by_a_stranger_is_not_vouched_for_under_a_policy(package, loaded, keys):
     made = sign(package, keys.outsider.signer)
     with pytest.raises(TrustError) as caught:
-        countersign(package, keys.review.signer, bundle=made.bundle, known=TrustRoot(keys=(keys.release.signer.public,)))
+        countersign(package, keys.review.signer, bundle=made.bundle, policy=loaded)
     assert caught.value.code == "signature.unknown_key"
     assert len(list((package / "signatures").iterdir())) == 1
+
+
+def test_a_genuine_signature_is_not_enough_under_a_policy(package, loaded, keys):
+    """The trust root holds more people than the policy asks for: here the notary, and every keyless identity there is."""
+    made = sign(package, keys.review.signer)
+    with pytest.raises(TrustError) as caught:
+        countersign(package, keys.release.signer, bundle=made.bundle, policy=loaded)
+    error = caught.value
+    assert (error.code, error.where) == ("countersign.signer", made.bundle)
+    assert (error.expected, error.found) == ("release.pub", keys.review.signer.identity.unique)
+    assert len(list((package / "signatures").iterdir())) == 1
+
+
+def test_only_a_true_name_is_abbreviated(package, loaded, keys):
+    """A stranger names a file as people abbreviate the true one."""
+    made = sign(package, keys.release.signer)
+    good, folder = package / made.bundle, package / "signatures"
+    short = good.name[:14]
+    other = Path(shutil.copytree(package, package.parent / "other"))
+    bad = (other / sign(other, keys.outsider.signer).bundle).read_bytes()
+    for name in (f"{short}0", f"{short}.sigstore.json", "sha256-"):
+        (folder / name).write_bytes(bad)
+    assert countersign(package, keys.review.signer, bundle=short).over == made.bundle
+    assert countersign(package, keys.review.signer, bundle="signatures/" + short).over == made.bundle
+    (folder / short).write_bytes(bad)
+    with pytest.raises(InputError) as caught:
+        countersign(package, keys.review.signer, bundle=short)
+    assert (caught.value.code, caught.value.message) == ("countersign.bundle", "names 2 signatures")
+    assert countersign(package, keys.review.signer, bundle=good.name).over == made.bundle
+    # Other bytes under the true name
+    good.write_bytes(bad)
+    for name in (good.name, short + good.name[14:20]):
+        with pytest.raises(InputError) as caught:
+            countersign(package, keys.review.signer, bundle=name)
+        assert caught.value.message == "names no signature of the package"
+
+
+def test_any_name_will_do_when_it_is_given_whole(package, keys):
+    made = sign(package, keys.release.signer)
+    (package / made.bundle).rename(package / "signatures" / "model.sig")
+    assert countersign(package, keys.review.signer, bundle="model.sig").over == "signatures/model.sig"
+    with pytest.raises(InputError):
+        countersign(package, keys.review.signer, bundle="model")
 
 
 @pytest.mark.parametrize("name", ["", "nothing", "sha256-"])

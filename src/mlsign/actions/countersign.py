@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from mlsign.actions._adding import add_bundle
 from mlsign.actions._signatures import Attempt
 from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.compare.content import compare_with_statement
 from mlsign.digest import Digest
-from mlsign.errors import InputError
+from mlsign.errors import InputError, TrustError, shown
 from mlsign.formats.bundle import Bundle
 from mlsign.formats.countersignature import Countersignature, claims_countersignature, encode_countersignature
 from mlsign.formats.statement import decode_statement
@@ -19,9 +21,16 @@ from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage
+from mlsign.package.write import signature_name
+from mlsign.paths import SIGNATURES_NAME
 from mlsign.signers.protocol import Signer
 from mlsign.trust.authenticate import authenticate_countersignature, authenticate_envelope
 from mlsign.trust.root import TrustRoot
+
+if TYPE_CHECKING:
+    from mlsign.actions.load_policy import LoadedPolicy
+
+_DIGEST_NAME: Final = re.compile(r"sha256-[0-9a-f]{64}\.sigstore\.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +48,15 @@ def countersign(
     signer: Signer,
     *,
     bundle: str,
-    known: TrustRoot | None = None,
+    policy: LoadedPolicy | None = None,
     advance: Advance | None = None,
     now: datetime | None = None,
     limits: Limits = DEFAULT,
 ) -> CountersignedBundle:
-    """Adds a bundle over the one that is called ``bundle``, or begins so.
+    """Adds a bundle over the one that is called ``bundle``, or by a digest that begins so.
 
     Raises ``InputError`` (``countersign.…``) when there is no such one bundle or it is not about what lies in the package,
-    ``TrustError`` when ``known`` is given and does not vouch for it, or when the new one does not hold; ``OutsideError``.
+    ``TrustError`` when ``policy`` is given and does not name who signed it, or when the new one does not hold; ``OutsideError``.
     """
     moment = now or datetime.now(UTC)
     # The package stays open to the end: its name may lead elsewhere by the time that a signature is there.
@@ -56,9 +65,9 @@ def countersign(
         request = ExamineRequest(root=TrustRoot(keys=()), now=moment, limits=limits)
         examination = examine(package, request, advance=advance)
         examination.contents.close()
-        # 2. The one bundle that is meant, over exactly these files, by somebody known if that is asked.
+        # 2. The one bundle that is meant, over exactly these files, by somebody whom the policy names, if there is one.
         over = _meant(examination, bundle, limits=limits)
-        whose = None if known is None else authenticate_envelope(over.bundle, root=known, now=moment)[0].identity
+        whose = None if policy is None else _signer(over, policy, now=moment)
         # 3. No key is used and no service asked for a bundle that would make the package unverifiable.
         package.check_room(limits=limits)
         # 4. What would not be accepted is not written.
@@ -99,12 +108,24 @@ def _meant(examination: Examination, wanted: str, *, limits: Limits) -> _Meant:
     return _Meant(name=attempt.name, digest=attempt.digest, bundle=attempt.bundle)
 
 
+def _signer(over: _Meant, loaded: LoadedPolicy, *, now: datetime) -> Identity:
+    """Whose bundle it is. Anybody can have a genuine keyless signature, so that alone is no reason to vouch for one."""
+    identity = authenticate_envelope(over.bundle, root=loaded.root, now=now)[0].identity
+    if not loaded.policy.names(identity):
+        raise TrustError(
+            "is by somebody whom the policy does not name to sign packages",
+            code="countersign.signer",
+            where=over.name,
+            expected=shown(" or ".join(map(str, loaded.policy.package_signers)), limit=400),
+            found=shown(identity.unique),
+            hint="vouch for nobody whom you do not know; whoever should count has to be named under signers of the policy",
+        )
+    return identity
+
+
 def _find(attempts: tuple[Attempt, ...], wanted: str) -> Attempt:
-    """The bundle of this name, with or without its folder, or the only one whose name begins so."""
-    name = wanted.removeprefix("signatures/")
-    found = [a for a in attempts if a.name.removeprefix("signatures/") == name] or [
-        a for a in attempts if name and a.name.removeprefix("signatures/").startswith(name)
-    ]
+    """The one bundle of this name, with or without its folder, or by a digest that begins so."""
+    found = [attempt for attempt in attempts if _is_called(attempt, wanted.removeprefix(f"{SIGNATURES_NAME}/"))]
     if len(found) != 1:
         there = ", ".join(a.name for a in (found or attempts)[:8])
         raise InputError(
@@ -113,6 +134,16 @@ def _find(attempts: tuple[Attempt, ...], wanted: str) -> Attempt:
             where=wanted,
             expected="one of them",
             found=there or "no signature at all",
-            hint="mlsign inspect lists the signatures of a package",
+            hint="mlsign inspect lists the signatures of a package; give the whole name of one. "
+            "A file named sha256-… that has another digest stands for nothing: remove it",
         )
     return found[0]
+
+
+def _is_called(attempt: Attempt, wanted: str) -> bool:
+    name = attempt.name.removeprefix(f"{SIGNATURES_NAME}/")
+    # Anybody can name a file as people abbreviate another, so only a name that is true may be abbreviated,
+    # and none that looks like a digest stands for other bytes than those.
+    if attempt.digest is not None and name == signature_name(attempt.digest):
+        return wanted != "" and name.startswith(wanted)
+    return name == wanted and _DIGEST_NAME.fullmatch(name) is None

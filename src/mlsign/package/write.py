@@ -113,13 +113,18 @@ def _prepare(folder: Path, path: PackagePath) -> Path:
     return place
 
 
+def signature_name(digest: Digest) -> str:
+    """How a bundle with this sha256 is called under ``signatures/``."""
+    return f"sha256-{digest.hex}.sigstore.json"
+
+
 def add_signature(package: OpenPackage, bundle: bytes) -> str:
     """Puts a bundle under ``signatures/``, named by its digest, and returns the path within the package.
 
     It lands in the folder that was opened, wherever the name of that leads by now. The same bundle twice is one file; two
     signers at once do not disturb each other. Raises ``OutsideError``.
     """
-    name = f"sha256-{sha256(bundle).hex}.sigstore.json"
+    name = signature_name(sha256(bundle))
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(SIGNATURES_NAME, dir_fd=package.fd)

@@ -234,9 +234,13 @@ class Policy:
     formats: frozenset[StatementFormat] = ACCEPTED_FORMATS
 
     def names(self, identity: Identity) -> bool:
-        """Whether a group that signs packages asks for somebody like this; a countersigner says nothing about content."""
-        groups = (group for group in self.signers if not group.countersigns)
-        return any(requirement.is_met_by(identity) for group in groups for requirement in group.any)
+        """Whether a group that signs packages asks for somebody like this."""
+        return any(requirement.is_met_by(identity) for requirement in self.package_signers)
+
+    @property
+    def package_signers(self) -> tuple[Requirement, ...]:
+        """Whom the groups ask for that sign packages; a countersigner says nothing about content."""
+        return tuple(requirement for group in self.signers if not group.countersigns for requirement in group.any)
 
     @property
     def needs_trust_root(self) -> bool:

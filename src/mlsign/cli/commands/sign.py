@@ -110,15 +110,15 @@ def sign_command(
         ),
         ask_pin=ask_pin,
     )
-    known = None if policy is None else load_policy(policy).root
+    loaded = None if policy is None else load_policy(policy)
     if countersign is not None:
         with open_signer(request) as signer, progress("signing", package) as advance:
-            made = vouch(package, signer, bundle=countersign, known=known, advance=advance)
+            made = vouch(package, signer, bundle=countersign, policy=loaded, advance=advance)
         say_countersigned(made)
         put(made.bundle)
         return
     with open_signer(request) as signer, progress("signing", package) as advance:
-        signed = sign(package, signer, known=known, advance=advance, tell=say_neighbours)
+        signed = sign(package, signer, known=None if loaded is None else loaded.root, advance=advance, tell=say_neighbours)
     content = f"{counted(signed.files, 'file')}, {signed.digest}"
     if signed.addition is Addition.ADDED:
         say(f"signed {signed.name}: {content}")
