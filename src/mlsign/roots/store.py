@@ -31,7 +31,7 @@ def find_state_folder(environment: Mapping[str, str]) -> Path:
     """``$MLSIGN_STATE``, else ``mlsign`` in ``$XDG_DATA_HOME``, else in ``~/.local/share``.
 
     Raises ``InputError`` (``usage.state``) for a relative ``MLSIGN_STATE`` and ``OutsideError`` (``trust.state``)
-    where there is no home folder.
+    where there is no home folder, or only a relative one: what lies in the working folder may be anybody's.
     """
     if given := environment.get("MLSIGN_STATE"):
         if not Path(given).is_absolute():
@@ -40,14 +40,21 @@ def find_state_folder(environment: Mapping[str, str]) -> Path:
     # The specification has relative paths ignored.
     if (data := environment.get("XDG_DATA_HOME")) and Path(data).is_absolute():
         return Path(data) / "mlsign"
-    try:
-        return Path.home() / ".local" / "share" / "mlsign"
-    except RuntimeError as err:
+    if (home := _find_home()) is None:
         raise OutsideError(
             "this user has no home folder to keep trust roots in",
             code="trust.state",
             hint="set MLSIGN_STATE to a folder that only this user can write to",
-        ) from err
+        )
+    return home / ".local" / "share" / "mlsign"
+
+
+def _find_home() -> Path | None:
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    return home if home.is_absolute() else None
 
 
 class PrivateFolder:

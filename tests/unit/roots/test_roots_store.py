@@ -40,6 +40,15 @@ def test_a_user_without_home(monkeypatch):
     assert "MLSIGN_STATE" in caught.value.hint
 
 
+@pytest.mark.parametrize("home", [".", "checkout", "./x"])
+def test_a_relative_home_is_none(home, monkeypatch):
+    """What lies in the working folder, a checkout for example, says nothing of whom this user believes."""
+    monkeypatch.setenv("HOME", home)
+    with pytest.raises(OutsideError) as caught:
+        find_state_folder({"XDG_DATA_HOME": home})
+    assert (caught.value.code, "MLSIGN_STATE" in caught.value.hint) == ("trust.state", True)
+
+
 def test_folders_and_files_are_for_their_owner_alone(tmp_path):
     place = tmp_path / "deep" / "state"
     with PrivateFolder.open(place, "a", "b", create=True) as folder:
