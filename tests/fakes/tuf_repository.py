@@ -12,7 +12,7 @@ from typing import Any, Self
 from fake_http import Breakage, LoopbackServer, RefusedError, Reply, Request
 from fake_pki import Clock, wall_clock
 from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import DelegatedRole, Delegations, Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 TRUSTED_ROOT = "trusted_root.json"
 SIGNING_CONFIG = "signing_config.v0.2.json"
@@ -48,10 +48,12 @@ class TufRepository:
         *,
         version: int | None = None,
         lifetimes: Mapping[str, timedelta] | None = None,
+        delegate: str | None = None,
     ) -> int:
         """Serves ``targets``, or the ones there are, under the next version or the one given; gives back which it was.
 
-        ``lifetimes`` by role say otherwise than ``LIFETIMES``; a negative one makes a role that has expired.
+        ``lifetimes`` by role say otherwise than ``LIFETIMES``; a negative one makes a role that has expired. ``delegate``
+        names an empty role that clients have to look into for whatever is not among ``targets``.
         """
         self._targets = dict(self._targets if targets is None else targets)
         self.version = self.version + 1 if version is None else version
@@ -62,6 +64,13 @@ class TufRepository:
             self.files[f"targets/{hashlib.sha256(data).hexdigest()}.{name}"] = data
         snapshot = Snapshot(version=self.version, expires=self._expiry(lives["snapshot"]))
         snapshot.meta["targets.json"] = MetaFile(self.version)
+        if delegate is not None:
+            key = self._online.public_key
+            role = DelegatedRole(delegate, [key.keyid], 1, terminating=False, paths=["*"])
+            listed.delegations = Delegations(keys={key.keyid: key}, roles={delegate: role})
+            snapshot.meta[f"{delegate}.json"] = MetaFile(1)
+            empty = Targets(version=1, expires=self._expiry(lives["targets"]))
+            self.files[f"1.{delegate}.json"] = _signed(empty, [self._online])
         timestamp = Timestamp(version=self.version, expires=self._expiry(lives["timestamp"]))
         timestamp.snapshot_meta = MetaFile(self.version)
         self.files[f"{self.version}.targets.json"] = _signed(listed, self._root_keys[1:])

@@ -20,7 +20,7 @@ from mlsign.actions.trust_update import UpdateRequest, update_trust
 from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.errors import InputError, MlsignError, OutsideError, TrustError
 from mlsign.report.trust_roots import render_trust_json, render_trust_text
-from mlsign.roots.cache import read_instance
+from mlsign.roots.cache import OpenInstance, read_instance
 from mlsign.roots.embedded import PUBLIC_GOOD, find_embedded
 from mlsign.roots.load import load_signing_config, load_trust_data
 from mlsign.roots.record import Origin, Versions
@@ -236,6 +236,32 @@ def test_a_root_that_is_none_is_not_kept(update, repository, state):
     assert load_trust_data(instance="acme").content == FIRST
 
 
+@pytest.mark.parametrize(("length", "words"), [(190, ""), (210, "a role has a name"), (300, "a role has a name")])
+def test_a_role_whose_name_cannot_be_kept(update, repository, state, length, words):
+    update()
+    repository.publish({TRUSTED_ROOT: SECOND}, delegate="a" * length)
+    if words:
+        message = refused("trust.repository", update, folder=state).message
+        assert (words in message, "aaaa" in message) == (True, True)
+    else:
+        update()
+    assert load_trust_data(instance="acme").content == (FIRST if words else SECOND)
+
+
+@pytest.mark.parametrize("version", [2**53, 2**70])
+def test_a_version_that_no_record_can_hold_is_the_fault_of_the_repository(update, repository, state, version):
+    update()
+    repository.publish(version=version)
+    assert str(2**53 - 1) in refused("trust.repository", update, folder=state).message
+
+
+def test_a_record_that_could_not_be_read_again_is_not_written(update, state):
+    update()
+    with OpenInstance.open("acme") as instance:
+        longer = replace(instance.record, url="https://" + "a" * 5000)
+        assert "url: has 5008 characters" in refused("trust.record", instance.replace, longer, [b"new"], folder=state).message
+
+
 def test_a_target_of_too_many_bytes_is_not_fetched(update, repository):
     repository.publish({TRUSTED_ROOT: b" " * (4 << 20) + FIRST})
     assert "allowed are" in refused("trust.repository", update).message
@@ -281,6 +307,7 @@ def test_without_the_library(update, monkeypatch):
     [
         *("", "ftp://a.example/", "file:///etc", "https://", "https://u:p@a.example", "https://a.example/?x"),
         *("https://a.example/#x", "https://[::1", "https://a.example:0", "https://a.example:99999", "https://a b"),
+        "https://a.example/" + "a" * 4096,
     ],
 )
 def test_addresses_that_are_none(update, url):

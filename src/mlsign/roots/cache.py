@@ -122,11 +122,15 @@ class OpenInstance:
         check_pin(self.pin, found, name=self._folder.where)
 
     def replace(self, record: Record, contents: Iterable[bytes]) -> None:
-        """The cache is this record and its files, all at once. Raises ``TrustError`` (``trust.pin``), ``OutsideError``."""
+        """The cache is this record and its files, all at once.
+
+        Raises ``TrustError`` (``trust.pin``, ``trust.record``) before anything is written, and ``OutsideError``.
+        """
         self.check_pin(record.trusted_root.digest)
+        written = _encode_readable(record)
         for data in contents:
             self._files.write(_name(sha256(data)), data)
-        self._folder.write(_RECORD, encode_record(record))
+        self._folder.write(_RECORD, written)
         # Whoever read the record that was there a moment ago still finds its files.
         kept = {_name(file.digest) for one in (record, self.record) if one is not None for file in one.files}
         for name in self._files.names():
@@ -179,6 +183,21 @@ def _read_record(folder: PrivateFolder, *, name: str, limits: Limits) -> Record 
     if record.name != name:
         raise _damaged(f"is the record of {record.name}", where=where)
     return record
+
+
+def _encode_readable(record: Record) -> bytes:
+    """The bytes of a record that can be read again: what nobody can read would take the place of what somebody could."""
+    try:
+        data = encode_record(record)
+        decode_record(data)
+    except InputError as err:
+        raise TrustError(
+            f"cannot be kept, as its record could not be read again: {err}",
+            code="trust.record",
+            where=record.name,
+            hint="nothing was changed; ask whoever runs the repository what changed there",
+        ) from err
+    return data
 
 
 def _read_pin(folder: PrivateFolder) -> Digest | None:

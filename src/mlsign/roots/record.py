@@ -24,6 +24,7 @@ MAX_PIN_BYTES: Final = 4 * KIB
 MAX_METADATA: Final = 1024
 """Files of TUF metadata: at most 257 roots are followed in one go, and 32 delegations."""
 MAX_STORED_BYTES: Final = 8 * MIB
+MAX_URL_CHARS: Final = 4096
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _PATH: Final = re.compile(r"[A-Za-z0-9%._~-]{1,200}(?:/[A-Za-z0-9%._~-]{1,200}){0,7}", re.ASCII)
@@ -90,6 +91,11 @@ def check_name(name: str) -> str:
     return name
 
 
+def fits_path(path: str) -> bool:
+    """Whether a record can name a file of a repository by this path."""
+    return _PATH.fullmatch(path) is not None and not {".", ".."} & set(path.split("/"))
+
+
 def check_versions(new: Versions, *, seen: Versions | None, name: str) -> None:
     """Nothing, when no version went down. Raises ``TrustError`` (``trust.rollback``)."""
     if seen is None:
@@ -150,7 +156,7 @@ def decode_record(data: bytes, *, limits: Limits = DEFAULT) -> Record:
         stored=_decode_time(fields, "stored"),
         fetched=_decode_time(fields, "fetched") if fields.has("fetched") else None,
         expires=_decode_time(fields, "expires") if fields.has("expires") else None,
-        url=fields.optional("url", fields.text),
+        url=fields.text("url", maximum=MAX_URL_CHARS) if fields.has("url") else None,
         trusted_root=_decode_stored(fields.fields("trusted_root")),
         signing_config=_decode_stored(fields.fields("signing_config")) if fields.has("signing_config") else None,
         bootstrap=decode_hex(Algorithm.SHA256, fields.text("bootstrap")) if fields.has("bootstrap") else None,
@@ -205,7 +211,7 @@ def _decode_stored(fields: Fields) -> Stored:
 
 def _read_stored(fields: Fields) -> Stored:
     path = fields.text("path")
-    if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+    if not fits_path(path):
         raise fields.wrong("is no path of a repository", code="path", name="path", found=path)
     return Stored(
         path=path,

@@ -7,6 +7,7 @@ Signatures, thresholds, the succession of roots, expiry and the consistency of w
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import re
 import tempfile
@@ -25,7 +26,8 @@ from mlsign.errors import InputError, MlsignError, OutsideError, TrustError, sho
 from mlsign.formats.trusted_root import MAX_TRUSTED_ROOT_BYTES
 from mlsign.roots.fetchers import FOLDER_BASE, FolderFetcher, NetworkFetcher
 from mlsign.roots.load import SIGNING_CONFIG_NAME, TRUSTED_ROOT_NAME
-from mlsign.roots.record import Versions
+from mlsign.roots.record import MAX_URL_CHARS, Versions, fits_path
+from mlsign.strict import MAX_SAFE_INTEGER
 
 _FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOT: Final = re.compile(r"([1-9][0-9]{0,9})\.root\.json", re.ASCII)
@@ -109,6 +111,7 @@ def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         plain = url.isascii() and url.isprintable() and not {"@", "?", "#", " "} & set(url)
+        plain = plain and len(url) <= MAX_URL_CHARS
         good = plain and parts.scheme in {"https", "http"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         good = False
@@ -117,7 +120,7 @@ def _check_url(url: str) -> None:
             "is no address of a TUF repository",
             code="usage.url",
             where=shown(url),
-            expected="https://HOST/PATH without a user name, query or fragment",
+            expected=f"https://HOST/PATH without a user name, query or fragment, of at most {MAX_URL_CHARS} characters",
         )
 
 
@@ -200,7 +203,12 @@ def _collect(
         signed = _decode_role(role, data)
         versions[role], expires[role] = signed.version, signed.expires
         prefix = f"{signed.version}." if consistent and role != "timestamp" else ""
+        if not fits_path(f"{prefix}{path.name}"):
+            raise _unkept(path.name)
         files.append((f"{prefix}{path.name}", data))
+    for role, version in versions.items():
+        if version > MAX_SAFE_INTEGER:
+            raise _refused(f"{role} has version {shown(version)}, allowed is up to {MAX_SAFE_INTEGER}", code="trust.repository")
     for role, end in expires.items():
         # What was carried here took its time: the timestamp may have run out meanwhile, and only that.
         if end <= now and not (offline and role == "timestamp"):
@@ -257,6 +265,8 @@ def _translated(source: NetworkFetcher | FolderFetcher) -> Iterator[None]:
     except exceptions.DownloadError as err:
         raise _unreached(source, err) from err
     except OSError as err:
+        if err.errno == errno.ENAMETOOLONG:
+            raise _unkept(Path(str(err.filename2 or err.filename)).name) from err
         raise OutsideError(f"cannot be written: {err.strerror}", code="disk.write", where=shown(err.filename)) from err
 
 
@@ -274,6 +284,10 @@ def _unreached(source: NetworkFetcher | FolderFetcher, err: exceptions.DownloadE
         where=shown(source.asked),
         hint="nothing was changed; try again, or carry a folder over: mlsign trust export there, mlsign trust import here",
     )
+
+
+def _unkept(name: str) -> TrustError:
+    return _refused(f"a role has a name that no file can have here: {shown(name, limit=40)}", code="trust.repository")
 
 
 def _expired(message: str) -> TrustError:
