@@ -34,6 +34,8 @@ _TRUST: Final = "trust"
 _FILES: Final = "files"
 _RECORD: Final = "record.json"
 _PIN: Final = "pin.json"
+_RETRIES: Final = 4
+"""A reader takes no lock; so often the cache may be replaced twice between its record and its files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,20 +61,36 @@ def read_instance(name: str, *, state: Path | None = None, limits: Limits = DEFA
 
     Raises ``InputError`` (``usage.name``), ``TrustError`` (``trust.cache.…``) and ``OutsideError``.
     """
+    tried: list[Record] = []
+    while True:
+        record, pin = _read_head(name, state, limits=limits)
+        if record is None:
+            return Instance(name=name, cached=None, pin=pin)
+        try:
+            return Instance(name=name, cached=_read_cached(record, state), pin=pin)
+        except TrustError as err:
+            # Only where the record is another one by now are the files gone for a good reason.
+            if err.code != "trust.cache.missing" or record in tried or len(tried) == _RETRIES:
+                raise
+            tried.append(record)
+
+
+def _read_head(name: str, state: Path | None, *, limits: Limits) -> tuple[Record | None, Digest | None]:
+    """The record and the pin."""
     with _open(name, state, create=False) as folder:
         if folder is None:
-            return Instance(name=name, cached=None, pin=None)
-        record = _read_record(folder, name=name, limits=limits)
-        pin = _read_pin(folder)
-    if record is None:
-        return Instance(name=name, cached=None, pin=pin)
-    with _open(name, state, _FILES, create=False) as files:
-        cached = Cached(
+            return None, None
+        return _read_record(folder, name=name, limits=limits), _read_pin(folder)
+
+
+def _read_cached(record: Record, state: Path | None) -> Cached:
+    """The files that decide, as the record names them."""
+    with _open(record.name, state, _FILES, create=False) as files:
+        return Cached(
             record=record,
-            trusted_root=_read_stored(files, record.trusted_root, name=name),
-            signing_config=_read_stored(files, record.signing_config, name=name) if record.signing_config else None,
+            trusted_root=_read_stored(files, record.trusted_root, name=record.name),
+            signing_config=_read_stored(files, record.signing_config, name=record.name) if record.signing_config else None,
         )
-    return Instance(name=name, cached=cached, pin=pin)
 
 
 def read_repository(record: Record, *, state: Path | None = None) -> dict[str, bytes]:

@@ -2,14 +2,17 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from roots_now import NOW
 
+from mlsign.actions._trust_cache import stored
 from mlsign.actions.trust_import import ImportFileRequest, import_trust_file
 from mlsign.actions.trust_pin import pin_trust
 from mlsign.digest import sha256
 from mlsign.errors import InputError, OutsideError, TrustError
+from mlsign.roots import cache
 from mlsign.roots.cache import OpenInstance
 from mlsign.roots.load import load_signing_config, load_trust_data
 
@@ -168,6 +171,34 @@ def test_the_files_of_the_record_before_are_kept_for_who_reads_it_now(cached, ro
         import_trust_file(file, ImportFileRequest(digest=sha256(root + b"\n" * count)), now=NOW)
     digests = (sha256(root + b"\n" * count) for count in (2, 3))
     assert {file.name for file in files_of(cached)} == {f"sha256-{digest.hex}" for digest in digests}
+
+
+@pytest.mark.parametrize(("times", "found"), [(1, True), (4, True), (5, False)])
+def test_a_cache_that_is_replaced_while_it_is_read(cached, root, monkeypatch, times, found):
+    """Twice between the record and its files, so that the files of the one that was read are gone."""
+    lengths, read = iter(range(2, 20)), cache._read_record
+    left = times
+
+    def replaced(*arguments, **named):
+        nonlocal left
+        record = read(*arguments, **named)
+        if left > 0:
+            left -= 1
+            with monkeypatch.context() as patch:
+                patch.setattr(cache, "_read_record", read)
+                for _ in range(2):
+                    content = root + b"\n" * next(lengths)
+                    with OpenInstance.open("public-good") as instance:
+                        trusted_root = stored("trusted_root.json", content)
+                        instance.replace(replace(instance.record, trusted_root=trusted_root), [content])
+        return record
+
+    monkeypatch.setattr(cache, "_read_record", replaced)
+    if found:
+        assert load_trust_data().content == root + b"\n" * (1 + 2 * times)
+    else:
+        refused("trust.cache.missing")
+    assert left == 0
 
 
 def test_only_one_process_changes_an_instance(cached):
