@@ -7,7 +7,9 @@ be done at all.
 
 from __future__ import annotations
 
+import contextlib
 import unicodedata
+from collections.abc import Iterator
 from typing import Final
 
 MAX_SHOWN_CHARS: Final = 160
@@ -72,3 +74,14 @@ class OutsideError(MlsignError):
 
 class JailError(MlsignError):
     """The sandbox could not be built, or its worker broke the contract: there is no result."""
+
+
+@contextlib.contextmanager
+def naming(where: str, *, hint: str = "") -> Iterator[None]:
+    """What is wrong inside says in which file, or other source, it is; ``hint`` is for errors that have none."""
+    try:
+        yield
+    except InputError as err:
+        err.where = f"{where}: {err.where}" if err.where else where
+        err.hint = err.hint or hint
+        raise

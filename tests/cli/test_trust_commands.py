@@ -213,6 +213,30 @@ def test_pin_to_a_file(trust, tmp_path):
     assert "pinned is" in done.err
 
 
+@pytest.mark.parametrize("data", [b"", b"-----BEGIN PRIVATE KEY-----\n", b"{}", ROOT[:-9]])
+def test_what_is_no_trust_root_is_not_pinned(trust, tmp_path, data):
+    (tmp_path / "k.key").write_bytes(data)
+    done = trust("pin", "--root", "k.key")
+    assert (done.code, done.out) == (3, "")
+    assert trust("show").code == 0
+
+
+def test_what_is_no_trust_root_is_named(trust, tmp_path, repository, once):
+    wrong = tmp_path / "wrong.pem"
+    wrong.write_bytes(b"-----BEGIN")
+    for argv in (
+        ("show", "--root", "wrong.pem"),
+        ("pin", "--root", "wrong.pem"),
+        ("import", "wrong.pem"),
+        ("import", "wrong.pem", "--sha256", sha256(b"-----BEGIN").hex),
+        ("update", "--name", "acme", "--tuf-url", repository.url, "--tuf-root", "wrong.pem"),
+    ):
+        done = trust(*argv)
+        assert (done.code, done.out) == (3, "")
+        assert "wrong.pem: " in done.err.splitlines()[0]
+        assert len(done.err.splitlines()) > 1
+
+
 def test_a_cache_that_others_can_write_to_is_refused(trust, tmp_path):
     trust("pin")
     (tmp_path / "here" / "trust").chmod(0o777)

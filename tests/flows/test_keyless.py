@@ -305,6 +305,34 @@ def test_without_a_token_and_nobody_to_ask_it_is_said(sigstore, tmp_path, monkey
     assert caught.value.code == "token.missing"
 
 
+@pytest.mark.parametrize(
+    ("make", "code", "words"),
+    [
+        (lambda found: json.dumps(found["trustedRoot"]), "keyless.config", "is a trust root"),
+        (lambda found: json.dumps(found["signingConfig"]), "keyless.config", "is no client configuration"),
+        ("[]".format, "keyless.config", "is no client configuration"),
+        ("-----BEGIN".format, "json.syntax", "is not JSON"),
+        (lambda found: json.dumps(found | {"trustedRoot": {}}), "root.missing", "is missing"),
+    ],
+)
+def test_a_file_that_is_no_client_configuration_is_named(sigstore, tmp_path, make, code, words):
+    file = tmp_path / "given.json"
+    file.write_text(make(sigstore.trust_config()))
+    with pytest.raises(InputError) as caught:
+        load_keyless(KeylessRequest(token=sigstore.oidc.email_token(ALICE), config=file, login=Login.NEVER))
+    assert (caught.value.code, words in caught.value.message) == (code, True)
+    assert caught.value.where.startswith(str(file))
+    assert "ClientTrustConfig" in caught.value.hint
+
+
+def test_a_policy_names_a_trust_root_that_is_none(sigstore, tmp_path):
+    policy(tmp_path, sigstore)
+    (tmp_path / "other.json").write_text("-----BEGIN")
+    with pytest.raises(InputError) as caught:
+        load_policy(tmp_path / "policy.yaml", trust_root=tmp_path / "other.json")
+    assert (caught.value.code, "other.json" in caught.value.where) == ("json.syntax", True)
+
+
 def test_a_token_may_stand_in_a_file(package, sigstore, tmp_path):
     (tmp_path / "token").write_text(sigstore.oidc.email_token(ALICE) + "\n")
     sign(package, signer(sigstore, tmp_path, f"@{tmp_path / 'token'}"))

@@ -44,6 +44,7 @@ def make_seed(instance: OpenInstance, *, name: str, tuf_root: Path | None) -> Se
         ) from err
     return Seed(
         bootstrap=_bootstrap(instance, name=name, tuf_root=tuf_root),
+        file=shown(tuf_root) if tuf_root is not None else "",
         metadata=instance.read_metadata(),
         versions=instance.record.versions if instance.record else None,
     )

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mlsign.errors import InputError
+from mlsign.errors import InputError, naming, shown
 from mlsign.limits import DEFAULT, KIB, Limits
 from mlsign.package.read import read_user_file
 from mlsign.roots.embedded import PUBLIC_GOOD
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_TOKEN_BYTES: Final = 64 * KIB
 _MEDIA_TYPE: Final = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json"
+_WANTED: Final = "give a ClientTrustConfig, which has a trust root and a signing configuration in it"
 
 
 class Login(Enum):
@@ -49,7 +50,10 @@ def load_keyless(request: KeylessRequest) -> KeylessSigner:
     """The signer. Raises ``InputError`` for a configuration that cannot be used, ``OutsideError`` (``token.…``)."""
     from mlsign.signers.keyless import KeylessSigner, ambient_token, given_token, interactive_token, read_config
 
-    config, root = read_config(_config(request))
+    data = _config(request)
+    source = shown(request.config) if request.config is not None else f"configuration of {request.instance}"
+    with naming(source, hint=_WANTED if request.config is not None else ""):
+        config, root = read_config(data)
     token = given_token(_token(request.token, limits=request.limits)) if request.token is not None else ambient_token()
     if token is None and request.login is Login.NEVER:
         raise InputError(
@@ -84,11 +88,30 @@ def _fetch(request: KeylessRequest, url: str) -> None:
     update_trust(UpdateRequest(name=request.instance, url=url, tuf_root=request.tuf_root), now=datetime.now(UTC))
 
 
+def _check_client(content: bytes, *, where: str, limits: Limits) -> None:
+    """Nothing, for what says that it is a client configuration. The trust root inside one is often taken for it."""
+    with naming(where, hint=_WANTED):
+        value = decode_json(content, max_bytes=len(content), limits=limits)
+    kind = value.get("mediaType") if isinstance(value, dict) else None
+    if kind != _MEDIA_TYPE:
+        given = kind if isinstance(kind, str) else ""
+        raise InputError(
+            "is a trust root, which names nobody to sign with" if "trustedroot" in given else "is no client configuration",
+            code="keyless.config",
+            where=where,
+            expected=f"mediaType {_MEDIA_TYPE}",
+            found=shown(given),
+            hint=_WANTED,
+        )
+
+
 def _config(request: KeylessRequest) -> bytes:
     from mlsign.roots.load import load_signing_config, load_trust_data, read_root_file
 
     if request.config is not None:
-        return read_root_file(request.config)
+        content = read_root_file(request.config)
+        _check_client(content, where=shown(request.config), limits=request.limits)
+        return content
     if request.tuf_url is not None:
         _fetch(request, request.tuf_url)
     data = load_trust_data(instance=request.instance, limits=request.limits)

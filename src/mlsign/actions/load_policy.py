@@ -11,7 +11,6 @@ from mlsign.digest import sha256
 from mlsign.errors import InputError
 from mlsign.evidence.record import TrustFacts
 from mlsign.formats.pem import decode_pem_or_der
-from mlsign.formats.trusted_root import decode_trusted_root
 from mlsign.limits import DEFAULT, MIB, Limits
 from mlsign.package.read import read_user_file
 from mlsign.policy.decode_identities import CertificateReference
@@ -58,7 +57,7 @@ def load_policy(path: Path, *, trust_root: Path | None = None, limits: Limits = 
 
 
 def _with_sigstore(path: Path, policy: Policy, root: TrustRoot, *, trust_root: Path | None, limits: Limits) -> LoadedPolicy:
-    from mlsign.roots.load import load_trust_data
+    from mlsign.roots.load import decode_trust_data, load_trust_data
 
     settings = policy.freshness.trust
     file = trust_root or (path.parent / settings.file if settings.file else None)
@@ -68,7 +67,7 @@ def _with_sigstore(path: Path, policy: Policy, root: TrustRoot, *, trust_root: P
         root=TrustRoot(
             keys=root.keys,
             authorities=root.authorities,
-            sigstore=decode_trusted_root(data.content, limits=limits),
+            sigstore=decode_trust_data(data, limits=limits),
         ),
         trust=TrustFacts(source=data.source, digest=data.digest, fetched=data.fetched, expires=data.expires),
     )

@@ -10,12 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 from mlsign.actions._trust_cache import Kept, keep, make_seed, stored
-from mlsign.digest import Digest, sha256
+from mlsign.digest import Digest
 from mlsign.errors import TrustError, shown
-from mlsign.formats.trusted_root import decode_trusted_root
 from mlsign.roots.cache import OpenInstance
 from mlsign.roots.embedded import PUBLIC_GOOD
-from mlsign.roots.load import SIGNING_CONFIG_NAME, TRUSTED_ROOT_NAME, load_trust_data, read_root_file, split_config
+from mlsign.roots.load import SIGNING_CONFIG_NAME, TRUSTED_ROOT_NAME, decode_trust_data, load_trust_data, split_config
 from mlsign.roots.record import Origin, Record
 
 
@@ -57,8 +56,8 @@ def import_trust_file(file: Path, request: ImportFileRequest, *, now: datetime) 
     Raises ``InputError`` (``trust_root.…``, ``root.…``, ``json.…``), ``TrustError`` (``trust.digest``, ``trust.pin``) and
     ``OutsideError``.
     """
-    content = read_root_file(file)
-    found = sha256(content)
+    data = load_trust_data(file=file)
+    content, found = data.content, data.digest
     if found != request.digest:
         raise TrustError(
             f"digest is {found}, expected {request.digest}",
@@ -68,7 +67,7 @@ def import_trust_file(file: Path, request: ImportFileRequest, *, now: datetime) 
             found=str(found),
             hint="this is not the file that the digest is of: get both again from where you have them",
         )
-    decode_trusted_root(content)
+    decode_trust_data(data)
     config = split_config(content)
     with OpenInstance.open(request.name, state=request.state) as instance:
         before = instance.record

@@ -8,7 +8,17 @@ from mlsign.digest import Digest
 from mlsign.errors import InputError
 from mlsign.roots.cache import OpenInstance
 from mlsign.roots.embedded import PUBLIC_GOOD
-from mlsign.roots.load import load_trust_data
+from mlsign.roots.load import decode_trust_data, load_trust_data
+
+
+def read_root_digest(file: Path) -> Digest:
+    """The digest of the trust root in ``file``: of a file that is none, no one is asked and nothing is pinned.
+
+    Raises ``InputError`` (``trust_root.…``, ``root.…``, ``json.…``, ``base64``), ``OutsideError`` (``file.read``).
+    """
+    data = load_trust_data(file=file)
+    decode_trust_data(data)
+    return data.digest
 
 
 def pin_trust(digest: Digest | None = None, *, name: str = PUBLIC_GOOD, state: Path | None = None) -> Digest:

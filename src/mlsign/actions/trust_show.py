@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from mlsign.errors import InputError
-from mlsign.formats.trusted_root import Authority, Log, TrustedRoot, decode_trusted_root
+from mlsign.formats.trusted_root import Authority, Log
 from mlsign.roots.cache import read_instance
 from mlsign.roots.embedded import PUBLIC_GOOD
-from mlsign.roots.load import TrustData, load_trust_data
+from mlsign.roots.load import TrustData, decode_trust_data, load_trust_data
 from mlsign.roots.record import Record
 
 
@@ -40,7 +40,7 @@ def show_trust(*, now: datetime, name: str = PUBLIC_GOOD, file: Path | None = No
     """What ``load_trust_data`` gives, decoded. Raises as that does, and ``InputError`` (``root.…``, ``json.…``)."""
     data = load_trust_data(instance=name, file=file, state=state)
     cached = read_instance(name, state=state).cached if file is None else None
-    root: TrustedRoot = decode_trusted_root(data.content)
+    root = decode_trust_data(data)
     return ShownTrust(
         name=name,
         data=data,

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from mlsign.digest import Digest, sha256
-from mlsign.errors import InputError, OutsideError, shown
-from mlsign.formats.trusted_root import CLIENT_MEDIA_TYPE, MAX_TRUSTED_ROOT_BYTES
+from mlsign.errors import InputError, OutsideError, naming, shown
+from mlsign.formats.trusted_root import CLIENT_MEDIA_TYPE, MAX_TRUSTED_ROOT_BYTES, TrustedRoot, decode_trusted_root
 from mlsign.limits import DEFAULT, Limits
 from mlsign.roots.cache import Cached, Instance, check_pin, read_instance
 from mlsign.roots.embedded import INSTANCES, PUBLIC_GOOD, find_embedded
@@ -57,6 +57,12 @@ def load_trust_data(
     data = _from_cache(found, found.cached) if found.cached is not None else _from_package(found)
     check_pin(found.pin, data.digest, name=instance)
     return data
+
+
+def decode_trust_data(data: TrustData, *, limits: Limits = DEFAULT) -> TrustedRoot:
+    """The trust root that ``data`` is. Raises ``InputError`` (``root.…``, ``json.…``, ``base64``), which names the source."""
+    with naming(data.source, hint="expected is a trusted_root.json, or the client configuration that holds one"):
+        return decode_trusted_root(data.content, limits=limits)
 
 
 def load_signing_config(

@@ -36,9 +36,13 @@ _R = TypeVar("_R", Root, Timestamp, Snapshot, Targets)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seed:
-    """What to start from: a TUF root that is trusted, and metadata that was verified before, by repository path."""
+    """What to start from: a TUF root that is trusted, and metadata that was verified before, by repository path.
+
+    ``file`` is where a person has the root from, for messages.
+    """
 
     bootstrap: bytes
+    file: str = ""
     metadata: tuple[tuple[str, bytes], ...] = ()
     versions: Versions | None = None
 
@@ -139,6 +143,7 @@ def _begin(metadata: Path, targets: Path, base: str, seed: Seed, fetcher: Networ
         raise InputError(
             f"the TUF root to start from is none: {shown(err)}",
             code="trust.bootstrap",
+            where=seed.file,
             hint="--tuf-root takes the root.json of the repository, from somebody you trust",
         ) from err
 

@@ -177,8 +177,7 @@ def pin_command(
     verbose: Verbose = False,
 ) -> None:
     """Sets or takes the pin, prints the digest."""
-    from mlsign.actions.trust_pin import pin_trust, unpin_trust
-    from mlsign.roots.load import load_trust_data
+    from mlsign.actions.trust_pin import pin_trust, read_root_digest, unpin_trust
 
     if (sha256 is not None) + (root is not None) + off > 1:
         raise InputError("--sha256, --root and --off exclude each other", code="usage.pin", hint="give one of them")
@@ -186,7 +185,7 @@ def pin_command(
         before = unpin_trust(name=name)
         say(f"the trust root of {name} may change again" if before else f"the trust root of {name} was not pinned")
         return
-    digest = load_trust_data(file=root).digest if root is not None else _decode(sha256) if sha256 is not None else None
+    digest = read_root_digest(root) if root is not None else _decode(sha256) if sha256 is not None else None
     digest = pin_trust(digest, name=name)
     say(f"the trust root of {name} is pinned; any other is refused until mlsign trust pin --off")
     put(str(digest))
@@ -209,9 +208,9 @@ def _decode(text: str) -> Digest:
 
 def _confirmed_digest(path: Path) -> Digest:
     """The digest of the file, when somebody at a terminal says it is the right one. Raises ``InputError`` (``usage.sha256``)."""
-    from mlsign.roots.load import load_trust_data
+    from mlsign.actions.trust_pin import read_root_digest
 
-    digest = load_trust_data(file=path).digest
+    digest = read_root_digest(path)
     if sys.stdin is None or not sys.stdin.isatty():
         raise InputError(
             "a file proves nothing by itself, and there is no terminal to ask on",
