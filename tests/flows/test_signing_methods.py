@@ -132,6 +132,28 @@ def test_who_signs_is_said_once(more):
     assert caught.value.code == "usage.signer"
 
 
+@pytest.mark.parametrize(
+    ("signer", "words"),
+    [
+        (
+            "certificate: {roots: [nope.pem], name: 'email:a@b.example'}",
+            "the certificate nope.pem that the policy q.yaml names is missing",
+        ),
+        ("key: nope.pub", "the key nope.pub that the policy q.yaml names is missing"),
+        ("key: folder", "the key folder that the policy q.yaml names is no regular file, expected a key file"),
+    ],
+)
+def test_a_file_that_the_policy_names_and_that_is_none(tmp_path, signer, words):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "q.yaml").write_text(
+        "apiVersion: mlsign/v1\nkind: Policy\nname: t\noperators: {allow: [inference-v1]}\n"
+        f"signers: [{{name: release, require: 1, any: [{{{signer}}}]}}]\n"
+    )
+    with pytest.raises(InputError) as caught:
+        load_policy(tmp_path / "q.yaml")
+    assert (caught.value.message, bool(caught.value.hint)) == (words, True)
+
+
 @pytest.fixture
 def token(tmp_path):
     """A token in software with one key, and the environment in which commands find it."""

@@ -130,8 +130,9 @@ def _read_key(policy: Path, reference: str, *, limits: Limits) -> PublicKey:
 def _named(err: InputError, policy: Path, reference: str, *, what: str) -> InputError:
     """The same error, saying which policy names the file."""
     thing = what.removeprefix("public ")
+    wrong = "is missing" if err.code.endswith(".missing") else err.message
     return InputError(
-        f"the {thing} {reference} that the policy {policy.name} names {err.message}",
+        f"the {thing} {reference} that the policy {policy.name} names {wrong}",
         code=err.code,
         where=str(policy.parent / reference),
         hint=err.hint or f"put the {what} there, or change the path in the policy; it is relative to the policy file",
