@@ -15,6 +15,8 @@ from typing import Final
 MAX_SHOWN_CHARS: Final = 160
 """Foreign text longer than this is cut in messages; a reader needs the start, a log needs a bound."""
 
+_URI_SCHEME: Final = "pkcs11:"
+
 
 def shown(text: object, *, limit: int = MAX_SHOWN_CHARS) -> str:
     """Foreign text as it may stand in a message: no control or bidirectional characters, cut short.
@@ -28,6 +30,11 @@ def shown(text: object, *, limit: int = MAX_SHOWN_CHARS) -> str:
         return raw if len(raw) <= limit else f"{cut}… ({len(raw)} characters)"
     out = "".join(char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\u{{{ord(char):x}}}" for char in cut)
     return out if len(raw) <= limit else f"{out}… ({len(raw)} characters)"
+
+
+def shown_path(path: object) -> str:
+    """A path that the user gave, as it may stand in a message; a PKCS #11 URI in its place may hold a PIN."""
+    return f"{_URI_SCHEME}…" if str(path).casefold().startswith(_URI_SCHEME) else shown(path)
 
 
 class MlsignError(Exception):

@@ -71,7 +71,8 @@ def _token(text: str, *, limits: Limits) -> str:
     """The token itself, from the argument or, so that no list of processes shows it, from a file."""
     if not text.startswith("@"):
         return text
-    data, _ = read_user_file(Path(text[1:]), max_bytes=min(MAX_TOKEN_BYTES, limits.max_key_bytes), what="identity token")
+    allowed = min(MAX_TOKEN_BYTES, limits.max_key_bytes)
+    data, _ = read_user_file(Path(text[1:]), max_bytes=allowed, what="identity token", secret=True)
     return data.decode("ascii", errors="replace").strip()
 
 

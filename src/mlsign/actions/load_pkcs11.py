@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mlsign.errors import InputError, OutsideError, shown
+from mlsign.errors import InputError, OutsideError, shown, shown_path
 from mlsign.limits import DEFAULT, KIB, Limits
 from mlsign.package.read import read_user_file
 from mlsign.signers.pkcs11_uri import Pkcs11Uri, decode_pkcs11_uri
@@ -86,7 +86,7 @@ def _no_module(message: str, *, where: str, found: str = "") -> InputError:
     return InputError(
         message,
         code="pkcs11.module",
-        where=shown(where),
+        where=shown_path(where),
         expected="the absolute path of a PKCS #11 library",
         found=shown(found),
         hint=f"give module-path=/PATH in the URI (after a ?), --pkcs11-module FILE, or set {_MODULE_VARIABLE}",
@@ -114,7 +114,7 @@ def _pin_source(uri: Pkcs11Uri, pin_file: Path | None) -> Path | None:
 
 
 def _read_pin(path: Path, *, limits: Limits) -> bytes:
-    data, _ = read_user_file(path, max_bytes=min(_MAX_PIN_FILE_BYTES, limits.max_key_bytes), what="pin")
+    data, _ = read_user_file(path, max_bytes=min(_MAX_PIN_FILE_BYTES, limits.max_key_bytes), what="pin", secret=True)
     pin = data.removesuffix(b"\n").removesuffix(b"\r")
     if not pin or any(byte in pin for byte in b"\0\r\n"):
         # A wrong PIN costs one of a few attempts, so a file that holds something else is not tried.

@@ -82,7 +82,7 @@ FindingsFormatOption = Annotated[
 
 def read_password(path: Path) -> bytes:
     """The password in a file; one newline at its end is not part of it. Raises ``InputError`` (``password.empty``)."""
-    data, _ = read_user_file(path, max_bytes=64 * KIB, what="password")
+    data, _ = read_user_file(path, max_bytes=64 * KIB, what="password", secret=True)
     password = data.removesuffix(b"\n").removesuffix(b"\r")
     if not password:
         raise InputError("is empty, so there is no password in it", code="password.empty", where=str(path))

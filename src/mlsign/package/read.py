@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
-from mlsign.errors import InputError, MlsignError, OutsideError, shown
+from mlsign.errors import InputError, MlsignError, OutsideError, shown, shown_path
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.file_source import FileSource
 from mlsign.package.scan import DIRECTORY_FLAGS, FoundFile, Intruder, Listing, scan
@@ -206,17 +206,21 @@ def read_bundle_file(path: Path, *, limits: Limits = DEFAULT) -> FoundBundle:
     return FoundBundle(name=str(path), content=data, inode=None if linked else inode)
 
 
-def read_user_file(path: Path, *, max_bytes: int, what: str) -> tuple[bytes, tuple[int, int]]:
+def read_user_file(path: Path, *, max_bytes: int, what: str, secret: bool = False) -> tuple[bytes, tuple[int, int]]:
     """A file that the user named, opened once, links followed; with its device and inode.
+
+    A file with a secret in it is not named where it cannot be opened: the name may be the secret itself.
 
     Raises ``InputError`` (``WHAT.missing``, ``WHAT.kind``, ``file.size``) and ``OutsideError`` (``file.read``).
     """
+    named = f"{what} file" if secret else shown_path(path)
     try:
         fd = os.open(path, _FILE_FLAGS & ~getattr(os, "O_NOFOLLOW", 0))
     except FileNotFoundError as err:
-        raise InputError(f"there is no {what} file of this name", code=f"{what}.missing", where=shown(path)) from err
+        hint = f"give the name of a file that holds the {what}, and not the {what} itself" if secret else ""
+        raise InputError(f"there is no {what} file of this name", code=f"{what}.missing", where=named, hint=hint) from err
     except OSError as err:
-        raise _unreadable(str(path), err) from err
+        raise _unreadable(named, err) from err
     with FileSource(fd, where=shown(path)) as source:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
@@ -235,8 +239,8 @@ def _crowded(message: str) -> InputError:
 
 def _unopenable(path: Path, err: OSError) -> MlsignError:
     if isinstance(err, FileNotFoundError):
-        return InputError("there is nothing of this name", code="package.missing", where=shown(path))
-    return OutsideError(f"cannot be opened: {err.strerror}", code="file.read", where=shown(path))
+        return InputError("there is nothing of this name", code="package.missing", where=shown_path(path))
+    return OutsideError(f"cannot be opened: {err.strerror}", code="file.read", where=shown_path(path))
 
 
 def _unreadable(name: str, err: OSError) -> MlsignError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mlsign.digest import Digest, sha256
-from mlsign.errors import InputError, OutsideError, naming, shown
+from mlsign.errors import InputError, OutsideError, naming, shown, shown_path
 from mlsign.formats.trusted_root import CLIENT_MEDIA_TYPE, MAX_TRUSTED_ROOT_BYTES, TrustedRoot, decode_trusted_root
 from mlsign.limits import DEFAULT, Limits
 from mlsign.roots.cache import Cached, Instance, check_pin, read_instance
@@ -88,14 +88,14 @@ def read_root_file(file: Path) -> bytes:
             raise InputError(
                 "is no regular file, expected a trust root" if file.exists() else "there is no trust root file of this name",
                 code="trust_root.kind" if file.exists() else "trust_root.missing",
-                where=shown(file),
+                where=shown_path(file),
             )
         with file.open("rb") as opened:
             content = opened.read(MAX_TRUSTED_ROOT_BYTES + 1)
     except OSError as err:
-        raise OutsideError(f"cannot be read: {err.strerror}", code="file.read", where=shown(file)) from err
+        raise OutsideError(f"cannot be read: {err.strerror}", code="file.read", where=shown_path(file)) from err
     if len(content) > MAX_TRUSTED_ROOT_BYTES:
-        raise InputError(f"has more than {MAX_TRUSTED_ROOT_BYTES} bytes", code="trust_root.size", where=shown(file))
+        raise InputError(f"has more than {MAX_TRUSTED_ROOT_BYTES} bytes", code="trust_root.size", where=shown_path(file))
     return content
 
 

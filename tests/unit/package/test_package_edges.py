@@ -133,6 +133,20 @@ def test_files_that_the_user_names(folder):
         assert refused(InputError, read_user_file, folder / name, max_bytes=1, what="key") == code
 
 
+@pytest.mark.parametrize("secret", [False, True])
+@pytest.mark.parametrize(
+    "name", ["9473261", "9473261/x", "pkcs11:token=a;object=b?pin-value=9473261", "PKCS11:x?pin-value=9473261"]
+)
+def test_a_secret_in_the_place_of_a_name_is_not_repeated(folder, monkeypatch, name, secret):
+    monkeypatch.chdir(folder)
+    Path("9473261" if "/" in name else "other").touch()
+    with pytest.raises(InputError) as caught:
+        read_user_file(Path(name), max_bytes=1, what="pin", secret=secret)
+    error = caught.value
+    assert ("9473261" in f"{error} {error.hint} {error.found}") is not (secret or ":" in name)
+    assert bool(error.hint) is (secret and "/" not in name)
+
+
 # --- hashing
 
 ALL = tuple(Algorithm)

@@ -431,7 +431,10 @@ def test_pin_files_that_are_refused(token, tmp_path):
     assert refused(token, uri, ask_pin=never, pin_file=place).code == "pkcs11.pin"
     place.write_bytes(b"1" * 5000)
     assert refused(token, uri, ask_pin=never, pin_file=place).code == "file.size"
-    assert refused(token, uri, ask_pin=never, pin_file=tmp_path / "none").code == "pin.missing"
+    error = refused(token, uri, ask_pin=never, pin_file=Path("9473261"))
+    assert (error.code, "9473261" in f"{error} {error.hint}") == ("pin.missing", False)
+    error = refused(token, uri, ask_pin=never, pin_file=place, module=Path(f"{uri}?pin-value=9473261"))
+    assert (error.code, "9473261" in f"{error} {error.hint}") == ("pkcs11.module", False)
     assert refused(token, uri, ask_pin=never, pin_file=tmp_path).code in {"pin.kind", "file.kind"}
     place.write_bytes(PIN)
     assert refused(token, f"{uri}?pin-source=file:{place}", ask_pin=never, pin_file=place).code == "pkcs11.pin"
