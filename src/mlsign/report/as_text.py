@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -22,6 +23,7 @@ from mlsign.policy.model import Mode, Verdict
 from mlsign.words import counted, size
 
 _MARKS = {Outcome.PASS: ("✓", "green"), Outcome.FAIL: ("✗", "bold red"), Outcome.UNKNOWN: ("?", "bold yellow")}
+_PLAIN = re.compile(r"[A-Za-z0-9._%+@:/!#?&=~*-]+", re.ASCII)
 _MANY = 12
 _MAX_FINDINGS = 50
 """Findings on one page; laying out one takes a millisecond, and a person acts on the first ones."""
@@ -201,11 +203,17 @@ def _package_facts(facts: Table, report: Report) -> None:
 def _signer(group: str, record: SignatureRecord) -> str:
     identity = record.identity.describe() if record.identity is not None else {}
     if record.method is Method.KEY:
-        who = f"{identity.get('kind', '')} key {identity.get('key', '')}"
+        who = shown(f"{identity.get('kind', '')} key {identity.get('key', '')}")
     else:
-        who = f"{identity.get('subject') or identity.get('names', '')} by {identity.get('issuer', '')}"
+        who = f"{_quoted(identity.get('subject') or identity.get('names', ''))} by {_quoted(identity.get('issuer', ''))}"
     when = f", {record.times[0].time:%Y-%m-%d %H:%M:%S}Z by {record.times[0].source.value}" if record.times else ""
-    return f"{shown(group)}: {shown(who)}{when}{', logged' if record.logged else ''}"
+    return f"{shown(group)}: {who}{when}{', logged' if record.logged else ''}"
+
+
+def _quoted(name: str) -> str:
+    """A name as it is when it is one plain word, else in quotes: none may read as the words that stand around it."""
+    safe = shown(name)
+    return safe if _PLAIN.fullmatch(safe) else '"' + safe.replace('"', r"\u{22}") + '"'
 
 
 def _model_facts(facts: Table, summary: ModelSummary) -> None:

@@ -11,8 +11,10 @@ from jsonschema import Draft202012Validator
 from making import bundle_of, canonical, put_signatures, statement_over, write_model, write_policy
 
 import mlsign
+from mlsign.digest import sha256
 from mlsign.errors import MlsignError
 from mlsign.evidence.findings import Finding, Outcome
+from mlsign.identity import KeylessIdentity, Method
 from mlsign.onnx.summary import RunBounds, Unbounded, Unknown
 from mlsign.paths import PackagePath
 from mlsign.policy.model import Verdict
@@ -70,6 +72,30 @@ def test_signatures_that_were_not_counted_are_listed(package, gate, keys):
     flat = text(gate.verify(package))
     assert "Signatures that were not counted" in flat
     assert "a key that the policy does not name" in flat
+
+
+@pytest.mark.parametrize(
+    ("subject", "line"),
+    [
+        ("release@acme.example", "release: release@acme.example by https://id.example, logged"),
+        (
+            "https://host.example/a/.github/w.yml@refs/heads/main",
+            "release: https://host.example/a/.github/w.yml@refs/heads/main by",
+        ),
+        ("a@b.example by https://x, logged; release: x!y", 'release: "a@b.example by https://x, logged; release: x!y" by https'),
+        ('a" by https://x', r'release: "a\u{22} by https://x" by https://id.example'),
+        ("a;b", 'release: "a;b" by https'),
+        ("аlice!acme", 'release: "аlice!acme" by https'),  # the first letter is Cyrillic
+        ("", 'release: "" by https'),
+    ],
+)
+def test_a_name_does_not_read_as_another_signer(package, gate, subject, line):
+    report = gate.verify(package)
+    identity = KeylessIdentity(subject=subject, issuer="https://id.example", spki=sha256(b"key"))
+    group = report.decision.met[0]
+    record = replace(group.signatures[0], identity=identity, method=Method.KEYLESS, logged=True)
+    met = (replace(group, signatures=(record,)),)
+    assert line in text(replace(report, decision=replace(report.decision, met=met)))
 
 
 def test_what_no_signature_covers_is_listed_and_cut(package, gate):
