@@ -10,9 +10,9 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import unquote
 
 from tuf.api import exceptions
@@ -20,14 +20,15 @@ from tuf.ngclient import FetcherInterface, Urllib3Fetcher  # type: ignore[attr-d
 from urllib3.exceptions import HTTPError
 
 from mlsign.errors import InputError, shown
+from mlsign.services import OverdueError, within
 
 MAX_REFRESH_SECONDS: Final = 120
 FOLDER_BASE: Final = "folder:///"
 _SOCKET_SECONDS: Final = 10
-_CHUNK_BYTES: Final = 4096
-"""Small, because time is looked at between chunks: a server that gives a byte now and then is left."""
+_CHUNK_BYTES: Final = 16_384
 _MAX_FILE_BYTES: Final = 5_000_000
 """What the library takes of a file of metadata at most."""
+_T = TypeVar("_T")
 
 
 class NetworkFetcher(FetcherInterface):
@@ -42,16 +43,21 @@ class NetworkFetcher(FetcherInterface):
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         self.asked = url
-        return self._chunks(self._http.fetch(url))
+        return self._chunks(self._in_time(lambda: self._http.fetch(url)))
 
     def _chunks(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         try:
-            for chunk in chunks:
-                if time.monotonic() > self._deadline:
-                    raise exceptions.SlowRetrievalError(f"took more than {MAX_REFRESH_SECONDS} seconds")
+            while (chunk := self._in_time(lambda: next(chunks, None))) is not None:
                 yield chunk
         except HTTPError as err:
             raise exceptions.DownloadError(type(err).__name__) from err
+
+    def _in_time(self, work: Callable[[], _T]) -> _T:
+        """What ``work`` gives before the deadline of everything."""
+        try:
+            return within(self._deadline - time.monotonic(), work)
+        except OverdueError as err:
+            raise exceptions.SlowRetrievalError(f"the service did not finish in {MAX_REFRESH_SECONDS} seconds") from err
 
 
 class FolderFetcher(FetcherInterface):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import re
-import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -24,6 +23,7 @@ from mlsign.errors import InputError, OutsideError, shown
 from mlsign.formats.bundle import MAX_TIMESTAMP_BYTES, MAX_TIMESTAMPS, Bundle
 from mlsign.formats.trusted_root import TrustedRoot
 from mlsign.identity import Identity
+from mlsign.services import OverdueError, within
 from mlsign.signers.protocol import Signer
 from mlsign.trust.root import TrustRoot
 from mlsign.trust.timestamps import verify_timestamp
@@ -110,10 +110,15 @@ def _ask(url: str, request: bytes, *, timeout: float) -> bytes:
     post = urllib.request.Request(  # noqa: S310 - the scheme was checked
         url, data=request, headers={"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
     )
-    deadline = time.monotonic() + timeout
-    try:
+
+    def exchange() -> bytes:
         with urllib.request.build_opener(_NoRedirect).open(post, timeout=timeout) as response:
-            return _read(response, deadline=deadline, where=url)
+            return _read(response, where=url)
+
+    try:
+        return within(timeout, exchange)
+    except OverdueError as err:
+        raise _unreachable(url, f"it did not finish in {timeout:g} seconds") from err
     except urllib.error.HTTPError as err:
         err.close()
         raise _unreachable(url, f"status {err.code}") from err
@@ -122,15 +127,13 @@ def _ask(url: str, request: bytes, *, timeout: float) -> bytes:
         raise _unreachable(url, f"{type(err).__name__}: {reason}") from err
 
 
-def _read(response: http.client.HTTPResponse, *, deadline: float, where: str) -> bytes:
-    """All that is sent, piece by piece: a service may send little, and slowly, without end."""
+def _read(response: http.client.HTTPResponse, *, where: str) -> bytes:
+    """All that is sent, piece by piece: a service may send without end."""
     answer = b""
     while piece := response.read1(_CHUNK_BYTES):
         answer += piece
         if len(answer) > MAX_TIMESTAMP_BYTES:
             raise _wrong_answer(f"the timestamp service sent more than {MAX_TIMESTAMP_BYTES} bytes", where=where)
-        if time.monotonic() > deadline:
-            raise _unreachable(where, "it takes too long")
     return answer
 
 

@@ -53,6 +53,27 @@ def test_a_server_that_gives_a_little_at_a_time(monkeypatch):
     gc.collect()  # the library closes a connection that was left when it is collected, and not before
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(
+    ("start", "drip"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+        (HEAD, b"a"),
+    ],
+    ids=["continue", "header", "chunk", "body"],
+)
+def test_a_server_that_drips(monkeypatch, start, drip):
+    monkeypatch.setattr(fetchers, "MAX_REFRESH_SECONDS", 0.2)
+    started = time.monotonic()
+    with answering(start, *[drip] * 15, pause=0.05) as url:
+        with pytest.raises(exceptions.SlowRetrievalError, match=r"in 0\.2 seconds"):
+            NetworkFetcher().download_bytes(url, 200_000)
+        assert time.monotonic() - started < 0.6
+    gc.collect()
+
+
 def test_a_file_that_is_too_long():
     with answering(HEAD, b"x" * 50_000) as url, pytest.raises(exceptions.DownloadLengthMismatchError):
         NetworkFetcher().download_bytes(url, 1000)

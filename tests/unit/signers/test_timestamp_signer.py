@@ -248,7 +248,7 @@ def test_an_answer_that_trickles(key, answering, monkeypatch):
         handler.end_headers()
         stopped = threading.Event()
         try:
-            for _ in range(50):
+            for _ in range(20):
                 handler.wfile.write(b"\x30")
                 handler.wfile.flush()
                 stopped.wait(0.05)
@@ -257,6 +257,26 @@ def test_an_answer_that_trickles(key, answering, monkeypatch):
 
     error = refused(TimestampingSigner(key, answering(slow), timeout=0.3))
     assert error.code == "timestamp.unreachable"
+
+
+@pytest.mark.parametrize("start", ["", "HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"])
+@pytest.mark.parametrize("drip", ["0", "HTTP/1.1 100 Continue\r\n\r\n"])
+def test_an_answer_that_drips_before_its_body(key, answering, start, drip):
+    """No pause is long, and no piece of a body ever comes."""
+
+    def slow(handler, request):
+        stopped = threading.Event()
+        try:
+            handler.wfile.write(start.encode())
+            for _ in range(20):
+                handler.wfile.write(drip.encode())
+                stopped.wait(0.05)
+        except OSError:
+            pass
+
+    error = refused(TimestampingSigner(key, answering(slow), timeout=0.3))
+    assert error.code == "timestamp.unreachable"
+    assert start.startswith("HTTP/1.1 200 OK\r\nT") or "in 0.3 seconds" in error.message
 
 
 def test_an_answer_that_is_no_http(key, answering):
