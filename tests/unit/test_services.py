@@ -1,11 +1,12 @@
 """The deadline of an exchange: what comes in time, what is raised in time, and what is given up."""
 
+import logging
 import threading
 import time
 
 import pytest
 
-from mlsign.services import OverdueError, within
+from mlsign.services import OverdueError, overheard, within
 
 
 def test_what_comes_in_time_is_given():
@@ -42,3 +43,11 @@ def test_when_the_time_is_over_nothing_is_begun():
     with pytest.raises(OverdueError):
         within(0, lambda: begun.append(1))
     assert not begun
+
+
+def test_warnings_of_a_library_are_kept_from_the_terminal(capfd):
+    with overheard("some.library") as heard:
+        logging.getLogger("some.library.part").warning("%s \x1b[2J", "so")
+        logging.getLogger("some.library").info("no warning")
+    assert heard == ["so \x1b[2J"]
+    assert capfd.readouterr() == ("", "")

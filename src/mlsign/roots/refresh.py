@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import re
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from mlsign.formats.trusted_root import MAX_TRUSTED_ROOT_BYTES
 from mlsign.roots.fetchers import FOLDER_BASE, FolderFetcher, NetworkFetcher
 from mlsign.roots.load import SIGNING_CONFIG_NAME, TRUSTED_ROOT_NAME
 from mlsign.roots.record import MAX_URL_CHARS, Versions, fits_path
+from mlsign.services import overheard
 from mlsign.strict import MAX_SAFE_INTEGER
 
 _FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ def fetch_root(url: str, seed: Seed, *, now: datetime) -> Refreshed:
     ``trust.signatures``, ``trust.mismatch``, ``trust.repository``), ``OutsideError`` (``trust.network``).
     """
     _check_url(url)
-    with _quiet():
+    with overheard("urllib3"):  # it warns of every retry; the one error that comes of them is enough
         return _follow(NetworkFetcher(), url.rstrip("/") + "/", seed, now=now, judged_at=now)
 
 
@@ -238,18 +238,6 @@ def _decode(data: bytes, kind: type[_R]) -> _R:
     if not isinstance(signed, kind):
         raise exceptions.RepositoryError(f"expected {kind.type}, got {signed.type}")
     return signed
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The HTTP library warns of every retry on its own; the one error that comes of them is enough."""
-    logger = logging.getLogger("urllib3")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 @contextlib.contextmanager

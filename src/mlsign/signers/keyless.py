@@ -27,9 +27,11 @@ from mlsign.errors import InputError, MlsignError, OutsideError, TrustError, sho
 from mlsign.formats.bundle import Bundle, decode_bundle
 from mlsign.formats.trusted_root import TrustedRoot, decode_trusted_root
 from mlsign.identity import Identity
+from mlsign.services import overheard
 from mlsign.strict import encode_json
 from mlsign.trust.root import TrustRoot
 
+_LIBRARIES: Final = ("sigstore", "urllib3")
 _AGAIN: Final = "nothing was written; signing again is safe"
 
 
@@ -57,24 +59,25 @@ class KeylessSigner:
 
         Raises ``OutsideError`` (``token.expired``, ``keyless.…``) and ``TrustError`` (``keyless.untrusted``).
         """
-        with _translated():
+        with overheard(*_LIBRARIES) as heard, _translated():
             context = SigningContext.from_trust_config(self._config)
             with context.signer(self._token) as signer:
                 try:
                     made = signer.sign_dsse(Statement(payload))
                 except InvalidBundle as err:
                     # The library goes on without a timestamp and finds out here that there is no time at all.
-                    raise _no_timestamp() from err
+                    raise _no_timestamp(heard) from err
         bundle = decode_bundle(encode_json(json.loads(made.to_json())))
         if self._config.signing_config.get_tsas() and not bundle.material.timestamps:
-            raise _no_timestamp()
+            raise _no_timestamp(heard)
         return bundle
 
 
-def _no_timestamp() -> OutsideError:
+def _no_timestamp(heard: list[str]) -> OutsideError:
     return OutsideError(
         "no timestamp authority answered, and without a timestamp the signature would be good for minutes",
         code="keyless.timestamp",
+        found=shown("; ".join(heard)),
         hint=_AGAIN,
     )
 
@@ -108,14 +111,14 @@ def given_token(text: str) -> IdentityToken:
 
 def ambient_token() -> IdentityToken | None:
     """The token that the environment hands out (a CI system), or None where there is none. Raises ``OutsideError``."""
-    with _translated():
+    with overheard(*_LIBRARIES, "id"), _translated():
         found = detect_credential()
         return None if found is None else IdentityToken(found)
 
 
 def interactive_token(config: ClientTrustConfig, *, out_of_band: bool) -> IdentityToken:
     """A token for whoever logs in: in a browser here, or elsewhere with a code to type. Raises ``OutsideError``."""
-    with _translated():
+    with overheard(*_LIBRARIES), _translated():
         return Issuer(config.signing_config.get_oidc_url()).identity_token(force_oob=out_of_band)
 
 
