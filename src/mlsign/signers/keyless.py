@@ -14,6 +14,7 @@ from typing import Final
 import jwt
 import requests
 from pydantic import ValidationError
+from requests.exceptions import ContentDecodingError
 from sigstore._internal.fulcio.client import ExpiredCertificate, FulcioClientError
 from sigstore._internal.rekor import RekorClientError
 from sigstore.dsse import Statement
@@ -28,9 +29,13 @@ from mlsign.formats.bundle import Bundle, decode_bundle
 from mlsign.formats.trusted_root import TrustedRoot, decode_trusted_root
 from mlsign.identity import Identity
 from mlsign.services import overheard
+from mlsign.signers.bounded_http import AnswerTooLargeError, BoundedAdapter, OverdueAnswerError, bound_session
 from mlsign.strict import encode_json
 from mlsign.trust.root import TrustRoot
 
+EXCHANGE_SECONDS: Final = 60
+"""A log of the second version answers once the entry is in its tree, which takes a while."""
+SIGNING_SECONDS: Final = 120
 _LIBRARIES: Final = ("sigstore", "urllib3")
 _AGAIN: Final = "nothing was written; signing again is safe"
 
@@ -59,18 +64,30 @@ class KeylessSigner:
 
         Raises ``OutsideError`` (``token.expired``, ``keyless.…``) and ``TrustError`` (``keyless.untrusted``).
         """
-        with overheard(*_LIBRARIES) as heard, _translated():
-            context = SigningContext.from_trust_config(self._config)
-            with context.signer(self._token) as signer:
-                try:
-                    made = signer.sign_dsse(Statement(payload))
-                except InvalidBundle as err:
-                    # The library goes on without a timestamp and finds out here that there is no time at all.
-                    raise _no_timestamp(heard) from err
-        bundle = decode_bundle(encode_json(json.loads(made.to_json())))
-        if self._config.signing_config.get_tsas() and not bundle.material.timestamps:
-            raise _no_timestamp(heard)
+        with overheard(*_LIBRARIES) as heard:
+            with _translated():
+                context = SigningContext.from_trust_config(self._config)
+            _bound(context)
+            with _translated():
+                with context.signer(self._token) as signer:
+                    try:
+                        made = signer.sign_dsse(Statement(payload))
+                    except InvalidBundle as err:
+                        # The library goes on without a timestamp and finds out here that there is no time at all.
+                        raise _no_timestamp(heard) from err
+                bundle = decode_bundle(encode_json(json.loads(made.to_json())))
+            if self._config.signing_config.get_tsas() and not bundle.material.timestamps:
+                raise _no_timestamp(heard)
         return bundle
+
+
+def _bound(context: SigningContext) -> None:
+    """The library asks for a certificate and a log entry without a timeout, and reads what comes to its end."""
+    adapter = BoundedAdapter(each=EXCHANGE_SECONDS, total=SIGNING_SECONDS)
+    # There is no public way. Where the library comes to keep them elsewhere, this fails rather than bounding nothing.
+    clients = (context._rekor, *context._tsa_clients)  # noqa: SLF001
+    for session in (context._fulcio.session, *(client._session for client in clients)):  # type: ignore[attr-defined]  # noqa: SLF001
+        bound_session(session, adapter)
 
 
 def _no_timestamp(heard: list[str]) -> OutsideError:
@@ -106,14 +123,22 @@ def read_config(data: bytes) -> tuple[ClientTrustConfig, TrustedRoot]:
 def given_token(text: str) -> IdentityToken:
     """A token that the user brought. Raises ``OutsideError`` (``token.…``)."""
     with _translated():
-        return IdentityToken(text)
+        return _decode_token(text)
 
 
 def ambient_token() -> IdentityToken | None:
     """The token that the environment hands out (a CI system), or None where there is none. Raises ``OutsideError``."""
     with overheard(*_LIBRARIES, "id"), _translated():
         found = detect_credential()
-        return None if found is None else IdentityToken(found)
+        return None if found is None else _decode_token(found)
+
+
+def _decode_token(text: str) -> IdentityToken:
+    """The library expects every claim to be of the type that it should have."""
+    try:
+        return IdentityToken(text)
+    except (AttributeError, TypeError, ValueError, RecursionError) as err:
+        raise IdentityError("a claim is not of its type") from err
 
 
 def interactive_token(config: ClientTrustConfig, *, out_of_band: bool) -> IdentityToken:
@@ -133,6 +158,8 @@ def _translated() -> Iterator[None]:
         raise _about_token(err) from err
     except IssuerError as err:
         raise OutsideError(f"the identity provider gave no token: {shown(err)}", code="token.issuer", hint=_AGAIN) from err
+    except (AnswerTooLargeError, requests.JSONDecodeError, ContentDecodingError) as err:
+        raise _unreadable(err) from err
     except (NetworkError, requests.RequestException) as err:
         raise _unreachable(err) from err
     except SigstoreError as err:
@@ -149,10 +176,16 @@ def _translated() -> Iterator[None]:
     except ExpiredCertificate as err:
         message = "the certificate expired before the signature was made"
         raise OutsideError(message, code="token.expired", hint=_AGAIN) from err
-    except (ValueError, KeyError) as err:
-        # An answer of a service that the library took for something else.
-        message = f"a service gave an answer that cannot be read: {shown(err)}"
-        raise OutsideError(message, code="keyless.answer", hint=_AGAIN) from err
+    except MemoryError:
+        raise
+    except Exception as err:
+        # An answer that the library took for something else: it looks into JSON without asking what that is.
+        raise _unreadable(err) from err
+
+
+def _unreadable(error: Exception) -> OutsideError:
+    message = f"a service gave an answer that cannot be read: {shown(error)}"
+    return OutsideError(message, code="keyless.answer", hint=_AGAIN)
 
 
 def _about_token(error: Exception) -> OutsideError:
@@ -187,12 +220,11 @@ def _about_token(error: Exception) -> OutsideError:
 def _unreachable(error: Exception) -> OutsideError:
     request = getattr(error, "request", None)
     url = getattr(request, "url", None)
-    return OutsideError(
-        f"the service {shown(url or 'of Sigstore')} cannot be reached",
-        code="keyless.unreachable",
-        where=shown(url or ""),
-        hint=f"check the network and try again: {_AGAIN}",
-    )
+    name, where, hint = shown(url or "of Sigstore"), shown(url or ""), f"check the network and try again: {_AGAIN}"
+    if isinstance(error, OverdueAnswerError):
+        message = f"the service {name} did not answer in time: {shown(error)}"
+        return OutsideError(message, code="keyless.unreachable", where=where, hint=hint)
+    return OutsideError(f"the service {name} cannot be reached", code="keyless.unreachable", where=where, hint=hint)
 
 
 def _answer(error: BaseException | None) -> str:
