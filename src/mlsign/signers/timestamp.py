@@ -26,7 +26,7 @@ from mlsign.identity import Identity
 from mlsign.services import OverdueError, within
 from mlsign.signers.protocol import Signer
 from mlsign.trust.root import TrustRoot
-from mlsign.trust.timestamps import verify_timestamp
+from mlsign.trust.timestamps import decode_timestamp, verify_timestamp
 
 TIMEOUT_SECONDS: Final = 30
 _CHUNK_BYTES: Final = 4096
@@ -153,10 +153,11 @@ def _check_answer(answer: bytes, request: TimeStampRequest, *, signature: bytes,
             found=shown(f"{status.name.lower()} {' '.join(response.status_string)}".strip()),
         )
     try:
-        info = response.tst_info
+        # As whoever verifies reads it: one that cannot be read there would make the whole signature worthless.
+        info = decode_timestamp(answer)[0].tst_info
         imprint = info.message_imprint
         same = (imprint.hash_algorithm.dotted_string, imprint.message, info.nonce)
-    except ValueError as err:
+    except (InputError, ValueError) as err:
         raise _wrong_answer("the timestamp service sent no timestamp", where=where) from err
     if same != (_SHA256, hashlib.sha256(signature).digest(), request.nonce):
         raise _wrong_answer("the timestamp service sent a timestamp for another request", where=where)

@@ -15,6 +15,8 @@ from mlsign.times import TimeSource, TrustedTime
 from mlsign.trust.certificates import UNREADABLE, load_certificate
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from rfc3161_client import TimeStampResponse
     from rfc3161_client.verify import Verifier
 
@@ -29,9 +31,8 @@ def verify_timestamp(response: bytes, *, signature: bytes, authorities: tuple[Au
     return _time_of(response, signature, authorities)
 
 
-@lru_cache(maxsize=64)
-def _time_of(response: bytes, signature: bytes, authorities: tuple[Authority, ...]) -> TrustedTime:
-    """Kept, since it follows from nothing else: a gate sees the same package again and again."""
+def decode_timestamp(response: bytes) -> tuple[TimeStampResponse, datetime]:
+    """The timestamp and the time in it, by whomever. Raises ``InputError`` (``timestamp.format``)."""
     from rfc3161_client import decode_timestamp_response  # noqa: PLC0415 - loaded when it is needed
 
     try:
@@ -39,6 +40,13 @@ def _time_of(response: bytes, signature: bytes, authorities: tuple[Authority, ..
         time = token.tst_info.gen_time
     except UNREADABLE as err:
         raise InputError("is not an RFC 3161 timestamp", code="timestamp.format", where="timestamp") from err
+    return token, time
+
+
+@lru_cache(maxsize=64)
+def _time_of(response: bytes, signature: bytes, authorities: tuple[Authority, ...]) -> TrustedTime:
+    """Kept, since it follows from nothing else: a gate sees the same package again and again."""
+    token, time = decode_timestamp(response)
     outside = False
     for authority in authorities:
         if not _is_by(token, authority, signature=signature):

@@ -199,6 +199,18 @@ def test_a_timestamp_for_another_request(sigstore, key, answering):
     assert TimestampingSigner(key, url, root=root_of(sigstore)).sign(b"{}")
 
 
+@pytest.mark.parametrize("time", [b"00000101000000Z", b"20261301000000Z", b"20260101996060Z"])
+def test_a_time_that_nobody_could_read_is_refused_before_it_is_written(sigstore, key, answering, time):
+    def answer(handler, request):
+        made = stamp(sigstore, request)
+        at = made.index(b"\x18\x0f") + 2  # GeneralizedTime of 15 bytes
+        send(handler, made[:at] + time + made[at + 15 :])
+
+    error = refused(TimestampingSigner(key, answering(answer)))
+    assert error.code == "timestamp.answer"
+    assert "safe to try again" in error.hint
+
+
 @pytest.mark.parametrize("status", [1, 2, 3, 4, 5, 6])
 def test_a_refusal_is_told(sigstore, key, answering, status):
     from asn1crypto import tsp
