@@ -11,11 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from local_sigstore import LocalSigstore
 
 from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
 from mlsign.actions.sign import sign
-from mlsign.errors import OutsideError
+from mlsign.errors import OutsideError, TrustError
 from mlsign.signers import bounded_http, keyless
 
 SERVICES = [("caUrls", 2), ("rekorTlogUrls", 1), ("rekorTlogUrls", 2), ("tsaUrls", 2)]
@@ -138,6 +139,20 @@ def test_an_answer_of_another_shape_is_an_error_of_the_service(sigstore, package
     for body in bodies:
         code = refused(package, made).code
         assert code in {"keyless.answer", "keyless.certificate", "keyless.timestamp"}, body[:40]
+
+
+def test_an_authority_that_certifies_somebody_else_is_found_out(package, tmp_path, monkeypatch):
+    with LocalSigstore() as own:
+        honest = own.fulcio.issue
+        somebody = x509.RFC822Name("ceo@acme.example")
+        monkeypatch.setattr(own.fulcio, "issue", lambda key, *, name, claims: honest(key, name=somebody, claims=claims))  # noqa: ARG005
+        (tmp_path / "config.json").write_text(json.dumps(own.trust_config()))
+        request = KeylessRequest(token=own.oidc.email_token("dev@example.com"), config=tmp_path / "config.json")
+        with pytest.raises(TrustError) as caught:
+            sign(package, load_keyless(request))
+    assert caught.value.code == "keyless.subject"
+    assert (caught.value.expected, caught.value.found) == ("dev@example.com", "ceo@acme.example")
+    assert not (package / "signatures").exists()
 
 
 def test_memory_that_runs_out_is_not_blamed_on_a_service(sigstore, package, tmp_path, monkeypatch):

@@ -30,7 +30,10 @@ from mlsign.formats.trusted_root import TrustedRoot, decode_trusted_root
 from mlsign.identity import Identity
 from mlsign.services import overheard
 from mlsign.signers.bounded_http import AnswerTooLargeError, BoundedAdapter, OverdueAnswerError, bound_session
+from mlsign.signers.token_claims import check_subject
 from mlsign.strict import encode_json
+from mlsign.trust.certificates import load_certificate
+from mlsign.trust.fulcio import keyless_identity
 from mlsign.trust.root import TrustRoot
 
 EXCHANGE_SECONDS: Final = 60
@@ -62,7 +65,8 @@ class KeylessSigner:
     def sign(self, payload: bytes) -> Bundle:
         """A bundle over the payload, logged and timestamped as the configuration says.
 
-        Raises ``OutsideError`` (``token.expired``, ``keyless.…``) and ``TrustError`` (``keyless.untrusted``).
+        Raises ``OutsideError`` (``token.expired``, ``keyless.…``) and ``TrustError`` (``keyless.untrusted``,
+        ``keyless.subject``).
         """
         with overheard(*_LIBRARIES) as heard:
             with _translated():
@@ -78,7 +82,13 @@ class KeylessSigner:
                 bundle = decode_bundle(encode_json(json.loads(made.to_json())))
             if self._config.signing_config.get_tsas() and not bundle.material.timestamps:
                 raise _no_timestamp(heard)
+        self._check_subject(bundle)
         return bundle
+
+    def _check_subject(self, bundle: Bundle) -> None:
+        """Whoever was asked certified the one who asked. That it was somebody trusted is checked with the whole bundle."""
+        certified = keyless_identity(load_certificate(bundle.material.certificates[0])).subject
+        check_subject(certified, jwt.decode(str(self._token), options={"verify_signature": False}))
 
 
 def _bound(context: SigningContext) -> None:
