@@ -23,6 +23,7 @@ from sigstore.errors import NetworkError
 from sigstore.models import ClientTrustConfig, InvalidBundle
 from sigstore.oidc import ExpiredIdentity, IdentityError, IdentityToken, Issuer, IssuerError, detect_credential
 from sigstore.sign import SigningContext
+from urllib3.exceptions import HTTPError
 
 from mlsign.errors import InputError, MlsignError, OutsideError, TrustError, shown
 from mlsign.formats.bundle import Bundle, decode_bundle
@@ -32,7 +33,7 @@ from mlsign.services import overheard
 from mlsign.signers.bounded_http import AnswerTooLargeError, BoundedAdapter, OverdueAnswerError, bound_session
 from mlsign.signers.token_claims import check_subject
 from mlsign.strict import encode_json
-from mlsign.trust.certificates import load_certificate
+from mlsign.trust.certificates import UNREADABLE, load_certificate
 from mlsign.trust.fulcio import keyless_identity
 from mlsign.trust.root import TrustRoot
 
@@ -40,6 +41,12 @@ EXCHANGE_SECONDS: Final = 60
 """A log of the second version answers once the entry is in its tree, which takes a while."""
 SIGNING_SECONDS: Final = 120
 _LIBRARIES: Final = ("sigstore", "urllib3")
+_ODD_ANSWERS: Final = (
+    *UNREADABLE,
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError),
+    HTTPError,
+)
+"""What comes of an answer that the library took for something else: it looks into JSON without asking what that is."""
 _AGAIN: Final = "nothing was written; signing again is safe"
 
 
@@ -186,10 +193,7 @@ def _translated() -> Iterator[None]:
     except ExpiredCertificate as err:
         message = "the certificate expired before the signature was made"
         raise OutsideError(message, code="token.expired", hint=_AGAIN) from err
-    except MemoryError:
-        raise
-    except Exception as err:
-        # An answer that the library took for something else: it looks into JSON without asking what that is.
+    except _ODD_ANSWERS as err:
         raise _unreadable(err) from err
 
 
