@@ -219,7 +219,7 @@ def _depth_to_space(use: Use) -> list[Tensor]:
         return [use.within(data)]
     count, depth, height, width = data.dims
     dims = (count, _over(depth, block * block), multiplied(height, fixed(block)), multiplied(width, fixed(block)))
-    return [_remade(use, data, dims)]
+    return [use.space.tensor(data.element, dims, count=data.count, width=data.width)]  # in another order, so no numbers
 
 
 def _space_to_depth(use: Use) -> list[Tensor]:
@@ -228,7 +228,8 @@ def _space_to_depth(use: Use) -> list[Tensor]:
     if data.dims is None or len(data.dims) != 4:
         return [use.within(data)]
     count, depth, height, width = data.dims
-    return [_remade(use, data, (count, multiplied(depth, fixed(block * block)), _over(height, block), _over(width, block)))]
+    dims = (count, multiplied(depth, fixed(block * block)), _over(height, block), _over(width, block))
+    return [use.space.tensor(data.element, dims, count=data.count, width=data.width)]
 
 
 def _over(dim: Value, by: int) -> Value:
