@@ -274,13 +274,14 @@ def _sloped(use: Use) -> list[Tensor]:
 
 def _label(use: Use) -> list[Tensor]:
     """Labels for labels: texts where the table of values, or the default, has texts."""
-    data, table = use.first(), use.facts(b"values_tensor")
+    data, table, default = use.first(), use.facts(b"values_tensor"), use.facts(b"default_tensor")
+    missing = 0 if default is None else use.space.constant(default).width
     if table is not None:
         made = use.space.constant(table)
-        return [use.space.tensor(made.element, data.dims, count=data.count, width=max(made.width, use.longest()))]
+        return [use.space.tensor(made.element, data.dims, count=data.count, width=max(made.width, missing, use.longest()))]
     numbers = use.has(b"values_int64s") or use.has(b"values_floats")
     texts = not numbers and (use.has(b"values_strings") or data.element != TEXT)
-    width = use.longest() if texts else None
+    width = max(missing, use.longest()) if texts else None
     return [use.space.tensor(TEXT if texts else INT64, data.dims, count=data.count, width=width)]
 
 

@@ -24,13 +24,20 @@ def _expand(use: Use) -> list[Tensor]:
     data, values = use.first(), use.values(1)
     if values is None:
         return [use.space.tensor(data.element, None, width=data.width)]
-    target = use.space.tensor(BOOL, tuple(positive(value) for value in values))
+    target = use.space.tensor(BOOL, tuple(map(_stretched, values)))
     made = broadcast(use, (data, target), element=data.element)
     same = data.values if made.dims == data.dims and exact_count(made) is not None else None
     if data.values is not None and len(data.values) == 1 and isinstance(made.count, int) and made.count <= SMALL_COUNT:
         exact = exact_count(made)
         same = data.values * exact if isinstance(exact, int) else None
     return [use.space.tensor(data.element, made.dims, count=made.count, values=same, width=data.width)]
+
+
+def _stretched(value: Value) -> Value:
+    """A number of the shape that is stretched to: what is below one may leave a dimension as it is, as one does."""
+    high = value.high
+    below = high is not None and not isinstance(high, Poly) and high < 1 and number(value) != 0
+    return upto(1) if below else positive(value)
 
 
 def positive(value: Value) -> Value:
@@ -60,23 +67,26 @@ def _pad(use: Use) -> list[Tensor]:
     data = use.first()
     listed = use.wholes(b"pads") if use.has(b"pads") else use.wholes(b"paddings")
     pads = tuple(map(fixed, listed)) if listed is not None else use.values(1)
+    filler = use.arg(2)
+    width = data.width if filler is None or filler.element != data.element else max(data.width, filler.width)
+    nothing = use.space.tensor(data.element, None, width=width)
     if pads is None or data.dims is None:
-        return [use.space.tensor(data.element, None, width=data.width)]
+        return [nothing]
     axes = use.values(3)
     where = [number(axis) for axis in axes] if axes is not None else list(range(len(data.dims)))
     if None not in where:
         places_of((axis for axis in where if axis is not None), len(data.dims))
     if (axes is None and use.arg(3) is not None) or len(pads) != 2 * len(where):
-        return [use.space.tensor(data.element, None, width=data.width)]
+        return [nothing]
     dims = list(data.dims)
     for index, axis in enumerate(where):
         if axis is None or not -len(dims) <= axis < len(dims):
-            return [use.space.tensor(data.element, None, width=data.width)]
+            return [nothing]
         total = added(added(dims[axis], pads[index]), pads[index + len(where)])
         if (number(total) or 0) < 0:
             raise MisusedError("more is cut off than there is")
         dims[axis] = total if total.exact and total.low is not None and total.low >= 0 else upto(total.high)
-    return [use.space.tensor(data.element, tuple(dims), width=data.width)]
+    return [use.space.tensor(data.element, tuple(dims), width=width)]
 
 
 def _constant_of_shape(use: Use) -> list[Tensor]:

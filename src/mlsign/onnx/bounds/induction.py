@@ -100,7 +100,8 @@ def _sequence_line(run: Run, one: Tensor, other: Tensor, turn: Poly) -> Tensor:
         return run.space.joined(one, other)
     inside = one.inside if one.inside is not None and one.count != 0 else other.inside
     grown = minus(other.count, one.count)
-    return run.space.tensor(one.element, None, count=plus(one.count, times(grown, turn)), inside=inside)
+    count, width = plus(one.count, times(grown, turn)), max(one.width, other.width)
+    return run.space.tensor(one.element, None, count=count, width=width, inside=inside)
 
 
 def _moved(one: Value, other: Value, turn: Poly) -> Value:

@@ -64,7 +64,7 @@ def _string_split(use: Use) -> list[Tensor]:
     data = use.first()
     pieces = fixed(data.width)
     dims = None if data.dims is None else (*data.dims, upto(pieces.high))
-    return [use.sized(dims, element=TEXT), use.like(data, element=INT64)]
+    return [use.space.tensor(TEXT, dims, width=data.width), use.like(data, element=INT64)]  # a piece may be all of a text
 
 
 def _tf_idf(use: Use) -> list[Tensor]:
