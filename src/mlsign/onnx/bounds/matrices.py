@@ -143,10 +143,7 @@ def _attention(use: Use) -> list[Tensor]:
         use.work = None
         return [use.space.unknown(query.element) for _ in range(use.outputs)]
     q, k, v = (dims or () for dims in split)
-    past = use.arg(4)
-    total = k[2]
-    if past is not None:
-        total = added(total, past.dims[2]) if past.dims is not None and len(past.dims) == 4 else UNKNOWN
+    total, cached = _lengthened(k[2], use.arg(4)), _lengthened(v[2], use.arg(5))
     out = (*q[:3], v[3]) if query.rank == 4 else (q[0], q[2], multiplied(q[1], v[3]))
     scores = use.sized((q[0], q[1], q[2], total), element=query.element)
     use.worked(scores.count, q[3].high, 2)
@@ -154,9 +151,16 @@ def _attention(use: Use) -> list[Tensor]:
     return [
         use.sized(out, element=query.element),
         use.sized((k[0], k[1], total, k[3]), element=key.element),
-        use.sized((v[0], v[1], total, v[3]), element=value.element),
+        use.sized((v[0], v[1], cached, v[3]), element=value.element),
         scores,
     ]
+
+
+def _lengthened(length: Value, past: Tensor | None) -> Value:
+    """Steps of keys or values behind those that are kept of earlier runs."""
+    if past is None:
+        return length
+    return added(length, past.dims[2]) if past.dims is not None and len(past.dims) == 4 else UNKNOWN
 
 
 def _heads(tensor: Tensor, count: int) -> tuple[Value, ...] | None:
@@ -180,11 +184,16 @@ def _cached_convolution(use: Use) -> list[Tensor]:
 
 
 def _linear_attention(use: Use) -> list[Tensor]:
+    """``LinearAttention``: packed as [batch, steps, heads*size]; queries may have more heads than keys and values."""
     query, value, past = use.first(), use.arg(2) or use.space.unknown(), use.arg(3)
+    heads, shared = max(1, use.whole(b"q_num_heads", 1)), max(1, use.whole(b"kv_num_heads", 1))
+    split = _heads(value, shared) if value.rank == 3 else None
+    dims = None if split is None else (split[0], split[2], multiplied(split[3], fixed(heads)))
+    out = use.space.tensor(value.element, dims, count=None if value.count is None else times(upper(value.count), heads))
     if past is None or value.count is None or query.count is None:
         product = None if value.count is None or query.count is None else times(upper(query.count), upper(value.count))
-        return [use.like(value), use.space.tensor(query.element, None, count=product)]
-    return [use.like(value), use.like(past)]
+        return [out, use.space.tensor(query.element, None, count=product)]
+    return [out, use.like(past)]
 
 
 def _determinant(use: Use) -> list[Tensor]:
