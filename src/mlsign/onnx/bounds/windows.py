@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Final
 
 from mlsign.onnx.bounds.amounts import (
+    CEILING,
     Amount,
     Value,
     added,
@@ -28,6 +29,8 @@ from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of
 
 _ROUNDING: Final = 1 + Fraction(1, 1 << 23)
 """A size times a scale is rounded to a float."""
+_SAMPLE_BYTES: Final = 64
+"""Four places and four weights, which runtimes compute beforehand for each sample of a region."""
 
 
 def _window(dim: Value, *, size: Value, stride: int, dilation: int, pads: int, same: bool, ceiling: bool = False) -> Value:
@@ -90,7 +93,15 @@ def _convolved(use: Use, data: Tensor, weight: Tensor, *, element: int) -> list[
         )
     out = use.space.tensor(element, (data.dims[0], weight.dims[0], *_windows(use, data.dims[2:], kernel)))
     use.worked(out.count, counted(weight.dims[1:]))
+    if use.name != "Conv":  # what other kinds than the plain one take the product of, all of it at once
+        _unfolded(use, data, weight, out.dims)
     return [out]
+
+
+def _unfolded(use: Use, data: Tensor, weight: Tensor, places: tuple[Value, ...] | None) -> None:
+    """Says that each place has a copy of what its window covers."""
+    copies = use.space.tensor(data.element, (*(places or ())[2:], *(weight.dims or ())[1:])).size
+    use.scratch = CEILING if copies is None else copies
 
 
 def _conv(use: Use) -> list[Tensor]:
@@ -134,6 +145,7 @@ def _conv_transpose(use: Use) -> list[Tensor]:
     groups = fixed(max(1, use.whole(b"group", 1)))
     out = use.space.tensor(data.element, (data.dims[0], multiplied(weight.dims[1], groups), *spatial))
     use.worked(data.count, counted(weight.dims[1:]))
+    _unfolded(use, data, weight, data.dims)
     return [out]
 
 
@@ -246,7 +258,16 @@ def _roi(use: Use) -> list[Tensor]:
     if data.dims is None or len(data.dims) != 4 or rois is None or not rois.dims:
         return [use.space.unknown(data.element)]
     out = use.sized((rois.dims[0], data.dims[1], *(fixed(max(0, size)) for size in pooled)), element=data.element)
-    use.worked(out.count, max(1, use.whole(b"sampling_ratio", 4)) ** 2)
+    if use.name == "MaxRoiPool":
+        use.worked(out.count, counted(data.dims[2:]))
+        return [out]
+    # without a ratio a region has as many samples as it is large, and nothing says that it lies in the image
+    samples = use.whole(b"sampling_ratio", 0)
+    each = samples**2 if samples > 0 else CEILING
+    use.worked(out.count, each)
+    regions = rois.dims[0].high
+    kept = None if regions is None else product((upper(regions), *(max(0, size) for size in pooled), each, _SAMPLE_BYTES))
+    use.scratch = CEILING if kept is None else use.space.at_most(kept)
     return [out]
 
 
