@@ -200,10 +200,11 @@ class Run:
                 made, operations, scratch = tuple(self.space.unknown() for _ in range(count)), 0, 0
                 self.note(Unbounded.MISUSE, call, where, detail=str(err))
             else:
-                if any(t.size is None for t in made) and all(t is None or t.size is not None for t in args):
+                unsized = scratch is None or any(t.size is None for t in made)
+                if unsized and all(t is None or t.size is not None for t in args):  # else it was noted where it began
                     self.note(Unbounded.SIZE, call, where)
             size = sum(tensor.size or 0 for tensor in made)
-            result = made, Cost(operations=operations, made=size, inside=scratch, largest=largest_of(made, where))
+            result = made, Cost(operations=operations, made=size, inside=scratch or 0, largest=largest_of(made, where))
         if told.plain:
             self._known[call, told, count, args] = result
             if self._notes > notes:
@@ -212,11 +213,12 @@ class Run:
 
     def _evaluated(
         self, call: Call, args: tuple[Tensor | None, ...], told: Attributes, outer: Mapping[bytes, Attribute], count: int
-    ) -> tuple[tuple[Tensor, ...], int, int]:
+    ) -> tuple[tuple[Tensor, ...], int, int | None]:
         name = text(call[1])
         rule = RULES.get(name) if is_specified(normal(call[0])) else None
         made: list[Tensor] = []
-        work = scratch = 0
+        work = 0
+        scratch: int | None = 0
         if rule is not None:
             use = Use(self.space, name, args, told.by_name, outer=outer, outputs=count)
             try:

@@ -138,7 +138,7 @@ class Space:
 
 class Use:
     """One node as a rule sees it. ``work`` is what it computes, in steps of arithmetic, where that is more than its elements;
-    ``scratch`` bytes that it takes for itself meanwhile.
+    ``scratch`` bytes that it takes for itself meanwhile, None where nobody knows.
     """
 
     __slots__ = ("_outer", "_told", "args", "name", "outputs", "scratch", "space", "work")
@@ -158,7 +158,7 @@ class Use:
         self.args = args
         self.outputs = outputs
         self.work: Amount | None = 0
-        self.scratch = 0
+        self.scratch: int | None = 0
         self._told = told
         self._outer = outer
 

@@ -6,7 +6,6 @@ from fractions import Fraction
 from typing import Final
 
 from mlsign.onnx.bounds.amounts import (
-    CEILING,
     Amount,
     Value,
     added,
@@ -100,8 +99,7 @@ def _convolved(use: Use, data: Tensor, weight: Tensor, *, element: int) -> list[
 
 def _unfolded(use: Use, data: Tensor, weight: Tensor, places: tuple[Value, ...] | None) -> None:
     """Says that each place has a copy of what its window covers."""
-    copies = use.space.tensor(data.element, (*(places or ())[2:], *(weight.dims or ())[1:])).size
-    use.scratch = CEILING if copies is None else copies
+    use.scratch = use.space.tensor(data.element, (*(places or ())[2:], *(weight.dims or ())[1:])).size
 
 
 def _conv(use: Use) -> list[Tensor]:
@@ -263,11 +261,12 @@ def _roi(use: Use) -> list[Tensor]:
         return [out]
     # without a ratio a region has as many samples as it is large, and nothing says that it lies in the image
     samples = use.whole(b"sampling_ratio", 0)
-    each = samples**2 if samples > 0 else CEILING
+    each, regions = samples**2 if samples > 0 else None, rois.dims[0].high
     use.worked(out.count, each)
-    regions = rois.dims[0].high
-    kept = None if regions is None else product((upper(regions), *(max(0, size) for size in pooled), each, _SAMPLE_BYTES))
-    use.scratch = CEILING if kept is None else use.space.at_most(kept)
+    if each is None or regions is None:
+        use.scratch = None
+    else:
+        use.scratch = use.space.at_most(product((upper(regions), *(max(0, size) for size in pooled), each, _SAMPLE_BYTES)))
     return [out]
 
 

@@ -3,7 +3,6 @@
 import pytest
 from paper import bounds, kinds, numbers, shape, size, value
 
-from mlsign.onnx.bounds.amounts import CEILING
 from mlsign.onnx.summary import Unbounded
 
 PICKED = """flat = Constant <value_ints = [-1]> () r = Reshape(d, flat) at = Constant <value_ints = [1]> () g = Gather(r, at)
@@ -62,18 +61,15 @@ def test_values_that_are_kept_may_be_more_than_keys():
 REGIONS = "(float[1, 3, 20, 30] x, float[5, 4] r, int64[5] b) => (float[n, c, h, w] y) { y = %s }"
 
 
-@pytest.mark.parametrize(
-    ("node", "operations", "scratch"),
-    [
-        ("RoiAlign (x, r, b)", CEILING, CEILING),  # the default of a ratio is as many samples as a region is large
-        ("RoiAlign <sampling_ratio = 0> (x, r, b)", CEILING, CEILING),
-        ("RoiAlign <sampling_ratio = 100, output_height = 2> (x, r, b)", 5 * 3 * 2 * 100**2, 5 * 2 * 100**2 * 64),
-    ],
-)
-def test_samples_of_regions_cost_memory_and_arithmetic(node, operations, scratch):
-    found = bounds(REGIONS % node)
-    assert found.operations == operations
-    assert found.peak_bytes >= scratch
+def test_samples_of_regions_cost_memory_and_arithmetic():
+    found = bounds(REGIONS % "RoiAlign <sampling_ratio = 100, output_height = 2> (x, r, b)")
+    assert found.operations == 5 * 3 * 2 * 100**2
+    assert found.peak_bytes == 5 * 2 * 100**2 * 64 + 5 * 3 * 2 * 4
+
+
+@pytest.mark.parametrize("node", ["RoiAlign (x, r, b)", "RoiAlign <sampling_ratio = 0> (x, r, b)"])
+def test_as_many_samples_as_a_region_is_large_are_unknown(node):
+    assert kinds(REGIONS % node) == {Unbounded.SIZE}
 
 
 def test_a_pooled_region_is_no_larger_than_the_image():
