@@ -104,7 +104,7 @@ def load_model_policy(path: Path | None = None, *, limits: Limits = DEFAULT) -> 
     Nothing is allowed by it but models: it has no signers, so it denies every package.
     """
     document = shipped_baseline() if path is None else read_policy_document(path, limits=limits)
-    return document.without_signers()
+    return document.unbound
 
 
 def find(path: Path, request: FindRequest, *, advance: Counted | None = None) -> Found:

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from mlsign.errors import InputError, shown
 from mlsign.limits import GIB, KIB, MIB
 from mlsign.policy.yaml_source import Mapping, Node, Place, Scalar, Sequence, is_decimal, scalar_kind
+from mlsign.version import Version, decode_version
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Enum)
@@ -219,3 +220,12 @@ class PolicyFields:
     def optional(self, name: str, read: Callable[[Node, str], T]) -> T | None:
         """``read`` of the field when it is there, else None."""
         return read(*self.take(name)) if name in self._left else None
+
+
+def read_version(node: Node, path: str) -> Version:
+    """A semantic version."""
+    text = read_text(node, path, maximum=128)
+    try:
+        return decode_version(text)
+    except InputError as err:
+        raise refusal(err.message, node.place, path, code="versions", found=text) from err

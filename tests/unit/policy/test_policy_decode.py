@@ -104,15 +104,22 @@ def test_the_whole_policy_is_decoded(text: str, sets: Sets, key: Callable[[str],
 
 def test_what_is_left_out_gets_the_strict_reading(sets: Sets) -> None:
     document = decoded(MINIMAL, sets)
-    assert (document.manifest, document.mode) == (ManifestMode.REQUIRED, Mode.ENFORCE)
-    assert document.digests == {Algorithm.SHA256, Algorithm.BLAKE3}
-    assert document.operators.custom_domains is CustomDomains.DENY
-    assert (document.model.max_nodes, document.model.max_parameter_bytes, dict(document.model.opset)) == (None, None, {})
-    assert document.model.run == RunSettings()
-    assert (document.model.run.unknown_sizes, document.model.run.unknown_turns) == (Unbounded.DENY, Unbounded.DENY)
-    assert dict(document.model.limits) == {}
-    assert (document.minimum_version, document.revoked, document.unsigned_files) == (None, (), ())
-    assert document.description == ""
+    assert (document.unbound.manifest, document.unbound.mode) == (ManifestMode.REQUIRED, Mode.ENFORCE)
+    assert document.unbound.digests == {Algorithm.SHA256, Algorithm.BLAKE3}
+    assert document.unbound.operators.custom_domains is CustomDomains.DENY
+    assert (document.unbound.model.max_nodes, document.unbound.model.max_parameter_bytes, dict(document.unbound.model.opset)) == (
+        None,
+        None,
+        {},
+    )
+    assert document.unbound.model.run == RunSettings()
+    assert (document.unbound.model.run.unknown_sizes, document.unbound.model.run.unknown_turns) == (
+        Unbounded.DENY,
+        Unbounded.DENY,
+    )
+    assert dict(document.unbound.model.limits) == {}
+    assert (document.unbound.minimum_version, document.unbound.revoked, document.unbound.unsigned_files) == (None, (), ())
+    assert document.unbound.description == ""
 
 
 # What to add to or put in place of a line of the minimal policy.
@@ -649,7 +656,7 @@ def test_requirements_and_revocations_keep_what_was_written(sets: Sets) -> None:
     (group,) = decoded(changed(GOOD["keyless"]), sets).bind(Bindings(keys={})).signers
     assert group.any == (KeylessRequirement(issuer=exact("https://id.example"), subject=exact("a@b.example")),)
     digest = bytes.fromhex(HEX)
-    assert decoded(changed(GOOD["revoked"]), sets).revoked == (
+    assert decoded(changed(GOOD["revoked"]), sets).unbound.revoked == (
         RevokedRelease(name="fraud", version=None, reason="x"),
         RevokedRelease(name="fraud", version=decode_version("1.0.0"), reason="x"),
         RevokedFile(digests=(Digest(algorithm=Algorithm.BLAKE3, value=digest),), reason="x"),
@@ -665,18 +672,18 @@ def test_requirements_and_revocations_keep_what_was_written(sets: Sets) -> None:
     [(">=13,<=24", 13, 24), (">13,<24", 14, 23), ("==17", 17, 17), (">=1,>=5", 5, 2**31 - 1), ("<=9, <=7", 0, 7)],
 )
 def test_ranges(text: str, minimum: int, maximum: int, sets: Sets) -> None:
-    found = decoded(changed(f'model: {{opset: {{ai.onnx: "{text}"}}}}'), sets).model.opset["ai.onnx"]
+    found = decoded(changed(f'model: {{opset: {{ai.onnx: "{text}"}}}}'), sets).unbound.model.opset["ai.onnx"]
     assert (found.minimum, found.maximum) == (minimum, maximum)
 
 
 def test_units(sets: Sets) -> None:
-    sandbox = decoded(changed(GOOD["sandbox"]), sets).sandbox
+    sandbox = decoded(changed(GOOD["sandbox"]), sets).unbound.sandbox
     assert sandbox == SandboxSettings(
         memory_bytes=67108864, cpu_seconds=0.5, wall_seconds=120.0, threads=1, isolation=Isolation.FULL
     )
-    assert decoded(changed("model: {max_parameter_bytes: 20GiB}"), sets).model.max_parameter_bytes == 20 * 2**30
-    assert decoded(changed("model: {max_parameter_bytes: 2TiB}"), sets).model.max_parameter_bytes == 2 * 2**40
-    assert decoded(changed("model: {max_parameter_bytes: 0}"), sets).model.max_parameter_bytes == 0
+    assert decoded(changed("model: {max_parameter_bytes: 20GiB}"), sets).unbound.model.max_parameter_bytes == 20 * 2**30
+    assert decoded(changed("model: {max_parameter_bytes: 2TiB}"), sets).unbound.model.max_parameter_bytes == 2 * 2**40
+    assert decoded(changed("model: {max_parameter_bytes: 0}"), sets).unbound.model.max_parameter_bytes == 0
 
 
 def test_binding_needs_every_key(text: str, sets: Sets, key: Callable[[str], KeyIdentity]) -> None:
@@ -703,7 +710,7 @@ def test_one_key_under_two_names_is_one_signer(text: str, sets: Sets, key: Calla
 
 
 def test_the_digest_is_of_the_bytes(sets: Sets) -> None:
-    assert decoded(MINIMAL + "# another word\n", sets).digest != decoded(MINIMAL, sets).digest
+    assert decoded(MINIMAL + "# another word\n", sets).unbound.digest != decoded(MINIMAL, sets).unbound.digest
 
 
 def test_the_schema_names_every_limit_that_a_policy_can_tighten_and_the_defaults_of_a_run() -> None:
@@ -721,12 +728,12 @@ def test_the_schema_names_every_limit_that_a_policy_can_tighten_and_the_defaults
 
 
 def test_limits_make_a_reader_more_careful_and_never_less(sets: Sets) -> None:
-    model = decoded(changed("model: {limits: {nodes: 7, model_bytes: 2TiB}, run: {open_dimension: 3}}"), sets).model
+    model = decoded(changed("model: {limits: {nodes: 7, model_bytes: 2TiB}, run: {open_dimension: 3}}"), sets).unbound.model
     tightened = model.tightened(DEFAULT)
     assert (tightened.max_nodes, tightened.max_model_bytes, tightened.open_dimension) == (7, DEFAULT.max_model_bytes, 3)
     assert replace(tightened, max_nodes=DEFAULT.max_nodes, open_dimension=DEFAULT.open_dimension) == DEFAULT
     assert model.tightened(Limits(max_nodes=5)).max_nodes == 5
-    assert decoded(MINIMAL, sets).model.tightened(DEFAULT) == DEFAULT
+    assert decoded(MINIMAL, sets).unbound.model.tightened(DEFAULT) == DEFAULT
 
 
 def test_a_limit_has_its_name_in_the_program_without_max() -> None:

@@ -28,7 +28,7 @@ operators: {allow: [inference-v1]}
 
 
 def decoded(line: str) -> Policy:
-    return decode_policy((TEXT + line).encode(), name="policy.yaml", operator_sets=SETS, hazards={}).without_signers()
+    return decode_policy((TEXT + line).encode(), name="policy.yaml", operator_sets=SETS, hazards={}).unbound
 
 
 def schema_accepts(line: str) -> bool:

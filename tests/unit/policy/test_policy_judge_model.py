@@ -70,9 +70,7 @@ def test_the_manifest_of_a_package_counts_where_there_is_one(policy: Policy, evi
 def test_a_policy_without_its_keys_judges_models_as_with_them_and_allows_no_package(
     text: str, sets: Mapping[str, frozenset[OperatorId]], policy: Policy, evidence: Evidence, bare: Evidence, now: datetime
 ) -> None:
-    keyless = decode_policy(
-        text.encode(), name="policy.yaml", operator_sets=sets, hazards=policy.operators.hazards
-    ).without_signers()
+    keyless = decode_policy(text.encode(), name="policy.yaml", operator_sets=sets, hazards=policy.operators.hazards).unbound
     assert keyless == replace(policy, signers=())
     assert judge_model(keyless, bare, now=now) == judge_model(policy, bare, now=now)
     assert decide(policy, evidence, now=now).verdict is Verdict.ALLOW

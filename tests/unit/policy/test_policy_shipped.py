@@ -43,7 +43,7 @@ def test_a_shipped_policy_is_good(path: Path, key: Key) -> None:
     loaded: Any = YAML(typ="safe", pure=True).load(path.read_text())
     jsonschema.Draft202012Validator(schema).validate(loaded)
     found = document(path)
-    assert found.name == path.stem
+    assert found.unbound.name == path.stem
     policy = found.bind(Bindings(keys={reference: key(chr(97 + i)) for i, reference in enumerate(found.key_references)}))
     assert (policy.mode, policy.manifest) == (Mode.ENFORCE, ManifestMode.REQUIRED)
     assert policy.description
@@ -66,13 +66,13 @@ def test_a_shipped_policy_is_good(path: Path, key: Key) -> None:
 
 
 def test_keyless_differs_from_baseline_in_its_signers_alone() -> None:
-    keyless, baseline = (document(ROOT / "policies" / f"{name}.yaml") for name in ("keyless", "baseline"))
+    keyless, baseline = (document(ROOT / "policies" / f"{name}.yaml").unbound for name in ("keyless", "baseline"))
     assert (keyless.operators, keyless.model, keyless.sandbox) == (baseline.operators, baseline.model, baseline.sandbox)
     assert (keyless.manifest, keyless.digests, keyless.mode) == (baseline.manifest, baseline.digests, baseline.mode)
 
 
 def test_strict_is_tighter_than_baseline_in_everything() -> None:
-    strict, baseline = (document(ROOT / "policies" / f"{name}.yaml") for name in ("strict", "baseline"))
+    strict, baseline = (document(ROOT / "policies" / f"{name}.yaml").unbound for name in ("strict", "baseline"))
     assert strict.operators.allow - strict.operators.deny < baseline.operators.allow - baseline.operators.deny
     run, loose = strict.model.run, baseline.model.run
     assert (run.max_bytes, run.max_steps, run.max_operations) < (loose.max_bytes, loose.max_steps, loose.max_operations)
@@ -102,4 +102,4 @@ def test_keyless_pins_the_workflow_and_asks_for_the_log() -> None:
     base = "https://github.com/acme/fraud-model/.github/workflows/release.yml@refs/"
     assert requirement.subject.matches(base + "tags/v1.2.0")
     assert not any(map(requirement.subject.matches, (base + "heads/v1", base + "tags/v1/x", base + "tags/v1\n", "")))
-    assert found.freshness.transparency.log is LogDemand.REQUIRED
+    assert found.unbound.freshness.transparency.log is LogDemand.REQUIRED

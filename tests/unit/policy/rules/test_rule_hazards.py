@@ -124,7 +124,7 @@ def test_the_decision_refuses_what_an_allowed_domain_would_bring_along(
             "custom_domains: deny", "custom_domains: allow"
         )
         document = decode_policy(written.encode(), name="policy.yaml", operator_sets=sets, hazards=hazards)
-        decoded = replace(document.without_signers(), signers=policy.signers)
+        decoded = replace(document.unbound, signers=policy.signers)
         return decide(decoded, model, now=now).verdict
 
     assert verdict('"com.microsoft:*"') is Verdict.DENY
