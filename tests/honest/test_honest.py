@@ -25,14 +25,6 @@ from mlsign.source import MemorySource
 BASELINE = Path(__file__).parents[2] / "policies" / "baseline.yaml"
 ALLOWED = "    - ml-v1\n"
 SETTINGS = ("unknown_sizes", "unknown_turns")
-# False alarms that are still to be mended; strict, so that a model leaves this table when its alarm is gone.
-ALARMS = {
-    **{f"recurrent-cell-of-a-script-{opset}": "MLS381 on what has no known rank, but bounded elements" for opset in (13, 15, 17)},
-    "sklearn-knn-imputer": "MLS381 on what has no known rank, but bounded elements",
-}
-JUDGED = [
-    pytest.param(name, marks=pytest.mark.xfail(reason=ALARMS[name], strict=True) if name in ALARMS else ()) for name in MODELS
-]
 NEEDING = [name for name, entry in MODELS.items() if entry.needs]
 # What a policy says of an operator that it does not allow (of a standard domain, of another, of chance), and of a size or
 # turns that only the run decides.
@@ -93,7 +85,7 @@ def test_an_honest_model_has_no_problem(written, name):
     assert read_model(MemorySource(written(name).read_bytes())).problems == ()
 
 
-@pytest.mark.parametrize("name", JUDGED)
+@pytest.mark.parametrize("name", MODELS)
 def test_an_honest_model_is_allowed(written, baseline_with, name):
     needs = MODELS[name].needs
     assert_baseline_allows(written(name), baseline_with(needs) if needs else None)

@@ -16,7 +16,7 @@ from mlsign.onnx.bounds.amounts import Amount, Poly, Value
 from mlsign.onnx.bounds.evaluate import begin
 from mlsign.onnx.bounds.run import Cost, Run
 from mlsign.onnx.bounds.tensors import Tensor
-from mlsign.onnx.summary import ModelSummary
+from mlsign.onnx.summary import ModelSummary, Unbounded
 from mlsign.source import MemorySource
 
 __all__ = ["Bounded", "bounded", "exceeded", "run_real", "session"]
@@ -74,6 +74,10 @@ def exceeded(bounds: Bounded, feeds: Mapping[str, object], values: Mapping[str, 
         tensor = bounds.env.get(name.encode())
         if tensor is not None and value is not None:
             wrong += [f"{name}: {what}" for what in _compared(tensor, value, sizes)]
+    # every node of the main graph ran, so none is misused; bodies of loops and branches may never have run
+    ran = {f"graph.node[{index}]" for index in range(len(bounds.main.steps.calls))}
+    misused = [item for item in bounds.run.unknown if item.kind is Unbounded.MISUSE and item.where in ran]
+    wrong += [f"{item.where} ran, said is: {item.detail}" for item in misused]
     largest = max((_bytes(value) for name, value in values.items() if name.encode() not in bounds.given), default=0)
     if not bounds.run.unknown and largest > bounds.cost.largest[0] > 0:
         wrong.append(f"the largest value has {largest} bytes, said are {bounds.cost.largest[0]}")
@@ -139,6 +143,10 @@ def _compared(tensor: Tensor, value: object, sizes: list[int]) -> list[str]:
     if not isinstance(value, np.ndarray | np.generic):
         return []  # maps and sparse tensors
     array = np.asarray(value)
+    if tensor.cases:
+        cases = [_compared(case, value, sizes) for case in tensor.cases]
+        if all(cases):
+            return [f"none of the cases: {what}" for case in cases for what in case]
     wrong = []
     if tensor.inside is not None:
         return ["a tensor, said is a sequence"]

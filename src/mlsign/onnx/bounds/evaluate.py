@@ -10,8 +10,8 @@ from mlsign.limits import Limits
 from mlsign.onnx.bounds.amounts import COUNT, Value, fixed, number, upto
 from mlsign.onnx.bounds.control import run_control
 from mlsign.onnx.bounds.run import Cost, Env, Run, TooComplexError, largest_of
+from mlsign.onnx.bounds.space import Space
 from mlsign.onnx.bounds.tensors import FLOAT, Tensor, element_of
-from mlsign.onnx.bounds.use import Space
 from mlsign.onnx.functions import Function
 from mlsign.onnx.graphs import GraphFacts
 from mlsign.onnx.nodes import Call

@@ -86,6 +86,8 @@ def _line(run: Run, one: Tensor, other: Tensor, turn: Poly) -> Tensor:
     """The tensor that grows from ``one`` to ``other`` in a turn and by as much in every other, at a given turn."""
     if one is other:
         return one
+    if one.cases or other.cases:
+        return run.space.joined(one, other)
     if one.dims is None or other.dims is None or len(one.dims) != len(other.dims) or one.inside is not other.inside:
         return _sequence_line(run, one, other, turn)
     dims = tuple(_moved(left, right, turn) for left, right in zip(one.dims, other.dims, strict=True))
@@ -122,6 +124,8 @@ def _follows(run: Run, now: Tensor, after: Tensor, turn: Poly) -> bool:
 
 def _substituted(run: Run, tensor: Tensor, turn: Poly) -> Tensor:
     """The tensor one turn later."""
+    if tensor.cases:
+        return tensor  # no line is drawn through them, so they are the same in every turn
     dims = None if tensor.dims is None else tuple(_later(dim, turn) for dim in tensor.dims)
     values = None if tensor.values is None else tuple(_later(value, turn) for value in tensor.values)
     count = None
@@ -158,6 +162,8 @@ def _mentions(tensor: Tensor, turn: Poly) -> bool:
 
 def _anywhere(run: Run, tensor: Tensor) -> Tensor:
     """A bound for the tensor at every turn, since a loop may end before its time."""
+    if tensor.cases:
+        return tensor
     dims = None if tensor.dims is None else tuple(_ranged(dim) for dim in tensor.dims)
     values = None if tensor.values is None else tuple(_ranged(value) for value in tensor.values)
     return run.space.tensor(tensor.element, dims, count=tensor.count, values=values, width=tensor.width, inside=tensor.inside)

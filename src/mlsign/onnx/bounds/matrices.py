@@ -24,7 +24,7 @@ from mlsign.onnx.bounds.amounts import (
 from mlsign.onnx.bounds.elementwise import broadcast, dimension
 from mlsign.onnx.bounds.numbers import BOOL
 from mlsign.onnx.bounds.tensors import Tensor, counted
-from mlsign.onnx.bounds.use import MisusedError, Rule, Use
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use, check_rank
 
 INT32: Final = 6
 
@@ -113,9 +113,11 @@ def _einsum(use: Use) -> list[Tensor]:
 def _recurrent(use: Use) -> list[Tensor]:
     """``RNN``, ``GRU`` and ``LSTM``: X [seq, batch, input], R [directions, gates*hidden, hidden]."""
     data, weight = use.first(), use.arg(2) or use.space.unknown()
-    if weight.dims is None or len(weight.dims) != 3 or data.count is None:
+    check_rank(data, 3)
+    check_rank(weight, 3)
+    if weight.dims is None or data.count is None:
         return [use.space.unknown(data.element) for _ in range(use.outputs)]
-    if data.dims is None or len(data.dims) != 3:
+    if data.dims is None:
         # no more steps and rows together than there are numbers
         size = counted((weight.dims[0], weight.dims[2]))
         count = None if size is None else times(upper(data.count), size)

@@ -11,7 +11,10 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import accumulate, chain, repeat
+from itertools import product as iter_product
+from math import prod
 from operator import add, itemgetter, sub
 from typing import Final, TypeAlias
 
@@ -30,8 +33,9 @@ from mlsign.onnx.bounds import (
     windows,
 )
 from mlsign.onnx.bounds.amounts import CEILING
+from mlsign.onnx.bounds.space import Space
 from mlsign.onnx.bounds.tensors import Tensor
-from mlsign.onnx.bounds.use import MisusedError, Rule, Space, Use
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use
 from mlsign.onnx.functions import Function, canonical
 from mlsign.onnx.graphs import Blocks, Steps
 from mlsign.onnx.nodes import Attribute, Attributes, Call
@@ -58,6 +62,8 @@ _MAX_UNKNOWN: Final = 16
 """Places of one kind that are kept. Of each kind by itself: a policy that allows one must still see the others."""
 _SMALL_BYTES: Final = 256 << 20
 """Below this, all values of a body are taken to be alive at once: no need to look who uses which."""
+_MAX_CASES: Final = 16
+"""Combinations of the cases of all arguments that are looked at one by one."""
 _MAX_CALLS: Final = 64
 """Functions that call functions this deep; what exporters write stays far below."""
 _NOTHING: Final[Mapping[bytes, Attribute]] = {}
@@ -212,6 +218,34 @@ class Run:
         return result
 
     def _evaluated(
+        self, call: Call, args: tuple[Tensor | None, ...], told: Attributes, outer: Mapping[bytes, Attribute], count: int
+    ) -> tuple[tuple[Tensor, ...], int, int | None]:
+        """What an operator makes, and its work and scratch memory: of each case of its arguments, and then of all.
+
+        A case in which it cannot run is none: that run ends here. Raises ``MisusedError`` where no case is left.
+        """
+        if not any(tensor is not None and tensor.cases for tensor in args):
+            return self._evaluated_once(call, args, told, outer, count)
+        cases = [(tensor,) if tensor is None else tensor.cases or (tensor,) for tensor in args]
+        if prod(map(len, cases)) > _MAX_CASES:
+            return self._evaluated_once(call, args, told, outer, count)
+        results: list[tuple[tuple[Tensor, ...], int, int | None]] = []
+        failure = MisusedError("no case of its arguments")
+        for case in iter_product(*cases):
+            self._spend(1)
+            try:
+                results.append(self._evaluated_once(call, case, told, outer, count))
+            except MisusedError as err:
+                failure = err
+        if not results:
+            raise failure
+        made = tuple(reduce(self.space.joined, column) for column in zip(*(result[0] for result in results), strict=True))
+        scratches = [result[2] for result in results]
+        known = [scratch for scratch in scratches if scratch is not None]
+        scratch = max(known) if len(known) == len(scratches) else None
+        return made, max(result[1] for result in results), scratch
+
+    def _evaluated_once(
         self, call: Call, args: tuple[Tensor | None, ...], told: Attributes, outer: Mapping[bytes, Attribute], count: int
     ) -> tuple[tuple[Tensor, ...], int, int | None]:
         name = text(call[1])

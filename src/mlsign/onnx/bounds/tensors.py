@@ -35,7 +35,9 @@ class Tensor:
     ``element`` is the type (``TensorProto.DataType``), ``width`` the bytes of one element. ``dims`` is None where even
     the rank is not known, ``count`` where nothing bounds the elements. ``values`` are the numbers themselves, in order,
     of small tensors of which they are known. A sequence has its elements in ``inside``, ``count`` of them. ``size`` is in
-    bytes, None where it is without bound. There is one object for each different tensor, so equal ones are the same one.
+    bytes, None where it is without bound. What is one of several of different ranks has them in ``cases``, with dimensions
+    and without cases of their own; ``dims`` is None then, as no rule for an operator need know. There is one object for
+    each different tensor, so equal ones are the same one.
     """
 
     element: int
@@ -45,6 +47,7 @@ class Tensor:
     values: tuple[Value, ...] | None
     inside: Tensor | None
     size: int | None
+    cases: tuple[Tensor, ...] = ()
 
     @property
     def rank(self) -> int | None:

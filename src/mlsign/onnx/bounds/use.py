@@ -1,7 +1,6 @@
 """One use of an operator: what it is given and told, and the tensors it makes. What the rules for operators work with.
 
-Owns ``Space``, where equal tensors are one object, and ``Use``, the view of one node. Leaves every operator's own rule to
-the modules beside it.
+Owns ``Use``, the view of one node. Leaves every operator's own rule to the modules beside it.
 """
 
 from __future__ import annotations
@@ -11,30 +10,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from typing import Final, TypeAlias
 
 from mlsign.onnx.bounds.amounts import (
-    CEILING,
     Amount,
-    Poly,
     Value,
-    either,
-    evaluated,
     largest,
-    product,
-    symbol,
     times,
     upper,
     upto,
 )
+from mlsign.onnx.bounds.space import Space
 from mlsign.onnx.bounds.tensors import (
-    FLOAT,
     MAX_RANK,
-    TEXT,
     TEXT_BYTES,
     Tensor,
-    constants,
-    counted,
-    dims_of,
-    element_of,
-    width_of,
 )
 from mlsign.onnx.nodes import Attribute
 from mlsign.onnx.scan import integer
@@ -42,98 +29,10 @@ from mlsign.onnx.tensors import TensorFacts
 from mlsign.onnx.wire import signed, varint
 
 _MAX_LISTED: Final = 4096
-OBJECT_BYTES: Final = 64
-"""What a tensor in a sequence weighs by itself, about: a million empty ones are not nothing."""
 
 
 class MisusedError(Exception):
     """An operator cannot run on these constants and shapes; says why. Never leaves this package."""
-
-
-class Space:
-    """All tensors of one run, each once, and the largest that its symbols can be."""
-
-    __slots__ = ("_known", "given", "maxima")
-
-    def __init__(self) -> None:
-        self.maxima: list[int] = []
-        self.given: set[int] = set()
-        self._known: dict[tuple[object, ...], Tensor] = {}
-
-    def symbol(self, most: Amount) -> Poly:
-        """A new symbol that is at most this."""
-        self.maxima.append(evaluated(most, self.maxima))
-        return symbol(len(self.maxima) - 1)
-
-    def number(self, most: int) -> Value:
-        """A whole number that a caller gives, between this and its negative."""
-        made = self.symbol(most)
-        self.given.add(len(self.maxima) - 1)
-        return Value(-most, made)
-
-    def is_given(self, amount: Amount) -> bool:
-        """Whether the amount depends on numbers that a caller gives, and not only on how much the caller gives."""
-        return isinstance(amount, Poly) and any(index in self.given for monomial, _ in amount.terms for index in monomial)
-
-    def at_most(self, amount: Amount) -> int:
-        """The largest that an amount can be."""
-        return evaluated(amount, self.maxima)
-
-    def tensor(
-        self,
-        element: int,
-        dims: tuple[Value, ...] | None,
-        *,
-        count: Amount | None = None,
-        values: tuple[Value, ...] | None = None,
-        width: int | None = None,
-        inside: Tensor | None = None,
-    ) -> Tensor:
-        """The tensor with these dimensions and at most ``count`` elements, whichever is less."""
-        bytes_each = width_of(element) if width is None else width
-        own = counted(dims)
-        if own == CEILING and dims is not None:
-            # too many terms to carry on with: one number in their place
-            own = product(self.at_most(dim.high) for dim in dims if dim.high is not None)
-        if count is None or (own is not None and self.at_most(own) < self.at_most(count)):
-            count = own
-        key = (element, bytes_each, dims, count, values, inside)
-        known = self._known.get(key)
-        if known is None:
-            size = None if count is None else max(0, self.at_most(times(count, bytes_each)))
-            if inside is not None:
-                size = None if inside.size is None or count is None else self.at_most(times(count, inside.size + OBJECT_BYTES))
-            known = Tensor(element=element, width=bytes_each, dims=dims, count=count, values=values, inside=inside, size=size)
-            self._known[key] = known
-        return known
-
-    def unknown(self, element: int = FLOAT) -> Tensor:
-        """A tensor of which nothing is known but its type."""
-        return self.tensor(element, None)
-
-    def constant(self, facts: TensorFacts) -> Tensor:
-        """A tensor of the file."""
-        element = element_of(facts.element)
-        width = TEXT_BYTES + facts.longest if element == TEXT else None
-        return self.tensor(element, dims_of(facts.dims), values=constants(facts), width=width)
-
-    def joined(self, one: Tensor, other: Tensor) -> Tensor:
-        """A bound for what is either of two."""
-        if one is other:
-            return one
-        dims = None
-        if one.dims is not None and other.dims is not None and len(one.dims) == len(other.dims):
-            dims = tuple(map(either, one.dims, other.dims))
-        values = None
-        if one.values is not None and other.values is not None and len(one.values) == len(other.values):
-            values = tuple(map(either, one.values, other.values))
-        count = None if one.count is None or other.count is None else largest(one.count, other.count)
-        inside = None
-        if one.inside is not None and other.inside is not None:
-            inside = self.joined(one.inside, other.inside)
-        elif one.inside is not None or other.inside is not None:
-            return self.unknown(one.element)
-        return self.tensor(one.element, dims, count=count, values=values, width=max(one.width, other.width), inside=inside)
 
 
 class Use:
@@ -301,6 +200,12 @@ def places_of(axes: Iterable[int], rank: int) -> list[int]:
     if len(set(found)) != len(found):
         raise MisusedError("an axis stands twice")
     return found
+
+
+def check_rank(tensor: Tensor, rank: int) -> None:
+    """Raises ``MisusedError`` where a tensor certainly has another number of dimensions than the operator takes."""
+    if tensor.rank not in (None, rank):
+        raise MisusedError(f"{tensor.rank} dimensions in place of {rank}")
 
 
 def checked_rank(rank: int) -> int:

@@ -24,7 +24,7 @@ from mlsign.onnx.bounds.amounts import (
 from mlsign.onnx.bounds.matrices import INT32, UINT8, check_inner
 from mlsign.onnx.bounds.numbers import real
 from mlsign.onnx.bounds.tensors import INT64, Tensor, counted
-from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of
+from mlsign.onnx.bounds.use import MisusedError, Rule, Use, check_rank, place_of
 
 _ROUNDING: Final = 1 + Fraction(1, 1 << 23)
 """A size times a scale is rounded to a float."""
@@ -77,9 +77,10 @@ def _windows(use: Use, dims: tuple[Value, ...], kernel: tuple[Value, ...]) -> tu
 
 def _convolved(use: Use, data: Tensor, weight: Tensor, *, element: int) -> list[Tensor]:
     """``Conv`` and its relatives: data [N, C, spatial…], weight [M, C/group, kernel…]."""
-    if data.dims is None or weight.dims is None or len(data.dims) != len(weight.dims) or len(data.dims) < 3:
+    if data.dims is None or weight.dims is None or len(weight.dims) < 3:
         use.work = None
         return [use.space.unknown(element)]
+    check_rank(data, len(weight.dims))
     group = use.whole(b"group", 1)
     check_inner(data.dims[1], multiplied(weight.dims[1], fixed(group)))
     if group < 1 or (number(weight.dims[0]) or 0) % group:
@@ -117,9 +118,10 @@ def _qlinear_conv(use: Use) -> list[Tensor]:
 
 def _conv_transpose(use: Use) -> list[Tensor]:
     data, weight = use.first(), use.arg(1) or use.space.unknown()
-    if data.dims is None or weight.dims is None or len(data.dims) != len(weight.dims) or len(data.dims) < 3:
+    if data.dims is None or weight.dims is None or len(weight.dims) < 3:
         use.work = None
         return [use.space.unknown(data.element)]
+    check_rank(data, len(weight.dims))
     rank = len(data.dims) - 2
     strides, dilations, pads = (use.wholes(name) or [] for name in (b"strides", b"dilations", b"pads"))
     extra, wanted = use.wholes(b"output_padding") or [], use.wholes(b"output_shape") or []

@@ -7,7 +7,7 @@ from paper import bounds
 
 from mlsign.onnx.bounds.amounts import UNKNOWN, Value, fixed, times, upto
 from mlsign.onnx.bounds.numbers import BOOL, cast, computed, fitted, floor, magnitude, real
-from mlsign.onnx.bounds.use import Space
+from mlsign.onnx.bounds.space import Space
 from mlsign.onnx.summary import Unbounded
 
 HEAD = """two = Constant <value_ints = [2]> () minus = Constant <value_ints = [-1]> () none = Constant <value_ints = [0]> ()
