@@ -329,3 +329,31 @@ run(
     x=np.zeros(100, np.float32),
     go=np.array(True),
 )
+
+# what has no elements
+run(
+    "rows of nothing become rows as wide as the others",
+    "(float[n, m] x, float[k, 7] z) => (float[] y) { y = Concat <axis = 0> (x, z) }",
+    x=np.zeros((50, 0), np.float32),
+    z=np.zeros((1, 7), np.float32),
+)
+run(
+    "rows of nothing in a sequence become rows as wide as the others",
+    "(float[n, m] x, float[k, 7] z) => (float[] y) { s = SequenceConstruct(x, z) y = ConcatFromSequence <axis = 0> (s) }",
+    x=np.zeros((50, 0), np.float32),
+    z=np.zeros((1, 7), np.float32),
+)
+run(
+    "nothing is taken from a place that is not there",
+    "(float[1] x) => (float[] y) {" + whole("a", 0, 2, 0) + whole("i", 2) + "z = ConstantOfShape(a) y = GatherND(z, i) }",
+    x=FLOAT3[:1],
+)
+
+# loops
+run(
+    "a turn gets the condition in the shape that the turn before gave it",
+    """(float[1] x) => (bool[] y) { n = Constant <value_int = 4> () t = Constant <value = bool[1] {1}> ()
+    y = Loop <body = b (int64 i, bool[1] c, bool[] a) => (bool[] d, bool[] e) {
+        o = Constant <value_ints = [-1]> () d = Unsqueeze(c, o) e = Identity(c) }> (n, t, t) }""",
+    x=FLOAT3[:1],
+)

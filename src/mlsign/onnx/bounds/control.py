@@ -6,6 +6,7 @@ What holds of the state of a loop is found out in ``induction``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Final
 
 from mlsign.onnx.bounds.amounts import (
@@ -100,12 +101,14 @@ def _loop(run: Run, node: ControlNode, env: Env, outer: Mapping[bytes, Attribute
 
     def turn(index: Value, current: State) -> Turn:
         number_ = space.tensor(INT64, _single(body, 0), values=(index,))
-        args = (number_, space.tensor(BOOL, _single(body, 1), values=(fixed(1),)), *current)
-        out, cost = _graph(run, body, args, env, outer)
+        out, cost = _graph(run, body, (number_, _met(run, current[0]), *current[1:]), env, outer)
         condition = out[0].values[0] if out and out[0].values else Value(0, 1)
-        return Turn(condition=condition, state=out[1 : 1 + len(current)], outputs=out[1 + len(current) :], cost=cost)
+        handed = (_shaped(run, out[0]), *out[1:]) if out else out
+        return Turn(condition=condition, state=handed[: len(current)], outputs=out[len(current) :], cost=cost)
 
-    final, last = fixpoint(run, state, most, turn)
+    # only the first turn gets a condition of the shape that the body declares: every other gets what the one before gave
+    asked = space.tensor(BOOL, _single(body, 1))
+    (_, *final), last = fixpoint(run, (asked, *state), most, turn)
     if most is None:
         ends = number(last.condition)
         if ends == 0:
@@ -119,7 +122,19 @@ def _loop(run: Run, node: ControlNode, env: Env, outer: Mapping[bytes, Attribute
         _stacked(run, tensor, most, 0) if sure or (rank is not None and tensor.rank == len(rank)) else _loose(run, tensor, most)
         for tensor, rank in zip(last.outputs, ranks, strict=False)
     ]
-    return _result(run, node, final, last, most, stacked=stacked)
+    return _result(run, node, tuple(final), last, most, stacked=stacked)
+
+
+def _shaped(run: Run, condition: Tensor) -> Tensor:
+    """A condition as the next turn gets it, without its value."""
+    shapes = [run.space.tensor(BOOL, case.dims, count=case.count) for case in condition.cases or (condition,)]
+    return reduce(run.space.joined, shapes)
+
+
+def _met(run: Run, condition: Tensor) -> Tensor:
+    """A condition of which a turn knows that it holds."""
+    single = condition.dims is not None and all(number(dim) == 1 for dim in condition.dims)
+    return run.space.tensor(BOOL, condition.dims, values=(fixed(1),)) if single else condition
 
 
 def _loose(run: Run, tensor: Tensor, turns: Amount | None) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from math import prod
 from typing import Final
 
@@ -22,7 +23,7 @@ from mlsign.onnx.bounds.amounts import (
 )
 from mlsign.onnx.bounds.growing import positive
 from mlsign.onnx.bounds.indices import check_indices
-from mlsign.onnx.bounds.tensors import INT64, Tensor
+from mlsign.onnx.bounds.tensors import INT64, Tensor, may_be_empty
 from mlsign.onnx.bounds.use import MisusedError, Rule, Use, places_of, ranked
 from mlsign.onnx.tensors import SMALL_COUNT
 
@@ -32,31 +33,35 @@ _END: Final = 1 << 31
 
 def _concat(use: Use) -> list[Tensor]:
     tensors = [tensor or use.space.unknown() for tensor in use.args]
-    count: Amount | None = 0
-    for tensor in tensors:
-        count = None if count is None or tensor.count is None else plus(count, upper(tensor.count))
     first, width = tensors[0], max(tensor.width for tensor in tensors)
-    ranks = {tensor.rank for tensor in tensors}
-    dims, values = None, None
-    if first.dims is not None and len(ranks) == 1:
+    empty = any(map(may_be_empty, tensors))
+    dims, values, alike = None, None, not empty
+    if first.dims is not None and len({tensor.rank for tensor in tensors}) == 1:
         axis = use.axis(len(first.dims), default=1)
+        shapes = [tensor.dims or () for tensor in tensors]
         out = list(first.dims)
-        for tensor in tensors[1:]:
-            for index, dim in enumerate(tensor.dims or ()):
-                out[index] = added(out[index], dim) if index == axis else _alike(out[index], dim)
+        for index, sizes in enumerate(zip(*shapes, strict=True)):
+            out[index] = reduce(added, sizes) if index == axis else _alike(sizes, empty=empty)
+        alike |= all(dim.exact and dim == first.dims[index] for index, dim in enumerate(out) if index != axis)
         dims = tuple(out)
         if len(dims) == 1 and all(tensor.values is not None for tensor in tensors):
             joined = tuple(value for tensor in tensors for value in tensor.values or ())
             values = joined if len(joined) <= SMALL_COUNT else None
+    # what has no elements still counts along the axis: rows of nothing become rows as wide as those of the others
+    counts = [upper(tensor.count) for tensor in tensors if tensor.count is not None]
+    count = reduce(plus, counts) if alike and len(counts) == len(tensors) else None
     return [use.space.tensor(first.element, dims, count=count, values=values, width=width)]
 
 
-def _alike(one: Value, other: Value) -> Value:
-    """Two dimensions that must be equal for the run to go on; runtimes do not look at those of tensors without elements."""
-    sizes = number(one), number(other)
-    if None not in sizes and sizes[0] != sizes[1]:
+def _alike(dims: tuple[Value, ...], *, empty: bool) -> Value:
+    """Dimensions that must be equal for the run to go on; runtimes do not look at those of tensors without elements."""
+    if all(dim == dims[0] for dim in dims):
+        return dims[0]
+    sizes = list(dict.fromkeys(size for size in map(number, dims) if size is not None))
+    if len(sizes) > 1 and not empty:
         raise MisusedError(f"dimensions {sizes[0]} and {sizes[1]} do not go together")
-    return one if one == other else upto(None if one.high is None or other.high is None else largest(one.high, other.high))
+    highs = [dim.high for dim in dims if dim.high is not None]
+    return upto(reduce(largest, highs) if len(highs) == len(dims) else None)
 
 
 def _split(use: Use) -> list[Tensor]:

@@ -51,7 +51,9 @@ def _gather_nd(use: Use) -> list[Tensor]:
         places = counted(indices.dims[:-1]) if indices.dims else None  # a place of no numbers is all of the data
         count = None if data.count is None or places is None else times(upper(data.count), places)
         return [use.space.tensor(data.element, None, count=count, width=data.width)]
-    _check_tuples(use, indices, batch)
+    rest = data.dims[:batch] + data.dims[batch + last :]
+    if all(dim.low is not None and dim.low >= 1 for dim in rest):  # where nothing is taken, no runtime looks from where
+        _check_tuples(use, indices, batch)
     return [use.space.tensor(data.element, indices.dims[:-1] + data.dims[batch + last :], width=data.width)]
 
 

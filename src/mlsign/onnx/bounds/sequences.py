@@ -6,7 +6,7 @@ from typing import Final
 
 from mlsign.onnx.bounds.amounts import Amount, Value, divided, fixed, largest, number, plus, times, upper, upto
 from mlsign.onnx.bounds.numbers import BOOL
-from mlsign.onnx.bounds.tensors import FLOAT, INT64, TEXT, Tensor
+from mlsign.onnx.bounds.tensors import FLOAT, INT64, TEXT, Tensor, may_be_empty
 from mlsign.onnx.bounds.use import MisusedError, Rule, Use, place_of
 
 
@@ -148,7 +148,10 @@ def _split_to_sequence(use: Use) -> list[Tensor]:
 
 def _concat_from_sequence(use: Use) -> list[Tensor]:
     sequence, inside = use.first(), _inside(use)
-    count = None if sequence.count is None or inside.count is None else times(upper(sequence.count), upper(inside.count))
+    count = None
+    if sequence.count is not None and inside.count is not None and not may_be_empty(inside):
+        # what has no elements still counts along the axis, and its rows get as wide as those of the others
+        count = times(upper(sequence.count), upper(inside.count))
     dims = None
     if inside.dims is not None and sequence.count is not None:
         out = list(inside.dims)

@@ -82,6 +82,11 @@ def exact_count(tensor: Tensor) -> Amount | None:
     return product(dim.high for dim in tensor.dims if dim.high is not None)
 
 
+def may_be_empty(tensor: Tensor) -> bool:
+    """Whether it may have no elements, as far as is known."""
+    return not tensor.values and (tensor.dims is None or any(dim.low is None or dim.low < 1 for dim in tensor.dims))
+
+
 def dims_of(shape: Sequence[int]) -> tuple[Value, ...]:
     """Dimensions that a file spells out."""
     return tuple(fixed(size) if size >= 0 else COUNT for size in shape)
