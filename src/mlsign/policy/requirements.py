@@ -37,7 +37,7 @@ class KeyRequirement:
 
     def is_met_by(self, identity: Identity) -> bool:
         """Whether ``identity`` is this one."""
-        return isinstance(identity, KeyIdentity) and identity.unique == self.identity.unique
+        return isinstance(identity, KeyIdentity) and identity.spki == self.identity.spki
 
     def __str__(self) -> str:
         return self.reference

@@ -72,12 +72,9 @@ def _log(record: SignatureRecord, asked: Freshness, _now: datetime) -> Finding |
 
 def _time(record: SignatureRecord, asked: Freshness, _now: datetime) -> Finding | None:
     demand = asked.transparency.timestamp
-    good = {
-        TimeDemand.OPTIONAL: True,
-        TimeDemand.EITHER: bool(record.times),
-        TimeDemand.REQUIRED: any(time.source is TimeSource.TIMESTAMP for time in record.times),
-    }[demand]
-    if good:
+    if demand is TimeDemand.OPTIONAL or (demand is TimeDemand.EITHER and record.times):
+        return None
+    if any(time.source is TimeSource.TIMESTAMP for time in record.times):
         return None
     wanted = "a timestamp" if demand is TimeDemand.REQUIRED else "a timestamp, or the time of a log"
     return Finding(

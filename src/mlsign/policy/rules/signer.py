@@ -75,26 +75,30 @@ def _countersigning(
 
 def groups_met(evidence: Evidence, settings: SignerSettings, *, now: datetime) -> tuple[GroupResult, ...]:
     """The groups that are met, each with the signatures that met it."""
-    results = (
-        GroupResult(name=g.name, require=g.require, signatures=signers_of(evidence, g, settings, now=now))
-        for g in settings.groups
+    found = ((group, signers_of(evidence, group, settings, now=now)) for group in settings.groups)
+    return tuple(
+        GroupResult(name=group.name, require=group.require, signatures=signers)
+        for group, signers in found
+        if _is_met(group, signers)
     )
-    return tuple(result for result in results if 0 < result.require <= len(result.signatures))
+
+
+def _is_met(group: SignerGroup, signers: tuple[SignatureRecord, ...]) -> bool:
+    return 0 < group.require <= len(signers)
 
 
 def check(evidence: Evidence, settings: SignerSettings, *, now: datetime) -> tuple[Finding, ...]:
     """One finding for each group, and with an unmet one every reason for which a signature did not count."""
     if not settings.groups:
         return (Finding(code=UNMET, outcome=Outcome.FAIL, message="the policy names nobody who could sign"),)
-    met = {result.name for result in groups_met(evidence, settings, now=now)}
-    findings = [_finding(evidence, group, settings, now=now, is_met=group.name in met) for group in settings.groups]
-    if any(group.name not in met for group in settings.groups):
+    findings = [_finding(group, signers_of(evidence, group, settings, now=now)) for group in settings.groups]
+    if any(finding.outcome is not Outcome.PASS for finding in findings):
         findings += _reasons(evidence, settings, now=now)
     return tuple(findings)
 
 
-def _finding(evidence: Evidence, group: SignerGroup, settings: SignerSettings, *, now: datetime, is_met: bool) -> Finding:
-    signers = signers_of(evidence, group, settings, now=now)
+def _finding(group: SignerGroup, signers: tuple[SignatureRecord, ...]) -> Finding:
+    is_met = _is_met(group, signers)
     who = ", ".join(sorted(r.identity.unique for r in signers if r.identity is not None)) or "nobody"
     return Finding(
         code=UNMET,
