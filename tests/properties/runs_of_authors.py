@@ -357,3 +357,21 @@ run(
         o = Constant <value_ints = [-1]> () d = Unsqueeze(c, o) e = Identity(c) }> (n, t, t) }""",
     x=FLOAT3[:1],
 )
+
+# sizes by what a caller gives
+run(
+    "a scale is as large as the caller likes",
+    "(float[n] x) => (float[] y) {"
+    + whole("a", 3)
+    + "z = ConstantOfShape(a) s = Shape(x) f = Cast <to = 1> (s) y = Resize(z, , f) }",
+    x=np.zeros(5, np.float32),
+)
+run(
+    "zero is the dimension of what has no known rank",
+    """(float[n] x, bool c) => (float[] y) { t = Constant <value_int = 3> () s = Shape(x) a = Constant <value_floats = [1.0, 2.0]> ()
+    z = Loop <body = b (int64 i, bool d, float[] v) => (bool e, float[] w) {
+        e = Identity(d) q = Constant <value_int = 0> () p = Unsqueeze(v, q) w = Squeeze(p, q) }> (t, c, a)
+    k = Concat <axis = 0> (z, a) l = Constant <value_ints = [-1]> () h = Concat <axis = 0> (s, l) y = Reshape(k, h) }""",
+    x=EMPTY,
+    c=np.array(False),
+)

@@ -80,7 +80,7 @@ def _target(data: Tensor, wanted: tuple[Value, ...], *, zero_copies: bool) -> tu
         elif known is not None or (value.exact and _stays(data, index, value, zero_copies=zero_copies)):
             dims.append(value)
         elif value.low is not None and value.low >= 0:
-            own = data.dims[index].high if zero_copies and data.dims is not None and index < len(data.dims) else 0
+            own = _copied(data, index) if zero_copies and value.low == 0 else 0
             dims.append(upto(None if own is None or value.high is None else largest(value.high, own)))
         else:
             dims.append(_share(data))
@@ -90,6 +90,13 @@ def _target(data: Tensor, wanted: tuple[Value, ...], *, zero_copies: bool) -> tu
     if isinstance(total, int) and None not in made and prod(item or 0 for item in made) != total:
         raise MisusedError(f"{total} elements do not fill the shape {made}")
     return tuple(dims)
+
+
+def _copied(data: Tensor, index: int) -> Amount | None:
+    """What zero stands for in a shape, at most: the dimension of the input, which a runtime asks to be there."""
+    if data.dims is None:
+        return _share(data).high
+    return data.dims[index].high if index < len(data.dims) else 0
 
 
 def _stays(data: Tensor, index: int, value: Value, *, zero_copies: bool) -> bool:

@@ -219,8 +219,8 @@ def _resized(dim: Value, factor: Value, *, by_size: bool) -> Value:
     size, scale = number(dim), factor.high
     if scale == 1 and factor.exact:
         return dim
-    if size is not None and factor.exact and factor.low is not None and factor.low >= 0:
-        made = size * factor.low
+    if size is not None and factor.exact and isinstance(scale, int | Fraction) and scale >= 0:
+        made = size * Fraction(scale)
         lowest, highest = int(made / _ROUNDING), int(made * _ROUNDING)
         known = lowest == highest or (made.denominator == 1 and made < 1 << 24)
         return fixed(int(made)) if known else Value(lowest, highest, whole=True)
