@@ -375,3 +375,14 @@ run(
     x=EMPTY,
     c=np.array(False),
 )
+run(
+    "numbers of what has no known rank may be a column",
+    "(float[1] x, int64[2] k) => (int64[] y) {"
+    + whole("a", 5, 6)
+    + whole("b", 1, 1)
+    + whole("c", 7, 8)
+    + whole("one", 1)
+    + "s = Sign(k) t = Unique(s) u = Reshape(b, k) v = Cast <to = 9> (u) y = Where(v, a, c) }",
+    x=FLOAT3[:1],
+    k=np.array([-1, 1], np.int64),
+)

@@ -148,6 +148,11 @@ def _bit_cast(use: Use) -> list[Tensor]:
     return [use.like(use.first(), element=use.whole(b"to", 1))]
 
 
+def _in_a_row(tensor: Tensor) -> bool:
+    """Whether its numbers meet those of others one by one: two of unknown rank may be a column and make a table with a row."""
+    return len(tensor.values or ()) <= 1 if tensor.rank is None else tensor.rank <= 1
+
+
 def _two(use: Use, *, element: int, compute: Callable[[Value, Value], Value] | None) -> list[Tensor]:
     tensors = tuple(tensor or use.space.unknown() for tensor in use.args)
     out = broadcast(use, tensors, element=element)
@@ -156,7 +161,7 @@ def _two(use: Use, *, element: int, compute: Callable[[Value, Value], Value] | N
     length = max(len(tensor.values or ()) for tensor in tensors)
     if length > SMALL_COUNT or any(len(tensor.values or ()) not in (1, length) for tensor in tensors):
         return [out]
-    if any((tensor.rank or 0) > 1 for tensor in tensors):
+    if not all(map(_in_a_row, tensors)):
         return [out]
     columns = [(tensor.values or ()) * (length if len(tensor.values or ()) == 1 else 1) for tensor in tensors]
     values = list(columns[0])
@@ -206,7 +211,7 @@ def _where(use: Use) -> list[Tensor]:
     condition, one, other = (use.arg(index) or use.space.unknown() for index in range(3))
     out = broadcast(use, (one, other, condition), element=one.element)
     chosen = (condition.values, one.values, other.values)
-    if any(values is None for values in chosen) or any((t.rank or 0) > 1 for t in (condition, one, other)):
+    if any(values is None for values in chosen) or not all(map(_in_a_row, (condition, one, other))):
         return [out]
     length = max(len(values or ()) for values in chosen)
     if any(len(values or ()) not in (1, length) for values in chosen):
