@@ -69,6 +69,9 @@ is none. `age.max` counts from the earliest; mind that an old signature by a key
 (`age.proof: bounded` takes no other), and that `versions.rollback` is what stops replay. `transparency` asks for a log entry or a time. Logs and timestamps are
 held against the trust root (`mlsign trust`), and `trust` says how old that may be.
 
+**Verification summaries** can stand in for signatures where `vsa` says by whom, and the caller asks for it with
+`--accept-vsa`: [a page of its own](vsa.md) says what that takes and what it never skips.
+
 ## What a run takes
 
 Before anything runs, the reader follows the model from node to node with bounds in place of tensors and finds out what one
@@ -140,7 +143,7 @@ def kind(node: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(kind(option) for option in node["oneOf"]))
     if node.get("type") == "array":
         inner = node["items"]
-        return "list of maps" if inner.get("type") == "object" else f"list of {kind(inner)}"
+        return "list of maps" if inner.get("type") == "object" or "$ref" in inner else f"list of {kind(inner)}"
     if node.get("type") == "object":
         return "map"
     return {"string": "text", "integer": "integer"}[node["type"]]

@@ -16,11 +16,19 @@ from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.formats.bundle import Bundle, decode_bundle
 from mlsign.formats.countersignature import claims_countersignature
 from mlsign.formats.statement import StatementFormat
+from mlsign.formats.verification_summary import Result, claims_summary
 from mlsign.identity import Identity
 from mlsign.limits import Limits
 from mlsign.package.read import FoundBundle, OpenPackage, read_bundle_file
 from mlsign.paths import PackagePath
-from mlsign.trust.authenticate import Authentic, Countersigned, authenticate, authenticate_countersignature
+from mlsign.trust.authenticate import (
+    Authentic,
+    Countersigned,
+    Summarized,
+    authenticate,
+    authenticate_countersignature,
+    authenticate_summary,
+)
 from mlsign.trust.root import TrustRoot
 from mlsign.words import counted, size
 
@@ -37,6 +45,7 @@ _FAMILIES: Final = {
     "log": "MLS213",
     "sct": "MLS213",
     "root": "MLS218",
+    "summary": "MLS220",
     "time": "MLS214",
     "timestamp": "MLS214",
 }
@@ -47,9 +56,10 @@ _CONTENT: Final = "MLS101"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One bundle file: an authentic statement or countersignature, or the reason why there is neither.
+    """One bundle file: an authentic statement, countersignature or summary, or the reason why there is none.
 
-    ``digest`` is the sha256 of the file, None where it could not be read; ``named`` whether the policy names the signer.
+    ``digest`` is the sha256 of the file, None where it could not be read; ``named`` whether the policy names the signer, for a
+    summary whether one by its signer may be accepted.
     """
 
     name: str
@@ -59,6 +69,7 @@ class Attempt:
     reason: Finding | None
     digest: Digest | None = None
     countersigned: Countersigned | None = None
+    summarized: Summarized | None = None
     named: bool = False
 
     @property
@@ -70,6 +81,12 @@ class Attempt:
         """
         return self.authentic if self.named else None
 
+    @property
+    def vouched_manifest(self) -> Digest | None:
+        """The sha256 of the manifest that somebody found in order whose summaries may be accepted."""
+        found = None if self.summarized is None or not self.named else self.summarized.summary
+        return None if found is None or found.judged is None or found.result is not Result.PASSED else found.judged.manifest
+
 
 def attempt_bundles(
     package: OpenPackage,
@@ -77,19 +94,26 @@ def attempt_bundles(
     extra: Iterable[Path],
     root: TrustRoot,
     named: Callable[[Identity], bool],
+    summarizers: Callable[[Identity], bool],
     now: datetime,
     formats: frozenset[StatementFormat],
     limits: Limits,
 ) -> tuple[Attempt, ...]:
     """Every bundle in ``signatures/`` and every one the user named, authenticated where that is possible.
 
-    ``named`` tells whether the policy names an identity.
+    ``named`` tells whether the policy names an identity, ``summarizers`` whether summaries by one may be accepted.
 
     Raises ``InputError`` for a named signature that is not there, and for too many bundles.
     """
     found = (*package.read_bundles(limits=limits), *(read_bundle_file(path, limits=limits) for path in extra))
     attempts = (_attempt(item, root=root, now=now, formats=formats, limits=limits) for item in found)
-    return tuple(replace(a, named=a.authentic is not None and named(a.authentic.identity)) for a in attempts)
+    return tuple(replace(a, named=_is_named(a, named=named, summarizers=summarizers)) for a in attempts)
+
+
+def _is_named(attempt: Attempt, *, named: Callable[[Identity], bool], summarizers: Callable[[Identity], bool]) -> bool:
+    if attempt.summarized is not None:
+        return summarizers(attempt.summarized.signer.identity)
+    return attempt.authentic is not None and named(attempt.authentic.identity)
 
 
 def _attempt(
@@ -98,6 +122,7 @@ def _attempt(
     bundle: Bundle | None = None
     authentic: Authentic | None = None
     countersigned: Countersigned | None = None
+    summarized: Summarized | None = None
     digest = sha256(found.content) if isinstance(found.content, bytes) else None
     try:
         if isinstance(found.content, MlsignError):
@@ -105,6 +130,8 @@ def _attempt(
         bundle = decode_bundle(found.content, limits=limits)
         if claims_countersignature(bundle.envelope.unauthenticated_payload, limits=limits):
             countersigned = authenticate_countersignature(bundle, root=root, now=now, limits=limits)
+        elif claims_summary(bundle.envelope.unauthenticated_payload, limits=limits):
+            summarized = authenticate_summary(bundle, root=root, now=now, limits=limits)
         else:
             authentic = authenticate(bundle, root=root, now=now, formats=formats, limits=limits)
     except MlsignError as err:
@@ -122,6 +149,7 @@ def _attempt(
         reason=None,
         digest=digest,
         countersigned=countersigned,
+        summarized=summarized,
     )
 
 
@@ -161,6 +189,8 @@ def _judge_one(
     authentic = attempt.authentic
     if attempt.countersigned is not None:
         return _record(attempt, Standing.COUNTERSIGNATURE, ()), ()
+    if attempt.summarized is not None:
+        return _record(attempt, Standing.SUMMARY, ()), ()
     if authentic is None:
         return _record(attempt, Standing.REJECTED, () if attempt.reason is None else (attempt.reason,)), ()
     uncovered = check_coverage(authentic.statement, needed=needed, unsigned=unsigned)
@@ -182,8 +212,8 @@ def _judge_one(
 
 
 def _record(attempt: Attempt, standing: Standing, reasons: tuple[Finding, ...]) -> SignatureRecord:
-    authentic, countersigned = attempt.authentic, attempt.countersigned
-    proof = authentic if authentic is not None else countersigned
+    authentic, countersigned, summarized = attempt.authentic, attempt.countersigned, attempt.summarized
+    proof = next((found for found in (authentic, countersigned, summarized) if found is not None), None)
     signer = None if proof is None else proof.signer
     return SignatureRecord(
         bundle=attempt.name,
@@ -196,4 +226,5 @@ def _record(attempt: Attempt, standing: Standing, reasons: tuple[Finding, ...]) 
         logged=signer is not None and signer.logged,
         algorithms=frozenset() if authentic is None else frozenset({authentic.statement.algorithm}),
         reasons=reasons,
+        summary=None if summarized is None else summarized.summary,
     )

@@ -13,10 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from mlsign.actions._contents import Contents, Sizes, Storage
+from mlsign.actions._contents import Contents, Storage
 from mlsign.actions._model import check_model, manifest_of, roles_of, summary_of
 from mlsign.actions._naming import known_digests, needs_sha256, package_digest
 from mlsign.actions._signatures import Attempt, attempt_bundles, judge
+from mlsign.actions._vouching import allow_sealing
 from mlsign.compare.content import (
     Observed,
     common_ignored,
@@ -26,16 +27,16 @@ from mlsign.compare.content import (
     wanted_shards,
 )
 from mlsign.compare.external import FileFact, external_path
-from mlsign.digest import Algorithm
+from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, Outcome, finding_of, listed
 from mlsign.evidence.record import Evidence, ModelPresence, SignatureRecord, Standing, TrustFacts
 from mlsign.formats.manifest import Manifest, Role
-from mlsign.formats.statement import ACCEPTED_FORMATS, Resource, ShardedResource, Statement, StatementFormat
+from mlsign.formats.statement import ACCEPTED_FORMATS, Statement, StatementFormat
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.summary import ModelSummary
-from mlsign.package.hashing import Advance, hash_memory, hash_shards
+from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage
 from mlsign.package.scan import Listing
 from mlsign.package.sealed import SealedMemory
@@ -55,13 +56,14 @@ def _nobody(_: Identity) -> bool:
 class ExamineRequest:
     """How to examine: whom to trust, where else signatures are, what may lie about unsigned, where bytes are held.
 
-    ``named`` tells whom the policy names. ``algorithms`` are computed in addition to those that signatures and manifest use; signatures over
+    ``named`` tells whom the policy names, ``summarizers`` whose verification summaries may be accepted. ``algorithms`` are computed in addition to those that signatures and manifest use; signatures over
     ``accepted`` ones may name a package. Statements in other ``formats`` are not read.
     """
 
     root: TrustRoot
     now: datetime
     named: Callable[[Identity], bool] = _nobody
+    summarizers: Callable[[Identity], bool] = _nobody
     trust: TrustFacts | None = None
     signatures: tuple[Path, ...] = ()
     unsigned: frozenset[PackagePath] = frozenset()
@@ -100,6 +102,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         extra=request.signatures,
         root=request.root,
         named=request.named,
+        summarizers=request.summarizers,
         now=request.now,
         formats=request.formats,
         limits=limits,
@@ -117,13 +120,11 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         advance=advance,
     )
     try:
-        manifest, manifest_findings = _read_manifest(contents, limits=limits)
+        manifest, manifest_digest, manifest_findings = _read_manifest(contents, limits=limits)
+        summarized = manifest is not None and any(a.vouched_manifest == manifest_digest for a in attempts)
         if manifest is not None:
             contents.expect(sizes={entry.path: entry.size for entry in manifest.files})
-        if request.storage is not Storage.DISK and _is_vouched(contents, statements):
-            contents.allow_sealing((resource.path for s in statements for resource in s.resources), sizes=Sizes.TRUSTED)
-        elif request.storage is Storage.SEALED_UNVOUCHED:
-            contents.allow_sealing(contents.paths, sizes=Sizes.CLAIMED)
+        allow_sealing(contents, statements, manifest if summarized else None, storage=request.storage)
         model_path, model_findings = _find_model(package, contents, manifest, listing)
         summary, inspect_findings = _inspect(contents, model_path, limits=limits)
         weights = _weights(manifest, summary, model_path)
@@ -131,7 +132,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         wanted |= {Algorithm.SHA256} if needs_sha256(statements) else set()
         contents.want_shards(wanted_shards(statements))
         present = frozenset(path for path in weights if path in contents.paths)
-        unread = _check_effort(contents, statements, request)
+        unread = () if summarized else _check_effort(contents, statements, request)
         if not unread:
             contents.read_rest(present, algorithms=frozenset(wanted) or frozenset({Algorithm.SHA256}))
         # 5. Compare the content with each statement. A signature over other content counts for nothing.
@@ -165,6 +166,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
             unverified=tuple(sorted(unverified)),
             model=ModelPresence.ABSENT if _has_no_model(contents, model_path, model_findings) else ModelPresence.PRESENT,
             trust=request.trust,
+            manifest_digest=manifest_digest,
         )
     except BaseException:
         contents.close()
@@ -172,14 +174,14 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
     return Examination(evidence=evidence, attempts=attempts, contents=contents, model_path=model_path)
 
 
-def _read_manifest(contents: Contents, *, limits: Limits) -> tuple[Manifest | None, tuple[Finding, ...]]:
+def _read_manifest(contents: Contents, *, limits: Limits) -> tuple[Manifest | None, Digest | None, tuple[Finding, ...]]:
     if MANIFEST_PATH not in contents.paths:
-        return None, ()
+        return None, None, ()
     try:
         data = contents.read_whole(MANIFEST_PATH, max_bytes=limits.max_manifest_bytes)
-        return manifest_of(data, limits=limits), ()
+        return manifest_of(data, limits=limits), sha256(data), ()
     except InputError as err:
-        return None, (finding_of(err, code="MLS109", where=MANIFEST_NAME),)
+        return None, None, (finding_of(err, code="MLS109", where=MANIFEST_NAME),)
 
 
 def _find_model(
@@ -273,26 +275,6 @@ def _check_manifest(
     loose = _left_out(listing, attempts)
     content = dict(contents.observed) | {PackagePath(name): Observed(size=0, digests={}) for name in loose}
     return compare_with_manifest(manifest, content, unverified=unsigned)
-
-
-def _is_vouched(contents: Contents, statements: tuple[Statement, ...]) -> bool:
-    """Whether trusted statements, and a manifest that is the one they are about, say what may be copied into memory."""
-    if MANIFEST_PATH not in contents.paths:
-        return bool(statements)
-    try:
-        data = memoryview(contents.read_whole(MANIFEST_PATH, max_bytes=contents.limits.max_manifest_bytes))
-    except InputError:
-        return False
-    return any(
-        _vouches(resource, data) for statement in statements for resource in statement.resources if resource.path == MANIFEST_PATH
-    )
-
-
-def _vouches(resource: Resource | ShardedResource, data: memoryview) -> bool:
-    if isinstance(resource, Resource):
-        (digest,) = hash_memory(data, algorithms=(resource.digest.algorithm,))
-        return digest == resource.digest
-    return len(data) == resource.size and hash_shards(data, sharding=resource.sharding) == resource.digests
 
 
 def _check_effort(contents: Contents, statements: tuple[Statement, ...], request: ExamineRequest) -> tuple[Finding, ...]:

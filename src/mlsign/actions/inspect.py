@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlsign.actions._model import read_facts
-from mlsign.errors import InputError, MlsignError
+from mlsign.errors import InputError, MlsignError, shown
 from mlsign.formats.bundle import decode_bundle
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.formats.statement import StatementFormat, decode_statement
+from mlsign.formats.verification_summary import claims_summary, decode_summary
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.summary import ModelSummary
 from mlsign.package.read import FoundBundle, OpenPackage
@@ -110,9 +111,12 @@ def _claimed(found: FoundBundle, *, limits: Limits) -> ClaimedSigner:
             raise found.content
         bundle = decode_bundle(found.content, limits=limits)
         method, hint = bundle.method.value, bundle.key_hint
-        subject = decode_statement(
-            bundle.envelope.unauthenticated_payload, limits=limits, formats=frozenset(StatementFormat)
-        ).subject_name
+        payload = bundle.envelope.unauthenticated_payload
+        if claims_summary(payload, limits=limits):
+            summary = decode_summary(payload, limits=limits)
+            problem = f"claims to be a verification summary of {shown(summary.name)}, which signs no files"
+            return ClaimedSigner(bundle=found.name, method=method, key_hint=hint, subject=summary.name, problem=problem)
+        subject = decode_statement(payload, limits=limits, formats=frozenset(StatementFormat)).subject_name
     except MlsignError as err:
         problem = str(err)
     return ClaimedSigner(bundle=found.name, method=method, key_hint=hint, subject=subject, problem=problem)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlsign.actions._contents import Storage
 from mlsign.actions._rollback import decide_and_remember
+from mlsign.actions._summaries import accepting
 from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.actions.load_policy import LoadedPolicy
 from mlsign.digest import Algorithm
@@ -21,10 +22,14 @@ from mlsign.policy.model import Decision, Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRequest:
-    """A policy, where signatures lie that are not in ``signatures/`` of the package itself, and where state is kept."""
+    """A policy, where signatures lie that are not in ``signatures/`` of the package itself, and where state is kept.
+
+    ``accept`` are names of those whose verification summaries may stand in for signatures, as far as the policy says so.
+    """
 
     policy: LoadedPolicy
     signatures: tuple[Path, ...] = ()
+    accept: tuple[str, ...] = ()
     now: datetime | None = None
     state: Path | None = None
     limits: Limits = DEFAULT
@@ -57,7 +62,7 @@ def judge_package(
     package: OpenPackage, request: VerifyRequest, *, storage: Storage, advance: Advance | None = None
 ) -> tuple[Report, Examination]:
     """The whole sequence of verifying over an open package, steps 2 to 8. The caller closes the contents."""
-    policy = request.policy.policy
+    policy = accepting(request.policy, request.accept)
     now = request.now or datetime.now(UTC)
     if now.utcoffset() is None:
         raise InputError("has no time zone, so it is no time to judge by", code="usage.now", where="now")
@@ -66,6 +71,7 @@ def judge_package(
         ExamineRequest(
             root=request.policy.root,
             named=policy.names,
+            summarizers=policy.names_summarizer,
             now=now,
             trust=request.policy.trust,
             signatures=request.signatures,

@@ -12,6 +12,7 @@ from enum import Enum
 from mlsign.digest import Algorithm, Digest
 from mlsign.evidence.findings import Finding
 from mlsign.formats.manifest import Manifest
+from mlsign.formats.verification_summary import VerificationSummary
 from mlsign.identity import Identity, Method
 from mlsign.onnx.summary import ModelSummary
 from mlsign.times import TrustedTime
@@ -22,13 +23,14 @@ class Standing(Enum):
     """Whether a signature may be counted.
 
     A stranger's is genuine and over this content, by somebody whom the policy does not name; a countersignature is one over
-    another bundle and not over the package.
+    another bundle and not over the package; a summary says what somebody who verified a package came to.
     """
 
     COUNTED = "counted"
     REJECTED = "rejected"
     STRANGER = "stranger"
     COUNTERSIGNATURE = "countersignature"
+    SUMMARY = "summary"
 
 
 class ModelPresence(Enum):
@@ -46,7 +48,8 @@ class SignatureRecord:
     covering everything that is loaded. Anything else is ``REJECTED`` and ``reasons`` (never empty then) say
     why. ``method`` is None for a file that could not be read as a bundle. ``identity`` is only there for authentic
     signatures; ``times`` are trusted ones, earliest first; ``logged`` says that a trusted log has the signature.
-    ``digest`` is the sha256 of the bundle file, ``about`` that of the bundle which a countersignature is over.
+    ``digest`` is the sha256 of the bundle file, ``about`` that of the bundle which a countersignature is over;
+    ``summary`` is what an authentic verification summary says, of whichever package.
     """
 
     bundle: str
@@ -59,6 +62,7 @@ class SignatureRecord:
     logged: bool = False
     digest: Digest | None = None
     about: Digest | None = None
+    summary: VerificationSummary | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +98,7 @@ class Evidence:
     unreadable, and ``findings`` then say which. ``findings`` are of the checks that every package goes
     through (content, manifest, model), whatever the policy says. ``unverified`` are paths in the folder
     that no counted signature covers and nothing is loaded from. ``trust`` is None where no trust root was needed,
-    ``seen`` where nobody looked it up.
+    ``seen`` where nobody looked it up. ``manifest_digest`` is the sha256 of the manifest that was decoded.
     """
 
     digest: Digest | None
@@ -107,6 +111,7 @@ class Evidence:
     model: ModelPresence = ModelPresence.PRESENT
     trust: TrustFacts | None = None
     seen: Seen | None = None
+    manifest_digest: Digest | None = None
 
     @property
     def counted(self) -> tuple[SignatureRecord, ...]:
@@ -122,3 +127,8 @@ class Evidence:
     def countersignatures(self) -> tuple[SignatureRecord, ...]:
         """The authentic countersignatures, over whichever bundles."""
         return tuple(s for s in self.signatures if s.standing is Standing.COUNTERSIGNATURE)
+
+    @property
+    def summaries(self) -> tuple[SignatureRecord, ...]:
+        """The authentic verification summaries, by whomever and of whichever packages."""
+        return tuple(s for s in self.signatures if s.standing is Standing.SUMMARY)

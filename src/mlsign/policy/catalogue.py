@@ -27,15 +27,17 @@ from mlsign.policy.rules import (
     run,
     signer,
     size,
+    summary,
     trust_data,
     version,
 )
 
 
 class Subject(Enum):
-    """What a rule is about: the package, the model in it, or that there is no model."""
+    """What a rule is about: the package, who signed it, the model in it, or that there is no model."""
 
     PACKAGE = "package"
+    SIGNERS = "signers"
     MODEL = "model"
     ABSENCE = "absence"
 
@@ -55,11 +57,29 @@ def signer_settings(policy: Policy) -> signer.SignerSettings:
     return signer.SignerSettings(groups=policy.signers, count=count)
 
 
+def is_signed(policy: Policy, evidence: Evidence, *, now: datetime) -> bool:
+    """Whether there is a group of signers, and every one is met."""
+    met = signer.groups_met(evidence, signer_settings(policy), now=now)
+    return 0 < len(policy.signers) == len(met)
+
+
+def summary_settings(policy: Policy) -> summary.SummaryRuleSettings:
+    """What the rule about verification summaries needs of a policy."""
+    return summary.SummaryRuleSettings(
+        summaries=policy.vsa, policy=policy.digest, digests=policy.digests, freshness=policy.freshness
+    )
+
+
 RULES: Final[tuple[Rule, ...]] = (
     Rule(
         codes=(signer.UNSIGNED, signer.UNMET, signer.SOMEBODY_ELSE, countable.AGE, countable.TRANSPARENCY),
-        subject=Subject.PACKAGE,
+        subject=Subject.SIGNERS,
         run=lambda p, e, now: signer.check(e, signer_settings(p), now=now),
+    ),
+    Rule(
+        codes=(summary.CODE,),
+        subject=Subject.PACKAGE,
+        run=lambda p, e, now: summary.check(e, summary_settings(p), now=now, is_signed=is_signed(p, e, now=now)),
     ),
     Rule(
         codes=(trust_data.CODE,),

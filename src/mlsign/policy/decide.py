@@ -8,26 +8,32 @@ from datetime import datetime
 
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence
-from mlsign.policy.catalogue import Rule, Subject, rules_for, signer_settings
+from mlsign.policy.catalogue import Rule, Subject, is_signed, rules_for, signer_settings, summary_settings
 from mlsign.policy.model import Decision, Policy, Verdict
 from mlsign.policy.rules.signer import groups_met
+from mlsign.policy.rules.summary import accepted
 
 
 def decide(policy: Policy, evidence: Evidence, *, now: datetime) -> Decision:
     """What ``policy`` makes of ``evidence`` at the time ``now``.
 
-    ``ALLOW`` only when every group of signers is met, some rule passed, and neither a rule nor the evidence has a
-    finding that failed or is unknown. More findings, fewer signatures or less knowledge never turn a denial into
+    ``ALLOW`` only when every group of signers is met, or a verification summary stands in for them that the policy accepts and the
+    caller asked for; some rule passed, and neither a rule nor the evidence has a finding that failed or is unknown. More findings, fewer signatures or less knowledge never turn a denial into
     an allowance, and the order of anything in the evidence changes nothing.
     """
-    judged = _judge(rules_for(policy, evidence), policy, evidence, now=now)
-    met = groups_met(evidence, signer_settings(policy), now=now)
-    complete = 0 < len(policy.signers) == len(met)
+    signed = is_signed(policy, evidence, now=now)
+    # A policy without signers denies: there is nothing that a summary could stand in for.
+    summary = accepted(evidence, summary_settings(policy), now=now) if policy.signers and not signed else None
+    rules = rules_for(policy, evidence)
+    if summary is not None:
+        rules = tuple(rule for rule in rules if rule.subject is not Subject.SIGNERS)
+    judged = _judge(rules, policy, evidence, now=now)
     return Decision(
-        verdict=judged.verdict if complete else Verdict.DENY,
+        verdict=judged.verdict if signed or summary is not None else Verdict.DENY,
         mode=policy.mode,
         findings=judged.findings,
-        met=met,
+        met=groups_met(evidence, signer_settings(policy), now=now),
+        summary=summary,
     )
 
 

@@ -31,6 +31,8 @@ from mlsign.policy.decode_signers import (
     decode_signers,
     key_references,
 )
+from mlsign.policy.decode_summaries import FIELD as SUMMARY_FIELD
+from mlsign.policy.decode_summaries import SummaryDocument, decode_summaries
 from mlsign.policy.fields import (
     PolicyFields,
     read_choice,
@@ -70,6 +72,7 @@ FIELDS: Final = (
     "sandbox",
     "unsigned_files",
     *FRESHNESS_FIELDS,
+    SUMMARY_FIELD,
 )
 LATER_FIELDS: Final = {
     "provenance": "demands on provenance",
@@ -93,16 +96,21 @@ class PolicyDocument:
 
     unbound: Policy
     groups: tuple[GroupDocument, ...]
+    vsa: SummaryDocument | None = None
 
     @property
     def key_references(self) -> tuple[str, ...]:
         """Paths of public keys as written, relative to the policy file; each once, in the order of the text."""
-        return key_references(self.groups)
+        return key_references(self._asked)
 
     @property
     def certificate_references(self) -> tuple[CertificateReference, ...]:
         """What the policy says of certificates, with the paths of their roots, intermediates and revocation lists."""
-        return certificate_references(self.groups)
+        return certificate_references(self._asked)
+
+    @property
+    def _asked(self) -> tuple[GroupDocument, ...]:
+        return self.groups if self.vsa is None else (*self.groups, self.vsa.accept)
 
     def bind(self, bindings: Bindings) -> Policy:
         """The policy with what its files hold in place of paths.
@@ -110,7 +118,8 @@ class PolicyDocument:
         Raises ``InputError``: ``policy.signers.key`` when one is missing, ``policy.signers.require`` when a group
         asks for more distinct keys than its paths turn out to be.
         """
-        return replace(self.unbound, signers=bind_groups(self.groups, bindings))
+        vsa = None if self.vsa is None else self.vsa.bind(bindings)
+        return replace(self.unbound, signers=bind_groups(self.groups, bindings), vsa=vsa)
 
 
 def decode_policy(
@@ -151,7 +160,7 @@ def decode_policy(
         freshness=decode_freshness(fields),
         formats=fields.optional("formats", _decode_formats) or ACCEPTED_FORMATS,
     )
-    return PolicyDocument(unbound=unbound, groups=groups)
+    return PolicyDocument(unbound=unbound, groups=groups, vsa=fields.optional(SUMMARY_FIELD, decode_summaries))
 
 
 def _check_literal(node: Node, path: str, wanted: str) -> None:

@@ -39,7 +39,7 @@ def _decode_transparency(node: Node, path: str) -> Transparency:
 def _decode_age(node: Node, path: str) -> tuple[timedelta, AgeProof]:
     fields = PolicyFields(node, path=path, names=("max", "proof"))
     proof = fields.optional("proof", lambda n, p: read_choice(n, p, AgeProof))
-    return _read_age(*fields.take("max")), proof or AgeProof.STAMPED
+    return read_age(*fields.take("max")), proof or AgeProof.STAMPED
 
 
 def _decode_trust(node: Node, path: str) -> TrustSettings:
@@ -50,7 +50,7 @@ def _decode_trust(node: Node, path: str) -> TrustSettings:
         file=fields.optional("root", read_text) or "",
         instance=fields.optional("instance", _read_instance) or "public-good",
         stale=fields.optional("stale", lambda n, p: read_choice(n, p, StaleTrust)) or StaleTrust.DENY,
-        max_age=fields.optional("max_age", _read_age),
+        max_age=fields.optional("max_age", read_age),
     )
 
 
@@ -61,7 +61,7 @@ def _read_instance(node: Node, path: str) -> str:
     return text
 
 
-def _read_age(node: Node, path: str) -> timedelta:
+def read_age(node: Node, path: str) -> timedelta:
     """A span of days, hours or minutes: ``90d``, ``12h``, ``30m``."""
     match = _AGE.fullmatch(node.text) if isinstance(node, Scalar) else None
     if match is None:

@@ -135,6 +135,13 @@ def _decode_requirement(node: Node, path: str) -> RequirementDocument:
     return decode_keyless(*fields.take("keyless"))
 
 
+def decode_accepted(node: Node, path: str, *, name: str) -> GroupDocument:
+    """Anybody of a list as ``any`` of a group has it, as a group of its own that asks for one."""
+    items = read_items(node, path, minimum=1, maximum=MAX_REQUIREMENTS)
+    found = tuple(_decode_requirement(item, where) for item, where in items)
+    return GroupDocument(name=name, require=1, any=found, place=node.place, path=path)
+
+
 def key_references(groups: tuple[GroupDocument, ...]) -> tuple[str, ...]:
     """Every key path of the groups, each once, in the order of the text."""
     return tuple(dict.fromkeys(r.path for group in groups for r in group.any if isinstance(r, KeyReference)))

@@ -21,6 +21,7 @@ from mlsign.limits import GIB, Limits
 from mlsign.paths import PackagePath
 from mlsign.policy.freshness import Freshness
 from mlsign.policy.requirements import KeyRequirement, Requirement
+from mlsign.policy.summaries import SummarySettings
 from mlsign.version import Version
 
 STANDARD_DOMAINS: Final = frozenset({ONNX_DOMAIN, "ai.onnx.ml"})
@@ -232,10 +233,15 @@ class Policy:
     freshness: Freshness = field(default_factory=Freshness)
     rollback: Rollback = Rollback.ALLOW
     formats: frozenset[StatementFormat] = ACCEPTED_FORMATS
+    vsa: SummarySettings | None = None
 
     def names(self, identity: Identity) -> bool:
         """Whether a group that signs packages asks for somebody like this."""
         return any(requirement.is_met_by(identity) for requirement in self.package_signers)
+
+    def names_summarizer(self, identity: Identity) -> bool:
+        """Whether a verification summary by somebody like this may be accepted: the policy says so, and the caller asked."""
+        return self.vsa is not None and self.vsa.names(identity)
 
     @property
     def package_signers(self) -> tuple[Requirement, ...]:
@@ -245,7 +251,8 @@ class Policy:
     @property
     def needs_trust_root(self) -> bool:
         """Whether a Sigstore trust root decides anything; a policy of keys alone does without."""
-        asked = (requirement for group in self.signers for requirement in group.any)
+        asked = [requirement for group in self.signers for requirement in group.any]
+        asked += self.vsa.accept if self.vsa is not None else ()
         return self.freshness.needs_times or any(not isinstance(requirement, KeyRequirement) for requirement in asked)
 
 
@@ -270,13 +277,15 @@ class Decision:
     """What a policy makes of the evidence.
 
     ``verdict`` is the judgement and never depends on ``mode``. ``findings`` are all of them, sorted, each
-    once. ``met`` are the groups of signers that were met.
+    once. ``met`` are the groups of signers that were met. ``summary`` is the verification summary that stood in for
+    signatures, None where none was needed or accepted.
     """
 
     verdict: Verdict
     mode: Mode
     findings: tuple[Finding, ...]
     met: tuple[GroupResult, ...]
+    summary: SignatureRecord | None = None
 
     @property
     def enforced_verdict(self) -> Verdict:

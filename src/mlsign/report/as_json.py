@@ -39,6 +39,7 @@ def render_report(report: Report) -> str:
             "policy": {"name": report.policy.name, "digest": str(report.policy.digest)},
             "now": _time(report.now),
             "signers": [_signer(group.name, record) for group in decision.met for record in group.signatures],
+            "summary": None if decision.summary is None else decision.summary.bundle,
             "signatures": [_signature(record) for record in evidence.signatures],
             "findings": [finding_object(finding) for finding in decision.findings],
             "model": None if evidence.summary is None else _summary(evidence.summary),

@@ -197,6 +197,10 @@ def _package_facts(facts: Table, report: Report) -> None:
         if evidence.manifest.license:
             facts.add_row("Licence", shown(evidence.manifest.license))
     met = [(group.name, record) for group in report.decision.met for record in group.signatures]
+    if (record := report.decision.summary) is not None:
+        when = f", verified {record.summary.verified:%Y-%m-%d %H:%M:%S}Z" if record.summary is not None else ""
+        _rows(facts, "Vouched by", [f"{_signer('verification summary', record)}{when}"])
+        return
     _rows(facts, "Signed by", [_signer(name, record) for name, record in met] or ["nobody this policy trusts"])
 
 

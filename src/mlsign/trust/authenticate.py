@@ -14,6 +14,7 @@ from mlsign.formats.countersignature import Countersignature, decode_countersign
 from mlsign.formats.dsse import old_pre_authentication_encoding, pre_authentication_encoding
 from mlsign.formats.statement import ACCEPTED_FORMATS, Statement, StatementFormat, decode_statement
 from mlsign.formats.statement_old import OLD_PREDICATE_TYPE
+from mlsign.formats.verification_summary import VerificationSummary, decode_summary
 from mlsign.identity import Identity, Method
 from mlsign.limits import DEFAULT, Limits
 from mlsign.times import TrustedTime
@@ -100,6 +101,20 @@ def authenticate_countersignature(bundle: Bundle, *, root: TrustRoot, now: datet
     """What a trusted identity countersigned. Raises as ``authenticate`` does, and ``countersignature.…``."""
     signer, payload = authenticate_envelope(bundle, root=root, now=now)
     return Countersigned(countersignature=decode_countersignature(payload, limits=limits), signer=signer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summarized:
+    """A verdict that a proven identity gave. Says nothing yet about whose verdicts count, nor about which package is here."""
+
+    summary: VerificationSummary
+    signer: Signer
+
+
+def authenticate_summary(bundle: Bundle, *, root: TrustRoot, now: datetime, limits: Limits = DEFAULT) -> Summarized:
+    """What a trusted identity says that it verified. Raises as ``authenticate`` does, and ``summary.…``."""
+    signer, payload = authenticate_envelope(bundle, root=root, now=now)
+    return Summarized(summary=decode_summary(payload, limits=limits), signer=signer)
 
 
 def _may_be_old(bundle: Bundle, *, formats: frozenset[StatementFormat]) -> bool:

@@ -9,6 +9,7 @@ from mlsign.errors import shown
 from mlsign.identity import Identity, KeyIdentity
 
 if TYPE_CHECKING:
+    from mlsign.actions.attest import Attested
     from mlsign.actions.countersign import CountersignedBundle
     from mlsign.actions.sign import Neighbour
 
@@ -31,6 +32,15 @@ def say_countersigned(made: CountersignedBundle) -> None:
     """Which signature was vouched for, whose it is, and by whom."""
     whose = "; its signer was not checked: give --policy FILE" if made.signer is None else f" by {shown(made.signer.unique)}"
     say(f"countersigned {shown(made.over)}{whose}")
+    say_identity(made.identity)
+
+
+def say_attested(made: Attested) -> None:
+    """Where the summary is and by whom, or that there is none."""
+    if made.bundle is None or made.identity is None:
+        say("no verification summary was written: only what is allowed is attested")
+        return
+    say(f"verification summary {shown(made.bundle)}")
     say_identity(made.identity)
 
 

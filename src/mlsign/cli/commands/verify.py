@@ -3,23 +3,64 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlsign.cli.commands._signer_options import (
+    Certificate,
+    Chain,
+    IdentityToken,
+    Keyless,
+    NoBrowser,
+    PrivateKey,
+    TimestampUrl,
+    TrustConfig,
+    TrustName,
+    TufRoot,
+    TufUrl,
+    keyless_request,
+    signer_request,
+)
+from mlsign.cli.commands._signing import say_attested
 from mlsign.cli.console import progress, put
-from mlsign.cli.options import Format, FormatOption, PolicyFile, Quiet, SignatureFiles, TrustRootFile, Verbose
+from mlsign.cli.options import (
+    Format,
+    FormatOption,
+    PasswordFile,
+    PinFile,
+    Pkcs11Key,
+    Pkcs11Module,
+    PolicyFile,
+    Quiet,
+    SignatureFiles,
+    TrustRootFile,
+    Verbose,
+)
 from mlsign.cli.rendering import render
+
+if TYPE_CHECKING:
+    from mlsign.actions.load_signer import SignerRequest
+    from mlsign.actions.verify import Report, VerifyRequest
 
 HELP = """Verify a package under a policy: who signed it, whether a byte changed, what the model may do.
 
 Exit code 0 is allow, 1 is deny. Whatever could not be checked counts against the package.
 
+With --attest, a package that is allowed gets a signed verification summary (SLSA VSA). The options that say who
+signs it are those of mlsign sign. With --accept-vsa, such a summary may stand in for signatures, where the policy
+says whose and how old; everything else is checked as ever, and every byte is hashed.
+
 Example:
 
 \b
   mlsign verify fraud-1.2.0 --policy policy.yaml --format json
+  mlsign verify fraud-1.2.0 --policy policy.yaml --attest --key keys/gate.key
+  mlsign verify fraud-1.2.0 --policy policy.yaml --accept-vsa keys/gate.pub
 """
+_ACCEPT = "Take a summary by this signer, whom the policy names under vsa. May be given several times."
+_OUTPUT = "Write the summary here, and not into signatures/ of the package."
+_ASTRAY = "the options that say who signs go with --attest"
 
 
 def verify_command(
@@ -28,18 +69,74 @@ def verify_command(
     signature: SignatureFiles = None,
     trust_root: TrustRootFile = None,
     output_format: FormatOption = Format.TEXT,
+    accept_vsa: Annotated[list[str] | None, typer.Option("--accept-vsa", metavar="IDENTITY", help=_ACCEPT)] = None,
+    attest: Annotated[bool, typer.Option("--attest", help="Say in a signed summary that the package was allowed.")] = False,
+    attest_output: Annotated[Path | None, typer.Option("--attest-output", metavar="FILE", help=_OUTPUT)] = None,
+    key: PrivateKey = None,
+    password_file: PasswordFile = None,
+    pkcs11: Pkcs11Key = None,
+    pin_file: PinFile = None,
+    pkcs11_module: Pkcs11Module = None,
+    certificate: Certificate = None,
+    chain: Chain = None,
+    timestamp_url: TimestampUrl = None,
+    keyless: Keyless = False,
+    identity_token: IdentityToken = None,
+    no_browser: NoBrowser = False,
+    trust_config: TrustConfig = None,
+    trust_name: TrustName = "public-good",
+    tuf_url: TufUrl = None,
+    tuf_root: TufRoot = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Parses, verifies, prints the report, exits by the decision."""
     from mlsign.actions.load_policy import load_policy
-    from mlsign.actions.verify import VerifyRequest, verify
+    from mlsign.actions.verify import VerifyRequest
     from mlsign.policy.model import Verdict
 
-    request = VerifyRequest(policy=load_policy(policy, trust_root=trust_root), signatures=tuple(signature or ()))
-    with progress("verifying", package) as advance:
-        report = verify(package, request, advance=advance)
+    signer = signer_request(
+        key=key,
+        password_file=password_file,
+        pkcs11=pkcs11,
+        pin_file=pin_file,
+        module=pkcs11_module,
+        certificate=certificate,
+        chain=chain,
+        timestamp_url=timestamp_url,
+        keyless=keyless_request(
+            keyless=keyless,
+            token=identity_token,
+            no_browser=no_browser,
+            config=trust_config,
+            instance=trust_name,
+            tuf_url=tuf_url,
+            tuf_root=tuf_root,
+        ),
+    )
+    given = (attest_output, password_file, no_browser or None, None if trust_name == "public-good" else trust_name)
+    if not attest and (signer.names_anything or given != (None,) * len(given)):
+        raise typer.BadParameter(_ASTRAY)
+    request = VerifyRequest(
+        policy=load_policy(policy, trust_root=trust_root), signatures=tuple(signature or ()), accept=tuple(accept_vsa or ())
+    )
+    report = _verify(package, request, signer if attest else None, output=attest_output)
     # With --quiet the exit code is the answer.
     if not quiet or output_format is not Format.TEXT:
         put(render(report, output_format))
     raise typer.Exit(0 if report.decision.enforced_verdict is Verdict.ALLOW else 1)
+
+
+def _verify(package: Path, request: VerifyRequest, signer: SignerRequest | None, *, output: Path | None) -> Report:
+    """The report; with a signer, after a summary was written of what it allows."""
+    from mlsign.actions.attest import attest
+    from mlsign.actions.load_signer import open_signer
+    from mlsign.actions.verify import verify
+
+    if signer is None:
+        with progress("verifying", package) as advance:
+            return verify(package, request, advance=advance)
+    with open_signer(signer) as opened, progress("verifying", package) as advance:
+        attested = attest(package, request, opened, output=output, advance=advance)
+    say_attested(attested)
+    return attested.report

@@ -90,4 +90,15 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         abuse="An old or rare format that nobody looks at any more is where a verifier reads something else than the signer meant.",
         action="Sign again with mlsign sign or in the default way of another OMS signer, or list the format under formats.",
     ),
+    CodeEntry(
+        code="MLS220",
+        title="a verification summary that stands in for signatures, or does not",
+        meaning="Somebody whom the policy names under vsa says in a signed summary that they verified a package, and the caller asked "
+        "for it (--accept-vsa). It is accepted when it says PASSED, is about exactly this package and manifest, this policy and the keys "
+        "and certificates that it names, and is not too old. Otherwise the signatures decide, as if it were not there.",
+        abuse="The summary of another package, of a laxer policy, of last year or of somebody else, put beside weights that nobody "
+        "verified; files that change their names while their digests stay.",
+        action="Verify again under the policy in force, where the signatures are: mlsign verify --attest. If the summary should "
+        "not have been refused, compare what was expected with what was found.",
+    ),
 )

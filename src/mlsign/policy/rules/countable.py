@@ -6,7 +6,6 @@ of signers is not met.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -51,12 +50,17 @@ def refused(evidence: Evidence, settings: CountSettings, *, now: datetime) -> tu
     return (*digests.refused(evidence, settings.digests), *short)
 
 
+def unproven(record: SignatureRecord, asked: Freshness) -> tuple[Finding, ...]:
+    """What a record lacks of the log and the times that are asked for, however old it may be."""
+    return tuple(finding for finding in (_log(record, asked), _time(record, asked)) if finding is not None)
+
+
 def _shortcomings(record: SignatureRecord, asked: Freshness, *, now: datetime) -> tuple[Finding, ...]:
-    checks: tuple[Callable[[SignatureRecord, Freshness, datetime], Finding | None], ...] = (_log, _time, _age)
-    return tuple(finding for check in checks if (finding := check(record, asked, now)) is not None)
+    age = _age(record, asked, now)
+    return (*unproven(record, asked), *(() if age is None else (age,)))
 
 
-def _log(record: SignatureRecord, asked: Freshness, _now: datetime) -> Finding | None:
+def _log(record: SignatureRecord, asked: Freshness) -> Finding | None:
     if asked.transparency.log is LogDemand.OPTIONAL or record.logged:
         return None
     return Finding(
@@ -70,7 +74,7 @@ def _log(record: SignatureRecord, asked: Freshness, _now: datetime) -> Finding |
     )
 
 
-def _time(record: SignatureRecord, asked: Freshness, _now: datetime) -> Finding | None:
+def _time(record: SignatureRecord, asked: Freshness) -> Finding | None:
     demand = asked.transparency.timestamp
     if demand is TimeDemand.OPTIONAL or (demand is TimeDemand.EITHER and record.times):
         return None
