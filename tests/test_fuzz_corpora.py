@@ -12,7 +12,7 @@ import pytest
 
 FUZZ = Path(__file__).resolve().parent.parent / "fuzz"
 MUTATIONS = 300
-GOOD = {"manifest": 4, "statement": 4, "bundle": 5, "key": 5, "json": 8}
+GOOD = {"manifest": 4, "statement": 4, "bundle": 5, "key": 5, "json": 8, "vsa": 4}
 """How many seeds of a corpus decode at the least: a corpus of refusals alone would test nothing behind the first check."""
 
 
@@ -60,7 +60,7 @@ def test_nothing_escapes_from_a_few_mutations_that_keep_to_the_format(name):
         target.check(data)
 
 
-@pytest.mark.parametrize("name", ["manifest", "statement", "bundle"])
+@pytest.mark.parametrize("name", ["manifest", "statement", "bundle", "vsa"])
 def test_json_is_written_as_it_was_read(name):
     tree = importlib.import_module("json_tree")
     whole = [path.read_bytes() for path in corpus(name) if path.name in {"ours.json", "full.json"}]
@@ -116,6 +116,7 @@ def test_a_corpus_reaches_behind_the_first_check(name, least):
     from mlsign.formats.bundle import decode_bundle
     from mlsign.formats.manifest_codec import decode_manifest
     from mlsign.formats.statement import decode_statement
+    from mlsign.formats.verification_summary import decode_summary
     from mlsign.signers.key import decode_private_key
     from mlsign.strict import decode_json
     from mlsign.trust.keys import decode_public_key
@@ -128,6 +129,7 @@ def test_a_corpus_reaches_behind_the_first_check(name, least):
     decoders = {
         "manifest": decode_manifest,
         "statement": decode_statement,
+        "vsa": decode_summary,
         "bundle": decode_bundle,
         "key": key,
         "json": lambda data: decode_json(data, max_bytes=1 << 20),

@@ -20,8 +20,10 @@ from making import bundle_of, make_key, make_package, write_model
 from sigstore_js import NO_LOG, JsAnswer, verify_with_js
 
 import mlsign
+from mlsign.actions.attest import attest
 from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
 from mlsign.actions.sign import sign
+from mlsign.actions.verify import VerifyRequest
 from mlsign.evidence.findings import Outcome
 from mlsign.identity import Method
 from mlsign.policy.model import Verdict
@@ -196,6 +198,36 @@ def test_the_javascript_verifier_accepts_what_we_signed_keyless(ours, sigstore, 
     answer = javascript(data, sigstore)
     assert (answer.accepted, answer.identity, answer.issuer) == (True, ALICE, sigstore.issuer), answer
     assert javascript(data, sigstore, identity="bob@acme.example").code == "UNTRUSTED_SIGNER_ERROR"
+
+
+@LOGS
+def test_the_python_client_accepts_what_we_summarized(package, sigstore, configs, rekor, gate):
+    file = summarized(package, sigstore, configs[rekor], gate)
+    data = file.read_bytes()
+    refusal, payload = python_client(data, sigstore)
+    assert not refusal
+    statement = json.loads(payload)
+    assert statement["predicateType"] == "https://slsa.dev/verification_summary/v1"
+    assert statement["predicate"]["verificationResult"] == "PASSED"
+    assert python_client(data, sigstore, identity="bob@acme.example")[0]
+
+
+@LOGS
+def test_the_javascript_verifier_accepts_what_we_summarized(package, sigstore, configs, rekor, gate):
+    assert javascript(summarized(package, sigstore, configs[rekor], gate).read_bytes(), sigstore).accepted
+
+
+@LOGS
+def test_the_openssf_tool_takes_no_summary_for_a_signature(package, sigstore, configs, rekor, gate):
+    assert openssf(package, summarized(package, sigstore, configs[rekor], gate), configs[rekor], sigstore)
+
+
+def summarized(package: Path, sigstore: LocalSigstore, config: Path, gate: mlsign.Gate) -> Path:
+    """A verification summary of the package by mlsign, beside its signature."""
+    request = KeylessRequest(token=sigstore.oidc.email_token(ALICE), config=config, login=Login.NEVER)
+    made = attest(package, VerifyRequest(policy=gate.policy), load_keyless(request))
+    assert made.bundle is not None
+    return package / made.bundle
 
 
 # One change in the bundle, which all of them refuse
