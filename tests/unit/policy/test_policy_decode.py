@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,8 @@ GOOD = {
     "pre-release": "versions: {minimum: 1.0.0-rc.1}",
     "no unsigned files": "unsigned_files: []",
     "unsigned files": "unsigned_files: [b/model.sig, a.txt, a.txt]",
+    "summaries": "vsa: {accept: [{key: gate.pub}], max_age: 30d}",
+    "summaries by identity": "vsa: {accept: [{keyless: {issuer: https://id.example, subject: a@b.example}}, {key: k}], max_age: 30m}",
     "described": "description: |\n  two\n  lines\n",
     "keyless": "signers: [{name: r, require: 1, any: [{keyless: {issuer: https://id.example, subject: a@b.example}}]}]",
     "pattern": "signers: [{name: r, require: 3, any: [{keyless: {issuer: https://id.example/x, subject: {pattern: '*@b.example'}}}]}]",
@@ -183,6 +186,38 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
     "manifest": ("manifest: yes", "policy.value", "is yes, expected required or optional", True),
     "mode": ("mode: audits", "policy.value", "did you mean audit", True),
     "no signers": ("-signers", "policy.missing", "signers is missing", True),
+    "summaries by nobody": ("vsa: {accept: [], max_age: 24h}", "policy.length", "has 0 elements", True),
+    "summaries by anybody": ("vsa: {max_age: 24h}", "policy.missing", "accept is missing from vsa", True),
+    "summaries by a bare word": ("vsa: {accept: [gate.pub], max_age: 24h}", "policy.type", "expected a map", True),
+    "summaries by a stranger": (
+        "vsa: {accept: [{keyless: {issuer: https://id.example, subject: {pattern: '*'}}}], max_age: 24h}",
+        "policy.signers.subject",
+        "matches too much",
+        True,
+    ),
+    "summaries by two methods": (
+        "vsa: {accept: [{key: k, keyless: {}}], max_age: 24h}",
+        "policy.signers.method",
+        "exactly one",
+        True,
+    ),
+    "summaries for ever": ("vsa: {accept: [{key: k}]}", "policy.missing", "max_age is missing from vsa", True),
+    "summaries without a unit": ("vsa: {accept: [{key: k}], max_age: 24}", "policy.unit", "is not a span", True),
+    "summaries of no age": ("vsa: {accept: [{key: k}], max_age: 0h}", "policy.unit", "is not a span", True),
+    "summaries too old": ("vsa: {accept: [{key: k}], max_age: 31d}", "policy.range", "is 31 days, allowed are 30", False),
+    "summaries a minute too old": ("vsa: {accept: [{key: k}], max_age: 43201m}", "policy.range", "allowed are 30", False),
+    "stores": (
+        "vsa: {accept: [{key: k}], max_age: 24h, stores: [fs-verity]}",
+        "policy.unsupported",
+        "stores whose bytes need no hashing",
+        True,
+    ),
+    "summaries said twice": (
+        "vsa: {accept: [{key: k}], max_age: 24h, require: 1}",
+        "policy.unknown",
+        "is not a field of vsa",
+        True,
+    ),
     "nobody": ("signers: []", "policy.length", "has 0 elements", True),
     "empty any": ("signers: [{name: r, require: 1, any: []}]", "policy.length", "has 0 elements", True),
     "require none": ("signers: [{name: r, require: 0, any: [{key: k}]}]", "policy.range", "is 0, expected 1 to 256", True),
@@ -738,6 +773,31 @@ def test_limits_make_a_reader_more_careful_and_never_less(sets: Sets) -> None:
 
 def test_a_limit_has_its_name_in_the_program_without_max() -> None:
     assert all(target == f"max_{name}" for name, target in decode_run.LIMITS.items())
+
+
+def test_keys_of_those_who_summarize_are_read_and_bound_but_sign_nothing(sets: Sets) -> None:
+    document = decoded(changed("vsa: {accept: [{key: gate.pub}, {key: k}], max_age: 12h}"), sets)
+    assert document.key_references == ("release.pub", "gate.pub", "k")
+    assert document.unbound.vsa is None
+    keys = {path: KeyIdentity(spki=sha256(path.encode()), kind="EC P-256") for path in document.key_references}
+    policy = document.bind(Bindings(keys=keys))
+    assert policy.vsa is not None
+    assert (policy.vsa.max_age, policy.vsa.chosen, policy.vsa.trusted) == (timedelta(hours=12), frozenset(), None)
+    assert [str(requirement) for requirement in policy.vsa.accept] == ["gate.pub", "k"]
+    assert not policy.names(keys["gate.pub"])
+    assert not policy.names_summarizer(keys["gate.pub"])
+    assert not policy.needs_trust_root
+    with pytest.raises(InputError) as caught:
+        document.bind(Bindings(keys={"k": keys["k"]}))
+    assert caught.value.code == "policy.signers.key"
+
+
+def test_a_summary_by_identity_needs_a_trust_root(sets: Sets) -> None:
+    text = changed("vsa: {accept: [{keyless: {issuer: https://id.example, subject: a@b.example}}], max_age: 30m}")
+    document = decoded(text, sets)
+    keys = {path: KeyIdentity(spki=sha256(path.encode()), kind="EC P-256") for path in document.key_references}
+    assert document.bind(Bindings(keys=keys)).needs_trust_root
+    assert not decoded(MINIMAL, sets).bind(Bindings(keys=keys)).needs_trust_root
 
 
 def test_the_schema_names_the_fields_of_the_decoder_and_describes_every_one() -> None:
