@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -445,3 +446,13 @@ def test_digests_by_blake3(tmp_path, keys, gatekeeper):
     assert not judged(package, policy)[1]
     only = policy_in(tmp_path / "only", keys, gatekeeper, rest="digests: [sha256]\n")
     assert judged(package, only)[1].keys() >= {"MLS220"}
+
+
+def test_run_from_a_folder_that_was_never_installed(package, policy, gatekeeper, monkeypatch):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("mlsign.actions._summaries.version", missing)
+    summary = decode_summary(payload_of(vouch(package, policy, gatekeeper)))
+    assert summary.version == ""
+    assert not judged(package, policy)[1]

@@ -34,12 +34,8 @@ class SummarySettings:
 def _names_of(requirement: Requirement, identity: Identity) -> frozenset[str]:
     """What somebody may be called: as the policy writes a key, or as reports show who signed."""
     names = {identity.unique}
-    if isinstance(requirement, KeyRequirement):
-        names.add(requirement.reference)
-    if isinstance(identity, KeyIdentity):
-        names.add(str(identity.spki))
-    elif isinstance(identity, KeylessIdentity):
-        names.add(identity.subject)
-    elif isinstance(identity, CertificateIdentity):
-        names |= {identity.subject, str(identity.fingerprint), *identity.names}
+    names |= {requirement.reference} if isinstance(requirement, KeyRequirement) else set()
+    names |= {str(identity.spki)} if isinstance(identity, KeyIdentity) else set()
+    names |= {identity.subject} if isinstance(identity, (KeylessIdentity, CertificateIdentity)) else set()
+    names |= {str(identity.fingerprint), *identity.names} if isinstance(identity, CertificateIdentity) else set()
     return frozenset(names - {""})
