@@ -15,10 +15,11 @@ from mlsign.actions._summaries import summarize
 from mlsign.actions.admit import Denied, admit
 from mlsign.actions.attest import attest
 from mlsign.actions.countersign import countersign
+from mlsign.actions.gate import Gate
 from mlsign.actions.inspect import inspect
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.sign import sign
+from mlsign.actions.sign import Agreement, sign
 from mlsign.actions.verify import VerifyRequest, verify
 from mlsign.digest import Algorithm
 from mlsign.errors import InputError, TrustError
@@ -446,6 +447,34 @@ def test_digests_by_blake3(tmp_path, keys, gatekeeper):
     assert not judged(package, policy)[1]
     only = policy_in(tmp_path / "only", keys, gatekeeper, rest="digests: [sha256]\n")
     assert judged(package, only)[1].keys() >= {"MLS220"}
+
+
+def test_the_library_takes_it_by_the_same_names(package, policy, gatekeeper, keys):
+    vouch(package, policy, gatekeeper)
+    gate = Gate(policy)
+    assert gate.verify(package, now=NOON).decision.verdict is Verdict.DENY
+    assert gate.verify(package, now=NOON, accept_vsa=(GATE,)).decision.verdict is Verdict.ALLOW
+    with gate.admit(package, now=NOON, accept_vsa=(GATE,)) as model:
+        assert model.report.decision.summary is not None
+
+
+def test_what_may_lie_about_unsigned_is_told(package, keys, gatekeeper, tmp_path):
+    policy = policy_in(tmp_path / "policy", keys, gatekeeper, rest="unsigned_files: [notes.txt, fraud.onnx.data]\n")
+    (package / "notes.txt").write_text("x")
+    # A policy that calls weights unsigned denies every signature, so nothing is attested.
+    assert attest(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer).bundle is None
+    sane = policy_in(tmp_path / "sane", keys, gatekeeper, rest="unsigned_files: [notes.txt]\n")
+    vouch(package, sane, gatekeeper)
+    report, bad = judged(package, sane)
+    assert not bad
+    assert report.evidence.unverified == ("notes.txt",)
+
+
+def test_whoever_signs_is_told_of_a_summary(package, policy, gatekeeper, keys):
+    told = []
+    vouch(package, policy, gatekeeper)
+    sign(package, keys.release.signer, tell=told.append)
+    assert [neighbour.agreement for neighbour in told[0]] == [Agreement.SUMMARY]
 
 
 def test_run_from_a_folder_that_was_never_installed(package, policy, gatekeeper, monkeypatch):

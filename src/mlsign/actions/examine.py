@@ -121,10 +121,10 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
     )
     try:
         manifest, manifest_digest, manifest_findings = _read_manifest(contents, limits=limits)
-        summarized = manifest is not None and any(a.vouched_manifest == manifest_digest for a in attempts)
+        summarized = manifest if any(a.vouched_manifest == manifest_digest for a in attempts) else None
         if manifest is not None:
             contents.expect(sizes={entry.path: entry.size for entry in manifest.files})
-        allow_sealing(contents, statements, manifest if summarized else None, storage=request.storage)
+        allow_sealing(contents, statements, summarized, storage=request.storage)
         model_path, model_findings = _find_model(package, contents, manifest, listing)
         summary, inspect_findings = _inspect(contents, model_path, limits=limits)
         weights = _weights(manifest, summary, model_path)
@@ -132,13 +132,13 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         wanted |= {Algorithm.SHA256} if needs_sha256(statements) else set()
         contents.want_shards(wanted_shards(statements))
         present = frozenset(path for path in weights if path in contents.paths)
-        unread = () if summarized else _check_effort(contents, statements, request)
+        unread = () if summarized is not None else _check_effort(contents, statements, request)
         if not unread:
             contents.read_rest(present, algorithms=frozenset(wanted) or frozenset({Algorithm.SHA256}))
         # 5. Compare the content with each statement. A signature over other content counts for nothing.
         needed = {p for p in (model_path, *weights, MANIFEST_PATH) if p is not None}
         signatures, content_findings = judge(attempts, contents.observed, needed=needed, unsigned=request.unsigned)
-        unverified = _unverified(contents, listing, attempts, signatures)
+        unverified = _unverified(contents, listing, attempts, signatures, summarized)
         # 6. Hold the manifest against what was seen. 7. Hold the model against the manifest and its files.
         findings = merge(
             listed(contents.findings),
@@ -305,17 +305,22 @@ def _check_model(
 
 
 def _unverified(
-    contents: Contents, listing: Listing, attempts: tuple[Attempt, ...], signatures: tuple[SignatureRecord, ...]
+    contents: Contents,
+    listing: Listing,
+    attempts: tuple[Attempt, ...],
+    signatures: tuple[SignatureRecord, ...],
+    summarized: Manifest | None,
 ) -> frozenset[str]:
-    """What lies in the folder while no counted signature covers it."""
+    """What lies in the folder while no counted signature covers it, nor a manifest that somebody summarized."""
     counted = [
         vouching.statement
         for a, s in zip(attempts, signatures, strict=True)
         if s.standing is Standing.COUNTED and (vouching := a.vouching) is not None
     ]
-    if not counted:
+    if not counted and summarized is None:
         return frozenset()
     covered = {resource.path for statement in counted for resource in statement.resources}
+    covered |= set() if summarized is None else {MANIFEST_PATH, *(entry.path for entry in summarized.files)}
     loose = {str(path) for path in contents.paths if path not in covered}
     return frozenset(loose | _left_out(listing, attempts))
 

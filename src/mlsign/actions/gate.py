@@ -28,16 +28,31 @@ class Gate:
         return self._policy
 
     def verify(
-        self, package: str | PathLike[str], *, signatures: tuple[str | PathLike[str], ...] = (), now: datetime | None = None
+        self,
+        package: str | PathLike[str],
+        *,
+        signatures: tuple[str | PathLike[str], ...] = (),
+        now: datetime | None = None,
+        accept_vsa: tuple[str, ...] = (),
     ) -> Report:
-        """The report on a package; a denial is a report too. Raises ``InputError``, ``OutsideError``."""
-        return verify(Path(package), self._request(signatures, now))
+        """The report on a package; a denial is a report too. Raises ``InputError``, ``OutsideError``.
+
+        ``accept_vsa`` names signers whose verification summaries may stand in for signatures, where the policy names them too.
+        """
+        return verify(Path(package), self._request(signatures, now, accept_vsa))
 
     def admit(
-        self, package: str | PathLike[str], *, signatures: tuple[str | PathLike[str], ...] = (), now: datetime | None = None
+        self,
+        package: str | PathLike[str],
+        *,
+        signatures: tuple[str | PathLike[str], ...] = (),
+        now: datetime | None = None,
+        accept_vsa: tuple[str, ...] = (),
     ) -> AdmittedModel:
-        """The model of a package, sealed. Raises ``Denied``, ``InputError``, ``OutsideError``."""
-        return admit(Path(package), self._request(signatures, now))
+        """The model of a package, sealed. ``accept_vsa`` as for ``verify``. Raises ``Denied``, ``InputError``, ``OutsideError``."""
+        return admit(Path(package), self._request(signatures, now, accept_vsa))
 
-    def _request(self, signatures: tuple[str | PathLike[str], ...], now: datetime | None) -> VerifyRequest:
-        return VerifyRequest(policy=self._policy, signatures=tuple(map(Path, signatures)), now=now)
+    def _request(
+        self, signatures: tuple[str | PathLike[str], ...], now: datetime | None, accept: tuple[str, ...]
+    ) -> VerifyRequest:
+        return VerifyRequest(policy=self._policy, signatures=tuple(map(Path, signatures)), now=now, accept=accept)

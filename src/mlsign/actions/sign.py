@@ -17,6 +17,7 @@ from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.statement import Resource, Statement, build_statement, encode_statement
+from mlsign.formats.verification_summary import claims_summary
 from mlsign.identity import Identity, Method
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.hashing import Advance
@@ -42,6 +43,7 @@ class Agreement(Enum):
 
     SAME = "over the same files"
     OTHER = "over other files, so it does not count"
+    SUMMARY = "a verification summary, which signs no files"
     UNREADABLE = "not readable as a signature"
 
 
@@ -164,6 +166,8 @@ def _neighbour(attempt: Attempt, payload: bytes, *, known: TrustRoot, now: datet
     with suppress(MlsignError):  # nobody that is trusted here: it is said to be unchecked
         identity = authenticate_envelope(attempt.bundle, root=known, now=now)[0].identity
     agreement = Agreement.SAME if same else Agreement.OTHER
+    if claims_summary(attempt.bundle.envelope.unauthenticated_payload):
+        agreement = Agreement.SUMMARY
     return Neighbour(bundle=attempt.name, method=attempt.bundle.method, agreement=agreement, identity=identity)
 
 

@@ -29,6 +29,14 @@ SignatureFiles = Annotated[
         help="A signature that lies outside signatures/, such as model.sig. May be given several times.",
     ),
 ]
+AcceptVsa = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept-vsa",
+        metavar="IDENTITY",
+        help="Take a verification summary by this signer, whom the policy names under vsa. May be given several times.",
+    ),
+]
 Pkcs11Key = Annotated[str | None, typer.Option("--pkcs11", metavar="URI", help="A key in hardware, as RFC 7512 names it.")]
 PinFile = Annotated[
     Path | None, typer.Option("--pin-file", metavar="FILE", help="A file with the PIN; else MLSIGN_PKCS11_PIN, else asked for.")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlsign.cli.console import detail, progress, put, say
-from mlsign.cli.options import Format, PolicyFile, Quiet, SignatureFiles, Verbose
+from mlsign.cli.options import AcceptVsa, Format, PolicyFile, Quiet, SignatureFiles, Verbose
 from mlsign.cli.rendering import render
 from mlsign.errors import shown
 
@@ -29,6 +29,7 @@ def score_command(
     input_file: Annotated[Path, typer.Option("--input", "-i", metavar="FILE", help="The rows to score.")],
     output_file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the answers go.")],
     signature: SignatureFiles = None,
+    accept_vsa: AcceptVsa = None,
     allow_unsandboxed: Annotated[
         bool, typer.Option("--allow-unsandboxed", help="Run the model even where it cannot be confined. Dangerous.")
     ] = False,
@@ -42,7 +43,7 @@ def score_command(
     from mlsign.actions.verify import VerifyRequest
 
     request = ScoreRequest(
-        verify=VerifyRequest(policy=load_policy(policy), signatures=tuple(signature or ())),
+        verify=VerifyRequest(policy=load_policy(policy), signatures=tuple(signature or ()), accept=tuple(accept_vsa or ())),
         input=input_file,
         output=output_file,
         confinement=Confinement.WAIVED if allow_unsandboxed else Confinement.REQUIRED,

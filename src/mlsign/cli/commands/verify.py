@@ -25,6 +25,7 @@ from mlsign.cli.commands._signer_options import (
 from mlsign.cli.commands._signing import say_attested
 from mlsign.cli.console import progress, put
 from mlsign.cli.options import (
+    AcceptVsa,
     Format,
     FormatOption,
     PasswordFile,
@@ -58,7 +59,6 @@ Example:
   mlsign verify fraud-1.2.0 --policy policy.yaml --attest --key keys/gate.key
   mlsign verify fraud-1.2.0 --policy policy.yaml --accept-vsa keys/gate.pub
 """
-_ACCEPT = "Take a summary by this signer, whom the policy names under vsa. May be given several times."
 _OUTPUT = "Write the summary here, and not into signatures/ of the package."
 _ASTRAY = "the options that say who signs go with --attest"
 
@@ -69,7 +69,7 @@ def verify_command(
     signature: SignatureFiles = None,
     trust_root: TrustRootFile = None,
     output_format: FormatOption = Format.TEXT,
-    accept_vsa: Annotated[list[str] | None, typer.Option("--accept-vsa", metavar="IDENTITY", help=_ACCEPT)] = None,
+    accept_vsa: AcceptVsa = None,
     attest: Annotated[bool, typer.Option("--attest", help="Say in a signed summary that the package was allowed.")] = False,
     attest_output: Annotated[Path | None, typer.Option("--attest-output", metavar="FILE", help=_OUTPUT)] = None,
     key: PrivateKey = None,

@@ -108,7 +108,7 @@ def _absent(settings: SummarySettings, outcome: Outcome, *, tail: str) -> Findin
     return Finding(
         code=CODE,
         outcome=outcome,
-        message=f"there is no verification summary by whom it may be accepted from{tail}",
+        message=f"there is no verification summary that could be accepted{tail}",
         expected=shown(f"one by {' or '.join(sorted(settings.chosen))}, whom the policy has to name under vsa", limit=400),
         found="none",
         hint=""
