@@ -4,8 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from making import BIAS, INPUT, WEIGHTS
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "schemas" / "report.v1.schema.json").read_text())
 
@@ -112,3 +114,16 @@ def test_quiet(run, there):
     done = run(*ATTEST, "--quiet")
     assert (done.code, done.out, done.err) == (0, "", "")
     assert len(list((there / "signatures").iterdir())) == 3
+
+
+def test_what_is_scored_on_the_word_of_a_summary(run, there, tmp_path):
+    np.save(tmp_path / "x.npy", INPUT)
+    assert run(*ATTEST, "--attest-output", "summary.json").code == 0
+    shutil.rmtree(there / "signatures")
+    score = ("score", "fraud-1.2.0", "-p", "policy.yaml", "-i", "x.npy", "-o", "y.npz", "--signature", "summary.json")
+    done = run(*score)
+    assert done.code == 1
+    assert not (tmp_path / "y.npz").exists()
+    done = run(*score, "--accept-vsa", "keys/gate.pub")
+    assert done.code == 0, done.err
+    assert np.allclose(np.load(tmp_path / "y.npz")["y"], INPUT @ WEIGHTS + BIAS)

@@ -224,7 +224,7 @@ def test_summaries_by_somebody_else(package, policy, gatekeeper, keys):
 
 def test_whoever_the_caller_did_not_name(package, policy, gatekeeper):
     vouch(package, policy, gatekeeper)
-    for accept in (("keys/release.pub",), ("",), ("*",), ("keys/gate.pub ",)):
+    for accept in (("keys/release.pub",), ("*",), ("EC P-256",), ("keys/gate.pub ",)):
         report = verify(package, VerifyRequest(policy=policy, now=NOON, accept=accept))
         assert report.decision.verdict is Verdict.DENY
     by_digest = (str(gatekeeper.signer.identity.spki),)
@@ -394,6 +394,29 @@ def test_into_a_file_that_is_given_with_the_package(package, policy, gatekeeper,
     assert caught.value.code == "output.exists"
     shutil.rmtree(package / "signatures")
     assert not judged(package, policy, signatures=(out,))[1]
+
+
+def test_a_place_within_the_package_is_none(package, policy, gatekeeper, tmp_path):
+    (tmp_path / "link").symlink_to(package)
+    before = sorted(package.rglob("*"))
+    for place in (
+        package / "x.json",
+        package / "new" / "x.json",
+        tmp_path / "link" / "x.json",
+        package / "signatures" / "x.json",
+    ):
+        with pytest.raises(InputError) as caught:
+            attest(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer, output=place)
+        assert caught.value.code == "attest.output"
+    assert sorted(package.rglob("*")) == before
+    attest(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer, output=tmp_path / "new" / "x.json")
+    assert (tmp_path / "new" / "x.json").is_file()
+
+
+def test_an_empty_name_is_nobodys(package, policy, gatekeeper):
+    with pytest.raises(InputError) as caught:
+        verify(package, VerifyRequest(policy=policy, now=NOON, accept=("", GATE)))
+    assert caught.value.code == "usage.accept_vsa"
 
 
 def test_a_package_that_changes_while_the_summary_is_signed(package, policy, gatekeeper, tmp_path):

@@ -36,6 +36,10 @@ def accepting(loaded: LoadedPolicy, names: tuple[str, ...]) -> Policy:
     policy = loaded.policy
     if not names:
         return policy
+    if "" in names:
+        raise InputError(
+            "an empty name is nobody's", code="usage.accept_vsa", hint="is the variable set that --accept-vsa takes it from?"
+        )
     if policy.vsa is None:
         raise InputError(
             f"the policy {shown(policy.name)} accepts no verification summaries",

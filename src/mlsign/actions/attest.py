@@ -75,10 +75,25 @@ def attest(
 def _check_place(package: OpenPackage, output: Path | None, request: VerifyRequest) -> None:
     if output is None:
         package.check_room(limits=request.limits)
-    elif os.path.lexists(output):
+        return
+    if _is_within(package, output):
+        raise InputError(
+            "lies in the package, where it would be a file that nobody signed",
+            code="attest.output",
+            where=shown(output),
+            hint="leave out --attest-output, and the summary goes into signatures/; or choose a place outside",
+        )
+    if os.path.lexists(output):
         raise InputError(
             "is already there, and a summary never overwrites anything",
             code="output.exists",
             where=shown(output),
             hint="choose another name with --attest-output",
         )
+
+
+def _is_within(package: OpenPackage, output: Path) -> bool:
+    """Whether a file of this name would lie in the folder that is open, by whatever names either is reached."""
+    opened = os.fstat(package.fd)
+    folders = output.parent.resolve()
+    return any(folder.exists() and os.path.samestat(folder.stat(), opened) for folder in (folders, *folders.parents))
