@@ -180,6 +180,35 @@ def test_files_that_are_missing_more_linked_or_renamed(package, policy, gatekeep
     assert linked >= {"MLS103"}
 
 
+def test_what_a_genuine_signature_ignores_is_still_too_much(package, policy, gatekeeper, keys):
+    """A trusted signer may leave a folder out of its signature. The manifest that was summarized lists everything."""
+    payload = payload_of(vouch(package, policy, gatekeeper))
+    (package / "plugins").mkdir()
+    (package / "plugins" / "hook.py").write_text("x")
+    statement = statement_over(package, leave_out=["plugins/hook.py"], ignore=["plugins"])
+    put_signatures(package, canonical(statement), [keys.release])
+    put_signatures(package, payload, [gatekeeper], keep=True)
+    report, bad = judged(package, policy)
+    assert report.decision.summary is not None
+    assert bad.keys() >= {"MLS103"}
+
+
+def test_a_stale_signature_beside_it_neither_helps_nor_harms(package, policy, gatekeeper, keys):
+    payload = payload_of(vouch(package, policy, gatekeeper))
+    put_signatures(package, payload, [gatekeeper])
+    genuine = statement_over(package)
+    genuine["predicate"]["resources"][0]["digest"] = "ab" * 32
+    genuine["subject"][0]["digest"]["sha256"] = hashlib.sha256(
+        b"".join(bytes.fromhex(r["digest"]) for r in genuine["predicate"]["resources"])
+    ).hexdigest()
+    put_signatures(package, canonical(genuine), [keys.release], keep=True)
+    assert not judged(package, policy)[1]
+    # when the summary does not hold, the signature is what it was: over something else
+    assert judged(package, policy, now=NOON + timedelta(days=2))[1].keys() >= {"MLS205", "MLS210", "MLS220"}
+    (package / "model.onnx").write_bytes(b"x")
+    assert judged(package, policy)[1].keys() >= {"MLS101", "MLS220"}
+
+
 def test_a_manifest_that_calls_the_same_files_otherwise(package, policy, gatekeeper):
     """The subject digest is over digests in the order of names: another manifest among the files would be another set of names."""
     payload = payload_of(vouch(package, policy, gatekeeper))

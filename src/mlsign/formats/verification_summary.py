@@ -25,7 +25,7 @@ VERIFIER_ID: Final = "https://mlsign/verifier/v1"
 UNEVALUATED: Final = "SLSA_BUILD_LEVEL_UNEVALUATED"
 """The level of a package whose build track was not looked at."""
 EXTENSION: Final = "mlsign_judged"
-MAX_SUMMARY_BYTES: Final = 256 * KIB
+MAX_SUMMARY_BYTES: Final = 128 * KIB
 MAX_INPUTS: Final = 1024
 _MAX_TEXT: Final = 2048
 _MAX_LEVELS: Final = 64
