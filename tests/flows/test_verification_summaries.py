@@ -112,6 +112,8 @@ def test_what_is_attested_says_what_was_verified(package, policy, gatekeeper, ke
     report = verify(package, VerifyRequest(policy=policy, now=NOON))
     assert report.decision.verdict is Verdict.ALLOW
     assert {r.standing for r in report.evidence.signatures} == {Standing.COUNTED, Standing.SUMMARY}
+    both = judged(package, policy)[0]
+    assert {f.code for f in both.decision.findings} == {f.code for f in report.decision.findings} | {"MLS220"}
 
 
 def test_it_stands_in_for_signatures_where_the_caller_asks(package, policy, gatekeeper):

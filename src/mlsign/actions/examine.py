@@ -145,7 +145,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
             unread,
             _check_listing(listing, contents, attempts, unsigned=request.unsigned),
             # Held against a manifest that was summarized, below, content is not wrong for what a stale signature says.
-            content_findings if summarized is None else (),
+            (f for f in content_findings if summarized is None or f.outcome is Outcome.PASS),
             manifest_findings,
             () if unread else _check_manifest(manifest, contents, listing, attempts, unsigned=request.unsigned),
             model_findings,
