@@ -34,7 +34,7 @@ from mlsign.policy.rules import (
 
 
 class Subject(Enum):
-    """What a rule is about: the package, who signed it, the model in it, or that there is no model."""
+    """What a rule is about: the package, its signatures, the model in it, or that there is no model."""
 
     PACKAGE = "package"
     SIGNERS = "signers"
@@ -86,7 +86,7 @@ RULES: Final[tuple[Rule, ...]] = (
         subject=Subject.PACKAGE,
         run=lambda p, e, now: trust_data.check(e, p.freshness.trust, now=now),
     ),
-    Rule(codes=(digests.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: digests.check(e, p.digests)),
+    Rule(codes=(digests.CODE,), subject=Subject.SIGNERS, run=lambda p, e, _: digests.check(e, p.digests)),
     Rule(codes=(manifest.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: manifest.check(e, p.manifest)),
     Rule(codes=(problems.CODE,), subject=Subject.MODEL, run=lambda _p, e, _: problems.check(e)),
     Rule(

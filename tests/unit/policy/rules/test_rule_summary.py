@@ -98,6 +98,16 @@ def test_signatures_come_first(settled: Policy, unsigned: Evidence, evidence: Ev
     assert "would do as well" in judged(settled, both)[1][0].message
 
 
+def test_a_signature_over_digests_that_are_not_accepted_beside_it_does_no_harm(
+    settled: Policy, unsigned: Evidence, evidence: Evidence
+) -> None:
+    """Taking that signature away would allow the package, so leaving it there must not deny it."""
+    odd = tuple(replace(r, algorithms=frozenset({Algorithm.BLAKE2B})) for r in evidence.signatures)
+    decision = decide(settled, replace(unsigned, signatures=(*unsigned.signatures, *odd)), now=NOW)
+    assert (decision.verdict, decision.summary) == (Verdict.ALLOW, unsigned.signatures[0])
+    assert decide(replace(settled, vsa=None), replace(unsigned, signatures=odd), now=NOW).verdict is Verdict.DENY
+
+
 def test_nobody_asked_so_there_is_none(settled: Policy, unsigned: Evidence, policy: Policy) -> None:
     assert settled.vsa is not None
     for quiet in (policy, replace(settled, vsa=replace(settled.vsa, chosen=frozenset()))):
