@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Self
 
 from mlsign.actions._contents import Storage
+from mlsign.actions.append_audit import recorded
 from mlsign.actions.verify import Report, VerifyRequest, judge_package
 from mlsign.errors import TrustError
 from mlsign.evidence.findings import Outcome
@@ -83,9 +84,10 @@ def admit(path: Path, request: VerifyRequest, *, advance: Advance | None = None)
     """
     watching = request.policy.policy.mode is Mode.AUDIT
     storage = Storage.SEALED_UNVOUCHED if watching else Storage.SEALED
-    with OpenPackage.open(path) as package:
+    with recorded(path, request.audit, policy=request.policy.policy) as record, OpenPackage.open(path) as package:
         report, examination = judge_package(package, request, storage=storage, advance=advance)
         try:
+            record(report)
             if report.decision.enforced_verdict is not Verdict.ALLOW:
                 raise Denied(report)
             summary, model_path = examination.evidence.summary, examination.model_path

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from mlsign.actions.admit import AdmittedModel, admit
+from mlsign.actions.append_audit import AuditLog
 from mlsign.actions.load_policy import LoadedPolicy, load_policy
 from mlsign.actions.verify import Report, VerifyRequest, verify
 
@@ -15,13 +16,19 @@ from mlsign.actions.verify import Report, VerifyRequest, verify
 class Gate:
     """What serving code embeds: ``Gate.load(policy).admit(package)``. Holds no package and may be shared by threads."""
 
-    def __init__(self, policy: LoadedPolicy) -> None:
+    def __init__(self, policy: LoadedPolicy, *, audit: AuditLog | None = None) -> None:
         self._policy = policy
+        self._audit = audit
 
     @classmethod
-    def load(cls, policy: str | PathLike[str]) -> Self:
-        """A gate for the policy file. Raises ``InputError`` with line and field for a policy that is wrong."""
-        return cls(load_policy(Path(policy)))
+    def load(cls, policy: str | PathLike[str], *, audit_log: str | PathLike[str] | None = None, caller: str = "") -> Self:
+        """A gate for the policy file. Raises ``InputError`` with line and field for a policy that is wrong.
+
+        With ``audit_log``, each decision is a line of that file before it is returned; ``caller`` is what the lines call you.
+        """
+        # Absolute from here on: a service that changes its folder goes on with the log that it began.
+        audit = None if audit_log is None else AuditLog(path=Path(audit_log).absolute(), caller=caller)
+        return cls(load_policy(Path(policy)), audit=audit)
 
     @property
     def policy(self) -> LoadedPolicy:
@@ -55,4 +62,6 @@ class Gate:
     def _request(
         self, signatures: tuple[str | PathLike[str], ...], now: datetime | None, accept: tuple[str, ...]
     ) -> VerifyRequest:
-        return VerifyRequest(policy=self._policy, signatures=tuple(map(Path, signatures)), now=now, accept=accept)
+        return VerifyRequest(
+            policy=self._policy, signatures=tuple(map(Path, signatures)), now=now, accept=accept, audit=self._audit
+        )

@@ -98,6 +98,7 @@ def score(path: Path, request: ScoreRequest, *, advance: Advance | None = None) 
     from mlsign.sandbox.results import check_output_format, write_results
 
     check_output_format(request.output)
+    _check_output_apart(request)
     with admit(path, request.verify, advance=advance) as model:
         try:
             feeds = read_feeds(request.input, inputs=model.summary.inputs, limits=request.verify.limits)
@@ -112,6 +113,18 @@ def score(path: Path, request: ScoreRequest, *, advance: Advance | None = None) 
             layers=layers,
             output=request.output,
             outputs={value.name: str(value.type) for value in model.summary.outputs},
+        )
+
+
+def _check_output_apart(request: ScoreRequest) -> None:
+    """The answers must not be put in the place of the audit log. Raises ``InputError`` (``usage.output``)."""
+    log = request.verify.audit
+    if log is not None and log.path.resolve() == request.output.resolve():
+        raise InputError(
+            "is the audit log, so the answers cannot go there",
+            code="usage.output",
+            where=shown(request.output),
+            hint="name another file",
         )
 
 

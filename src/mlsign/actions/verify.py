@@ -9,6 +9,7 @@ from pathlib import Path
 from mlsign.actions._contents import Storage
 from mlsign.actions._rollback import decide_and_remember
 from mlsign.actions._summaries import accepting
+from mlsign.actions.append_audit import AuditLog, recorded
 from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.actions.load_policy import LoadedPolicy
 from mlsign.digest import Algorithm
@@ -25,6 +26,7 @@ class VerifyRequest:
     """A policy, where signatures lie that are not in ``signatures/`` of the package itself, and where state is kept.
 
     ``accept`` are names of those whose verification summaries may stand in for signatures, as far as the policy says so.
+    With ``audit``, no decision is returned before it is in that log.
     """
 
     policy: LoadedPolicy
@@ -32,6 +34,7 @@ class VerifyRequest:
     accept: tuple[str, ...] = ()
     now: datetime | None = None
     state: Path | None = None
+    audit: AuditLog | None = None
     limits: Limits = DEFAULT
 
 
@@ -50,11 +53,13 @@ def verify(path: Path, request: VerifyRequest, *, advance: Advance | None = None
     """The report on the package at ``path``.
 
     A denial is in the report, not an exception. Raises ``InputError`` when there is no package to speak of
-    and ``OutsideError`` when disk or memory fail.
+    and ``OutsideError`` when disk or memory fail, or the audit log cannot be written.
     """
-    with OpenPackage.open(path) as package:
-        report, examination = judge_package(package, request, storage=Storage.DISK, advance=advance)
-        examination.contents.close()
+    with recorded(path, request.audit, policy=request.policy.policy) as record:
+        with OpenPackage.open(path) as package:
+            report, examination = judge_package(package, request, storage=Storage.DISK, advance=advance)
+            examination.contents.close()
+        record(report)
     return report
 
 

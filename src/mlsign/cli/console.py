@@ -114,11 +114,11 @@ def print_error(error: MlsignError) -> None:
 
 
 @contextlib.contextmanager
-def progress(label: str, path: Path) -> Iterator[Callable[[int], None] | None]:
-    """A progress bar over the bytes at ``path``, on a terminal, for work that takes a while; else nothing."""
+def progress(label: str, *paths: Path) -> Iterator[Callable[[int], None] | None]:
+    """A progress bar over the bytes at ``paths``, on a terminal, for work that takes a while; else nothing."""
     started = time.monotonic()
     try:
-        total = _bytes_of(path) if sys.stderr is not None and sys.stderr.isatty() and not QUIET.on else 0
+        total = sum(map(_bytes_of, paths)) if sys.stderr is not None and sys.stderr.isatty() and not QUIET.on else 0
         if total < _PROGRESS_BYTES:
             yield None
         else:
@@ -177,6 +177,9 @@ def _bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
 def _bytes_of(path: Path) -> int:
     total = 0
     stack = [str(path)]
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            return path.stat().st_size
     while stack:
         try:
             with os.scandir(stack.pop()) as entries:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from mlsign.cli.console import JSON, set_quiet, set_verbose
 from mlsign.errors import InputError
-from mlsign.limits import KIB
+from mlsign.limits import KIB, MIB
 from mlsign.package.read import read_user_file
+
+if TYPE_CHECKING:
+    from mlsign.actions.append_audit import AuditLog
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=set_quiet, help="Say nothing but errors; data still goes out.")]
 Verbose = Annotated[
@@ -52,6 +55,19 @@ PasswordFile = Annotated[
     Path | None, typer.Option("--password-file", metavar="FILE", help="A file with the password of the private key.")
 ]
 
+AuditLogFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--audit-log",
+        metavar="FILE",
+        help="Append the decision to this log before it is told; without its line there is none.",
+    ),
+]
+AuditLogSize = Annotated[
+    int,
+    typer.Option("--audit-log-size", metavar="MIB", min=1, max=1024 * 1024, help="Start a new file of the log at so many MiB."),
+]
+
 
 class Format(Enum):
     """How a result is printed."""
@@ -86,6 +102,13 @@ FindingsFormatOption = Annotated[
         help="text for people, json for programs, sarif (of findings) for code scanning.",
     ),
 ]
+
+
+def audit_log(path: Path | None, *, size: int, caller: str, loosened: tuple[str, ...] = ()) -> AuditLog | None:
+    """The log that was asked for, if one was."""
+    from mlsign.actions.append_audit import AuditLog
+
+    return None if path is None else AuditLog(path=path, caller=caller, max_bytes=size * MIB, loosened=loosened)
 
 
 def read_password(path: Path) -> bytes:

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from mlsign.cli.console import detail, progress, put, say
-from mlsign.cli.options import AcceptVsa, Format, PolicyFile, Quiet, SignatureFiles, Verbose
+from mlsign.cli.options import (
+    AcceptVsa,
+    AuditLogFile,
+    AuditLogSize,
+    Format,
+    PolicyFile,
+    Quiet,
+    SignatureFiles,
+    Verbose,
+    audit_log,
+)
 from mlsign.cli.rendering import render
 from mlsign.errors import shown
 
@@ -33,17 +43,24 @@ def score_command(
     allow_unsandboxed: Annotated[
         bool, typer.Option("--allow-unsandboxed", help="Run the model even where it cannot be confined. Dangerous.")
     ] = False,
+    audit_log_file: AuditLogFile = None,
+    audit_log_size: AuditLogSize = 64,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Parses, scores, says how it was confined."""
     from mlsign.actions.admit import Denied
+    from mlsign.actions.append_audit import recorded
     from mlsign.actions.load_policy import load_policy
     from mlsign.actions.score import Confinement, ScoreRequest, score
     from mlsign.actions.verify import VerifyRequest
 
+    loosened = ("--allow-unsandboxed: the model runs even where it cannot be confined",) if allow_unsandboxed else ()
+    log = audit_log(audit_log_file, size=audit_log_size, caller="mlsign score", loosened=loosened)
+    with recorded(package, log):
+        loaded = load_policy(policy)
     request = ScoreRequest(
-        verify=VerifyRequest(policy=load_policy(policy), signatures=tuple(signature or ()), accept=tuple(accept_vsa or ())),
+        verify=VerifyRequest(policy=loaded, signatures=tuple(signature or ()), accept=tuple(accept_vsa or ()), audit=log),
         input=input_file,
         output=output_file,
         confinement=Confinement.WAIVED if allow_unsandboxed else Confinement.REQUIRED,

@@ -26,6 +26,8 @@ from mlsign.cli.commands._signing import say_attested
 from mlsign.cli.console import progress, put
 from mlsign.cli.options import (
     AcceptVsa,
+    AuditLogFile,
+    AuditLogSize,
     Format,
     FormatOption,
     PasswordFile,
@@ -37,6 +39,7 @@ from mlsign.cli.options import (
     SignatureFiles,
     TrustRootFile,
     Verbose,
+    audit_log,
 )
 from mlsign.cli.rendering import render
 
@@ -68,6 +71,8 @@ def verify_command(
     policy: PolicyFile,
     signature: SignatureFiles = None,
     trust_root: TrustRootFile = None,
+    audit_log_file: AuditLogFile = None,
+    audit_log_size: AuditLogSize = 64,
     output_format: FormatOption = Format.TEXT,
     accept_vsa: AcceptVsa = None,
     attest: Annotated[bool, typer.Option("--attest", help="Say in a signed summary that the package was allowed.")] = False,
@@ -91,6 +96,7 @@ def verify_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, verifies, prints the report, exits by the decision."""
+    from mlsign.actions.append_audit import recorded
     from mlsign.actions.load_policy import load_policy
     from mlsign.actions.verify import VerifyRequest
     from mlsign.policy.model import Verdict
@@ -117,9 +123,10 @@ def verify_command(
     given = (attest_output, password_file, no_browser or None, None if trust_name == "public-good" else trust_name)
     if not attest and (signer.names_anything or given != (None,) * len(given)):
         raise typer.BadParameter(_ASTRAY)
-    request = VerifyRequest(
-        policy=load_policy(policy, trust_root=trust_root), signatures=tuple(signature or ()), accept=tuple(accept_vsa or ())
-    )
+    log = audit_log(audit_log_file, size=audit_log_size, caller="mlsign verify")
+    with recorded(package, log):
+        loaded = load_policy(policy, trust_root=trust_root)
+    request = VerifyRequest(policy=loaded, signatures=tuple(signature or ()), accept=tuple(accept_vsa or ()), audit=log)
     report = _verify(package, request, signer if attest else None, output=attest_output)
     # With --quiet the exit code is the answer.
     if not quiet or output_format is not Format.TEXT:
