@@ -132,20 +132,18 @@ def encode_time(moment: datetime) -> str:
 
 
 def _event_value(event: Event) -> JsonValue:
-    match event:
-        case Torn():
-            return {"kind": "torn", "size": event.size, "digest": str(event.digest)}
-        case Failed():
-            return {
-                "kind": "error",
-                "package": _package_value(event.package),
-                "policy": None if event.policy is None else _policy_value(event.policy),
-                "code": event.code,
-                "where": event.where,
-                "message": event.message,
-            }
-        case Decided():
-            return _decided_value(event)
+    if isinstance(event, Torn):
+        return {"kind": "torn", "size": event.size, "digest": str(event.digest)}
+    if isinstance(event, Decided):
+        return _decided_value(event)
+    return {
+        "kind": "error",
+        "package": _package_value(event.package),
+        "policy": None if event.policy is None else _policy_value(event.policy),
+        "code": event.code,
+        "where": event.where,
+        "message": event.message,
+    }
 
 
 def _decided_value(event: Decided) -> JsonValue:

@@ -35,6 +35,9 @@ from mlsign.limits import MIB
 
 DEFAULT_MAX_BYTES: Final = 64 * MIB
 _WINDOW: Final = MAX_TORN_BYTES + 2 * MAX_LINE_BYTES
+_HINT_CHANGED: Final = (
+    "look at it with mlsign audit verify, then move it away (not its .head) and keep it: the chain goes on in a new file"
+)
 _BEGINNING: Final = b'{"chain":"'
 """How every line begins: the first field in canonical order."""
 
@@ -83,8 +86,8 @@ def append_event(settings: LogSettings, event: Event, *, who: Who, version: str)
     a link or device, a log that is not what was written, or one that was replaced meanwhile.
     """
     with LogFolder.open(settings.path) as folder:
-        folder.check_closed_to_others()
         try:
+            folder.check_place()
             with folder.lock(flags=os.O_RDWR | os.O_CREAT, operation=fcntl.LOCK_EX, seconds=settings.lock_seconds) as note_fd:
                 return _append_locked(folder, note_fd, settings, event, who=who, version=version)
         except OSError as err:
@@ -259,7 +262,11 @@ def _read_note(fd: int, folder: LogFolder) -> NotedHead | None:
     try:
         return decode_note(data) if data else None
     except InputError as err:
-        raise _changed(f"has a note of its newest line beside it that cannot be read ({err})", where=folder.path) from err
+        raise _changed(
+            f"has a note of its newest line beside it that cannot be read ({err})",
+            where=folder.path,
+            hint="move the .head away and keep it: the chain goes on from the last line that is there",
+        ) from err
 
 
 def _write_note(fd: int, note: NotedHead) -> None:
@@ -269,12 +276,12 @@ def _write_note(fd: int, note: NotedHead) -> None:
     os.fsync(fd)
 
 
-def _changed(message: str, *, where: Path, expected: object = "", found: object = "") -> OutsideError:
+def _changed(message: str, *, where: Path, expected: object = "", found: object = "", hint: str = _HINT_CHANGED) -> OutsideError:
     return OutsideError(
         message,
         code="audit.changed",
         where=shown(where),
         expected=str(expected),
         found=str(found),
-        hint="look at it with mlsign audit verify, then move it and its .head away and keep them; a new chain begins after that",
+        hint=hint,
     )

@@ -59,11 +59,16 @@ class LogFolder:
     def name(self) -> str:
         return self.path.name
 
-    def check_closed_to_others(self) -> None:
-        """Raises ``OutsideError`` (``audit.private``) where everybody may put other files in the place of ours."""
+    def check_place(self) -> None:
+        """Nothing is made beside what can be no log. Raises ``OutsideError`` (``audit.private``, ``audit.kind``).
+
+        A folder in which everybody may put other files in the place of ours is no place for one.
+        """
         mode = os.fstat(self._fd).st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise _not_private("lies in a folder that everybody can write to", mode, where=self.path)
+        with contextlib.suppress(FileNotFoundError):
+            _check_file(os.stat(self.name, dir_fd=self._fd, follow_symlinks=False), where=self.path)
 
     def open_file(self, name: str, *, flags: int) -> int:
         """A descriptor of a regular file with one name. Raises ``OutsideError`` (``audit.kind``, ``audit.access``, ``audit.private``).
