@@ -12,7 +12,7 @@ import pytest
 
 FUZZ = Path(__file__).resolve().parent.parent / "fuzz"
 MUTATIONS = 300
-GOOD = {"manifest": 4, "statement": 4, "bundle": 5, "key": 5, "json": 8, "vsa": 4}
+GOOD = {"manifest": 4, "statement": 4, "bundle": 5, "key": 5, "json": 8, "vsa": 4, "audit": 6}
 """How many seeds of a corpus decode at the least: a corpus of refusals alone would test nothing behind the first check."""
 
 
@@ -113,6 +113,7 @@ def test_what_the_fuzzer_finds_is_kept_in_the_corpus(tmp_path):
 @pytest.mark.parametrize(("name", "least"), GOOD.items())
 def test_a_corpus_reaches_behind_the_first_check(name, least):
     from mlsign.errors import InputError
+    from mlsign.formats.audit_codec import decode_line
     from mlsign.formats.bundle import decode_bundle
     from mlsign.formats.manifest_codec import decode_manifest
     from mlsign.formats.statement import decode_statement
@@ -132,6 +133,7 @@ def test_a_corpus_reaches_behind_the_first_check(name, least):
         "vsa": decode_summary,
         "bundle": decode_bundle,
         "key": key,
+        "audit": decode_line,
         "json": lambda data: decode_json(data, max_bytes=1 << 20),
     }
     good = 0

@@ -55,7 +55,7 @@ class LogFile:
                 while left > 0:
                     data = file.readline(min(left, MAX_LINE_BYTES + 1))
                     if not data:
-                        return  # it is shorter than it was; what was there is missed further on
+                        raise _shrunk()
                     number += 1
                     ended = data.endswith(b"\n")
                     too_long = not ended and len(data) > MAX_LINE_BYTES
@@ -63,7 +63,7 @@ class LogFile:
                     while too_long and not ended and left > used:
                         part = file.readline(min(left - used, _SKIP_BYTES))
                         if not part:
-                            break
+                            raise _shrunk()
                         used += len(part)
                         ended = part.endswith(b"\n")
                     left -= used
@@ -81,6 +81,10 @@ class OpenLog:
     files: tuple[LogFile, ...]
     notes: tuple[NotedHead, ...]
     unreadable_notes: tuple[str, ...]
+
+
+def _shrunk() -> OSError:
+    return OSError(0, "it became shorter meanwhile")
 
 
 @contextlib.contextmanager

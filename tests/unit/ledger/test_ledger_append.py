@@ -353,7 +353,7 @@ def test_a_log_that_is_removed_while_it_is_written(log, monkeypatch):
 def test_a_log_that_is_replaced_while_it_is_rotated(log, monkeypatch):
     append(log)
     monkeypatch.setattr("mlsign.ledger.append._write_note", lambda *_: None)
-    monkeypatch.setattr("mlsign.ledger.opening.LogFolder.is_named", lambda self, _, name: name.endswith(".head"))
+    monkeypatch.setattr("mlsign.ledger.opening.LogFolder.is_named", lambda _, __, name: name.endswith(".head"))
     refused(log, "audit.replaced", max_bytes=1)
 
 
