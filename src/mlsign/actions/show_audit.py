@@ -24,7 +24,7 @@ class ShownLine:
 def show_audit(path: Path, *, last: int) -> tuple[ShownLine, ...]:
     """The last lines of the file at ``path``, oldest first.
 
-    Raises ``InputError`` (``audit.format``, ``audit.missing``) where there is nothing to show, and ``OutsideError``.
+    Raises ``InputError`` (``audit.format``, ``audit.file``) where there is nothing to show, and ``OutsideError``.
     """
     kept: deque[ShownLine] = deque(maxlen=last)
     decoded = 0

@@ -38,7 +38,7 @@ class AuditVerified:
 def verify_audit(request: VerifyAuditRequest, *, advance: Callable[[int], None] | None = None) -> AuditVerified:
     """What the log comes to; a broken chain is in the result, not an exception.
 
-    Raises ``InputError`` (``audit.format``, ``audit.missing``, …) for what is no audit log, and ``OutsideError``.
+    Raises ``InputError`` (``audit.format``, ``audit.file``, …) for what is no audit log, and ``OutsideError``.
     """
     with open_log(request.files) as log:
         noted = tuple(note.head for note in log.notes)

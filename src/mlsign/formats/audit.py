@@ -38,7 +38,7 @@ class Head:
 
 
 def decode_head(text: str, *, where: str = "") -> Head:
-    """A head from ``number:sha256:hex``. Raises ``InputError`` (``audit.head``)."""
+    """A head from ``number:sha256:hex``. Raises ``InputError`` (``usage.head``)."""
     number, _, digest = text.partition(":")
     try:
         head = Head(decode_decimal(number, maximum=MAX_SAFE_INTEGER), decode_digest(digest))
@@ -52,7 +52,7 @@ def decode_head(text: str, *, where: str = "") -> Head:
 def _no_head(text: str, where: str) -> InputError:
     return InputError(
         f"{shown(text)} is no head of an audit log, write it as NUMBER:sha256:… with 64 hex digits",
-        code="audit.head",
+        code="usage.head",
         where=where,
         found=shown(text),
         hint="mlsign audit verify prints it",

@@ -91,7 +91,7 @@ def _shrunk() -> OSError:
 def open_log(paths: Iterable[Path], *, siblings: bool = True) -> Iterator[OpenLog]:
     """The log that these files are, with the rotated files beside them unless told otherwise.
 
-    Raises ``InputError`` (``audit.missing``, ``audit.kind``, ``audit.files``) and ``OutsideError`` (``audit.…``).
+    Raises ``InputError`` (``audit.file``, ``audit.kind``, ``audit.files``) and ``OutsideError`` (``audit.…``).
     """
     given = list(dict.fromkeys(paths))
     with contextlib.ExitStack() as opened:
@@ -128,7 +128,7 @@ def _open_one(
         rotated = [path.with_name(name) for name in folder.rotated()] if siblings else []
         found = [name for name in (*rotated, path) if _open_file(name, opened, files)]
         if not found and note is None:
-            raise InputError("there is no such file", code="audit.missing", where=shown(path), hint="name the audit log")
+            raise InputError("there is no such file", code="audit.file", where=shown(path), hint="name the audit log")
     return note
 
 

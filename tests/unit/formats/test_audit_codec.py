@@ -178,7 +178,7 @@ def test_heads_are_spelled_and_read(text):
 def test_what_is_no_head(text):
     with pytest.raises(InputError) as caught:
         decode_head(text, where="--head")
-    assert (caught.value.code, caught.value.where) == ("audit.head", "--head")
+    assert (caught.value.code, caught.value.where) == ("usage.head", "--head")
     assert len(str(caught.value)) < 500
 
 

@@ -91,7 +91,7 @@ def test_an_empty_file_is_no_log_and_no_harm_to_one(log, tmp_path):
 
 
 def test_files_that_cannot_be_read(tmp_path, no_hang):
-    refused("audit.missing", tmp_path / "none")
+    refused("audit.file", tmp_path / "none")
     refused("audit.folder", tmp_path / "no" / "none", family=OutsideError)
     (tmp_path / "folder").mkdir()
     refused("audit.kind", tmp_path / "folder")
