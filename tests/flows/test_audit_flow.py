@@ -215,6 +215,17 @@ def _start(log, count, max_bytes=1 << 30):
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
 
 
+def test_the_log_does_not_lie_in_the_package(package, policy_file, tmp_path):
+    (tmp_path / "link").symlink_to(package / "golden")
+    before = sorted(package.rglob("*"))
+    for place in (package / "audit.log", package / "golden" / "audit.log", tmp_path / "link" / "audit.log"):
+        for judge in (verify, admit):
+            with pytest.raises(InputError) as caught:
+                judge(package, VerifyRequest(policy=load_policy(policy_file), audit=AuditLog(path=place)))
+            assert caught.value.code == "usage.audit_log"
+    assert sorted(package.rglob("*")) == before
+
+
 @pytest.mark.slow
 def test_eight_processes_write_one_log_over_rotations(log):
     writers = [_start(log, 200, 200_000) for _ in range(8)]

@@ -11,7 +11,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mlsign.errors import MlsignError, shown
+from mlsign.errors import InputError, MlsignError, shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.formats.audit import (
     MAX_ENTRIES,
@@ -60,8 +60,10 @@ def recorded(package: Path, log: AuditLog | None, *, policy: Policy | None = Non
     """Whatever is decided inside has its line; call what this gives with each report before acting on it.
 
     An error that ends it without a decision, or after an allowance, has a line as well, and goes on. Raises ``OutsideError``
-    (``audit.…``) in place of any of that where the log cannot be written.
+    (``audit.…``) in place of any of that where the log cannot be written, ``InputError`` (``usage.audit_log``) for a log in the
+    package: it would be one file too many the next time.
     """
+    _check_apart(package, log)
     open_end = True
 
     def record(report: Report) -> None:
@@ -77,6 +79,16 @@ def recorded(package: Path, log: AuditLog | None, *, policy: Policy | None = Non
         if log is not None and open_end and not _is_of_the_log(err):
             _append(log, _failure_of(err, package=package, policy=policy))
         raise
+
+
+def _check_apart(package: Path, log: AuditLog | None) -> None:
+    if log is not None and package.resolve() in log.path.resolve().parents:
+        raise InputError(
+            "lies in the package that is judged",
+            code="usage.audit_log",
+            where=shown(log.path),
+            hint="keep the log elsewhere",
+        )
 
 
 def event_of(report: Report, *, loosened: tuple[str, ...] = ()) -> Decided:

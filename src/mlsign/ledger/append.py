@@ -30,7 +30,7 @@ from mlsign.formats.audit import (
     Who,
 )
 from mlsign.formats.audit_codec import MAX_NOTE_BYTES, decode_line, decode_note, encode_line, encode_note
-from mlsign.ledger.opening import LOCK_SECONDS, LogFolder
+from mlsign.ledger.opening import HEAD, LOCK_SECONDS, LogFolder
 from mlsign.limits import MIB
 
 DEFAULT_MAX_BYTES: Final = 64 * MIB
@@ -88,6 +88,7 @@ def append_event(settings: LogSettings, event: Event, *, who: Who, version: str)
     with LogFolder.open(settings.path) as folder:
         try:
             folder.check_place()
+            _check_new(folder)
             with folder.lock(flags=os.O_RDWR | os.O_CREAT, operation=fcntl.LOCK_EX, seconds=settings.lock_seconds) as note_fd:
                 return _append_locked(folder, note_fd, settings, event, who=who, version=version)
         except OSError as err:
@@ -130,6 +131,28 @@ def _append_locked(folder: LogFolder, note_fd: int, settings: LogSettings, event
     return head
 
 
+def _check_new(folder: LogFolder) -> None:
+    """Somebody else's file is refused before a note is put beside it. Raises as ``append_event`` does."""
+    with contextlib.suppress(FileNotFoundError):
+        if not folder.has(folder.name + HEAD):
+            fd = folder.open_file(folder.name, flags=os.O_RDONLY)
+            try:
+                _check_own(read_tail(fd, where=folder.path), where=folder.path)
+            finally:
+                os.close(fd)
+
+
+def _check_own(tail: Tail, *, where: Path) -> None:
+    """Bytes that are no line may be a torn one, if they begin like one or are zeros. Raises ``OutsideError`` (``audit.foreign``)."""
+    if tail.last is None and tail.torn is not None and not _BEGINNING.startswith(tail.torn[:10]) and tail.torn.strip(b"\0"):
+        raise OutsideError(
+            "is there and is no audit log, so nothing is added to it",
+            code="audit.foreign",
+            where=shown(where),
+            hint="name another file",
+        )
+
+
 def read_tail(fd: int, *, where: Path) -> Tail:
     """The end of an open log. Raises ``OutsideError`` (``audit.changed``) where no line is found in what may be torn."""
     size = os.fstat(fd).st_size
@@ -159,14 +182,8 @@ def _torn(data: bytes | None, where: Path) -> bytes | None:
 
 def _newest(folder: LogFolder, note: NotedHead | None, tail: Tail) -> NotedHead | None:
     """The line to hang the next one on; None begins a chain. Raises ``OutsideError`` (``audit.changed``, ``audit.foreign``)."""
+    _check_own(tail, where=folder.path)
     last = tail.last
-    if last is None and tail.torn is not None and not _BEGINNING.startswith(tail.torn[:10]) and tail.torn.strip(b"\0"):
-        raise OutsideError(
-            "is there and is no audit log, so nothing is added to it",
-            code="audit.foreign",
-            where=shown(folder.path),
-            hint="name another file",
-        )
     if note is None:
         return _noted(last) if last is not None else _newest_rotated(folder)
     if last is None or last.head == note.head:

@@ -24,7 +24,9 @@ LOCK_SECONDS: Final = 30.0
 _PAUSE: Final = 0.005
 # Without waiting: a pipe put in the place of the log must not hang a verification.
 _FLAGS: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_HEAD: Final = ".head"
+HEAD: Final = ".head"
+"""The ending of the file with the newest head, which is the lock as well."""
+_ROTATED: Final = re.compile(r"\.([0-9]{6,9})\Z", re.ASCII)
 
 
 class LogFolder:
@@ -60,10 +62,18 @@ class LogFolder:
         return self.path.name
 
     def check_place(self) -> None:
-        """Nothing is made beside what can be no log. Raises ``OutsideError`` (``audit.private``, ``audit.kind``).
+        """Nothing is made beside what can be no log.
 
-        A folder in which everybody may put other files in the place of ours is no place for one.
+        Raises ``InputError`` (``usage.audit_log``) for a name that a file beside a log has, and ``OutsideError``
+        (``audit.private``, ``audit.kind``): a folder in which everybody may replace our files is no place for one.
         """
+        if self.name.endswith(HEAD) or _ROTATED.search(self.name):
+            raise InputError(
+                "is the name of a file beside a log",
+                code="usage.audit_log",
+                where=shown(self.path),
+                hint="name the log without its ending",
+            )
         mode = os.fstat(self._fd).st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise _not_private("lies in a folder that everybody can write to", mode, where=self.path)
@@ -98,10 +108,18 @@ class LogFolder:
         ours = os.fstat(fd)
         return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
+    def has(self, name: str) -> bool:
+        """Whether anything has this name."""
+        try:
+            os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
     def rotated(self) -> tuple[str, ...]:
         """The names of rotated files, oldest first."""
-        pattern = re.compile(re.escape(self.name) + r"\.([0-9]{6,9})", re.ASCII)
-        found = [(int(match[1]), name) for name in os.listdir(self._fd) if (match := pattern.fullmatch(name))]  # noqa: PTH208
+        names = (name for name in os.listdir(self._fd) if _ROTATED.sub("", name) == self.name)  # noqa: PTH208 - a descriptor
+        found = [(int(match[1]), name) for name in names if (match := _ROTATED.search(name))]
         return tuple(name for _, name in sorted(found))
 
     def rename(self, old: str, new: str) -> None:
@@ -115,11 +133,11 @@ class LogFolder:
         """The file with the noted head, locked. Raises ``OutsideError`` (``audit.busy``, …), and as ``open_file`` does."""
         end = time.monotonic() + seconds
         while True:
-            fd = self.open_file(self.name + _HEAD, flags=flags)
+            fd = self.open_file(self.name + HEAD, flags=flags)
             try:
                 self._wait(fd, operation, end=end)
                 # Whoever waited for a file that was removed meanwhile holds a lock that nobody else asks for.
-                if self.is_named(fd, self.name + _HEAD):
+                if self.is_named(fd, self.name + HEAD):
                     yield fd
                     return
             finally:

@@ -18,14 +18,13 @@ from typing import Final
 from mlsign.errors import InputError, MlsignError, OutsideError, shown
 from mlsign.formats.audit import MAX_LINE_BYTES, NotedHead
 from mlsign.formats.audit_codec import MAX_NOTE_BYTES, decode_line, decode_note
-from mlsign.ledger.opening import LogFolder
+from mlsign.ledger.opening import HEAD, LogFolder
 
 MAX_FILES: Final = 512
 """Files of one log that are held open."""
 _PEEKED_LINES: Final = 64
 _SKIP_BYTES: Final = 1 << 20
 _LAST: Final = 2**63
-_HEAD: Final = ".head"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +99,7 @@ def open_log(paths: Iterable[Path], *, siblings: bool = True) -> Iterator[OpenLo
         unreadable: list[str] = []
         for path in given:
             # A pattern such as audit.log* names the notes as well.
-            if path.name.endswith(_HEAD) and path.with_name(path.name.removesuffix(_HEAD)) in given:
+            if path.name.endswith(HEAD) and path.with_name(path.name.removesuffix(HEAD)) in given:
                 continue
             note = _open_one(path, opened, files, siblings=siblings)
             if isinstance(note, NotedHead):
@@ -124,7 +123,7 @@ def _open_one(
         except FileNotFoundError:
             pass
         except MlsignError as err:
-            note = f"{shown(path)}{_HEAD}: {err.message}"
+            note = f"{shown(path)}{HEAD}: {err.message}"
         rotated = [path.with_name(name) for name in folder.rotated()] if siblings else []
         found = [name for name in (*rotated, path) if _open_file(name, opened, files)]
         if not found and note is None:

@@ -88,6 +88,14 @@ def test_what_is_no_name(tmp_path, name, monkeypatch):
     assert caught.value.code == "usage.audit_log"
 
 
+@pytest.mark.parametrize("name", ["a.log.head", "a.log.000001", ".head", "a.123456789"])
+def test_names_that_files_beside_a_log_have(tmp_path, name):
+    with pytest.raises(InputError) as caught:
+        append(tmp_path / name)
+    assert caught.value.code == "usage.audit_log"
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_folder_is_not_made(tmp_path):
     refused(tmp_path / "no" / "audit.log", "audit.folder")
     (tmp_path / "file").touch()
@@ -153,6 +161,7 @@ def test_a_folder_that_everybody_can_write_to(log, tmp_path):
 def test_a_file_of_somebody_else_is_left_alone(log, content):
     log.write_bytes(content)
     assert refused(log, "audit.changed" if len(content) > 1000 else "audit.foreign").hint
+    assert not note_of(log).exists()
 
 
 def test_a_log_that_does_not_end_as_it_was_written(log):
