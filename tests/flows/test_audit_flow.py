@@ -226,6 +226,36 @@ def test_the_log_does_not_lie_in_the_package(package, policy_file, tmp_path):
     assert sorted(package.rglob("*")) == before
 
 
+def test_packages_that_are_none_at_all(request_, tmp_path, log, monkeypatch):
+    """A loop of links, a name with a NUL, a working folder that is gone: each is an error of its own, and has its line."""
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for bad in (tmp_path / "loop", Path("here")):
+        with pytest.raises(mlsign.MlsignError):
+            verify(bad, request_)
+    with pytest.raises((mlsign.MlsignError, ValueError)):
+        verify(Path("a\0b"), request_)
+    assert len(events(log)) == 3
+    with pytest.raises(InputError) as caught:
+        verify(tmp_path, replace(request_, audit=AuditLog(path=Path("/a\0b"))))
+    assert caught.value.code == "usage.audit_log"
+    with pytest.raises(OutsideError):
+        verify(tmp_path, replace(request_, audit=AuditLog(path=Path("here"))))
+
+
+def test_a_version_that_nobody_knows_is_none(good_package, request_, log, monkeypatch):
+    from importlib.metadata import PackageNotFoundError
+
+    def unknown(_):
+        raise PackageNotFoundError
+
+    monkeypatch.setattr("mlsign.actions.append_audit.version", unknown)
+    verify(good_package, request_)
+    assert decode_line(log.read_bytes().rstrip()).line.mlsign == ""
+
+
 @pytest.mark.slow
 def test_eight_processes_write_one_log_over_rotations(log):
     writers = [_start(log, 200, 200_000) for _ in range(8)]

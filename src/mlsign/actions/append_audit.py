@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -82,13 +83,28 @@ def recorded(package: Path, log: AuditLog | None, *, policy: Policy | None = Non
 
 
 def _check_apart(package: Path, log: AuditLog | None) -> None:
-    if log is not None and package.resolve() in log.path.resolve().parents:
+    # Not resolve(): a package that is a loop of links is an error of the package, told by whoever opens it.
+    if log is not None and Path(_real(package)) in Path(_real(log.path)).parents:
         raise InputError(
             "lies in the package that is judged",
             code="usage.audit_log",
             where=shown(log.path),
             hint="keep the log elsewhere",
         )
+
+
+def _real(path: Path) -> str:
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):  # a working folder that is gone, a name that is none
+        return str(path)
+
+
+def _absolute(path: str | Path) -> str:
+    try:
+        return str(Path(path).absolute())
+    except OSError:
+        return str(path)
 
 
 def event_of(report: Report, *, loosened: tuple[str, ...] = ()) -> Decided:
@@ -100,7 +116,7 @@ def event_of(report: Report, *, loosened: tuple[str, ...] = ()) -> Decided:
     exceptions, let_go = _concessions(report)
     return Decided(
         package=LoggedPackage(
-            path=_cut(str(Path(report.path).absolute())),
+            path=_cut(_absolute(report.path)),
             name=None if manifest is None else _cut(manifest.name),
             version=None if manifest is None else _cut(manifest.version.text),
             digest=evidence.digest,
@@ -145,7 +161,7 @@ def _failure_of(err: BaseException, *, package: Path, policy: Policy | None) -> 
         code = "interrupted" if isinstance(err, KeyboardInterrupt) else "defect"
         where, message = "", f"{type(err).__name__}: {err}"
     return Failed(
-        package=LoggedPackage(path=_cut(str(package.absolute()))),
+        package=LoggedPackage(path=_cut(_absolute(package))),
         policy=None if policy is None else _policy(policy),
         code=_cut(code),
         where=_cut(where),

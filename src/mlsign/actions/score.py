@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -119,7 +120,7 @@ def score(path: Path, request: ScoreRequest, *, advance: Advance | None = None) 
 def _check_output_apart(request: ScoreRequest) -> None:
     """The answers must not be put in the place of the audit log. Raises ``InputError`` (``usage.output``)."""
     log = request.verify.audit
-    if log is not None and log.path.resolve() == request.output.resolve():
+    if log is not None and os.path.realpath(log.path) == os.path.realpath(request.output):
         raise InputError(
             "is the audit log, so the answers cannot go there",
             code="usage.output",

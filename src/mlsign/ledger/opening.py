@@ -40,7 +40,7 @@ class LogFolder:
     @contextlib.contextmanager
     def open(cls, path: Path) -> Iterator[LogFolder]:
         """The folder of the log at ``path``. Raises ``InputError`` (``usage.audit_log``) and ``OutsideError`` (``audit.…``)."""
-        if path.name in ("", ".", ".."):
+        if path.name in ("", ".", "..") or "\0" in str(path):
             raise InputError("is no name for an audit log", code="usage.audit_log", where=shown(path), hint="name a file")
         try:
             fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
