@@ -104,6 +104,15 @@ def test_interruptions_and_defects_are_logged(good_package, log, kind, code):
     assert len(event.message) <= 512
 
 
+def test_an_interruption_is_told_whatever_the_log_says(good_package, tmp_path):
+    """And it is still no allowance; a defect that cannot be logged is told as the log that failed."""
+    bad = AuditLog(path=tmp_path / "no" / "audit.log")
+    for kind, told in ((KeyboardInterrupt, KeyboardInterrupt), (RuntimeError, OutsideError), (SystemExit, SystemExit)):
+        with pytest.raises(told):
+            with recorded(good_package, bad):
+                raise kind
+
+
 def test_an_allowance_that_comes_to_nothing_is_taken_back_by_a_line(good_package, request_, log, monkeypatch):
     """Admitting fails after the decision: whoever reads the log must not think that the model is in use."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _WHERE_CHARS: Final = 160
 _MESSAGE_CHARS: Final = 300
+_INTERRUPTED_SECONDS: Final = 1.0
 _NOTE_CHARS: Final = 200
 _GROUP_CHARS: Final = 100
 
@@ -78,7 +79,7 @@ def recorded(package: Path, log: AuditLog | None, *, policy: Policy | None = Non
     except BaseException as err:
         # Also of an interruption or a defect: a run that was started and allowed nothing is something to know of.
         if log is not None and open_end and not _is_of_the_log(err):
-            _append(log, _failure_of(err, package=package, policy=policy))
+            _append_failure(log, err, package=package, policy=policy)
         raise
 
 
@@ -152,6 +153,16 @@ def _concessions(report: Report) -> tuple[tuple[str, ...], tuple[str, ...]]:
         f"unsigned file allowed: {path}" for path in report.policy.unsigned_files if str(path) in report.evidence.unverified
     )
     return (), tuple(loosened)
+
+
+def _append_failure(log: AuditLog, err: BaseException, *, package: Path, policy: Policy | None) -> None:
+    failure = _failure_of(err, package=package, policy=policy)
+    if isinstance(err, Exception):
+        _append(log, failure)
+        return
+    # Whoever interrupts a run that waits for the log must not wait for it once more, and is told of the interruption.
+    with suppress(MlsignError):
+        _append(replace(log, lock_seconds=min(log.lock_seconds, _INTERRUPTED_SECONDS)), failure)
 
 
 def _failure_of(err: BaseException, *, package: Path, policy: Policy | None) -> Failed:
