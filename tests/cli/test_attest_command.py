@@ -127,3 +127,12 @@ def test_what_is_scored_on_the_word_of_a_summary(run, there, tmp_path):
     done = run(*score, "--accept-vsa", "keys/gate.pub")
     assert done.code == 0, done.err
     assert np.allclose(np.load(tmp_path / "y.npz")["y"], INPUT @ WEIGHTS + BIAS)
+
+
+def test_what_is_attested_is_logged_before_it_is_signed(run, there, tmp_path):
+    assert run(*ATTEST, "--attest-output", "summary.json", "--audit-log", "audit.log").code == 0
+    (line,) = map(json.loads, (tmp_path / "audit.log").read_text().splitlines())
+    assert line["event"]["kind"] == "decision"
+    assert line["event"]["verdict"] == "allow"
+    assert run(*ATTEST, "--attest-output", "other.json", "--audit-log", "missing/audit.log").code == 4
+    assert not (tmp_path / "other.json").exists()

@@ -10,6 +10,7 @@ from pathlib import Path
 from mlsign.actions._adding import add_bundle
 from mlsign.actions._contents import Storage
 from mlsign.actions._summaries import summarize
+from mlsign.actions.append_audit import recorded
 from mlsign.actions.verify import Report, VerifyRequest, judge_package
 from mlsign.errors import InputError, shown
 from mlsign.formats.bundle import encode_bundle
@@ -50,11 +51,12 @@ def attest(
         )
     # One time for the verdict and for what is said of it. The package stays open: its name may lead elsewhere meanwhile.
     dated = replace(request, now=request.now or datetime.now(UTC))
-    with OpenPackage.open(path) as package:
+    with recorded(path, request.audit, policy=request.policy.policy) as record, OpenPackage.open(path) as package:
         files = package.list_files(skip=frozenset({SIGNATURES_NAME}), limits=request.limits).files
         # 1. The whole verification, hashing included.
         report, examination = judge_package(package, dated, storage=Storage.DISK, advance=advance)
         examination.contents.close()
+        record(report)
         if report.decision.verdict is not Verdict.ALLOW:
             return Attested(report=report)
         summary = summarize(request.policy, report.evidence, report.decision, now=report.now)
