@@ -16,6 +16,10 @@ from making import Pair, make_key, make_package, write_policy
 import mlsign
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew-golden", action="store_true", help="write the reports under tests/golden and docs/reports.md again")
+
+
 @dataclass(frozen=True)
 class Keys:
     """Two signers that the policy wants, and one that nobody knows."""

@@ -145,7 +145,7 @@ def test_a_policy_of_ones_own(run, tmp_path):
         ("inspect", "m.onnx", "--format", "sarif"),
         ("inspect", "--findings"),
         ("inspect", "--findings", "m.onnx", "--format", "xml"),
-        ("verify", "m.onnx", "-p", "p.yaml", "--format", "sarif"),
+        ("inspect", "--findings", "m.onnx", "--format", "markdown"),
     ],
 )
 def test_wrong_usage_is_2(run, tmp_path, argv):

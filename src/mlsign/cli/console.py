@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from mlsign.errors import MlsignError, OutsideError, shown
+from mlsign.report.workflow import inert
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -35,6 +36,7 @@ class _Switch:
 QUIET = _Switch()
 VERBOSE = _Switch()
 JSON = _Switch()
+ANNOTATIONS = _Switch()
 
 
 def set_quiet(value: bool) -> bool:
@@ -55,13 +57,13 @@ def is_interactive() -> bool:
 def say(text: str) -> None:
     """Words for a person, on standard error, unless ``--quiet``."""
     if not QUIET.on:
-        typer.echo(text, err=True)
+        typer.echo(inert(text), err=True)
 
 
 def detail(text: str) -> None:
     """Words for somebody who asked for more (``--verbose``)."""
     if VERBOSE.on:
-        typer.echo(text, err=True)
+        typer.echo(inert(text), err=True)
 
 
 def put(text: str) -> None:
@@ -86,7 +88,7 @@ def put(text: str) -> None:
 def complain(text: str) -> None:
     """Words that are printed even with ``--quiet``; a standard error that is full or closed changes no exit code."""
     with contextlib.suppress(OSError):
-        typer.echo(text, err=True)
+        typer.echo(inert(text), err=True)
 
 
 def wants_color() -> bool:

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 
 from mlsign.cli.commands import audit, explain, inspect, keygen, pack, score, sign, trust, verify
-from mlsign.cli.console import JSON, VERBOSE, complain, print_error, put
+from mlsign.cli.console import ANNOTATIONS, JSON, VERBOSE, complain, print_error, put
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError, shown
 
 EXIT_OF: Final[tuple[tuple[type[MlsignError], int], ...]] = ((TrustError, 1), (InputError, 3), (OutsideError, 4), (JailError, 4))
@@ -115,4 +115,8 @@ def _run() -> None:
             from mlsign.report.as_json import render_error
 
             put(render_error(err))
+        if ANNOTATIONS.on and err.code != "output.unwritable":
+            from mlsign.report.as_github import render_error as annotate
+
+            put(annotate(err))
         sys.exit(USAGE if err.code.startswith("usage.") else next(code for kind, code in EXIT_OF if isinstance(err, kind)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from mlsign.cli.console import JSON, set_quiet, set_verbose
+from mlsign.cli.console import ANNOTATIONS, JSON, set_quiet, set_verbose
 from mlsign.errors import InputError
 from mlsign.limits import KIB, MIB
 from mlsign.package.read import read_user_file
@@ -76,6 +76,16 @@ class Format(Enum):
     JSON = "json"
 
 
+class ReportFormat(Enum):
+    """How the report of a verification is printed or written."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    GITHUB = "github"
+    MARKDOWN = "markdown"
+
+
 class FindingsFormat(Enum):
     """How findings are printed: as other results, or for what collects the findings of many tools."""
 
@@ -84,15 +94,30 @@ class FindingsFormat(Enum):
     SARIF = "sarif"
 
 
-_F = TypeVar("_F", Format, FindingsFormat)
+_F = TypeVar("_F", Format, FindingsFormat, ReportFormat)
 
 
 def _set_format(value: _F) -> _F:
     JSON.on = value.value == Format.JSON.value
+    ANNOTATIONS.on = value is ReportFormat.GITHUB
     return value
 
 
 FormatOption = Annotated[Format, typer.Option("--format", "-f", callback=_set_format, help="text for people, json for programs.")]
+ReportFormatOption = Annotated[
+    ReportFormat,
+    typer.Option(
+        "--format",
+        "-f",
+        callback=_set_format,
+        help="text for people, json for programs, sarif for code scanning, github for annotations and the summary of a step, "
+        "markdown for a comment.",
+    ),
+]
+ReportFiles = Annotated[
+    list[str] | None,
+    typer.Option("--report", metavar="FORMAT=FILE", help="Write the report to a file as well. May be given several times."),
+]
 FindingsFormatOption = Annotated[
     FindingsFormat,
     typer.Option(

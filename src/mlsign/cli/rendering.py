@@ -7,26 +7,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlsign.cli.console import wants_color, width
-from mlsign.cli.options import FindingsFormat, Format
+from mlsign.cli.options import FindingsFormat, ReportFormat
 from mlsign.errors import InputError
 
 if TYPE_CHECKING:
     from mlsign.actions.findings import Found
     from mlsign.actions.inspect import Inspection
     from mlsign.actions.verify import Report
+    from mlsign.report.places import Base
 
 
-def render(report: Report, output_format: Format) -> str:
-    """A report in the format asked for."""
+def render(report: Report, output_format: ReportFormat, *, file: bool = False) -> str:
+    """A report in the format asked for; for a file it has no colours and no width of a terminal."""
     match output_format:
-        case Format.TEXT:
+        case ReportFormat.TEXT:
             from mlsign.report.as_text import render_report as as_text
 
-            return as_text(report, width=width(), color=wants_color())
-        case Format.JSON:
+            return as_text(report, width=100 if file else width(), color=wants_color() and not file)
+        case ReportFormat.JSON:
             from mlsign.report.as_json import render_report as as_json
 
             return as_json(report)
+        case ReportFormat.SARIF:
+            from importlib.metadata import version
+
+            from mlsign.report.report_as_sarif import render_report as as_sarif
+
+            return as_sarif(report, base=_base(report), version=version("mlsign"))
+        case ReportFormat.GITHUB:
+            from mlsign.report.as_github import render_report as as_github
+
+            return as_github(report, base=_base(report))
+        case ReportFormat.MARKDOWN:
+            from mlsign.report.as_markdown import render_report as as_markdown
+
+            return as_markdown(report)
 
 
 def render_inspected(inspection: Inspection, output_format: FindingsFormat) -> str:
@@ -63,8 +78,22 @@ def render_findings(found: Found, output_format: FindingsFormat) -> str:
             return as_sarif(found, prefix=_below_here(found), version=version("mlsign"))
 
 
+def _base(report: Report) -> Base:
+    """Where the package lies, for formats that show findings beside files."""
+    from mlsign.report.places import Base
+
+    is_folder = Path(report.path).is_dir()
+    return Base(folder=_folder_below(report.path, is_folder=is_folder), is_folder=is_folder)
+
+
 def _below_here(found: Found) -> str:
     """The folder of what was scanned below the current one, which for code scanning is the repository; else nothing."""
-    here, path = Path.cwd(), Path(os.path.normpath(Path.cwd() / found.path))
-    folder = path if found.is_folder else path.parent
-    return folder.relative_to(here).as_posix() if folder.is_relative_to(here) and folder != here else ""
+    return _folder_below(found.path, is_folder=found.is_folder) or ""
+
+
+def _folder_below(name: str, *, is_folder: bool) -> str | None:
+    here, path = Path.cwd(), Path(os.path.normpath(Path.cwd() / name))
+    folder = path if is_folder else path.parent
+    if folder == here:
+        return ""
+    return folder.relative_to(here).as_posix() if folder.is_relative_to(here) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -16,14 +15,14 @@ from mlsign.actions.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import SignatureRecord, Standing
-from mlsign.identity import Method
 from mlsign.interface import OperatorUse, ValueSpec
 from mlsign.onnx.summary import ModelSummary, RunBounds, Unbounded
 from mlsign.policy.model import Mode, Verdict
+from mlsign.report.signers import when_signed, who_signed, why_idle
+from mlsign.report.workflow import inert
 from mlsign.words import counted, size
 
 _MARKS = {Outcome.PASS: ("✓", "green"), Outcome.FAIL: ("✗", "bold red"), Outcome.UNKNOWN: ("?", "bold yellow")}
-_PLAIN = re.compile(r"[A-Za-z0-9._%+@:/!#?&=~*-]+", re.ASCII)
 _MANY = 12
 _MAX_FINDINGS = 50
 """Findings on one page; laying out one takes a millisecond, and a person acts on the first ones."""
@@ -63,7 +62,7 @@ def render_report(report: Report, *, width: int, color: bool) -> str:
     if idle and report.decision.verdict is Verdict.ALLOW:
         out.heading("Signatures that were not counted")
         for record in idle[:_MANY]:
-            out.line(Text(f"· {shown(record.bundle)}: "), Text(_words(_idle(record))))
+            out.line(Text(f"· {shown(record.bundle)}: "), Text(_words(why_idle(record))))
         if len(idle) > _MANY:
             out.line(Text(f"· and {len(idle) - _MANY} more"))
     if report.evidence.unverified:
@@ -76,12 +75,6 @@ def render_report(report: Report, *, width: int, color: bool) -> str:
         out.blank()
         out.line(Text(f"mlsign explain {shown(wrong[0].code)} says more about a code.", style="dim"))
     return out.text()
-
-
-def _idle(record: SignatureRecord) -> str:
-    if record.standing is Standing.STRANGER and record.identity is not None:
-        return f"genuine, by somebody whom the policy does not name: {record.identity.unique}"
-    return "; ".join(reason.message for reason in record.reasons)
 
 
 def render_inspection(inspection: Inspection, *, width: int, color: bool) -> str:
@@ -168,7 +161,8 @@ class _Page:
         self._console.print(Padding(table, (1, 0, 0, 2)))
 
     def text(self) -> str:
-        return "\n".join(line.rstrip() for line in self._buffer.getvalue().split("\n"))
+        # Lines break where the width says, so that any word of a hostile package may begin one in the log of a CI system.
+        return inert("\n".join(line.rstrip() for line in self._buffer.getvalue().split("\n")))
 
 
 def _headline(out: _Page, report: Report) -> None:
@@ -176,14 +170,15 @@ def _headline(out: _Page, report: Report) -> None:
     manifest = report.evidence.manifest
     name = shown(f"{manifest.name} {manifest.version}" if manifest else report.path)
     allowed = verdict is Verdict.ALLOW
-    words = "is allowed" if allowed else "is DENIED"
+    audit = report.decision.mode is Mode.AUDIT
+    words = "is allowed" if allowed else "would have been DENIED" if audit else "is DENIED"
     out.line(
         Text("✓ " if allowed else "✗ ", style="bold green" if allowed else "bold red"),
         Text(name, style="bold"),
         Text(f" {words}", style="bold green" if allowed else "bold red"),
         Text(f" by the policy {shown(report.policy.name)}"),
     )
-    if report.decision.mode is Mode.AUDIT:
+    if audit:
         out.line(Text("Audit mode: this policy reports and stops nothing.", style="bold yellow"))
 
 
@@ -205,19 +200,8 @@ def _package_facts(facts: Table, report: Report) -> None:
 
 
 def _signer(group: str, record: SignatureRecord) -> str:
-    identity = record.identity.describe() if record.identity is not None else {}
-    if record.method is Method.KEY:
-        who = shown(f"{identity.get('kind', '')} key {identity.get('key', '')}")
-    else:
-        who = f"{_quoted(identity.get('subject') or identity.get('names', ''))} by {_quoted(identity.get('issuer', ''))}"
-    when = f", {record.times[0].time:%Y-%m-%d %H:%M:%S}Z by {record.times[0].source.value}" if record.times else ""
-    return f"{shown(group)}: {who}{when}{', logged' if record.logged else ''}"
-
-
-def _quoted(name: str) -> str:
-    """A name as it is when it is one plain word, else in quotes: none may read as the words that stand around it."""
-    safe = shown(name)
-    return safe if _PLAIN.fullmatch(safe) else '"' + safe.replace('"', r"\u{22}") + '"'
+    when = f", {words}" if (words := when_signed(record)) else ""
+    return f"{shown(group)}: {who_signed(record)}{when}{', logged' if record.logged else ''}"
 
 
 def _model_facts(facts: Table, summary: ModelSummary) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mlsign.actions.findings import Found
+from mlsign.evidence.catalogue.pages import page_of
 from mlsign.evidence.findings import Finding
 
 SCHEMA = "mlsign/findings/v1"
@@ -60,10 +61,12 @@ def finding_object(finding: Finding) -> dict[str, str]:
         "found": finding.found,
         "cause": finding.cause,
         "hint": finding.hint,
+        "page": page_of(finding.code),
     }
 
 
 def dump(value: dict[str, Any]) -> str:
     """One document."""
     # ASCII only: a bidirectional override in a file name stays an escape in every log and terminal.
-    return json.dumps(value, indent=2, ensure_ascii=True) + "\n"
+    # The runner of GitHub Actions takes ``##[`` for a command wherever it stands in the output of a step.
+    return json.dumps(value, indent=2, ensure_ascii=True).replace("##[", r"##\u005b") + "\n"

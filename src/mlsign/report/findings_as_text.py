@@ -12,6 +12,7 @@ from mlsign.actions.findings import Found, FoundModel
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.model import Mode, Verdict
+from mlsign.report.workflow import inert
 from mlsign.words import counted
 
 _MARKS = {Outcome.PASS: ("✓", "32"), Outcome.FAIL: ("✗", "1;31"), Outcome.UNKNOWN: ("?", "1;33")}
@@ -26,7 +27,7 @@ def render_found(found: Found, *, width: int, color: bool) -> str:
     """The result for a terminal of ``width`` columns, without colour codes unless ``color``."""
     page = _Page(width=max(60, min(width, 120)), color=color)
     lines = [*_models(found, page), *_sum(found, page)]
-    return "\n".join(lines) + "\n"
+    return inert("\n".join(lines) + "\n")
 
 
 class _Page:

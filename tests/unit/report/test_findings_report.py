@@ -16,7 +16,7 @@ from mlsign.actions.findings import FindRequest, Found, FoundModel, find, load_m
 from mlsign.evidence.catalogue.pages import ENTRIES
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.model import Mode, Verdict
-from mlsign.report import as_sarif
+from mlsign.report import as_sarif, sarif_log
 from mlsign.report.findings_as_json import render_found as as_json
 from mlsign.report.findings_as_text import render_found as as_text
 
@@ -285,7 +285,7 @@ def test_foreign_text_is_no_link_and_no_control_code(found):
 
 
 def test_what_is_too_much_for_one_upload_is_cut_and_said(found, monkeypatch):
-    monkeypatch.setattr(as_sarif, "_MAX_RESULTS", 3)
+    monkeypatch.setattr(sarif_log, "_MAX_RESULTS", 3)
     models = (
         bad("a.onnx", one(code="MLS104", outcome=Outcome.UNKNOWN), one(where="1")),
         bad("b.onnx", one(where="2"), one(where="3"), one(where="4")),
@@ -301,10 +301,12 @@ def test_every_code_makes_a_rule(found):
     everything = tuple(one(code=code) for code in [*ENTRIES, "MLS999"])
     run = sarif(replace(found, models=(bad("x.onnx", *everything),)))
     assert len(run["tool"]["driver"]["rules"]) == len(ENTRIES) + 1
-    assert set(as_sarif._SEVERITIES) <= ENTRIES.keys()
+    assert set(sarif_log._SEVERITIES) <= ENTRIES.keys()
 
 
 def test_sarif_of_an_audit(found, tmp_path):
     policy = write_policy(tmp_path / "p", {"r": (1, [b"x"])}, rest="mode: audit\n")
     run = sarif(replace(found, policy=load_model_policy(policy)))
     assert run["properties"]["mode"] == "audit"
+    assert "this would have been denied" in run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
+    assert all(result["message"]["text"].endswith(" Audit mode: nothing was stopped.") for result in run["results"])

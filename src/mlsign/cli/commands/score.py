@@ -12,14 +12,16 @@ from mlsign.cli.options import (
     AcceptVsa,
     AuditLogFile,
     AuditLogSize,
-    Format,
     PolicyFile,
     Quiet,
+    ReportFiles,
+    ReportFormat,
     SignatureFiles,
     Verbose,
     audit_log,
 )
 from mlsign.cli.rendering import render
+from mlsign.cli.report_files import clear_places, decode_places, say_audited, write_reports
 from mlsign.errors import shown
 
 HELP = """Score rows with a package: verify it into sealed memory, then run it in a confined process.
@@ -45,6 +47,7 @@ def score_command(
     ] = False,
     audit_log_file: AuditLogFile = None,
     audit_log_size: AuditLogSize = 64,
+    reports: ReportFiles = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -57,6 +60,8 @@ def score_command(
 
     loosened = ("--allow-unsandboxed: the model runs even where it cannot be confined",) if allow_unsandboxed else ()
     log = audit_log(audit_log_file, size=audit_log_size, caller="mlsign score", loosened=loosened)
+    places = decode_places(reports or ())
+    clear_places(places, package=package, read=(policy, input_file, output_file, audit_log_file, *(signature or ())))
     with recorded(package, log):
         loaded = load_policy(policy)
     request = ScoreRequest(
@@ -69,9 +74,12 @@ def score_command(
         with progress("scoring", package) as advance:
             scored = score(package, request, advance=advance)
     except Denied as denied:
-        say(render(denied.report, Format.TEXT))
+        write_reports(denied.report, places)
+        say(render(denied.report, ReportFormat.TEXT))
         denied.hint = ""  # the whole report is above
         raise
+    write_reports(scored.report, places)
+    say_audited(scored.report)
     held = [layer.name for layer in scored.layers if layer.in_force]
     open_ = [layer.name for layer in scored.layers if not layer.in_force]
     say(f"scored {', '.join(map(shown, scored.outputs))}; confined by {', '.join(held) or 'nothing'}")

@@ -28,20 +28,22 @@ from mlsign.cli.options import (
     AcceptVsa,
     AuditLogFile,
     AuditLogSize,
-    Format,
-    FormatOption,
     PasswordFile,
     PinFile,
     Pkcs11Key,
     Pkcs11Module,
     PolicyFile,
     Quiet,
+    ReportFiles,
+    ReportFormat,
+    ReportFormatOption,
     SignatureFiles,
     TrustRootFile,
     Verbose,
     audit_log,
 )
 from mlsign.cli.rendering import render
+from mlsign.cli.report_files import append_summary, clear_places, decode_places, say_audited, write_reports
 
 if TYPE_CHECKING:
     from mlsign.actions.load_signer import SignerRequest
@@ -61,6 +63,7 @@ Example:
   mlsign verify fraud-1.2.0 --policy policy.yaml --format json
   mlsign verify fraud-1.2.0 --policy policy.yaml --attest --key keys/gate.key
   mlsign verify fraud-1.2.0 --policy policy.yaml --accept-vsa keys/gate.pub
+  mlsign verify fraud-1.2.0 --policy policy.yaml --format github --report sarif=mlsign.sarif
 """
 _OUTPUT = "Write the summary here, and not into signatures/ of the package."
 _ASTRAY = "the options that say who signs go with --attest"
@@ -73,7 +76,8 @@ def verify_command(
     trust_root: TrustRootFile = None,
     audit_log_file: AuditLogFile = None,
     audit_log_size: AuditLogSize = 64,
-    output_format: FormatOption = Format.TEXT,
+    output_format: ReportFormatOption = ReportFormat.TEXT,
+    reports: ReportFiles = None,
     accept_vsa: AcceptVsa = None,
     attest: Annotated[bool, typer.Option("--attest", help="Say in a signed summary that the package was allowed.")] = False,
     attest_output: Annotated[Path | None, typer.Option("--attest-output", metavar="FILE", help=_OUTPUT)] = None,
@@ -123,14 +127,31 @@ def verify_command(
     given = (attest_output, password_file, no_browser or None, None if trust_name == "public-good" else trust_name)
     if not attest and (signer.names_anything or given != (None,) * len(given)):
         raise typer.BadParameter(_ASTRAY)
+    places = decode_places(reports or ())
+    read = (
+        policy,
+        trust_root,
+        audit_log_file,
+        attest_output,
+        key,
+        password_file,
+        certificate,
+        *(chain or ()),
+        *(signature or ()),
+    )
+    clear_places(places, package=package, read=read)
     log = audit_log(audit_log_file, size=audit_log_size, caller="mlsign verify")
     with recorded(package, log):
         loaded = load_policy(policy, trust_root=trust_root)
     request = VerifyRequest(policy=loaded, signatures=tuple(signature or ()), accept=tuple(accept_vsa or ()), audit=log)
     report = _verify(package, request, signer if attest else None, output=attest_output)
+    write_reports(report, places)
+    if output_format is ReportFormat.GITHUB:
+        append_summary(report)
     # With --quiet the exit code is the answer.
-    if not quiet or output_format is not Format.TEXT:
+    if not quiet or output_format is not ReportFormat.TEXT:
         put(render(report, output_format))
+    say_audited(report)
     raise typer.Exit(0 if report.decision.enforced_verdict is Verdict.ALLOW else 1)
 
 

@@ -1,0 +1,123 @@
+"""Whole reports in every format, compared with what they were. ``pytest tests/golden --renew-golden`` writes them again."""
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from making import write_policy
+
+from mlsign.actions.load_policy import load_policy
+from mlsign.actions.pack import PackRequest, pack
+from mlsign.actions.sign import sign
+from mlsign.actions.verify import Report, VerifyRequest, verify
+from mlsign.evidence.findings import Finding, Outcome
+from mlsign.report.as_github import render_report as as_github
+from mlsign.report.as_json import render_report as as_json
+from mlsign.report.as_markdown import render_report as as_markdown
+from mlsign.report.as_text import render_report as as_text
+from mlsign.report.places import Base
+from mlsign.report.report_as_sarif import render_report as as_sarif
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent / "reports"
+PAGE = ROOT / "docs" / "reports.md"
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+BASE = Base(folder="iris-1.0.0", is_folder=True)
+FORMATS: dict[str, Callable[[Report], str]] = {
+    "text": lambda report: as_text(report, width=100, color=False),
+    "json": as_json,
+    "sarif": lambda report: as_sarif(report, base=BASE, version="0.1.0"),
+    "github": lambda report: as_github(report, base=BASE),
+    "markdown": as_markdown,
+}
+CASES = ("allowed", "denied", "audit", "unknown", "hostile")
+EVIL = (
+    "x`|\n::error::y\r\n::stop-commands::z ##[add-mask]s\x1b[2J\u202e <img src=//e.example> </details> @maintainer #1 "
+    "![i](http://e.example) [l](http://e.example) http://e.example 100%0A::warning::w\n```\n| a | b |"
+)
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory, keys) -> dict[str, Report]:
+    folder = tmp_path_factory.mktemp("golden")
+    package = pack(PackRequest(model=ROOT / "examples" / "iris" / "model.onnx", output=folder / "iris-1.0.0")).path
+    sign(package, keys.release.signer)
+    # Its own name is the digest of a signature that is another at each run, and too long for a line.
+    next((package / "signatures").iterdir()).rename(package / "signatures" / "release.sigstore.json")
+    groups = {"release": (1, [keys.release.public])}
+    enforce, audit = write_policy(folder, groups), write_policy(folder, groups, name="audit.yaml", rest="mode: audit\n")
+
+    def judged(place: Path, policy: Path) -> Report:
+        report = verify(place, VerifyRequest(policy=load_policy(policy), now=NOW))
+        return replace(report, path="iris-1.0.0")
+
+    allowed = judged(package, enforce)
+    bad = Path(shutil.copytree(package, folder / "bad"))
+    (bad / "model.onnx").write_bytes((bad / "model.onnx").read_bytes() + b"\x00")
+    (bad / "notes.txt").write_text("x")
+    odd = Path(shutil.copytree(package, folder / "odd"))
+    (odd / "link").symlink_to("model.onnx")
+    finding = Finding(code="MLS309", outcome=Outcome.FAIL, message=EVIL, where=EVIL, expected=EVIL, found=EVIL, hint=EVIL)
+    denied = judged(bad, enforce)
+    hostile = replace(
+        denied,
+        policy=replace(denied.policy, name=EVIL),
+        evidence=replace(denied.evidence, unverified=(EVIL,)),
+        decision=replace(denied.decision, findings=(finding,)),
+    )
+    return {
+        "allowed": allowed,
+        "denied": denied,
+        "audit": judged(bad, audit),
+        "unknown": judged(odd, enforce),
+        "hostile": hostile,
+    }
+
+
+def settled(page: str) -> str:
+    """With numbers for digests and fingerprints: keys and signatures are others at each run."""
+    seen: dict[str, int] = {}
+
+    def number(match: re.Match[str]) -> str:
+        return f"{seen.setdefault(match[0], len(seen) + 1):0{len(match[0])}}"
+
+    return re.sub(r"\b(?:[0-9a-f]{64}|[0-9a-f]{32})\b", number, page)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("case", CASES)
+def test_a_whole_report(reports, case, form, request):
+    page = settled(FORMATS[form](reports[case]))
+    file = HERE / f"{case}.{form}"
+    if request.config.getoption("--renew-golden"):
+        file.write_text(page, encoding="utf-8")
+    assert page == file.read_text(encoding="utf-8")
+
+
+def test_no_golden_report_is_left_over():
+    assert {file.name for file in HERE.iterdir()} == {f"{case}.{form}" for case in CASES for form in FORMATS}
+
+
+_BLOCK = re.compile(r"(<!-- (\S+)(?: (\d+) lines from ([^\n]+))? -->\n+````(\w*)\n).*?(\n````)", re.DOTALL)
+
+
+def _shown(match: re.Match[str]) -> str:
+    text = (HERE / match[2]).read_text(encoding="utf-8").rstrip("\n")
+    if match[3]:
+        lines = text.split("\n")
+        start = next(number for number, line in enumerate(lines) if match[4] in line)
+        text = "\n".join(lines[start : start + int(match[3])])
+    return f"{match[1]}{text}{match[6]}"
+
+
+def test_the_page_on_reports_shows_them(request):
+    page = PAGE.read_text(encoding="utf-8")
+    assert {match[2].split(".")[1] for match in _BLOCK.finditer(page)} == set(FORMATS)
+    wanted = _BLOCK.sub(_shown, page)
+    if request.config.getoption("--renew-golden"):
+        PAGE.write_text(wanted, encoding="utf-8")
+    assert wanted == PAGE.read_text(encoding="utf-8")
