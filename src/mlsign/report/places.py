@@ -8,9 +8,9 @@ from pathlib import PurePath
 from typing import Final
 
 from mlsign.actions.verify import Report
-from mlsign.errors import InputError, shown
+from mlsign.errors import shown
 from mlsign.evidence.findings import Finding
-from mlsign.paths import MANIFEST_NAME, decode_path
+from mlsign.paths import MANIFEST_NAME
 
 _OF_FILES: Final = frozenset({"MLS101", "MLS102", "MLS103", "MLS104", "MLS105", "MLS107", "MLS111", "MLS115"})
 """Codes whose place, where it is a path at all, is a file of the package, also one that nobody listed."""
@@ -41,11 +41,8 @@ def _inner(finding: Finding, report: Report) -> str:
     manifest = report.evidence.manifest
     if manifest is not None and finding.code.startswith(_OF_MODELS):
         return str(manifest.model.path)
-    if finding.code in _OF_FILES and where:
-        try:
-            return str(decode_path(where))
-        except InputError:
-            return where if _is_plain(where) else ""
+    if finding.code in _OF_FILES and where and _is_plain(where):
+        return where
     return MANIFEST_NAME if manifest is not None else ""
 
 
