@@ -115,6 +115,27 @@ def test_no_report_of_an_earlier_run_outlives_one_that_ends_early(run, package, 
     assert not (tmp_path / "r.json").exists()
 
 
+def test_a_file_that_is_no_report_is_never_written_over(run, package, keys, tmp_path):
+    policy = write_policy(tmp_path / "p", {"release": (1, [keys.release.public])})
+    for place in ("p/keys/release-0.pub", "notes"):
+        (tmp_path / "notes").write_text("mine")
+        before = (tmp_path / place).read_bytes()
+        done = run("verify", package, "-p", policy, "--report", f"json={place}")
+        assert (done.code, done.out) == (4, "")
+        assert "is no report" in done.err
+        assert (tmp_path / place).read_bytes() == before
+    (tmp_path / "empty").touch()
+    assert run("verify", package, "-p", policy, "--report", "json=empty").code == 0
+    for sign in (False, True):
+        for form in ("json", "sarif", "text", "github", "markdown", "json"):
+            # Each over the one of another format.
+            assert run("verify", package, "-p", policy, "--report", f"{form}=r").code == int(sign), form
+        (package / "extra").write_text("x")
+    audit = write_policy(tmp_path / "p", {"release": (1, [keys.release.public])}, name="a.yaml", rest="mode: audit\n")
+    for form in ("markdown", "github", "text", "markdown"):
+        assert run("verify", package, "-p", audit, "--report", f"{form}=r").code == 0
+
+
 def test_the_summary_is_appended(run, package, policy_file, tmp_path):
     (tmp_path / "s").write_text("before\n")
     env = {"GITHUB_STEP_SUMMARY": str(tmp_path / "s")}

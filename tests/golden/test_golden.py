@@ -1,13 +1,15 @@
 """Whole reports in every format, compared with what they were. ``pytest tests/golden --renew-golden`` writes them again."""
 
+import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from making import write_policy
 
 from mlsign.actions.load_policy import load_policy
@@ -15,6 +17,7 @@ from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.sign import sign
 from mlsign.actions.verify import Report, VerifyRequest, verify
 from mlsign.evidence.findings import Finding, Outcome
+from mlsign.policy.model import Verdict
 from mlsign.report.as_github import render_report as as_github
 from mlsign.report.as_json import render_report as as_json
 from mlsign.report.as_markdown import render_report as as_markdown
@@ -25,6 +28,7 @@ from mlsign.report.report_as_sarif import render_report as as_sarif
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent / "reports"
 PAGE = ROOT / "docs" / "reports.md"
+VALIDATOR = Draft202012Validator(json.loads((ROOT / "schemas" / "report.v1.schema.json").read_text()))
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 BASE = Base(folder="iris-1.0.0", is_folder=True)
 FORMATS: dict[str, Callable[[Report], str]] = {
@@ -59,8 +63,7 @@ def reports(tmp_path_factory, keys) -> dict[str, Report]:
     bad = Path(shutil.copytree(package, folder / "bad"))
     (bad / "model.onnx").write_bytes((bad / "model.onnx").read_bytes() + b"\x00")
     (bad / "notes.txt").write_text("x")
-    odd = Path(shutil.copytree(package, folder / "odd"))
-    (odd / "link").symlink_to("model.onnx")
+    unread = Finding(code="MLS115", outcome=Outcome.UNKNOWN, message="cannot be read: Permission denied", where="notes.txt")
     finding = Finding(code="MLS309", outcome=Outcome.FAIL, message=EVIL, where=EVIL, expected=EVIL, found=EVIL, hint=EVIL)
     denied = judged(bad, enforce)
     hostile = replace(
@@ -73,7 +76,10 @@ def reports(tmp_path_factory, keys) -> dict[str, Report]:
         "allowed": allowed,
         "denied": denied,
         "audit": judged(bad, audit),
-        "unknown": judged(odd, enforce),
+        "unknown": replace(
+            allowed,
+            decision=replace(allowed.decision, verdict=Verdict.DENY, findings=(*allowed.decision.findings, unread)),
+        ),
         "hostile": hostile,
     }
 
@@ -96,6 +102,29 @@ def test_a_whole_report(reports, case, form, request):
     if request.config.getoption("--renew-golden"):
         file.write_text(page, encoding="utf-8")
     assert page == file.read_text(encoding="utf-8")
+
+
+def _objects(value: object) -> Iterator[dict]:
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _objects(item)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_schema_describes_every_report_and_forbids_any_other_field(reports, case):
+    value = json.loads(as_json(reports[case]))
+    assert VALIDATOR.is_valid(value)
+    wrong = {"allowed": set(), "unknown": {"unknown"}, "hostile": {"fail"}}.get(case, {"fail", "unknown"})
+    assert {finding["outcome"] for finding in value["findings"]} - {"pass"} == wrong
+    assert (value["decision"], value["mode"]) == (
+        "allow" if case == "allowed" else "deny",
+        "audit" if case == "audit" else "enforce",
+    )
+    for place in _objects(value):
+        place["surprise"] = 1
+        assert not VALIDATOR.is_valid(value), place
+        del place["surprise"]
 
 
 def test_no_golden_report_is_left_over():

@@ -25,6 +25,21 @@ if TYPE_CHECKING:
 
 _SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 _MAX_PLACES: Final = 20
+_BEGINNINGS: Final = tuple(
+    text.encode()
+    for text in (
+        *('{\n  "schema": "mlsign/', '{\n  "$schema": "https://json.schemastore.org/sarif-', "  ✓ ", "  ✗ "),
+        *(
+            "::error title=mlsign",
+            "::warning title=mlsign",
+            "::notice title=mlsign",
+            "## ✅ Allowed: ",
+            "## ❌ Denied: ",
+            "## ⚠️ Would ",
+        ),
+    )
+)
+"""How reports begin, whatever their format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +70,7 @@ def decode_places(values: Sequence[str]) -> tuple[Place, ...]:
 
 
 def clear_places(places: Iterable[Place], *, package: Path, read: Iterable[Path | None]) -> None:
-    """Nothing is left under the names of ``places``. Nothing that the command reads is touched, nor anything but a plain file.
+    """Nothing is left under the names of ``places``. Nothing is removed but reports: a name may be given by mistake.
 
     Raises ``InputError`` (``usage.report``) and ``OutsideError`` (``report.place``).
     """
@@ -76,9 +91,23 @@ def clear_places(places: Iterable[Place], *, package: Path, read: Iterable[Path 
         if not stat.S_ISREG(status.st_mode):
             raise OutsideError("is no regular file, so no report is written there", code="report.place", where=shown(place.path))
         try:
+            _check_report(place.path)
             place.path.unlink()
         except OSError as err:
             raise _outside(place.path, err) from err
+
+
+def _check_report(path: Path) -> None:
+    """Raises ``OutsideError`` for a file that is neither empty nor begins as a report does, a key or a model for example."""
+    with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+        start = file.read(max(map(len, _BEGINNINGS)))
+    if start and not start.startswith(_BEGINNINGS):
+        raise OutsideError(
+            "is there and is no report, so it is not written over",
+            code="report.place",
+            where=shown(path),
+            hint="choose another name, or move the file away first",
+        )
 
 
 def write_reports(report: Report, places: Iterable[Place]) -> None:
