@@ -64,6 +64,13 @@ def test_what_is_no_format_and_file_is_2(run, package, policy_file, value):
     assert "FORMAT=FILE" in done.err
 
 
+def test_standard_output_is_for_the_format(run, package, policy_file, tmp_path):
+    done = run("verify", package, "-p", policy_file, "--report", "json=-")
+    assert (done.code, done.out) == (2, "")
+    assert "--format is for standard output" in done.err
+    assert not (tmp_path / "-").exists()
+
+
 def test_one_file_for_two_reports_is_2(run, package, policy_file, tmp_path):
     done = run("verify", package, "-p", policy_file, "--report", "json=x", "--report", f"sarif={tmp_path}/./x")
     assert done.code == 2

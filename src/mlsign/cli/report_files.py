@@ -60,8 +60,8 @@ def decode_places(values: Sequence[str]) -> tuple[Place, ...]:
         name, equals, path = value.partition("=")
         if not equals or not path or name not in formats:
             raise _usage(f"--report {shown(value)} is not FORMAT=FILE with one of {', '.join(formats)}")
-        if "\0" in path:
-            raise _usage("--report names a file with a NUL in its name")
+        if path == "-":
+            raise _usage("--report writes files, and - is none: --format is for standard output")
         places.append(Place(format=formats[name], path=Path(path)))
     for place in places:
         if sum(_real(place.path) == _real(other.path) for other in places) > 1:
