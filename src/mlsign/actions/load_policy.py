@@ -13,6 +13,7 @@ from mlsign.evidence.record import TrustFacts
 from mlsign.formats.pem import decode_pem_or_der
 from mlsign.limits import DEFAULT, MIB, Limits
 from mlsign.package.read import read_user_file
+from mlsign.policy.decode import PolicyDocument
 from mlsign.policy.decode_identities import CertificateReference
 from mlsign.policy.decode_signers import Bindings
 from mlsign.policy.model import Policy
@@ -38,7 +39,18 @@ def load_policy(path: Path, *, trust_root: Path | None = None, limits: Limits = 
     Raises ``InputError`` (``policy.…``, ``key.…``, ``pem.…``, ``root.…``) with the line and what to do, ``TrustError``
     for a trust root that must not be used, and ``OutsideError``.
     """
-    document = read_policy_document(path, limits=limits)
+    bound = bind_policy(path, read_policy_document(path, limits=limits), limits=limits)
+    policy, root = bound.policy, bound.root
+    if not policy.needs_trust_root and trust_root is None:
+        return bound
+    return _with_sigstore(path, policy, root, trust_root=trust_root, limits=limits)
+
+
+def bind_policy(path: Path, document: PolicyDocument, *, limits: Limits = DEFAULT) -> LoadedPolicy:
+    """The policy with the keys and certificates that it names, and no Sigstore trust root: enough to talk about it.
+
+    Raises ``InputError`` as ``load_policy`` does.
+    """
     keys = {reference: _read_key(path, reference, limits=limits) for reference in document.key_references}
     certificates = {reference: _read_roots(path, reference) for reference in _root_files(document.certificate_references)}
     policy = document.bind(
@@ -51,9 +63,7 @@ def load_policy(path: Path, *, trust_root: Path | None = None, limits: Limits = 
         keys=tuple(keys.values()),
         authorities=tuple(_authority(path, reference) for reference in document.certificate_references),
     )
-    if not policy.needs_trust_root and trust_root is None:
-        return LoadedPolicy(policy=policy, root=root)
-    return _with_sigstore(path, policy, root, trust_root=trust_root, limits=limits)
+    return LoadedPolicy(policy=policy, root=root)
 
 
 def _with_sigstore(path: Path, policy: Policy, root: TrustRoot, *, trust_root: Path | None, limits: Limits) -> LoadedPolicy:

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from mlsign.cli.commands import audit, explain, inspect, keygen, pack, score, sign, trust, verify
+from mlsign.cli.commands import audit, explain, inspect, keygen, pack, policy, score, sign, trust, verify
 from mlsign.cli.console import ANNOTATIONS, JSON, VERBOSE, complain, print_error, put
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError, shown
 
@@ -54,6 +54,7 @@ app.command("inspect", help=inspect.HELP, short_help="Show what is in a model or
 app.command("score", help=score.HELP, short_help="Score rows in the sandbox.")(score.score_command)
 app.add_typer(trust.app, name="trust", short_help="Keep the trust roots for keyless signatures.")
 app.add_typer(audit.app, name="audit", short_help="Read and verify the log of decisions.")
+app.add_typer(policy.app, name="policy", short_help="Check, explain, test and start policies.")
 app.command("explain", help=explain.HELP, short_help="Explain a finding code.")(explain.explain_command)
 
 

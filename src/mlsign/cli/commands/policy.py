@@ -1,0 +1,22 @@
+"""``mlsign policy``: the commands that look at policies. Each is in a module of its own and registered here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import typer
+
+from mlsign.cli.commands import policy_explain
+
+HELP: Final = """Check, explain, test and start policies.
+
+Example:
+
+\b
+  mlsign policy explain policy.yaml
+"""
+
+app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+app.command("explain", help=policy_explain.HELP, short_help="Say in sentences what a policy asks for.")(
+    policy_explain.policy_explain_command
+)
