@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mlsign.digest import Algorithm, sha256
+from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.errors import InputError
 from mlsign.formats.statement import ACCEPTED_FORMATS, StatementFormat
 from mlsign.interface import OperatorId
@@ -136,6 +136,18 @@ def decode_policy(
     Raises ``InputError`` with a ``policy.…`` code whose message names the line, the field and the nearest valid name.
     """
     node = decode_yaml(data, source=name, limits=limits)
+    return decode_policy_node(node, digest=sha256(data), operator_sets=operator_sets, hazards=hazards, limits=limits)
+
+
+def decode_policy_node(
+    node: Node,
+    *,
+    digest: Digest,
+    operator_sets: Mapping[str, frozenset[OperatorId]],
+    hazards: Mapping[OperatorId, frozenset[Hazard]],
+    limits: Limits = DEFAULT,
+) -> PolicyDocument:
+    """The policy that YAML says, ``digest`` being that of its text. Raises ``InputError`` as ``decode_policy`` does."""
     fields = PolicyFields(node, path="", names=FIELDS, later=LATER_FIELDS)
     _check_literal(*fields.take("apiVersion"), API_VERSION)
     _check_literal(*fields.take("kind"), KIND)
@@ -145,7 +157,7 @@ def decode_policy(
     unbound = Policy(
         name=read_text(*fields.take("name"), maximum=128),
         description=fields.optional("description", lambda n, p: read_text(n, p, maximum=4096)) or "",
-        digest=sha256(data),
+        digest=digest,
         manifest=fields.optional("manifest", lambda n, p: read_choice(n, p, ManifestMode)) or ManifestMode.REQUIRED,
         signers=(),
         digests=digests,

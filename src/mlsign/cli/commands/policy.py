@@ -6,17 +6,21 @@ from typing import Final
 
 import typer
 
-from mlsign.cli.commands import policy_explain
+from mlsign.cli.commands import policy_check, policy_explain
 
 HELP: Final = """Check, explain, test and start policies.
 
 Example:
 
 \b
+  mlsign policy check policy.yaml
   mlsign policy explain policy.yaml
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+app.command("check", help=policy_check.HELP, short_help="Find errors, and what is likely not meant.")(
+    policy_check.policy_check_command
+)
 app.command("explain", help=policy_explain.HELP, short_help="Say in sentences what a policy asks for.")(
     policy_explain.policy_explain_command
 )

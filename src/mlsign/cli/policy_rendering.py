@@ -1,0 +1,22 @@
+"""From what was found out about policies, and ``--format``, to what is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlsign.actions.check_policy import CheckedPolicy
+
+
+def render_remarks(checked: Sequence[CheckedPolicy], output_format: str, *, width: int) -> str:
+    """Remarks in the format asked for."""
+    from mlsign.report import remarks
+
+    match output_format:
+        case "json":
+            return remarks.render_checked_as_json(checked)
+        case "github":
+            return remarks.render_checked_for_github(checked)
+        case _:
+            return remarks.render_checked(checked, width=width)

@@ -1,0 +1,129 @@
+"""``mlsign policy`` as a person meets it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from making import make_key, write_policy
+
+SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
+SOUND = "versions: {rollback: deny}\n"
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return make_key()
+
+
+def conforms(text: str, name: str) -> dict:
+    value = json.loads(text)
+    Draft202012Validator(json.loads((SCHEMAS / name).read_text())).validate(value)
+    return value
+
+
+@pytest.mark.parametrize("name", ["check", "explain"])
+def test_every_help_of_the_group_has_an_example(run, name):
+    done = run("policy", name, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert f"mlsign policy {name}" in done.out
+    assert "Example" in done.out
+
+
+def test_a_sound_policy_is_in_order(run, tmp_path, pair):
+    write_policy(tmp_path, {"release": (1, [pair.public])}, rest=SOUND)
+    done = run("policy", "check", "policy.yaml", "--strict")
+    assert (done.code, done.out, done.err) == (0, "policy.yaml: in order\n", "")
+    assert run("policy", "check", "policy.yaml", "--quiet").out == ""
+    assert run("policy", "check", "policy.yaml", "-f", "github").out.strip() == ""
+
+
+def test_warnings_change_the_exit_code_only_where_asked(run, tmp_path, pair):
+    write_policy(tmp_path, {"release": (1, [pair.public])}, rest=SOUND + "mode: audit\n")
+    done = run("policy", "check", "policy.yaml")
+    assert done.code == 0
+    assert "policy.yaml:14:7: warning: mode: the policy stops nothing" in done.out
+    assert "policy.yaml: 1 warning" in done.out
+    assert run("policy", "check", "policy.yaml", "--strict").code == 1
+
+
+def test_information_is_no_warning(run, tmp_path, pair):
+    write_policy(tmp_path, {"release": (1, [pair.public])})
+    done = run("policy", "check", "policy.yaml", "--strict")
+    assert done.code == 0
+    assert "information" in done.out
+
+
+def test_errors_are_told_all_at_once_and_end_with_three(run, tmp_path, pair):
+    path = write_policy(tmp_path, {"release": (1, [pair.public])}, rest="modes: audit\nsandbox: {memry: 1GiB}\n")
+    good = write_policy(tmp_path, {"release": (1, [pair.public])}, rest=SOUND, name="good.yaml")
+    done = run("policy", "check", path.name, good.name)
+    assert done.code == 3
+    assert "did you mean mode" in done.out
+    assert "did you mean memory" in done.out
+    assert "good.yaml: in order" in done.out
+
+
+def test_files_that_are_missing_are_errors_each_at_its_line(run, tmp_path, pair):
+    path = write_policy(tmp_path, {"release": (1, [pair.public]), "review": (1, [pair.public])}, rest=SOUND)
+    (tmp_path / "keys" / "release-0.pub").unlink()
+    (tmp_path / "keys" / "review-0.pub").write_text("no key\n")
+    done = run("policy", "check", path.name, "--format", "json")
+    assert done.code == 3
+    (policy,) = conforms(done.out, "policy-check.v1.schema.json")["policies"]
+    found = [(remark["path"], remark["line"], remark["severity"]) for remark in policy["remarks"]]
+    assert found == [("signers[0].any[0].key", 9, "error"), ("signers[1].any[0].key", 13, "error")]
+
+
+def test_certificates_that_are_missing_are_errors(run, tmp_path):
+    signers = "[{name: r, require: 1, any: [{certificate: {roots: [ca.pem], subject: 'CN=acme'}}]}]"
+    (tmp_path / "p.yaml").write_text(
+        f"apiVersion: mlsign/v1\nkind: Policy\nname: n\nsigners: {signers}\noperators: {{allow: [inference-v1]}}\n"
+    )
+    done = run("policy", "check", "p.yaml")
+    assert done.code == 3
+    assert "signers[0].any[0].certificate" in done.out
+
+
+def test_one_key_by_two_paths_is_too_few_people(run, tmp_path, pair):
+    path = write_policy(tmp_path, {"release": (2, [pair.public, pair.public])}, rest=SOUND)
+    done = run("policy", "check", path.name)
+    assert done.code == 3
+    assert "requires 2 signers and names 1 distinct" in done.out
+
+
+def test_a_file_that_is_missing_or_no_yaml_hides_no_other(run, tmp_path, pair):
+    write_policy(tmp_path, {"release": (1, [pair.public])}, rest=SOUND)
+    (tmp_path / "broken.yaml").write_text("a: [\n")
+    done = run("policy", "check", "none.yaml", "broken.yaml", "policy.yaml")
+    assert done.code == 3
+    assert "none.yaml:1:1: error" in done.out
+    assert "broken.yaml:2:1: error" in done.out
+    assert "policy.yaml: in order" in done.out
+
+
+def test_annotations_for_github_cannot_be_forged(run, tmp_path):
+    name = "a,b:c%.yaml"
+    (tmp_path / name).write_text('apiVersion: mlsign/v1\nkind: Policy\nname: n\n"x\\n::error::boo": 1\n')
+    done = run("policy", "check", name, "-f", "github")
+    assert done.code == 3
+    lines = done.out.splitlines()
+    assert all(line.startswith("::error file=a%2Cb%3Ac%25.yaml,line=") for line in lines)
+    assert "boo" in done.out
+
+
+def test_a_policy_is_explained_as_text_and_as_markdown(run, tmp_path, pair):
+    write_policy(tmp_path, {"release": (1, [pair.public])}, rest="mode: audit\n")
+    done = run("policy", "explain", "policy.yaml")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("Policy tests\ndigest sha256:")
+    assert "AUDIT" in done.out
+    assert max(map(len, done.out.splitlines())) <= 100
+    assert run("policy", "explain", "policy.yaml", "--format", "markdown").out.startswith("# Policy tests\n")
+
+
+def test_a_policy_that_cannot_be_read_is_not_explained(run, tmp_path):
+    (tmp_path / "p.yaml").write_text("kind: Policy\n")
+    done = run("policy", "explain", "p.yaml")
+    assert (done.code, done.out) == (3, "")
+    assert run("policy", "explain", "none.yaml").code == 3
