@@ -1,4 +1,4 @@
-"""Writes the generated pages: policy.md, cli.md, errors.md and one page for each finding code.
+"""Writes what is generated: policy.md, cli.md, errors.md, one page for each finding code, and the schema of evidence.
 
 ``--check`` writes nothing and ends with 1 when a page is not what would be written.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import build_cli
 import build_errors
+import build_evidence
 import build_policy
 
 from mlsign.evidence.catalogue.pages import ENTRIES, render_page
@@ -23,6 +24,7 @@ def pages() -> dict[Path, str]:
         HERE / "policy.md": build_policy.build(),
         HERE / "cli.md": build_cli.build(),
         HERE / "errors.md": build_errors.build(),
+        HERE.parent / "schemas" / "evidence.v1.schema.json": build_evidence.build(),
     }
     for entry in ENTRIES.values():
         out[HERE / "findings" / f"{entry.code}.md"] = render_page(entry)
@@ -35,7 +37,7 @@ def main() -> int:
     gone = set((HERE / "findings").glob("*.md")) - wanted.keys()
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in sorted([*stale, *gone]):
-        print(f"{path.relative_to(HERE)}{' has no source' if path in gone else ''}")
+        print(f"{path.relative_to(HERE.parent)}{' has no source' if path in gone else ''}")
     if "--check" in sys.argv[1:]:
         return 1 if stale or gone else 0
     (HERE / "findings").mkdir(exist_ok=True)

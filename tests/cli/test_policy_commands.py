@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from making import make_key, write_policy
+from making import make_key, make_package, write_policy
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 SOUND = "versions: {rollback: deny}\n"
@@ -22,7 +22,7 @@ def conforms(text: str, name: str) -> dict:
     return value
 
 
-@pytest.mark.parametrize("name", ["check", "explain"])
+@pytest.mark.parametrize("name", ["check", "explain", "test"])
 def test_every_help_of_the_group_has_an_example(run, name):
     done = run("policy", name, "--help")
     assert (done.code, done.err) == (0, "")
@@ -127,3 +127,64 @@ def test_a_policy_that_cannot_be_read_is_not_explained(run, tmp_path):
     done = run("policy", "explain", "p.yaml")
     assert (done.code, done.out) == (3, "")
     assert run("policy", "explain", "none.yaml").code == 3
+
+
+def test_evidence_is_recorded_once_and_a_policy_tried_on_it(run, tmp_path, pair):
+    make_package(tmp_path, signers=[pair])
+    write_policy(tmp_path, {"release": (1, [pair.public])})
+    assert run("verify", "fraud-1.2.0", "-p", "policy.yaml", "--record", "good.json").code == 0
+    conforms((tmp_path / "good.json").read_text(), "evidence.v1.schema.json")
+    again = run("verify", "fraud-1.2.0", "-p", "policy.yaml", "--record", "good.json")
+    assert (again.code, again.out) == (3, "")
+    (tmp_path / "cases.yaml").write_text(
+        "- {name: release, package: fraud-1.2.0, expect: allow}\n- {name: recorded, evidence: good.json, expect: allow}\n"
+    )
+    done = run("policy", "test", "policy.yaml", "cases.yaml")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == (
+        "ok    release   expect allow  got allow\nok    recorded  expect allow  got allow\n2 cases, none not as expected\n"
+    )
+    assert run("policy", "test", "policy.yaml", "cases.yaml", "--quiet").out == ""
+    report = conforms(run("policy", "test", "policy.yaml", "cases.yaml", "-f", "json").out, "policy-test.v1.schema.json")
+    assert [case["as_expected"] for case in report["cases"]] == [True, True]
+
+
+def test_a_case_that_came_out_otherwise_is_told_in_full(run, tmp_path, pair):
+    make_package(tmp_path, signers=[pair])
+    write_policy(tmp_path, {"release": (1, [pair.public])}, allow='["ai.onnx:Add"]')
+    (tmp_path / "cases.yaml").write_text("- {name: release, package: fraud-1.2.0, expect: allow, not_findings: [MLS301]}\n")
+    done = run("policy", "test", "policy.yaml", "cases.yaml", "--quiet")
+    assert done.code == 1
+    assert "FAIL  release  expect allow  got deny" in done.out
+    assert "did not expect MLS301" in done.out
+    assert "1 case, 1 not as expected" in done.out
+
+
+def test_cases_that_cannot_be_read_end_with_three(run, tmp_path, pair):
+    write_policy(tmp_path, {"release": (1, [pair.public])})
+    (tmp_path / "cases.yaml").write_text("- {name: a, package: b, expects: allow}\n")
+    done = run("policy", "test", "policy.yaml", "cases.yaml")
+    assert done.code == 3
+    assert "cases.yaml:1:25" in done.err
+    assert "did you mean expect" in done.err
+    (tmp_path / "cases.yaml").write_text("- {name: a, evidence: none.json, expect: deny}\n")
+    assert run("policy", "test", "policy.yaml", "cases.yaml").code == 3
+    assert run("policy", "test", "policy.yaml", "none.yaml").code == 3
+
+
+def test_a_record_under_a_trust_root_given_by_hand_is_wrong_usage(run, tmp_path, pair):
+    write_policy(tmp_path, {"release": (1, [pair.public])})
+    done = run("verify", "x", "-p", "policy.yaml", "--trust-root", "r.json", "--record", "e.json")
+    assert done.code == 2
+    assert not (tmp_path / "e.json").exists()
+
+
+def test_a_record_in_place_of_a_package_is_denied(run, tmp_path, pair):
+    make_package(tmp_path, signers=[pair])
+    write_policy(tmp_path, {"release": (1, [pair.public])})
+    run("verify", "fraud-1.2.0", "-p", "policy.yaml", "--record", "good.json")
+    assert run("verify", "good.json", "-p", "policy.yaml").code == 1
+    (tmp_path / "x.json").write_text('{"x": [[1, 2, 3, 4]]}')
+    done = run("score", "good.json", "-p", "policy.yaml", "--input", "x.json", "--output", "y.json")
+    assert done.code == 1
+    assert not (tmp_path / "y.json").exists()

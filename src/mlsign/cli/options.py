@@ -51,6 +51,10 @@ TrustRootFile = Annotated[
     Path | None,
     typer.Option("--trust-root", metavar="FILE", help="A Sigstore trusted_root.json, in place of the one that the policy takes."),
 ]
+RecordFile = Annotated[
+    Path | None,
+    typer.Option("--record", metavar="FILE", help="Write the evidence down as JSON, for mlsign policy test. Never overwrites."),
+]
 PasswordFile = Annotated[
     Path | None, typer.Option("--password-file", metavar="FILE", help="A file with the password of the private key.")
 ]

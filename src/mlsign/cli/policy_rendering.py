@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlsign.actions.check_policy import CheckedPolicy
+    from mlsign.actions.try_policy import CaseResult
 
 
 def render_remarks(checked: Sequence[CheckedPolicy], output_format: str, *, width: int) -> str:
@@ -20,3 +21,10 @@ def render_remarks(checked: Sequence[CheckedPolicy], output_format: str, *, widt
             return remarks.render_checked_for_github(checked)
         case _:
             return remarks.render_checked(checked, width=width)
+
+
+def render_cases(results: Sequence[CaseResult], output_format: str, *, width: int) -> str:
+    """Results of cases in the format asked for."""
+    from mlsign.report.case_results import render_results, render_results_as_json
+
+    return render_results_as_json(results) if output_format == "json" else render_results(results, width=width)

@@ -176,9 +176,9 @@ def write_new_files(files: Iterable[tuple[Path, bytes, int]]) -> None:
             path.unlink(missing_ok=True)
         if isinstance(err, FileExistsError):
             raise InputError(
-                "is already there, and a key is never overwritten",
+                "is already there, and is never overwritten",
                 code="output.exists",
                 where=shown(path),
-                hint="choose another name, or move the old key away first",
+                hint="choose another name, or move the old file away first",
             ) from err
         raise _outside(err, where=path) from err

@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from mlsign.cli.commands import policy_check, policy_explain
+from mlsign.cli.commands import policy_check, policy_explain, policy_test
 
 HELP: Final = """Check, explain, test and start policies.
 
@@ -15,6 +15,7 @@ Example:
 \b
   mlsign policy check policy.yaml
   mlsign policy explain policy.yaml
+  mlsign policy test policy.yaml cases.yaml
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
@@ -23,4 +24,7 @@ app.command("check", help=policy_check.HELP, short_help="Find errors, and what i
 )
 app.command("explain", help=policy_explain.HELP, short_help="Say in sentences what a policy asks for.")(
     policy_explain.policy_explain_command
+)
+app.command("test", help=policy_test.HELP, short_help="Try a policy on packages and recorded evidence.")(
+    policy_test.policy_test_command
 )

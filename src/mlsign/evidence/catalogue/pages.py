@@ -5,10 +5,18 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from mlsign.evidence.catalogue import identities, model, package, policy, sandbox, signatures
+from mlsign.evidence.catalogue import identities, model, package, policy, recorded, sandbox, signatures
 from mlsign.evidence.catalogue.entry import CodeEntry
 
-_FAMILIES: Final = (package.ENTRIES, signatures.ENTRIES, identities.ENTRIES, model.ENTRIES, policy.ENTRIES, sandbox.ENTRIES)
+_FAMILIES: Final = (
+    package.ENTRIES,
+    signatures.ENTRIES,
+    identities.ENTRIES,
+    model.ENTRIES,
+    policy.ENTRIES,
+    recorded.ENTRIES,
+    sandbox.ENTRIES,
+)
 ENTRIES: Final = MappingProxyType(
     {entry.code: entry for entry in sorted((e for family in _FAMILIES for e in family), key=lambda entry: entry.code)}
 )
