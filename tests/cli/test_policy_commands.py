@@ -22,7 +22,7 @@ def conforms(text: str, name: str) -> dict:
     return value
 
 
-@pytest.mark.parametrize("name", ["check", "explain", "test"])
+@pytest.mark.parametrize("name", ["check", "explain", "init", "test"])
 def test_every_help_of_the_group_has_an_example(run, name):
     done = run("policy", name, "--help")
     assert (done.code, done.err) == (0, "")
@@ -188,3 +188,119 @@ def test_a_record_in_place_of_a_package_is_denied(run, tmp_path, pair):
     done = run("score", "good.json", "-p", "policy.yaml", "--input", "x.json", "--output", "y.json")
     assert done.code == 1
     assert not (tmp_path / "y.json").exists()
+
+
+def start(run, *argv, **how):
+    return run("policy", "init", *argv, **how)
+
+
+@pytest.fixture
+def key_file(tmp_path, pair):
+    path = tmp_path / "keys" / "release.pub"
+    path.parent.mkdir()
+    path.write_bytes(pair.public)
+    return path
+
+
+def test_a_policy_that_was_started_allows_the_package_and_denies_it_altered(run, tmp_path, pair, key_file):
+    make_package(tmp_path, signers=[pair])
+    done = start(run, "--package", "fraud-1.2.0", "--key", "keys/release.pub", "-o", "sub/policy.yaml")
+    assert (done.code, done.out) == (0, "sub/policy.yaml\n")
+    assert run("policy", "check", "sub/policy.yaml", "--strict").code == 0
+    assert run("verify", "fraud-1.2.0", "-p", "sub/policy.yaml").code == 0
+    (tmp_path / "fraud-1.2.0" / "docs" / "more.md").parent.mkdir(exist_ok=True)
+    (tmp_path / "fraud-1.2.0" / "docs" / "more.md").write_text("more")
+    assert run("verify", "fraud-1.2.0", "-p", "sub/policy.yaml").code == 1
+
+
+def test_a_policy_that_was_started_denies_another_signer(run, tmp_path, key_file):
+    make_package(tmp_path, signers=[make_key()])
+    assert start(run, "--package", "fraud-1.2.0", "--key", "keys/release.pub", "-o", "policy.yaml").code == 0
+    assert run("verify", "fraud-1.2.0", "-p", "policy.yaml").code == 1
+
+
+def test_a_policy_is_never_overwritten_without_force(run, tmp_path, key_file):
+    (tmp_path / "policy.yaml").write_text("mine\n")
+    done = start(run, "--key", "keys/release.pub", "-o", "policy.yaml")
+    assert done.code == 3
+    assert (tmp_path / "policy.yaml").read_text() == "mine\n"
+    assert start(run, "--key", "keys/release.pub", "-o", "policy.yaml", "--force").code == 0
+    assert "mine" not in (tmp_path / "policy.yaml").read_text()
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name != ".seen") == ["keys", "policy.yaml"]
+
+
+def test_a_policy_is_printed_where_no_file_is_named(run, tmp_path, key_file):
+    done = start(run, "--key", "keys/release.pub", "--name", "mine", "--audit")
+    assert (done.code, done.err) == (0, "")
+    (tmp_path / "p.yaml").write_text(done.out)
+    assert run("policy", "check", "p.yaml").code == 0
+    assert run("policy", "check", "p.yaml", "--strict").code == 1
+    assert 'name: "mine"' in done.out
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        (),
+        ("--keyless-issuer", "https://issuer.example"),
+        ("--keyless-subject", "ann@acme.example"),
+        ("--key", "keys/release.pub", "--keyless-issuer", "https://issuer.example", "--keyless-subject", "ann@acme.example"),
+    ],
+)
+def test_who_signs_must_be_said_and_by_one_method(run, key_file, argv):
+    done = start(run, *argv, "-o", "policy.yaml")
+    assert done.code == 2
+    assert not (key_file.parent.parent / "policy.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("issuer", "subject"),
+    [("http://issuer.example", "a@b.example"), ("https://issuer.example", "*"), ("https://i.example", "a\nb: c")],
+)
+def test_identities_that_mean_anybody_start_no_policy(run, tmp_path, issuer, subject):
+    done = start(run, "--keyless-issuer", issuer, "--keyless-subject", subject, "-o", "policy.yaml")
+    assert (done.code, done.out) == (3, "") or 'subject: "a\\nb: c"' in (tmp_path / "policy.yaml").read_text()
+
+
+def test_a_private_key_or_none_starts_no_policy(run, tmp_path, pair):
+    (tmp_path / "release.key").write_bytes(pair.private)
+    for name in ("release.key", "none.pub"):
+        assert start(run, "--key", name, "-o", "policy.yaml").code == 3
+        assert not (tmp_path / "policy.yaml").exists()
+
+
+def test_what_is_no_package_starts_no_policy(run, tmp_path, key_file):
+    (tmp_path / "x.onnx").write_bytes(b"junk")
+    assert start(run, "--package", "x.onnx", "--key", "keys/release.pub").code == 3
+    assert start(run, "--package", "none", "--key", "keys/release.pub").code == 3
+
+
+def test_questions_are_asked_on_a_terminal(tmp_path, pair, key_file):
+    import os
+    import pty
+    import subprocess
+    import sys
+
+    from running import CLEAN
+
+    make_package(tmp_path, signers=[pair])
+    ours, theirs = pty.openpty()
+    argv = [sys.executable, "-m", "mlsign", "policy", "init", "-o", "policy.yaml"]
+    with subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path, env=CLEAN) as process:
+        os.close(theirs)
+        os.write(ours, b"keys/release.pub\nfraud-1.2.0\nn\n")
+        said = b""
+        while True:
+            try:
+                part = os.read(ours, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            said += part
+    os.close(ours)
+    assert process.returncode == 0, said
+    assert b"Who signs?" in said
+    text = (tmp_path / "policy.yaml").read_text()
+    assert "mode: audit" in text
+    assert '"ai.onnx:Gemm"' in text

@@ -6,13 +6,14 @@ from typing import Final
 
 import typer
 
-from mlsign.cli.commands import policy_check, policy_explain, policy_test
+from mlsign.cli.commands import policy_check, policy_explain, policy_init, policy_test
 
 HELP: Final = """Check, explain, test and start policies.
 
 Example:
 
 \b
+  mlsign policy init --package fraud-1.2.0 --key keys/release.pub -o policy.yaml
   mlsign policy check policy.yaml
   mlsign policy explain policy.yaml
   mlsign policy test policy.yaml cases.yaml
@@ -28,3 +29,4 @@ app.command("explain", help=policy_explain.HELP, short_help="Say in sentences wh
 app.command("test", help=policy_test.HELP, short_help="Try a policy on packages and recorded evidence.")(
     policy_test.policy_test_command
 )
+app.command("init", help=policy_init.HELP, short_help="Write a policy to start from.")(policy_init.policy_init_command)
