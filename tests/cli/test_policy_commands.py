@@ -304,3 +304,44 @@ def test_questions_are_asked_on_a_terminal(tmp_path, pair, key_file):
     text = (tmp_path / "policy.yaml").read_text()
     assert "mode: audit" in text
     assert '"ai.onnx:Gemm"' in text
+
+
+REPORT = "report.v1.schema.json"
+
+
+def test_why_not_says_nothing_where_all_is_well(run, tmp_path, pair):
+    make_package(tmp_path, signers=[pair])
+    write_policy(tmp_path, {"release": (1, [pair.public])})
+    plain = run("verify", "fraud-1.2.0", "-p", "policy.yaml")
+    assert plain.code == 0
+    assert run("verify", "fraud-1.2.0", "-p", "policy.yaml", "--why-not") == plain
+    assert "why_not" not in conforms(run("verify", "fraud-1.2.0", "-p", "policy.yaml", "--why-not", "-f", "json").out, REPORT)
+
+
+def test_why_not_says_who_could_do_what_and_whether_that_is_enough(run, tmp_path, pair):
+    make_package(tmp_path, signers=[pair])
+    other = make_key()
+    write_policy(tmp_path, {"release": (1, [pair.public]), "review": (1, [other.public])}, allow='["ai.onnx:Add"]')
+    done = run("verify", "fraud-1.2.0", "-p", "policy.yaml", "--why-not")
+    assert done.code == 1
+    told = " ".join(done.out.partition("What would have to be different")[2].split())
+    assert told.index("Whoever released it") < told.index("Whoever owns the policy")
+    assert "1 more of the group review" in told
+    assert '- "ai.onnx:Gemm"' in told
+    assert "Checked: with all of this" in told
+    report = conforms(run("verify", "fraud-1.2.0", "-p", "policy.yaml", "--why-not", "-f", "json").out, REPORT)
+    assert report["why_not"]["would_allow"] is True
+    assert [step["who"] for step in report["why_not"]["steps"]] == ["releaser", "owner"]
+    assert "why_not" not in conforms(run("verify", "fraud-1.2.0", "-p", "policy.yaml", "-f", "json").out, REPORT)
+
+
+def test_why_not_helps_nobody_who_altered_a_package(run, tmp_path, pair):
+    make_package(tmp_path, signers=[pair])
+    (tmp_path / "fraud-1.2.0" / "model.onnx").write_bytes(b"other")
+    write_policy(tmp_path, {"release": (1, [pair.public])})
+    done = run("verify", "fraud-1.2.0", "-p", "policy.yaml", "--why-not")
+    assert done.code == 1
+    told = done.out.partition("What would have to be different")[2]
+    assert "fetch the package again" in told
+    assert "Whoever owns the policy" not in told
+    assert "can only be told once it was done" in told

@@ -55,6 +55,9 @@ RecordFile = Annotated[
     Path | None,
     typer.Option("--record", metavar="FILE", help="Write the evidence down as JSON, for mlsign policy test. Never overwrites."),
 ]
+WhyNotFlag = Annotated[
+    bool, typer.Option("--why-not", help="Where it is denied, say what would have to be different, and who can do it.")
+]
 PasswordFile = Annotated[
     Path | None, typer.Option("--password-file", metavar="FILE", help="A file with the password of the private key.")
 ]
@@ -138,6 +141,12 @@ def audit_log(path: Path | None, *, size: int, caller: str, loosened: tuple[str,
     from mlsign.actions.append_audit import AuditLog
 
     return None if path is None else AuditLog(path=path, caller=caller, max_bytes=size * MIB, loosened=loosened)
+
+
+def check_record(record: Path | None, trust_root: Path | None) -> None:
+    """Raises ``InputError`` (``usage.record``) for a record under a trust root that only the command line knows."""
+    if record is not None and trust_root is not None:
+        raise InputError("a record says nothing of --trust-root", code="usage.record", hint="name the trust root in the policy")
 
 
 def read_password(path: Path) -> bytes:

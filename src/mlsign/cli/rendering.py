@@ -14,20 +14,37 @@ if TYPE_CHECKING:
     from mlsign.actions.findings import Found
     from mlsign.actions.inspect import Inspection
     from mlsign.actions.verify import Report
+    from mlsign.policy.why_not import WhyNot
     from mlsign.report.places import Base
 
 
-def render(report: Report, output_format: ReportFormat, *, file: bool = False) -> str:
-    """A report in the format asked for; for a file it has no colours and no width of a terminal."""
+def reasons_of(report: Report) -> WhyNot | None:
+    """What would have to be different for a package that is denied."""
+    from mlsign.policy.model import Verdict
+    from mlsign.policy.why_not import why_not
+
+    return None if report.decision.verdict is Verdict.ALLOW else why_not(report.policy, report.evidence, now=report.now)
+
+
+def render(report: Report, output_format: ReportFormat, *, file: bool = False, why_not: WhyNot | None = None) -> str:
+    """A report in the format asked for; for a file it has no colours and no width of a terminal.
+
+    ``why_not`` is what would have to be different, where that was asked for: text and JSON have a place for it.
+    """
     match output_format:
         case ReportFormat.TEXT:
             from mlsign.report.as_text import render_report as as_text
 
-            return as_text(report, width=100 if file else width(), color=wants_color() and not file)
+            text = as_text(report, width=100 if file else width(), color=wants_color() and not file)
+            if why_not is None:
+                return text
+            from mlsign.report.why_not import render_why_not
+
+            return text + render_why_not(why_not, width=100 if file else width())
         case ReportFormat.JSON:
             from mlsign.report.as_json import render_report as as_json
 
-            return as_json(report)
+            return as_json(report, why_not=why_not)
         case ReportFormat.SARIF:
             from importlib.metadata import version
 

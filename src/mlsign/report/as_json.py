@@ -11,7 +11,9 @@ from mlsign.errors import MlsignError
 from mlsign.evidence.record import SignatureRecord, TrustFacts
 from mlsign.interface import TypeSpec, ValueSpec
 from mlsign.onnx.summary import ModelSummary, RunBounds
+from mlsign.policy.why_not import WhyNot
 from mlsign.report.findings_as_json import dump, finding_object
+from mlsign.report.why_not import why_not_object
 
 SCHEMA = "mlsign/report/v1"
 INSPECTION_SCHEMA = "mlsign/inspection/v1"
@@ -20,8 +22,8 @@ MAX_NUMBER = 2**53 - 1
 """The largest integer that every JSON reader takes exactly (RFC 7493); it stands for everything above as well."""
 
 
-def render_report(report: Report) -> str:
-    """The whole report; findings that passed are in it too."""
+def render_report(report: Report, *, why_not: WhyNot | None = None) -> str:
+    """The whole report; findings that passed are in it too. ``why_not`` is there where it was asked for."""
     evidence, decision = report.evidence, report.decision
     manifest = evidence.manifest
     return dump(
@@ -45,6 +47,7 @@ def render_report(report: Report) -> str:
             "model": None if evidence.summary is None else _summary(evidence.summary),
             "trust": None if evidence.trust is None else _trust(evidence.trust),
             "unverified": list(evidence.unverified),
+            **({} if why_not is None else {"why_not": why_not_object(why_not)}),
         }
     )
 

@@ -1,0 +1,56 @@
+"""What would have to be different, as text below a report and as a part of its JSON."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from mlsign.errors import shown
+from mlsign.policy.model import Verdict
+from mlsign.policy.remedies import Party
+from mlsign.policy.why_not import WhyNot
+
+_TITLES = {
+    Party.OPERATOR: "Whoever deploys the package",
+    Party.RELEASER: "Whoever released it",
+    Party.OWNER: "Whoever owns the policy",
+}
+_LONG = 2000
+
+
+def render_why_not(found: WhyNot, *, width: int) -> str:
+    """A heading for each who can do something, and what; last whether that would be enough."""
+    columns = max(60, min(width, 120))
+    lines = ["", "  What would have to be different"]
+    for who in Party:
+        steps = [remedy for remedy in found.remedies if remedy.who is who]
+        if steps:
+            lines += ["", f"  {_TITLES[who]}"]
+        for remedy in steps:
+            lines += _wrapped(
+                f"{shown(remedy.words, limit=_LONG)} ({', '.join(remedy.codes)})", columns, first="  - ", rest="    "
+            )
+    lines += ["", *_wrapped(_outlook(found), columns, first="  ", rest="  ")]
+    return "\n".join(lines) + "\n"
+
+
+def _outlook(found: WhyNot) -> str:
+    if found.would_allow is Verdict.ALLOW:
+        return "Checked: with all of this, and nothing else changed, the policy would allow it."
+    codes = ", ".join(found.remaining)
+    return f"Whether that is enough can only be told once it was done; what is not settled by it: {codes or 'who signed'}."
+
+
+def _wrapped(words: str, columns: int, *, first: str, rest: str) -> list[str]:
+    return textwrap.wrap(
+        words, columns, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def why_not_object(found: WhyNot) -> dict[str, Any]:
+    """After ``why_not`` in ``schemas/report.v1.schema.json``."""
+    return {
+        "steps": [{"who": remedy.who.value, "codes": list(remedy.codes), "do": remedy.words} for remedy in found.remedies],
+        "would_allow": found.would_allow is Verdict.ALLOW,
+        "remaining": list(found.remaining),
+    }
