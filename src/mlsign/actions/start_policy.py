@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlsign.actions.inspect import Inspection, inspect
 from mlsign.actions.read_policy import load_hazards, load_operator_sets
-from mlsign.errors import InputError, MlsignError
+from mlsign.errors import InputError, MlsignError, OutsideError, shown
 from mlsign.formats.bundle import decode_bundle
 from mlsign.identity import KeylessIdentity, Method
 from mlsign.interface import OperatorId
@@ -65,7 +65,7 @@ def start_policy(request: StartRequest) -> StartedPolicy:
     manifest = None if inspection is None else inspection.manifest
     left_out = () if inspection is None else _hazardous(inspection)
     facts = StarterFacts(
-        name=request.name or (manifest.name if manifest is not None else "policy"),
+        name=_name(request, inspection),
         signer=signers[0],
         mode=request.mode,
         summary=None if inspection is None else inspection.summary,
@@ -87,7 +87,11 @@ def write_policy_file(text: str, path: Path, *, force: bool) -> None:
         return
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     write_new_files([(beside, text.encode(), 0o644)])
-    os.replace(beside, path)  # noqa: PTH105 - as atomic as its name says
+    try:
+        beside.replace(path)
+    except OSError as err:
+        beside.unlink(missing_ok=True)
+        raise OutsideError(f"cannot be overwritten: {err.strerror}", code="output.unwritable", where=shown(path)) from err
 
 
 def claimed_identities(package: Path, *, limits: Limits = DEFAULT) -> tuple[KeylessIdentity, ...]:
@@ -108,6 +112,13 @@ def claimed_identities(package: Path, *, limits: Limits = DEFAULT) -> tuple[Keyl
         except MlsignError:
             continue  # what cannot be read names nobody; verify says why
     return tuple(found)
+
+
+def _name(request: StartRequest, inspection: Inspection | None) -> str:
+    if request.name is not None:
+        return request.name
+    manifest = None if inspection is None else inspection.manifest
+    return "policy" if manifest is None else manifest.name
 
 
 def _folder(request: StartRequest) -> Path:

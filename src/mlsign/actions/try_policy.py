@@ -41,7 +41,7 @@ def try_policy(
 
 def _decide(policy: LoadedPolicy, case: Case, folder: Path, *, now: datetime | None, limits: Limits) -> Decision:
     if case.evidence:
-        data, _ = read_user_file(folder / case.evidence, max_bytes=MAX_RECORD_BYTES, what="evidence")
+        data, _ = read_user_file(folder / case.evidence, max_bytes=MAX_RECORD_BYTES, what="record")
         recording = decode_recording(data, where=case.evidence, limits=limits)
         return decide_recorded(policy.policy, recording, now=case.now or recording.now)
     # A state of its own: a test neither raises the mark of the newest release nor depends on one.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from mlsign.errors import InputError
 from mlsign.limits import DEFAULT, Limits
 from mlsign.policy.fields import PolicyFields, read_choice, read_items, read_text, refusal
 from mlsign.policy.model import Verdict
@@ -39,6 +40,8 @@ class Case:
 
 def decode_cases(data: bytes, *, source: str, limits: Limits = DEFAULT) -> tuple[Case, ...]:
     """The cases in ``data``: a list with at least one. Raises ``InputError`` (``policy.…``) with line and column."""
+    if not data.strip():
+        raise InputError("is empty, cases are a list", code="policy.cases.empty", where=source)
     node = decode_yaml(data, source=source, limits=limits)
     cases: list[Case] = []
     for item, where in read_items(node, "cases", minimum=1, maximum=MAX_CASES):

@@ -7,68 +7,21 @@ that the whole can be decided again. No remedy takes a check away, lets content 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from enum import Enum
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
 from mlsign.errors import shown
-from mlsign.evidence.findings import Finding, Outcome
-from mlsign.evidence.record import Evidence, SignatureRecord, Standing
 from mlsign.interface import OperatorId
 from mlsign.onnx.summary import ModelSummary, RunBounds
-from mlsign.policy.catalogue import signer_settings
+from mlsign.policy.catalogue import RULES, Subject
 from mlsign.policy.hazards import WHOLE_DOMAIN
-from mlsign.policy.model import STANDARD_DOMAINS, ModelSettings, Policy, RunSettings, SignerGroup
-from mlsign.policy.requirements import KeyRequirement
-from mlsign.policy.rules import countable, hazards, operators, opset, rollback, run, size, trust_data, version
+from mlsign.policy.model import STANDARD_DOMAINS, ModelSettings, RunSettings
+from mlsign.policy.remedies_signers import answer_signers
+from mlsign.policy.remedy import Answer, Change, Findings, Party, Remedy, State, codes_of, unchanged
+from mlsign.policy.rules import countable, digests, hazards, manifest, operators, opset, rollback, run, size, trust_data, version
 from mlsign.policy.rules import revoked as revoked_rule
-from mlsign.policy.rules.signer import SOMEBODY_ELSE, UNMET, UNSIGNED, groups_met, signers_of
-from mlsign.times import TimeSource, TrustedTime
-
-
-class Party(Enum):
-    """Who can do something about it, those first who loosen nothing."""
-
-    OPERATOR = "operator"
-    RELEASER = "releaser"
-    OWNER = "owner"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """What is decided over, and changed by remedies."""
-
-    policy: Policy
-    evidence: Evidence
-    now: datetime
-
-
-Change = Callable[[State], State]
-
-
-def unchanged(state: State) -> State:
-    """Nothing that can be computed: what comes of the remedy is only known when it was done."""
-    return state
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remedy:
-    """One step. ``codes`` are the findings it is about."""
-
-    who: Party
-    codes: tuple[str, ...]
-    words: str
-    change: Change = field(default=unchanged, compare=False)
-
-
-Findings = tuple[Finding, ...]
-Answer = Callable[[State, Findings], list[Remedy]]
-
-
-def _codes(findings: Findings) -> tuple[str, ...]:
-    return tuple(sorted({finding.code for finding in findings}))
+from mlsign.policy.rules.signer import SOMEBODY_ELSE, UNMET, UNSIGNED
 
 
 def _changed_model(state: State, **changes: object) -> State:
@@ -81,52 +34,19 @@ def _changed_summary(state: State, change: Callable[[ModelSummary], ModelSummary
     return state if summary is None else replace(state, evidence=replace(state.evidence, summary=change(summary)))
 
 
-# Signers.
+def _manifest(_: State, findings: Findings) -> list[Remedy]:
+    words = "pack the model with mlsign pack, and sign the package"
+    return [Remedy(who=Party.RELEASER, codes=codes_of(findings), words=words)]
 
 
-def _signers(state: State, findings: Findings) -> list[Remedy]:
-    """Every group that is not met: how many more of whom must sign."""
-    settings = signer_settings(state.policy)
-    met = {result.name for result in groups_met(state.evidence, settings, now=state.now)}
-    return [_group(state, group, findings) for group in state.policy.signers if group.name not in met]
+def _digests(state: State, findings: Findings) -> list[Remedy]:
+    names = " or ".join(sorted(algorithm.value for algorithm in state.policy.digests))
+    return [Remedy(who=Party.RELEASER, codes=codes_of(findings), words=f"sign again, with content known by {names}")]
 
 
-def _group(state: State, group: SignerGroup, findings: Findings) -> Remedy:
-    have = signers_of(state.evidence, group, signer_settings(state.policy), now=state.now)
-    there = [record.identity for record in have if record.identity is not None]
-    left = [wanted for wanted in group.any if not any(wanted.is_met_by(identity) for identity in there)]
-    names = "; ".join(shown(wanted) for wanted in left) or "somebody else whom the group's patterns match"
-    count = group.require - len(have)
-    verb = "countersign a signature by" if group.countersigns else "look at the package and sign it"
-    over = f" {verb} the group {shown(group.countersigns)} (mlsign sign --countersign)" if group.countersigns else f" {verb}"
-    short = sorted({f.message for f in findings if f.code in (countable.AGE, countable.TRANSPARENCY)})
-    again = f"; signatures that are there fall short: {'; '.join(map(shown, short))}" if short else ""
-    keys = [wanted for wanted in left if isinstance(wanted, KeyRequirement)][:count]
-
-    def sign(changed: State) -> State:
-        made = tuple(_signature(changed, wanted) for wanted in keys)
-        return replace(changed, evidence=replace(changed.evidence, signatures=(*changed.evidence.signatures, *made)))
-
-    possible = len(keys) == count and not group.countersigns
-    return Remedy(
-        who=Party.RELEASER,
-        codes=_codes(findings),
-        words=f"{count} more of the group {shown(group.name)} must{over}: {names}{again}",
-        change=sign if possible else unchanged,
-    )
-
-
-def _signature(state: State, wanted: KeyRequirement) -> SignatureRecord:
-    """The signature that such a key would make today, with everything that the policy may ask of one by key."""
-    return SignatureRecord(
-        bundle=f"(still to be made) {wanted}",
-        method=wanted.identity.method,
-        standing=Standing.COUNTED,
-        identity=wanted.identity,
-        times=(TrustedTime(time=state.now, source=TimeSource.TIMESTAMP),),
-        algorithms=frozenset(sorted(state.policy.digests, key=lambda a: a.value)[:1]),
-        reasons=(),
-    )
+def _unread(findings: Findings) -> list[Remedy]:
+    words = "release a model that can be read: as long as this one cannot, nothing is known of what it may do"
+    return [Remedy(who=Party.RELEASER, codes=codes_of(findings), words=words)] if findings else []
 
 
 # What the model is made of.
@@ -139,7 +59,7 @@ def _allow_operators(state: State, findings: Findings) -> list[Remedy]:
     missing = [op for op in used if op not in settings.allow and op.domain in STANDARD_DOMAINS and op not in settings.deny]
     missing = [op for op in missing if op.domain not in settings.denied_domains and not _is_hazard(state, op)]
     if not missing:
-        return [_export(_codes(findings), "export the model without the operators that were found")]
+        return [_export(codes_of(findings), "export the model without the operators that were found")]
     lines = ", ".join(f'- "{shown(op)}"' for op in missing)
 
     def allow(changed: State) -> State:
@@ -149,7 +69,7 @@ def _allow_operators(state: State, findings: Findings) -> list[Remedy]:
     return [
         Remedy(
             who=Party.OWNER,
-            codes=_codes(findings),
+            codes=codes_of(findings),
             words=(
                 f"if the model needs them and you accept what they can do, add to operators.allow of the policy: {lines}; "
                 "otherwise have the model exported without them"
@@ -177,7 +97,7 @@ def _without_operators(_: State, findings: Findings) -> list[Remedy]:
             changed, lambda s: replace(s, operators=tuple(use for use in s.operators if shown(use.operator) not in gone))
         )
 
-    return [_export(_codes(findings), f"export the model without {names}", take_out)]
+    return [_export(codes_of(findings), f"export the model without {names}", take_out)]
 
 
 def _opset(state: State, findings: Findings) -> list[Remedy]:
@@ -198,25 +118,25 @@ def _opset(state: State, findings: Findings) -> list[Remedy]:
             ),
         )
 
-    return [_export(_codes(findings), f"export the model for the operator sets {wanted}", convert)]
+    return [_export(codes_of(findings), f"export the model for the operator sets {wanted}", convert)]
 
 
 # Caps.
 
 
-def _raise(state: State, findings: Findings, name: str, value: int, change: Change) -> list[Remedy]:
+def _raise(findings: Findings, name: str, value: int, change: Change) -> list[Remedy]:
     words = f"if a model of this size is meant to run here, raise {name} of the policy to {value}; otherwise have a smaller one released"
-    return [Remedy(who=Party.OWNER, codes=_codes(findings), words=words, change=change)] if state.evidence.summary else []
+    return [Remedy(who=Party.OWNER, codes=codes_of(findings), words=words, change=change)]
 
 
 def _nodes(state: State, findings: Findings) -> list[Remedy]:
     count = 0 if state.evidence.summary is None else state.evidence.summary.node_count
-    return _raise(state, findings, "model.max_nodes", count, lambda s: _changed_model(s, max_nodes=count))
+    return _raise(findings, "model.max_nodes", count, lambda s: _changed_model(s, max_nodes=count))
 
 
 def _parameters(state: State, findings: Findings) -> list[Remedy]:
     count = 0 if state.evidence.summary is None else state.evidence.summary.parameter_bytes
-    return _raise(state, findings, "model.max_parameter_bytes", count, lambda s: _changed_model(s, max_parameter_bytes=count))
+    return _raise(findings, "model.max_parameter_bytes", count, lambda s: _changed_model(s, max_parameter_bytes=count))
 
 
 _RUN_CAPS: Final[MappingProxyType[str, tuple[tuple[str, Callable[[RunBounds], int]], ...]]] = MappingProxyType(
@@ -231,12 +151,12 @@ def _run_caps(state: State, findings: Findings) -> list[Remedy]:
     summary = state.evidence.summary
     bounds = None if summary is None else summary.bounds
     if bounds is None or bounds.open_dimension < state.policy.model.run.open_dimension:
-        return [_export(_codes(findings), "have the model read under this policy again: what a run takes is not known")]
+        return [_export(codes_of(findings), "have the model read under this policy again: what a run takes is not known")]
     out: list[Remedy] = []
-    for code in _codes(findings):
+    for code in codes_of(findings):
         for name, needed in _RUN_CAPS[code]:
             if needed(bounds) > getattr(state.policy.model.run, name):
-                out += _raise(state, findings, f"model.run.{name}", needed(bounds), _raised_run(name, needed(bounds)))
+                out += _raise(findings, f"model.run.{name}", needed(bounds), _raised_run(name, needed(bounds)))
     return out
 
 
@@ -258,7 +178,7 @@ def _bounded(_: State, findings: Findings) -> list[Remedy]:
         return _changed_summary(changed, without)
 
     words = f"export the model with constant shapes and numbers of turns, and operators that can run ({shown(places, limit=400)})"
-    return [_export(_codes(findings), words, bound)]
+    return [_export(codes_of(findings), words, bound)]
 
 
 # Releases.
@@ -268,23 +188,23 @@ def _version(state: State, findings: Findings) -> list[Remedy]:
     wanted = state.policy.minimum_version
 
     def newer(changed: State) -> State:
-        manifest = changed.evidence.manifest
-        if manifest is None or wanted is None:
+        there = changed.evidence.manifest
+        if there is None or wanted is None:
             return changed
-        return replace(changed, evidence=replace(changed.evidence, manifest=replace(manifest, version=wanted)))
+        return replace(changed, evidence=replace(changed.evidence, manifest=replace(there, version=wanted)))
 
     words = f"deploy a release of version {wanted} or newer"
-    return [Remedy(who=Party.OPERATOR, codes=_codes(findings), words=words, change=newer)]
+    return [Remedy(who=Party.OPERATOR, codes=codes_of(findings), words=words, change=newer)]
 
 
 def _rollback(_: State, findings: Findings) -> list[Remedy]:
     words = f"deploy the newest release ({shown('; '.join(finding.message for finding in findings))})"
-    return [Remedy(who=Party.OPERATOR, codes=_codes(findings), words=words)]
+    return [Remedy(who=Party.OPERATOR, codes=codes_of(findings), words=words)]
 
 
 def _revoked(_: State, findings: Findings) -> list[Remedy]:
     words = f"deploy another release: {shown('; '.join(finding.message for finding in findings), limit=400)}"
-    return [Remedy(who=Party.OPERATOR, codes=_codes(findings), words=words)]
+    return [Remedy(who=Party.OPERATOR, codes=codes_of(findings), words=words)]
 
 
 def _trust(_: State, findings: Findings) -> list[Remedy]:
@@ -296,12 +216,14 @@ def _trust(_: State, findings: Findings) -> list[Remedy]:
         return replace(changed, evidence=replace(changed.evidence, trust=fresh))
 
     words = "fetch the trust root again: mlsign trust update, or mlsign trust import where there is no network"
-    return [Remedy(who=Party.OPERATOR, codes=_codes(findings), words=words, change=update)]
+    return [Remedy(who=Party.OPERATOR, codes=codes_of(findings), words=words, change=update)]
 
 
 ANSWERS: Final[tuple[tuple[frozenset[str], Answer], ...]] = (
-    (frozenset({UNSIGNED, UNMET, SOMEBODY_ELSE, countable.AGE, countable.TRANSPARENCY}), _signers),
+    (frozenset({UNSIGNED, UNMET, SOMEBODY_ELSE, countable.AGE, countable.TRANSPARENCY}), answer_signers),
     (frozenset({trust_data.CODE}), _trust),
+    (frozenset({digests.CODE}), _digests),
+    (frozenset({manifest.CODE}), _manifest),
     (frozenset({operators.NOT_ALLOWED}), _allow_operators),
     (
         frozenset({operators.DENIED, operators.CUSTOM_DOMAIN, hazards.FILES, hazards.CODE, hazards.NETWORK, hazards.ADDRESS}),
@@ -319,11 +241,16 @@ ANSWERS: Final[tuple[tuple[frozenset[str], Answer], ...]] = (
 """Which function answers which codes; what none answers is put right by whoever released the package."""
 
 
+UNREAD: Final = frozenset(code for rule in RULES if rule.subject is Subject.MODEL for code in rule.codes)
+"""Codes of rules about models, which are unknown of a model that was not read."""
+
+
 def remedies_for(state: State, wrong: Findings) -> list[Remedy]:
     """A remedy for every finding of ``wrong``, each named in the codes of at least one."""
-    out: list[Remedy] = []
+    unread = tuple(f for f in wrong if state.evidence.summary is None and f.code in UNREAD)
+    out: list[Remedy] = _unread(unread)
     for codes, answer in ANSWERS:
-        about = tuple(finding for finding in wrong if finding.code in codes)
+        about = tuple(finding for finding in wrong if finding.code in codes and finding not in unread)
         if about:
             out += answer(state, about)
     answered = {code for remedy in out for code in remedy.codes}
@@ -333,8 +260,3 @@ def remedies_for(state: State, wrong: Findings) -> list[Remedy]:
         words = shown(first.hint, limit=400) or f"put right that {shown(first.message, limit=400)}"
         out.append(Remedy(who=Party.RELEASER, codes=(code,), words=words))
     return out
-
-
-def is_wrong(finding: Finding) -> bool:
-    """Whether a finding stands in the way."""
-    return finding.outcome is not Outcome.PASS

@@ -12,7 +12,8 @@ from typing import Final
 from mlsign.evidence.record import Evidence
 from mlsign.policy.decide import decide
 from mlsign.policy.model import Policy, Verdict
-from mlsign.policy.remedies import Findings, Party, Remedy, State, is_wrong, remedies_for
+from mlsign.policy.remedies import remedies_for
+from mlsign.policy.remedy import Findings, Party, Remedy, State, is_wrong
 
 _CONTENT: Final = "MLS1"
 _FETCH: Final = (

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlsign.errors import shown
 from mlsign.policy.model import Verdict
-from mlsign.policy.remedies import Party
+from mlsign.policy.remedy import Party
 from mlsign.policy.why_not import WhyNot
 
 _TITLES = {

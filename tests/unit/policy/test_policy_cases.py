@@ -81,6 +81,11 @@ def test_what_a_schema_cannot_say_is_refused_as_well(text, code):
     assert caught.value.code == code
 
 
+def test_an_empty_file_has_no_cases():
+    with pytest.raises(InputError, match="cases are a list"):
+        decode_cases(b" \n", source="cases.yaml")
+
+
 def test_cases_are_capped():
     text = "\n".join(f"- {{name: n{i}, package: b, expect: deny}}" for i in range(MAX_CASES + 1))
     with pytest.raises(InputError, match="1001 elements"):

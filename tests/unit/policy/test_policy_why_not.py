@@ -15,7 +15,8 @@ from mlsign.onnx.summary import Unbounded, Unknown
 from mlsign.policy.freshness import Freshness, LogDemand, Transparency, TrustSettings
 from mlsign.policy.model import Hazard, RevokedRelease, Rollback, SignerGroup, Verdict
 from mlsign.policy.patterns import PatternKind, TextPattern
-from mlsign.policy.remedies import ANSWERS, Party, State, remedies_for
+from mlsign.policy.remedies import ANSWERS, remedies_for
+from mlsign.policy.remedy import Party, State
 from mlsign.policy.requirements import KeylessRequirement
 from mlsign.policy.why_not import why_not
 from mlsign.version import decode_version
@@ -247,3 +248,16 @@ def test_no_remedy_loosens_more_than_caps_and_named_operators(policy, evidence, 
     assert replace(state.policy.model.run, **run) == replace(strict.model.run, **run)
     assert [remedy.who for remedy in found.remedies] == sorted((r.who for r in found.remedies), key=list(Party).index)
     assert found.would_allow is Verdict.ALLOW
+
+
+def test_what_is_not_read_or_packed_or_hashed_as_asked_is_not_answered_by_loosening(policy, evidence, now):
+    bare = replace(evidence, manifest=None, summary=None, signatures=())
+    found = why_not(policy, bare, now=now)
+    told = [remedy.words for remedy in found.remedies]
+    assert sum("a model that can be read" in words for words in told) == 1
+    assert any("mlsign pack" in words for words in told)
+    assert not any("optional" in words or "raise" in words for words in told)
+    blake = replace(evidence.signatures[0], algorithms=frozenset({Algorithm.BLAKE2B}))
+    found = why_not(policy, replace(evidence, signatures=(blake,)), now=now)
+    assert any("known by blake3 or sha256" in remedy.words for remedy in found.remedies)
+    assert {remedy.who for remedy in found.remedies} == {Party.RELEASER}
