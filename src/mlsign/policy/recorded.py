@@ -37,6 +37,7 @@ class Conditions:
     digests: frozenset[Algorithm]
     every_digest: bool
     limits: Mapping[str, int]
+    open_dimension: int
     trust_file: str
     trust_instance: str
 
@@ -64,6 +65,7 @@ def _conditions(policy: Policy) -> Conditions:
         digests=policy.digests,
         every_digest=bool(policy.revoked),
         limits=policy.model.limits,
+        open_dimension=policy.model.run.open_dimension,
         trust_file=policy.freshness.trust.file,
         trust_instance=policy.freshness.trust.instance,
     )
@@ -109,6 +111,7 @@ def _gaps(policy: Policy, recording: Recording) -> list[str]:
         "the package was named by other digests": then.digests != wanted.digests,
         "files were not hashed by every algorithm, so a revoked one may not show": wanted.every_digest and not then.every_digest,
         f"models were read with looser limits ({', '.join(looser)})": bool(looser),
+        "runs were computed with another size of open dimensions": then.open_dimension != wanted.open_dimension,
         "certificates were held against the lists of another policy": certificates and then.policy != wanted.policy,
         "signatures were held against another trust root": policy.needs_trust_root and not same_trust,
         "it was recorded without a trust root": policy.needs_trust_root and recording.evidence.trust is None,

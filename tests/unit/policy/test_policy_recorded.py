@@ -56,6 +56,7 @@ def test_a_policy_that_asks_for_more_is_not_answered(policy, evidence):
     limits = {**policy.model.limits, "max_nodes": policy.model.limits["max_nodes"] - 1}
     assert gaps(with_model(policy, limits=MappingProxyType(limits)), recording)
     assert gaps(with_model(policy, limits=MappingProxyType({**policy.model.limits, "max_graphs": 3})), recording)
+    assert gaps(with_model(policy, run=replace(policy.model.run, open_dimension=9)), recording)
     assert gaps(replace(policy, unsigned_files=()), recording)
     assert gaps(replace(policy, digests=frozenset({Algorithm.SHA256})), recording)
     old = record(replace(policy, formats=frozenset(StatementFormat)), evidence, now=NOW)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlsign.policy.freshness import AgeProof
+from mlsign.policy.freshness import AgeProof, LogDemand
 from mlsign.policy.lint.remark import Draft, Remark
 from mlsign.policy.model import SignerGroup
 from mlsign.policy.requirements import KeylessRequirement, KeyRequirement, Requirement, is_one_person
@@ -70,10 +70,17 @@ def _check_people(draft: Draft, group: SignerGroup, index: int) -> Iterator[Rema
 
 
 def _check_never(draft: Draft, group: SignerGroup, index: int) -> Iterator[Remark]:
-    """An age that only keyless signatures have, asked of a group without any."""
+    """What only keyless signatures have, or get from mlsign, asked of a group without any."""
     asked = draft.policy.freshness
     bounded = asked.max_age is not None and asked.age_proof is AgeProof.BOUNDED
     keyless = sum(isinstance(wanted, KeylessRequirement) for wanted in group.any)
+    if asked.transparency.log is LogDemand.REQUIRED and not keyless:
+        yield draft.information(
+            "signers.log",
+            "transparency.log is required, and mlsign writes to a log only for keyless signatures: others must bring their entry",
+            *("signers", index, "any"),
+            hint="name keyless identities, or leave transparency.log out",
+        )
     if bounded and not keyless:
         yield draft.warning(
             "signers.never",

@@ -130,6 +130,7 @@ CASES = {
     "one workflow twice": ("signers.twice", text_of(group(keyless(EXACT), keyless(OTHER_REF)))),
     "too few people": ("signers.never", text_of(group(keyless(EXACT), keyless(OTHER_REF), require=2))),
     "bounded age of keys": ("signers.never", text_of(rest="age: {max: 1d, proof: bounded}")),
+    "log entries of keys": ("signers.log", text_of(rest="transparency: {log: required}")),
     "key and name": ("signers.one-person", text_of(group("{key: a.pub}", keyless("'ann@acme.example'"), require=2))),
     "pattern of people": ("signers.one-person", text_of(group(keyless("{pattern: '*@acme.example'}"), require=2))),
     "experimental key": ("key.experimental", text_of(group("{key: pq.pub}"))),
