@@ -49,7 +49,7 @@ def test_packages_and_records_are_decided_alike(world, pair):
     assert [r.differences for r in tried(world, narrow, wrong)] == [(), ()]
     for result in tried(world, narrow, both):
         assert "expected allow, decided deny: MLS301" in result.differences[0]
-    missing = both.replace("expect: allow", "expect: deny, findings: [MLS999], not_findings: [MLS301]")
+    missing = both.replace("expect: allow", "expect: deny, findings: [MLS302], not_findings: [MLS301]")
     for result in tried(world, narrow, missing):
         assert len(result.differences) == 2
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mlsign.errors import InputError
+from mlsign.evidence.catalogue.pages import ENTRIES
 from mlsign.limits import DEFAULT, Limits
-from mlsign.policy.fields import PolicyFields, read_choice, read_items, read_text, refusal
+from mlsign.policy.fields import PolicyFields, nearest, read_choice, read_items, read_text, refusal
 from mlsign.policy.model import Verdict
 from mlsign.policy.yaml_source import Node, Place, Scalar, decode_yaml
 
@@ -87,6 +88,11 @@ def _decode_code(node: Node, path: str) -> str:
     text = read_text(node, path)
     if not _CODE.fullmatch(text):
         raise refusal("is not a finding code such as MLS301", node.place, path, code="cases.code", found=text)
+    if text not in ENTRIES:
+        # No decision ever has it, so a case that rules it out would always pass.
+        raise refusal(
+            "is no finding code that there is", node.place, path, code="cases.code", found=text, near=nearest(text, ENTRIES)
+        )
     return text
 
 

@@ -72,6 +72,7 @@ def test_what_is_no_case_is_refused(text, code):
     [
         ("- {name: a, package: b, expect: allow}\n- {name: a, package: c, expect: allow}", "policy.cases.name"),
         ("- {name: a, package: b, expect: deny, findings: [MLS301], not_findings: [MLS301]}", "policy.cases.findings"),
+        ("- {name: a, package: b, expect: deny, not_findings: [MLS999]}", "policy.cases.code"),
         ("- {name: a, package: b, expect: deny, now: '2026-02-31T00:00:00Z'}", "policy.cases.time"),
     ],
 )
