@@ -149,6 +149,12 @@ def check_record(record: Path | None, trust_root: Path | None) -> None:
         raise InputError("a record says nothing of --trust-root", code="usage.record", hint="name the trust root in the policy")
 
 
+def check_why(output_format: ReportFormat, *, why: bool) -> None:
+    """Raises ``InputError`` (``usage.why_not``) for a format that has no place for what would have to be different."""
+    if why and output_format not in (ReportFormat.TEXT, ReportFormat.JSON):
+        raise InputError("--why-not goes with text and json", code="usage.why_not", hint="leave --format out, or take json")
+
+
 def read_password(path: Path) -> bytes:
     """The password in a file; one newline at its end is not part of it. Raises ``InputError`` (``password.empty``)."""
     data, _ = read_user_file(path, max_bytes=64 * KIB, what="password", secret=True)

@@ -34,15 +34,19 @@ from mlsign.cli.options import (
     Pkcs11Module,
     PolicyFile,
     Quiet,
+    RecordFile,
     ReportFiles,
     ReportFormat,
     ReportFormatOption,
     SignatureFiles,
     TrustRootFile,
     Verbose,
+    WhyNotFlag,
     audit_log,
+    check_record,
+    check_why,
 )
-from mlsign.cli.rendering import render
+from mlsign.cli.rendering import reasons_of, render
 from mlsign.cli.report_files import append_summary, clear_places, decode_places, say_audited, write_reports
 
 if TYPE_CHECKING:
@@ -78,6 +82,8 @@ def verify_command(
     audit_log_size: AuditLogSize = 64,
     output_format: ReportFormatOption = ReportFormat.TEXT,
     reports: ReportFiles = None,
+    record: RecordFile = None,
+    why: WhyNotFlag = False,
     accept_vsa: AcceptVsa = None,
     attest: Annotated[bool, typer.Option("--attest", help="Say in a signed summary that the package was allowed.")] = False,
     attest_output: Annotated[Path | None, typer.Option("--attest-output", metavar="FILE", help=_OUTPUT)] = None,
@@ -102,6 +108,7 @@ def verify_command(
     """Parses, verifies, prints the report, exits by the decision."""
     from mlsign.actions.append_audit import recorded
     from mlsign.actions.load_policy import load_policy
+    from mlsign.actions.record_evidence import write_record
     from mlsign.actions.verify import VerifyRequest
     from mlsign.policy.model import Verdict
 
@@ -127,11 +134,14 @@ def verify_command(
     given = (attest_output, password_file, no_browser or None, None if trust_name == "public-good" else trust_name)
     if not attest and (signer.names_anything or given != (None,) * len(given)):
         raise typer.BadParameter(_ASTRAY)
+    check_record(record, trust_root)
+    check_why(output_format, why=why)
     places = decode_places(reports or ())
     read = (
         policy,
         trust_root,
         audit_log_file,
+        record,
         attest_output,
         key,
         password_file,
@@ -145,12 +155,14 @@ def verify_command(
         loaded = load_policy(policy, trust_root=trust_root)
     request = VerifyRequest(policy=loaded, signatures=tuple(signature or ()), accept=tuple(accept_vsa or ()), audit=log)
     report = _verify(package, request, signer if attest else None, output=attest_output)
+    if record is not None:
+        write_record(report, record)
     write_reports(report, places)
     if output_format is ReportFormat.GITHUB:
         append_summary(report)
     # With --quiet the exit code is the answer.
     if not quiet or output_format is not ReportFormat.TEXT:
-        put(render(report, output_format))
+        put(render(report, output_format, why_not=reasons_of(report) if why else None))
     say_audited(report)
     raise typer.Exit(0 if report.decision.enforced_verdict is Verdict.ALLOW else 1)
 
