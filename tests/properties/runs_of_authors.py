@@ -253,6 +253,15 @@ run(
     s=np.zeros(9, np.float32),
 )
 run(
+    "steps and rows without a number in them",
+    "(int64[r] s, float[1, 4, k] w, float[1, 4, 4] h) => (float[k] y) {"
+    + whole("e", 0)
+    + "z = ConstantOfShape(e) c = Reshape <allowzero = 1> (z, s) y = RNN <hidden_size = 4> (c, w, h) }",
+    s=np.array([50, 30, 0], np.int64),
+    w=np.zeros((1, 4, 0), np.float32),
+    h=np.zeros((1, 4, 4), np.float32),
+)
+run(
     "the axis of a transformation that is left out",
     "(float[1, 2, 3, 1] x) => (int64[4] y) { l = Constant <value_int = 8> () z = DFT(x, l) y = Shape(z) }",
     x=np.zeros((1, 2, 3, 1), np.float32),
@@ -295,6 +304,12 @@ run(
     "(float[2, 5] x) => (int64[1] y) { q = SplitToSequence <axis = 0, keepdims = 0> (x) i = Constant <value_int = 0> ()"
     " e = SequenceAt(q, i) y = Shape(e) }",
     x=np.zeros((2, 5), np.float32),
+)
+run(
+    "pieces of one place each lose the axis that was cut",
+    "(float[4, 6] x) => (int64[k] y) { p = Constant <value_int = 1> () q = SplitToSequence <axis = 0, keepdims = 0> (x, p)"
+    " i = Constant <value_int = 0> () e = SequenceAt(q, i) y = Shape(e) }",
+    x=np.zeros((4, 6), np.float32),
 )
 run(
     "no parts are as many as there are places",

@@ -245,10 +245,9 @@ def _center_crop_pad(use: Use) -> list[Tensor]:
     if data.dims is None or shape is None or len(shape) != len(where):
         return [use.space.unknown(data.element)]
     dims = list(data.dims)
-    for axis, value in zip(where, shape, strict=True):
-        if -len(dims) <= axis < len(dims):
-            known, highs = value.exact and value.low is not None and value.low >= 0, (value.high, dims[axis].high)
-            dims[axis] = value if known else upto(None if None in highs else largest(highs[0] or 0, highs[1] or 0))
+    for axis, value in zip(places_of(where, len(dims)), shape, strict=True):
+        known, highs = value.exact and value.low is not None and value.low >= 0, (value.high, dims[axis].high)
+        dims[axis] = value if known else upto(None if None in highs else largest(highs[0] or 0, highs[1] or 0))
     return [use.space.tensor(data.element, tuple(dims), width=data.width)]
 
 

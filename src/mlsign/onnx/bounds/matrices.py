@@ -111,14 +111,17 @@ def _einsum(use: Use) -> list[Tensor]:
 
 
 def _recurrent(use: Use) -> list[Tensor]:
-    """``RNN``, ``GRU`` and ``LSTM``: X [seq, batch, input], R [directions, gates*hidden, hidden]."""
+    """``RNN``, ``GRU`` and ``LSTM``: X [seq, batch, input], W [directions, gates*hidden, input], R [directions, gates*hidden, hidden]."""
     data, weight = use.first(), use.arg(2) or use.space.unknown()
     check_rank(data, 3)
     check_rank(weight, 3)
     if weight.dims is None or data.count is None:
         return [use.space.unknown(data.element) for _ in range(use.outputs)]
     if data.dims is None:
-        # no more steps and rows together than there are numbers
+        # no more steps and rows together than there are numbers: unless each row has none of them
+        inputs = use.arg(1)
+        if inputs is None or not inputs.dims or (inputs.dims[-1].low or 0) < 1:
+            return [use.space.unknown(data.element) for _ in range(use.outputs)]
         size = counted((weight.dims[0], weight.dims[2]))
         count = None if size is None else times(upper(data.count), size)
         use.worked(data.count, counted(weight.dims))

@@ -122,11 +122,9 @@ def _is_whole(amount: Amount) -> bool:
 
 
 def _is_float(number: Number, kind: _Float) -> bool:
-    try:
-        made = struct.unpack(f"<{kind.letter}", struct.pack(f"<{kind.letter}", float(number)))[0]
-    except OverflowError:
-        return False
-    return isfinite(made) and Fraction(made) == number
+    """Whether a number that is no larger than the largest float is one."""
+    made = struct.unpack(f"<{kind.letter}", struct.pack(f"<{kind.letter}", float(number)))[0]
+    return Fraction(made) == number
 
 
 def computed(

@@ -132,7 +132,7 @@ def _split_to_sequence(use: Use) -> list[Tensor]:
     parts = use.arg(1)
     axis = use.axis(data.rank or 1, default=0)
     length = data.dims[axis].high if data.dims else None
-    told = parts is not None and parts.dims is not None and (not parts.dims or (number(parts.dims[0]) or 0) > 0)
+    told = parts is not None and bool(parts.dims) and (number(parts.dims[0]) or 0) > 0
     if parts is not None and (parts.dims is None or parts.dims):  # one for each, and some may be of no length
         both = None if parts.count is None or length is None else largest(upper(length), upper(parts.count))
         length = parts.count if told else both
@@ -140,7 +140,8 @@ def _split_to_sequence(use: Use) -> list[Tensor]:
     share = use.within(data)
     if share.dims and not told and not use.whole(b"keepdims", 1):
         rest = tuple(dim for index, dim in enumerate(share.dims) if index != axis)
-        dims = rest if parts is None else None  # no parts are taken for parts that are left out
+        # no parts are taken for parts that are left out, and parts of one place each for places
+        dims = rest if parts is None else None
         share = use.space.tensor(data.element, dims, count=data.count, width=data.width)
     whole = use.space.tensor(data.element, None, count=data.count, width=data.width)
     return [use.space.tensor(data.element, None, count=length, inside=share if share.size is not None else whole)]
