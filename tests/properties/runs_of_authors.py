@@ -318,6 +318,12 @@ run(
     z=EMPTY,
 )
 run(
+    "five times no parts are as many as there are places",
+    "(float[3] x, int64[5, 0] p) => (int64 y) { q = SplitToSequence <axis = 0> (x, p) y = SequenceLength(q) }",
+    x=FLOAT3,
+    p=np.zeros((5, 0), np.int64),
+)
+run(
     "more parts than places, some of no length",
     "(float[1] x, int64[n] p) => (int64 y) { q = SplitToSequence <axis = 0> (x, p) y = SequenceLength(q) }",
     x=FLOAT3[:1],
