@@ -15,7 +15,7 @@ from mlsign.onnx.inspect import read_model
 from mlsign.onnx.summary import RunBounds, Unbounded
 from mlsign.source import MemorySource
 
-__all__ = ["bounds", "kinds", "model", "numbers", "read", "shape", "size", "value"]
+__all__ = ["bounds", "kinds", "model", "numbers", "operations", "read", "shape", "size", "value"]
 
 
 def model(text: str, *, opset: int = 21, ml: int = 4) -> ModelProto:
@@ -42,6 +42,12 @@ def read(made: ModelProto, *, open_dimension: int = 10, evaluations: int = DEFAU
 
 def bounds(text: str, **how: int) -> RunBounds:
     return read(model(text), **how)
+
+
+def operations(node: str, *, signature: str, head: str = "") -> int:
+    """The arithmetic of one node that makes y, without what comes before it; ``f`` is an input of one number."""
+    alone = bounds(f"{signature} {{ {head} y = Identity(f) }}").operations - 2  # one number is read, one is written
+    return bounds(f"{signature} {{ {head} {node} }}").operations - alone
 
 
 def kinds(text: str, **how: int) -> set[Unbounded]:
