@@ -113,7 +113,7 @@ def _left_over(data: Tensor, others: list[Value], *, place: int) -> Value:
         whole = quotient(total, product(dim.high for dim in others if dim.high is not None))
         if whole is not None and (filled or (lowest(whole) or 0) > 0):
             return fixed(whole)
-        if whole is not None and data.dims is not None:
+        if whole is not None:
             return upto(largest(upper(whole), 1))
     share = _largest_share(data, others)
     rest = Value(0, 0) if filled else _rest(data, others, place=place)

@@ -132,7 +132,8 @@ def _split_to_sequence(use: Use) -> list[Tensor]:
     parts = use.arg(1)
     axis = use.axis(data.rank or 1, default=0)
     length = data.dims[axis].high if data.dims else None
-    told = parts is not None and bool(parts.dims) and all((dim.low or 0) > 0 for dim in parts.dims)
+    listed = () if parts is None else parts.dims or ()
+    told = bool(listed) and all((dim.low or 0) > 0 for dim in listed)
     if parts is not None and (parts.dims is None or parts.dims):  # one for each, and some may be of no length
         both = None if parts.count is None or length is None else largest(upper(length), upper(parts.count))
         length = parts.count if told else both

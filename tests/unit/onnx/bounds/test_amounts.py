@@ -55,6 +55,7 @@ def test_what_is_too_complex_is_the_ceiling_and_never_exact():
     assert times(CEILING, -CEILING) == -CEILING
     assert times(times(N, CEILING), 4) == CEILING
     assert evaluated(times(N, CEILING), [4]) == CEILING
+    assert evaluated(minus(N, M), [7, 3]) == 7  # what is taken away may be nothing
 
 
 @pytest.mark.parametrize("one", [-5, 0, 3, N, plus(N, -4), minus(7, N), times(N, M)])

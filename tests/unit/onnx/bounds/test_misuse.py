@@ -103,6 +103,14 @@ def test_floats_are_rounded_outward():
     assert fitted(fixed(Fraction(1, 2)), 1, SPACE) == fixed(Fraction(1, 2))
 
 
+@pytest.mark.parametrize(("element", "most"), [(1, (1 << 128) - (1 << 104)), (10, 65504), (11, 1 << 127)])
+def test_the_largest_float_is_one(element, most):
+    assert fitted(fixed(most), element, SPACE) == fixed(most)
+    assert fitted(fixed(-most), element, SPACE) == fixed(-most)
+    assert fitted(fixed(most + 1), element, SPACE) == UNKNOWN
+    assert not fitted(fixed(most - Fraction(1, 3)), element, SPACE).exact
+
+
 @pytest.mark.parametrize(
     ("value", "taken", "made", "expected"),
     [
@@ -145,6 +153,7 @@ def test_what_may_wrap_around_is_unknown():
     assert computed(plus_one, [Value(0, None)], SPACE, taken=7, made=7) == UNKNOWN
     assert computed(plus_one, [Value(None, 5)], SPACE, taken=7, made=7) == Value(None, 6)
     assert computed(plus_one, [Value(0, 5)], SPACE, taken=7, made=7) == Value(1, 6)
+    assert computed(lambda _: UNKNOWN, [fixed(5)], SPACE, taken=7, made=7) == UNKNOWN
 
 
 def test_a_rank_as_large_as_a_caller_likes_sizes_nothing():

@@ -101,3 +101,30 @@ def test_attributes_of_a_call_reach_the_nodes_of_a_function():
 def test_operators_of_other_domains_have_no_bound():
     made = model("(float[4] x) => (float[4] y) { y = own.Unheard (x) }// F (a) => (b) { b = Relu(a) }")
     assert {item.kind for item in read(made).unknown} == {Unbounded.SIZE}
+
+
+def test_places_of_one_kind_are_kept_up_to_a_point():
+    nodes = " ".join(f"o{index} = own.Unheard{index} (x)" for index in range(40))
+    made = model(
+        f"(float[4] x) => (float[4] y) {{ {nodes} z = Gemm(x, x) w = Gather <axis = 5> (x, x) y = Relu(x) }}// F (a) => (b) {{ b = Relu(a) }}"
+    )
+    found = read(made).unknown
+    assert [item.kind for item in found].count(Unbounded.SIZE) == 16
+    assert [item.kind for item in found].count(Unbounded.MISUSE) == 1  # of one kind many do not hide another
+
+
+def test_an_attribute_that_no_caller_gives_is_left_out():
+    text = """(float[4, 6] x) => (float[k] y) { y = own.F (x) }//
+        F <places> (a) => (b) { b = own.G <axis : int = @places> (a) }//
+        G <axis> (a) => (b) { b = Softmax <axis : int = @axis> (a) }"""
+    assert kinds(text) == set()
+
+
+def nested(depth: int) -> str:
+    functions = [f"F{index} (a) => (b) {{ b = own.F{index + 1} (a) }}" for index in range(depth)]
+    return "(float[4] x) => (float[4] y) { y = own.F0 (x) }//" + "//".join([*functions, f"F{depth} (a) => (b) {{ b = Relu(a) }}"])
+
+
+def test_calls_are_followed_to_a_depth():
+    assert kinds(nested(63)) == set()
+    assert kinds(nested(64)) == {Unbounded.COMPLEXITY}

@@ -202,3 +202,45 @@ def test_what_cannot_be_cut(node, detail):
 )
 def test_older_versions_say_it_in_attributes(opset, node, expected):
     assert shape(f"(float[4, 6] x, float[1, 7] u) => (float[k] y) {{ {node} }}", opset=opset) == expected
+
+
+OPEN = """(float[n, m] x, float[2, 3, n] c, int64[e] q, float[n] v, float[6] o, int64[2] r) => (float[k] y)"""
+ENDS = """minus = Constant <value_ints = [-1]> () ten = Constant <value_ints = [10]> () sum = ReduceSum <keepdims = 0> (q)
+    void = Constant <value_ints: ints = []> () any = HannWindow(sum) loose = Reshape(x, q) cube = Constant <value_ints = [1, 4, 2, 1]> () blocks = Expand(any, cube) """
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        # of n times m in n rows, m are left over for each; where there are no rows at all, one at most
+        (
+            "s = Shape(x) z = Constant <value_ints = [0]> () t = Gather(s, z) u = Concat <axis = 0> (t, minus) y = Reshape(x, u)",
+            [10, 10 + 1],
+        ),
+        # ten less n may be less than none, and then it stands for all that there are
+        ("s = Shape(v) t = Neg(s) u = Add(ten, t) y = Reshape(v, u)", [None]),
+        ("s = Shape(v) t = Neg(s) u = Add(ten, t) y = Reshape(o, u)", [6]),
+        ("t = Constant <value_ints = [3, -1]> () y = Reshape(loose, t)", [3, 100 // 3 + 2]),
+        ("t = Constant <value_ints = [0, -1]> () y = Reshape(loose, t)", [None, None]),
+        ("t = Constant <value_ints = [0, -1]> () y = Reshape(any, t)", [None, None]),
+        ("t = Constant <value_ints = [2, -1]> () y = Reshape(any, t)", [2, None]),
+        ("y = DepthToSpace <blocksize = 2> (blocks)", [1, 1, 4, None]),
+        ("y = SpaceToDepth <blocksize = 2> (blocks)", [1, 16, 1, None]),
+        ("p = Constant <value_ints = [1, 1, 0]> () u = Expand(any, p) y = NonMaxSuppression(u, u)", [None, 3]),
+        ("t = Constant <value_ints = [3, -1]> () y = Reshape(x, t)", [3, 100 // 3 + 2]),
+        ("y = Gather(void, q)", [10]),
+        ("y = Gather(void, r)", [2]),
+        ("y = GatherElements(loose, q)", [10]),
+        ("y = GatherND(x, q)", None),
+        ("y = GatherND(loose, q)", None),
+        ("y = ScatterElements(loose, q, v)", None),
+        ("y = ScatterND(loose, q, v)", None),
+        ("y = TensorScatter <axis = -1> (c, c, r)", [2, 3, 10]),
+        ("y = ReverseSequence(loose, q)", None),
+    ],
+)
+def test_what_has_no_bound_leaves_only_its_own_dimension_open(node, expected):
+    if expected is None:
+        assert shape(f"{OPEN} {{ {ENDS} {node} }}", opset=24) is None
+    else:
+        assert shape(f"{OPEN} {{ {ENDS} {node} }}", opset=24) == expected

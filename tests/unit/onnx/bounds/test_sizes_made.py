@@ -39,6 +39,7 @@ def text(node: str) -> str:
         ("y = Pad(x, pair, , q)", None),
         ("f = Reshape(a, two) y = Pad(x, pair, , f)", None),
         ("y = Pad(x, p, , zero)", [24, 6]),
+        ("f = Reshape(a, minus) y = Pad(x, pair, , f)", None),
         ("y = ConstantOfShape(pair)", [2, 3]),
         ("y = ConstantOfShape(p)", [10, 10]),
         ("y = ConstantOfShape(q)", None),
@@ -47,6 +48,7 @@ def text(node: str) -> str:
         ("m = Constant <value_int = -1> () y = Range(six, one, m)", [5]),
         ("y = Range(one, a, one)", [11]),
         ("y = Range(one, six, a)", [None]),
+        ("sum = ReduceSum <keepdims = 0> (q) y = Range(one, sum, one)", [None]),
         (
             "h = Constant <value_float = 0.5> () s = Constant <value_float = 0.0> () e = Constant <value_float = 4.0> () y = Range(s, e, h)",
             [10],
@@ -137,6 +139,8 @@ def whole(*items: int) -> tuple[Value, ...]:
         ("y = Mul(list, list)", whole(25, 36, 49)),
         ("y = Add(list, grid)", None),
         ("y = Add(pair, list)", None),
+        ("o = Reshape(list, q) y = Add(pair, o)", None),
+        ("o = Reshape(list, q) y = Where(truth, pair, o)", None),
         ("y = Where(truth, list, two)", whole(5, 6, -7)),
         ("y = Where(truth, pair, list)", None),
         ("b = Equal(two, list) y = Where(b, two, list)", whole(5, 6, -7)),
@@ -171,6 +175,9 @@ def test_the_numbers_that_come_through(node, expected):
             "the least whole number is divided by minus one",
         ),
         ("y = Softmax <axis = 2> (x)", "axis 2 of 2 dimensions"),
+        ("y = Constant <value_int = 1, value_float = 2.0> ()", "a constant has one value"),
+        ("y = CenterCropPad <axes = [2]> (x, two)", "axis 2 of 2 dimensions"),
+        ("y = CenterCropPad <axes = [1, -1]> (x, pair)", "an axis stands twice"),
         ("y = CumSum(x, two)", "axis 2 of 2 dimensions"),
     ],
 )
@@ -205,3 +212,12 @@ def test_a_range_that_is_not_bounded_is_said_so():
 def test_a_cast_to_the_same_type_keeps_the_weight_of_texts():
     found = value('(float[1] x) => (string[k] y) { c = Constant <value_strings = ["abcdef"]> () y = Cast <to = 8> (c) }')[1]
     assert found.width == 64 + 6
+
+
+def test_the_same_bits_as_another_type_are_as_many():
+    text = "(float[4, n] x) => (int32[k] y) { y = BitCast <to = 6> (x) }"
+    assert shape(text, opset=26) == [4, 10]
+    assert size(text, opset=26) == 4 * 40
+    assert (
+        numbers("(float[4] x) => (int64[k] y) { z = Constant <value_ints = [1]> () y = BitCast <to = 11> (z) }", opset=26) is None
+    )
