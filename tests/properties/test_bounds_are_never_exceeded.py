@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from onnx import ModelProto, ValueInfoProto, numpy_helper
 from random_graphs import grow
 from runs_of_authors import RUNS, model_of
+from runs_of_operators import USES, feeds_of, use_of, without_types
 
 HONEST = Path(__file__).parents[1] / "honest"
 MODELS = os.environ.get("MLSIGN_ONNX_MODELS", "")
@@ -26,6 +27,14 @@ def test_what_an_author_wants_to_be_taken_for_another_is_not(name):
     text, feeds = RUNS[name]
     model = model_of(text)
     assert exceeded(bounded(model), feeds, run_real(model, feeds)) == []
+
+
+@pytest.mark.parametrize("text", USES)
+def test_operators_keep_to_their_bounds(text):
+    model = use_of(text)
+    for size in (10, 7):
+        feeds = feeds_of(text, size)
+        assert exceeded(bounded(model), feeds, run_real(without_types(model), feeds)) == [], size
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -6,7 +6,7 @@ from paper import bounds, kinds, model, operations, read, shape, size
 from mlsign.onnx.bounds.amounts import CEILING
 from mlsign.onnx.summary import Unbounded
 
-SIGNATURE = """(float[4, 6] x, float[n, 6] w, int64[r] q, uint8[4, 6] b, uint8[6, 5] c, int8 z, float f, float[n] v,
+SIGNATURE = """(float[4, 6] x, float[n, 6] w, int64[r] q, uint8[4, 6] b, uint8[6, 5] c, uint8 z, float f, float[n] v,
     float[8, n, 6] s, float[1, 4, 6] u, float[1, 4, 4] h, float[k, l] p) => (float[e] y)"""
 HEAD = "loose = Reshape(x, q) turned = Transpose(w) across = Transpose(x) "
 

@@ -6,7 +6,7 @@ from paper import bounds, kinds, operations, shape, size
 from mlsign.onnx.summary import Unbounded
 
 SIGNATURE = """(float[2, 3, 20, n] i, float[5, 3, 7, 7] k, float[3, 5, 7, 7] d, float[n, 6] w, float[4, 6] x, int64[r] q, float f,
-    float[n] v, float[8, n, 6] s, float[2, 2, 3] u, uint8[1, 2, 9, n] b, uint8[3, 2, 5, 5] c, int8 z, bool t) => (float[e] y)"""
+    float[n] v, float[8, n, 6] s, float[2, 2, 3] u, uint8[1, 2, 9, n] b, uint8[3, 2, 5, 5] c, uint8 z, bool t) => (float[e] y)"""
 HEAD = """loose = Reshape(x, q) sum = ReduceSum <keepdims = 0> (q) any = HannWindow(sum) open = Constant <value_ints = [1, 3, 0, 4]> ()
     grid = Constant <value_ints = [2, 4, 5, 2]> () sizes = Constant <value_ints = [7, 8]> () """
 
