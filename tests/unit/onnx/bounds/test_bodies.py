@@ -106,6 +106,7 @@ def test_a_loop_whose_count_or_condition_is_no_number_is_misused(empty):
         # there may be no turn, and then nobody knows the shape of nothing: of what type the body says it is
         ("o = Identity(v)", "float o", TEN, None),
         ("o = Identity(v)", "float o", TEN + "h = Constant <value = bool {1}> ()", [10, 6]),
+        ("o = Identity(v)", "float[6] o", "m = Constant <value_int = -4> ()", [0, 6]),
         ("o = Reshape(v, q)", "float[6] o", TEN + "h = Constant <value = bool {1}> ()", None),
         ("o = Identity(v)", "float[6] o", "m = ReduceMax <keepdims = 0> (q)", None),
     ],
@@ -122,6 +123,13 @@ def test_what_turns_put_out(body, give, head, expected):
 
 def test_what_turns_put_out_without_a_shape_is_counted():
     assert size(loop("o = Identity(v)", states="", take="", give="float o")) == 10 * 6 * 4
+
+
+def test_fewer_turns_than_none_put_out_nothing_and_take_nothing_from_others():
+    run, tensor = value(
+        loop("o = Identity(w)", states="", take="", give="float[j, 6] o", head="m = Constant <value_int = -4> ()")
+    )
+    assert run.space.at_most(tensor.count) == 0
 
 
 SCAN = "o, y = Scan <num_scan_inputs = 1{more}, body = b (float[6] a, float[6] u) => (float[6] s, float[6] r) {{ s = Add(a, u) r = Relu(s) }}> (v, {over})"

@@ -120,6 +120,13 @@ def test_an_attribute_that_no_caller_gives_is_left_out():
     assert kinds(text) == set()
 
 
+def test_an_attribute_that_no_caller_gives_has_its_default():
+    text = """(float[4, 6] x) => (float[k] y) { y = own.F (x) }//
+        F <places> (a) => (b) { b = own.G <axis : int = @places> (a) }//
+        G <axis : int = 5> (a) => (b) { b = Softmax <axis : int = @axis> (a) }"""
+    assert [item.detail for item in bounds(text).unknown] == ["axis 5 of 2 dimensions"]
+
+
 def nested(depth: int) -> str:
     functions = [f"F{index} (a) => (b) {{ b = own.F{index + 1} (a) }}" for index in range(depth)]
     return "(float[4] x) => (float[4] y) { y = own.F0 (x) }//" + "//".join([*functions, f"F{depth} (a) => (b) {{ b = Relu(a) }}"])

@@ -235,6 +235,7 @@ ENDS = """minus = Constant <value_ints = [-1]> () ten = Constant <value_ints = [
         ("y = GatherND(loose, q)", None),
         ("y = ScatterElements(loose, q, v)", None),
         ("y = ScatterND(loose, q, v)", None),
+        ("t = Reshape(cube, q) y = ScatterND(x, t, v)", [10, 10]),
         ("y = TensorScatter <axis = -1> (c, c, r)", [2, 3, 10]),
         ("y = ReverseSequence(loose, q)", None),
     ],

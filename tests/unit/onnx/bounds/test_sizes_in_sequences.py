@@ -164,6 +164,7 @@ LINES = f"ai.onnx.ml.LinearRegressor <{weights(24)}, targets = 4>"
         (f"o, y = {CLASSES} (w)", [10, 3]),
         (f"y, o = {CLASSES} (w)", [10]),
         (f"y, o = {CLASSES} (v)", [1]),
+        (f"o, y = ai.onnx.ml.LinearClassifier <{weights(6)}, intercepts = [1.0], classlabels_ints = [1]> (w)", [10, 2]),
         (f"o, y = {CLASSES} (loose)", [None, 3]),
         (f"y = {LINES} (w)", [10, 4]),
         ("y = ai.onnx.ml.ArrayFeatureExtractor(w, one)", [10, 1]),

@@ -96,6 +96,7 @@ def test_the_dimensions_at_most(node, expected):
         ("y = Add(x, loose)", 4 * 24 * 24),
         ("y = Add(x, w)", 4 * 4 * 6),
         ("y = Equal(x, x)", 24),
+        ("o = Reshape(list, q) y = Add(pair, o)", 8 * 2 * 3),
         ("y = IsNaN(x)", 24),
         ("y = StringNormalizer(t)", 2 * 64 * 11),
         ("y = StringConcat(t, t)", 2 * 64 * 10),

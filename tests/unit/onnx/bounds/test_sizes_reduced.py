@@ -114,6 +114,9 @@ def test_the_bytes_at_most(node, expected):
         ("o = Constant <value_floats = [2.0, 5.0]> () y = ReduceSum(o)", fixed(7)),
         ("o = Constant <value_ints = [4294967296, 4294967296]> () y = ReduceProd(o)", UNKNOWN),
         ("y = ReduceSum(none)", UNKNOWN),
+        # beyond what a double holds, and beyond what a float does
+        ("o = Constant <value_ints = [9007199254740992, 1]> () y = ReduceSum(o)", UNKNOWN),
+        ("o = Constant <value_floats = [16777216.0, 1.0]> () y = ReduceSum(o)", UNKNOWN),
         ("p = Reshape(a, one) o = Concat <axis = 0> (list, p) y = ReduceSum(o)", UNKNOWN),
         ("p = Reshape(a, one) m = Gather(list, p) o = Concat <axis = 0> (list, m) y = ReduceSum(o)", Value(-3, 10, whole=True)),
     ],
