@@ -127,7 +127,7 @@ def test_what_turns_put_out_without_a_shape_is_counted():
 
 def test_fewer_turns_than_none_put_out_nothing_and_take_nothing_from_others():
     run, tensor = value(
-        loop("o = Identity(w)", states="", take="", give="float[j, 6] o", head="m = Constant <value_int = -4> ()")
+        loop("o = Identity(x)", states="", take="", give="float[4, 6] o", head="m = Constant <value_int = -4> ()")
     )
     assert run.space.at_most(tensor.count) == 0
 
