@@ -306,12 +306,6 @@ run(
     x=np.zeros((2, 5), np.float32),
 )
 run(
-    "pieces of one place each lose the axis that was cut",
-    "(float[4, 6] x) => (int64[k] y) { p = Constant <value_int = 1> () q = SplitToSequence <axis = 0, keepdims = 0> (x, p)"
-    " i = Constant <value_int = 0> () e = SequenceAt(q, i) y = Shape(e) }",
-    x=np.zeros((4, 6), np.float32),
-)
-run(
     "no parts are as many as there are places",
     "(float[3] x, float[k] z) => (int64 y) { p = Shape <start = 0, end = 0> (z) q = SplitToSequence <axis = 0> (x, p) y = SequenceLength(q) }",
     x=FLOAT3,

@@ -205,7 +205,7 @@ uses(
     f"{PARTS} y = SplitToSequence(x, p)",
     f"{PARTS} y = SplitToSequence <keepdims = 0> (x, p)",
     "p = Constant <value_int = 3> () y = SplitToSequence(x, p)",
-    "p = Constant <value_int = 1> () y = SplitToSequence <keepdims = 0> (x, p)",
+    "p = Constant <value_int = 1> () y = SplitToSequence <keepdims = 0> (x, p)",  # the axis that was cut is dropped
     "y = SplitToSequence <axis = -1, keepdims = 0> (x)",
 )
 PUT = "o = SequenceConstruct(x, w) "
