@@ -101,6 +101,71 @@ changes nothing. A model beyond one of them is not read to its end, and what was
 Some operators do more than compute: they read files, run code, open the network or take an address in memory. They are
 refused (MLS385 to MLS388) even where their whole domain is allowed, until `operators.allow` has them by their own name.
 
+## A policy upon another
+
+`extends: ../base.yaml` takes everything that is left out from another policy, and lets nothing be looser than there:
+
+    apiVersion: mlsign/v1
+    kind: Policy
+    name: team-fraud
+    extends: ../base.yaml
+    model: {{max_nodes: 5000}}
+    age: {{max: 180d}}
+    loosens:
+      - {{field: age.max, reason: "releases are quarterly, agreed with the platform team until 2027"}}
+
+What the child writes is held against its parent, field by field, and refused with its line and both values where it is looser:
+
+| fields | the child may |
+|---|---|
+| caps (`model.max_…`, `model.run.max_…`, `model.limits`, `sandbox`, `age.max`, `trust.max_age`), `expires` | lower them, or set one that the parent does not have |
+| `versions.minimum`, `model.opset` | raise it, narrow the range |
+| lists of what is allowed (`operators.allow`, `digests`, `formats`, `unsigned_files`) | name less; anything beyond the parent's list is refused rather than dropped |
+| lists of what is refused (`operators.deny`, `revoked`) | add; the parent's entries stay, whatever the child writes |
+| `signers` | add groups; all of both must be met. A group by the name of one of the parent's is refused |
+| modes (`mode`, `manifest`, `model.presence`, `external_data`, `custom_domains`, `rollback`, `isolation`, `transparency`, `age.proof`, `trust.stale`, `unknown_…`) | take the stricter one |
+| `trust.root`, `trust.instance`, `open_dimension` | not change them: no value is the stricter one |
+| `apiVersion`, `kind`, `name`, `description`, `revision` | these are its own and are never the parent's |
+
+**`loosens`** names a field, with a reason, in which the child's value holds although it is looser. Every report then shows both
+values, both policies and the reason, as a finding that passed (MLS430), above everything else in text and under `policy.loosened` in JSON.
+A group of signers is loosened as `signers.NAME`; the child's group then stands in the place of the parent's. A `loosens` for what is
+not looser is refused, so none outlives its cause. Nothing loosens `expires`, `operators.deny` and `revoked`.
+
+Paths in a parent (keys, certificates, a trust root) are relative to the parent. A parent is named by a relative path, at most three
+folders up, with slashes on every system; links are followed as for every file that you name. There are at most four parents above a
+policy, and no file twice. `extends: {{shipped: baseline}}` takes a policy that travels with mlsign, but for its signers, which are
+examples; mind that a new version of mlsign may bring another one. `operators.allow` that is written anew does not take
+`custom_domains` from the parent.
+
+The digest of a policy is the sha256 of its bytes. That of a policy with parents is the sha256 of one line for each policy of the chain,
+the child first, with its digest as `sha256:…` and a line feed. Reports have the whole chain under `policy.chain`.
+
+## Signed policies
+
+Whoever can write to a policy, or to a key beside it, decides what is let in. `mlsign policy sign policy.yaml --key policy.key` writes
+`policy.yaml.sigstore.json`, a signature over the policy, its parents, and every file that any of them names by path
+([what is signed](formats/policy-signature.md)). It signs as `mlsign sign` does: by key, PKCS #11, certificate, or keyless.
+
+    mlsign verify fraud-1.2.0 --policy policy.yaml --policy-key policy.pub
+    mlsign verify fraud-1.2.0 --policy policy.yaml --policy-identity 'https://github.com/acme/policies/**' --policy-issuer https://token.actions.githubusercontent.com
+
+For a policy that was signed by a certificate, `--policy-root ca.pem` stands in the place of `--policy-issuer`, and the identity is the subject
+(RFC 4514) or an alternative name (`email:policies@acme.example`). Revocation lists are not asked for here: name a key where that matters.
+
+`verify`, `score`, `inspect --findings`, `sign`, and `Gate.load` (`policy_keys`, `policy_identity`, `policy_issuer`, `policy_roots`) then take no policy that is
+unsigned, altered, signed by somebody else, or signed under another file name; exit code 1. Every file is held against the signature in the
+very bytes that are used. Who may sign comes from the command line alone: the policy does not say it, the trust root that a policy
+names plays no part in it (`--policy-trust-root` does), and no variable of the environment changes it.
+
+**`revision`** is a number that you raise with every change. Of a signed policy, the highest one is remembered in the state folder (`MLSIGN_STATE`)
+for its name and its signer, and a lower one, the same one with other content, or none at all is refused from then on. A workflow
+counts as one signer whatever tag or branch it ran on. A mark that cannot be read or written denies. The first policy that a
+host sees is taken as it is, so whoever can empty the state folder can go back: keep it where only the verifying user writes.
+
+**`expires`** ends a policy, signed or not: from that moment on every decision by it is a denial (MLS431), also in a process that loaded it
+long before.
+
 ## How it is read
 
 YAML 1.2, as it shows. Duplicate keys, anchors, aliases, merge keys, tags, directives, a second document, numbers that

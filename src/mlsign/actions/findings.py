@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlsign.actions._model import check_model, roles_of, summary_of
+from mlsign.actions._policy_files import PolicyFiles
 from mlsign.actions.read_policy import read_policy_document, shipped_baseline
 from mlsign.compare.external import FileFact, external_path
 from mlsign.errors import InputError, MlsignError, OutsideError, shown
@@ -29,6 +30,9 @@ from mlsign.package.search import Candidate, Search, search
 from mlsign.paths import MANIFEST_NAME, PackagePath
 from mlsign.policy.decide import judge_model
 from mlsign.policy.model import Mode, Policy, Verdict
+
+if TYPE_CHECKING:
+    from mlsign.actions.verify_policy import PolicyTrust
 
 _UNREAD: Final = {"file.kind": "MLS104", "file.changed": "MLS111", "file.missing": "MLS111"}
 
@@ -98,13 +102,24 @@ class Found:
         return Verdict.ALLOW if self.policy.mode is Mode.AUDIT else self.verdict
 
 
-def load_model_policy(path: Path | None = None, *, limits: Limits = DEFAULT) -> Policy:
+def load_model_policy(path: Path | None = None, *, signed: PolicyTrust | None = None, limits: Limits = DEFAULT) -> Policy:
     """What the policy at ``path``, or the shipped baseline, says of models. Its keys are not read and need not be there.
 
-    Nothing is allowed by it but models: it has no signers, so it denies every package.
+    Nothing is allowed by it but models: it has no signers, so it denies every package. With ``signed``, a policy that is not
+    signed so is refused (``TrustError``).
     """
-    document = shipped_baseline() if path is None else read_policy_document(path, limits=limits)
-    return document.unbound
+    if path is None:
+        return shipped_baseline().unbound
+    files = PolicyFiles(path)
+    if signed is None:
+        return read_policy_document(path, files=files, limits=limits).unbound
+    # A scan without it has no use for keys, whose library is heavy.
+    from mlsign.actions.verify_policy import remember_revision, verify_policy
+
+    proof = verify_policy(files, signed, limits=limits)
+    policy = read_policy_document(path, files=files, limits=limits).unbound
+    remember_revision(policy, proof, signed)
+    return replace(policy, lineage=replace(policy.lineage, signer=proof.identity))
 
 
 def find(path: Path, request: FindRequest, *, advance: Counted | None = None) -> Found:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
 from typing import Self
 
+from mlsign.actions._policy_signers import named_signers
 from mlsign.actions.admit import AdmittedModel, admit
 from mlsign.actions.append_audit import AuditLog
 from mlsign.actions.load_policy import LoadedPolicy, load_policy
@@ -21,14 +23,36 @@ class Gate:
         self._audit = audit
 
     @classmethod
-    def load(cls, policy: str | PathLike[str], *, audit_log: str | PathLike[str] | None = None, caller: str = "") -> Self:
-        """A gate for the policy file. Raises ``InputError`` with line and field for a policy that is wrong.
+    def load(
+        cls,
+        policy: str | PathLike[str],
+        *,
+        policy_keys: Iterable[str | PathLike[str]] = (),
+        policy_identity: str | None = None,
+        policy_issuer: str | None = None,
+        policy_trust_root: str | PathLike[str] | None = None,
+        policy_roots: Iterable[str | PathLike[str]] = (),
+        audit_log: str | PathLike[str] | None = None,
+        caller: str = "",
+    ) -> Self:
+        """A gate for the policy file, signed by one of the public keys, or by the identity that the issuer, or a certificate
+        under one of the roots, calls so.
+
+        Unless one of them is given, no signature of the policy is asked for. Raises ``InputError`` with line and field for a
+        policy that is wrong, ``TrustError`` for one that is not signed so.
 
         With ``audit_log``, each decision is a line of that file before it is returned; ``caller`` is what the lines call you.
         """
+        signed = named_signers(
+            keys=tuple(map(Path, policy_keys)),
+            identity=policy_identity,
+            issuer=policy_issuer,
+            trust_root=None if policy_trust_root is None else Path(policy_trust_root),
+            roots=tuple(map(Path, policy_roots)),
+        )
         # Absolute from here on: a service that changes its folder goes on with the log that it began.
         audit = None if audit_log is None else AuditLog(path=Path(audit_log).absolute(), caller=caller)
-        return cls(load_policy(Path(policy)), audit=audit)
+        return cls(load_policy(Path(policy), signed=signed), audit=audit)
 
     @property
     def policy(self) -> LoadedPolicy:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from mlsign.actions._policy_files import PolicyFiles
 from mlsign.actions.read_policy import read_policy_document
+from mlsign.actions.verify_policy import PolicyTrust, remember_revision, verify_policy
 from mlsign.digest import sha256
 from mlsign.errors import InputError
 from mlsign.evidence.record import TrustFacts
 from mlsign.formats.pem import decode_pem_or_der
 from mlsign.limits import DEFAULT, MIB, Limits
-from mlsign.package.read import read_user_file
 from mlsign.policy.decode import PolicyDocument
 from mlsign.policy.decode_identities import CertificateReference
 from mlsign.policy.decode_signers import Bindings
@@ -33,17 +34,24 @@ class LoadedPolicy:
     trust: TrustFacts | None = None
 
 
-def load_policy(path: Path, *, trust_root: Path | None = None, limits: Limits = DEFAULT) -> LoadedPolicy:
+def load_policy(
+    path: Path, *, trust_root: Path | None = None, signed: PolicyTrust | None = None, limits: Limits = DEFAULT
+) -> LoadedPolicy:
     """The policy at ``path``; the files it names are found relative to it. ``trust_root`` overrides its trust root.
 
+    With ``signed``, nothing is made of it or of a file that it names before that was found to be signed.
+
     Raises ``InputError`` (``policy.…``, ``key.…``, ``pem.…``, ``root.…``) with the line and what to do, ``TrustError``
-    for a trust root that must not be used, and ``OutsideError``.
+    for a trust root that must not be used and a policy that is not signed as it should be, and ``OutsideError``.
     """
-    bound = bind_policy(path, read_policy_document(path, limits=limits), limits=limits)
-    policy, root = bound.policy, bound.root
-    if not policy.needs_trust_root and trust_root is None:
-        return bound
-    return _with_sigstore(path, policy, root, trust_root=trust_root, limits=limits)
+    files = PolicyFiles(path)
+    proof = None if signed is None else verify_policy(files, signed, limits=limits)
+    policy, root = read_named_files(read_policy_document(path, files=files, limits=limits), files, limits=limits)
+    loaded = _with_sigstore(files, policy, root, trust_root=trust_root, limits=limits)
+    if signed is None or proof is None:
+        return loaded
+    remember_revision(policy, proof, signed)
+    return replace(loaded, policy=replace(policy, lineage=replace(policy.lineage, signer=proof.identity)))
 
 
 def bind_policy(path: Path, document: PolicyDocument, *, limits: Limits = DEFAULT) -> LoadedPolicy:
@@ -51,34 +59,40 @@ def bind_policy(path: Path, document: PolicyDocument, *, limits: Limits = DEFAUL
 
     Raises ``InputError`` as ``load_policy`` does.
     """
-    keys = {reference: _read_key(path, reference, limits=limits) for reference in document.key_references}
-    certificates = {reference: _read_roots(path, reference) for reference in _root_files(document.certificate_references)}
+    policy, root = read_named_files(document, PolicyFiles(path), limits=limits)
+    return LoadedPolicy(policy=policy, root=root)
+
+
+def read_named_files(document: PolicyDocument, files: PolicyFiles, *, limits: Limits = DEFAULT) -> tuple[Policy, TrustRoot]:
+    """The policy with what its keys and certificates turned out to be, and the same as trust. Raises as ``load_policy``."""
+    reader = _Reader(files, limits=limits)
+    keys = {reference: reader.key(reference) for reference in document.key_references}
+    certificates = {reference: reader.roots(reference) for reference in _root_files(document.certificate_references)}
     policy = document.bind(
         Bindings(
             keys={reference: key.identity for reference, key in keys.items()},
             anchors={reference: frozenset(map(sha256, found)) for reference, found in certificates.items()},
         )
     )
-    root = TrustRoot(
-        keys=tuple(keys.values()),
-        authorities=tuple(_authority(path, reference) for reference in document.certificate_references),
-    )
-    return LoadedPolicy(policy=policy, root=root)
+    authorities = tuple(reader.authority(reference) for reference in document.certificate_references)
+    return policy, TrustRoot(keys=tuple(keys.values()), authorities=authorities)
 
 
-def _with_sigstore(path: Path, policy: Policy, root: TrustRoot, *, trust_root: Path | None, limits: Limits) -> LoadedPolicy:
+def _with_sigstore(
+    files: PolicyFiles, policy: Policy, root: TrustRoot, *, trust_root: Path | None, limits: Limits
+) -> LoadedPolicy:
+    if not policy.needs_trust_root and trust_root is None:
+        return LoadedPolicy(policy=policy, root=root)
     from mlsign.roots.load import decode_trust_data, load_trust_data
 
     settings = policy.freshness.trust
-    file = trust_root or (path.parent / settings.file if settings.file else None)
+    file = trust_root or (files.path.parent / settings.file if settings.file else None)
     data = load_trust_data(instance=settings.instance, file=file, limits=limits)
+    if trust_root is None and settings.file:
+        files.keep(settings.file, data.content)
     return LoadedPolicy(
         policy=policy,
-        root=TrustRoot(
-            keys=root.keys,
-            authorities=root.authorities,
-            sigstore=decode_trust_data(data, limits=limits),
-        ),
+        root=replace(root, sigstore=decode_trust_data(data, limits=limits)),
         trust=TrustFacts(source=data.source, digest=data.digest, fetched=data.fetched, expires=data.expires),
     )
 
@@ -87,54 +101,61 @@ def _root_files(references: tuple[CertificateReference, ...]) -> tuple[str, ...]
     return tuple(dict.fromkeys(file for reference in references for file in reference.roots))
 
 
-def _authority(policy: Path, reference: CertificateReference) -> CertificateTrust:
-    def each(files: tuple[str, ...]) -> tuple[bytes, ...]:
-        return tuple(der for file in files for der in _read_certificates(policy, file))
+class _Reader:
+    """Reads what a policy names; every refusal says which policy names it."""
 
-    lists = (_read_revocations(policy, file) for file in reference.revocations)
-    return CertificateTrust(anchors=each(reference.roots), intermediates=each(reference.intermediates), revocations=tuple(lists))
+    def __init__(self, files: PolicyFiles, *, limits: Limits) -> None:
+        self._files = files
+        self._limits = limits
 
+    def key(self, reference: str) -> PublicKey:
+        try:
+            pem = self._files.read(reference, max_bytes=self._limits.max_key_bytes, what="key")
+            return decode_public_key(pem, where=reference)
+        except InputError as err:
+            raise _named(err, self._files.path, reference, what="public key") from err
 
-def _read_roots(policy: Path, reference: str) -> tuple[bytes, ...]:
-    """Certificates that are their own authority: one that another issued could be taken back, and nobody would look."""
-    found = _read_certificates(policy, reference)
-    from mlsign.trust.certificates import is_self_signed
+    def roots(self, reference: str) -> tuple[bytes, ...]:
+        """Certificates that are their own authority: one that another issued could be taken back, and nobody would look."""
+        found = self._certificates(reference)
+        from mlsign.trust.certificates import is_self_signed
 
-    if not all(map(is_self_signed, found)):
-        raise InputError(
-            f"the file {reference} that the policy {policy.name} names under roots holds a certificate that is no root",
-            code="policy.signers.roots",
-            where=str(policy.parent / reference),
-            expected="certificates that are issued by themselves",
-            hint="name the root alone, and the certificates between it and the signer under intermediates",
+        if not all(map(is_self_signed, found)):
+            policy = self._files.path
+            raise InputError(
+                f"the file {reference} that the policy {policy.name} names under roots holds a certificate that is no root",
+                code="policy.signers.roots",
+                where=str(policy.parent / reference),
+                expected="certificates that are issued by themselves",
+                hint="name the root alone, and the certificates between it and the signer under intermediates",
+            )
+        return found
+
+    def authority(self, reference: CertificateReference) -> CertificateTrust:
+        def each(files: tuple[str, ...]) -> tuple[bytes, ...]:
+            return tuple(der for file in files for der in self._certificates(file))
+
+        return CertificateTrust(
+            anchors=each(reference.roots),
+            intermediates=each(reference.intermediates),
+            revocations=tuple(map(self._revocations, reference.revocations)),
         )
-    return found
 
+    def _certificates(self, reference: str) -> tuple[bytes, ...]:
+        try:
+            data = self._files.read(reference, max_bytes=MAX_CERTIFICATES_BYTES, what="certificate")
+            return decode_pem_or_der(data, label="CERTIFICATE", where=reference)
+        except InputError as err:
+            raise _named(err, self._files.path, reference, what="certificate") from err
 
-def _read_certificates(policy: Path, reference: str) -> tuple[bytes, ...]:
-    try:
-        data, _ = read_user_file(policy.parent / reference, max_bytes=MAX_CERTIFICATES_BYTES, what="certificate")
-        return decode_pem_or_der(data, label="CERTIFICATE", where=reference)
-    except InputError as err:
-        raise _named(err, policy, reference, what="certificate") from err
+    def _revocations(self, reference: str) -> bytes:
+        from mlsign.trust.revocation import decode_revocations
 
-
-def _read_revocations(policy: Path, reference: str) -> bytes:
-    from mlsign.trust.revocation import decode_revocations
-
-    try:
-        data, _ = read_user_file(policy.parent / reference, max_bytes=MAX_REVOCATIONS_BYTES, what="revocation list")
-        return decode_revocations(data, where=reference)
-    except InputError as err:
-        raise _named(err, policy, reference, what="revocation list") from err
-
-
-def _read_key(policy: Path, reference: str, *, limits: Limits) -> PublicKey:
-    try:
-        pem, _ = read_user_file(policy.parent / reference, max_bytes=limits.max_key_bytes, what="key")
-        return decode_public_key(pem, where=reference)
-    except InputError as err:
-        raise _named(err, policy, reference, what="public key") from err
+        try:
+            data = self._files.read(reference, max_bytes=MAX_REVOCATIONS_BYTES, what="revocation list")
+            return decode_revocations(data, where=reference)
+        except InputError as err:
+            raise _named(err, self._files.path, reference, what="revocation list") from err
 
 
 def _named(err: InputError, policy: Path, reference: str, *, what: str) -> InputError:

@@ -1,32 +1,72 @@
-"""The text of a policy with the operator sets that it names. Its keys are not read here: judging models needs none."""
+"""The text of a policy, with those that it extends and the operator sets that it names. Its keys are not read here: judging models needs none."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
+from mlsign.actions._policy_files import PolicyFiles
+from mlsign.digest import Digest
+from mlsign.errors import InputError, shown
 from mlsign.interface import OperatorId
 from mlsign.limits import DEFAULT, Limits
-from mlsign.package.read import read_user_file
-from mlsign.policy.decode import PolicyDocument, decode_policy
+from mlsign.policy.decode import PolicyDocument, decode_policy, decode_policy_node
+from mlsign.policy.extend import Decode, combine
+from mlsign.policy.extend_source import MAX_PARENTS, PolicySource, decode_source, parent_name
+from mlsign.policy.fields import refusal
 from mlsign.policy.hazards import decode_hazards
 from mlsign.policy.model import Hazard
 from mlsign.policy.operator_sets import decode_operator_set
+from mlsign.policy.yaml_source import Node
 from mlsign.roots.shipped import read_shipped
 
 _BASELINE: Final = "baseline.yaml"
 
 
-def read_policy_document(path: Path, *, limits: Limits = DEFAULT) -> PolicyDocument:
-    """The policy at ``path``. Raises ``InputError`` (``policy.…``) with the line and what to do, and ``OutsideError``."""
-    data, _ = read_user_file(path, max_bytes=limits.max_policy_bytes, what="policy")
-    return decode_policy(data, name=path.name, operator_sets=load_operator_sets(), hazards=load_hazards(), limits=limits)
+def read_policy_document(path: Path, *, files: PolicyFiles | None = None, limits: Limits = DEFAULT) -> PolicyDocument:
+    """The policy at ``path`` with those that it extends. Every file that is read for it is kept by ``files``.
+
+    Raises ``InputError`` (``policy.…``) with the line and what to do, and ``OutsideError``.
+    """
+    kept = files if files is not None else PolicyFiles(path)
+    return combine(_read_chain(kept, limits=limits), _decoder(limits))
 
 
 def shipped_baseline() -> PolicyDocument:
     """The policy ``baseline`` that travels with mlsign. Raises ``OutsideError`` where it is missing."""
     data = read_shipped("policies", _BASELINE)[_BASELINE]
     return decode_policy(data, name=_BASELINE, operator_sets=load_operator_sets(), hazards=load_hazards())
+
+
+def _decoder(limits: Limits) -> Decode:
+    sets, hazards = load_operator_sets(), load_hazards()
+
+    def decode(node: Node, digest: Digest) -> PolicyDocument:
+        return decode_policy_node(node, digest=digest, operator_sets=sets, hazards=hazards, limits=limits)
+
+    return decode
+
+
+def _read_chain(files: PolicyFiles, *, limits: Limits) -> tuple[PolicySource, ...]:
+    """The policy and its parents, the child first. Ends: each file is another one, and there are few of them."""
+    sources = [decode_source(files.read_policy(limits=limits), name=files.path.name, limits=limits)]
+    while (parent := sources[-1].parent) is not None:
+        if len(sources) > MAX_PARENTS:
+            raise refusal(f"makes a chain of more than {MAX_PARENTS} parents", parent.place, "extends", code="extends.depth")
+        name = parent_name(sources[-1].name, parent)
+        try:
+            data = files.read_parent(name, shipped=parent.shipped, limits=limits)
+        except InputError as err:
+            raise refusal(
+                f"{shown(name)} {'is missing' if err.code.endswith('.missing') else err.message}",
+                parent.place,
+                "extends",
+                code="extends",
+                found=name,
+                hint=err.hint or "the path is relative to the policy that names it",
+            ) from err
+        sources.append(decode_source(data, name=name, limits=limits))
+    return tuple(sources)
 
 
 def load_operator_sets() -> dict[str, frozenset[OperatorId]]:

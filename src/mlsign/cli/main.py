@@ -54,7 +54,7 @@ app.command("inspect", help=inspect.HELP, short_help="Show what is in a model or
 app.command("score", help=score.HELP, short_help="Score rows in the sandbox.")(score.score_command)
 app.add_typer(trust.app, name="trust", short_help="Keep the trust roots for keyless signatures.")
 app.add_typer(audit.app, name="audit", short_help="Read and verify the log of decisions.")
-app.add_typer(policy.app, name="policy", short_help="Check, explain, test and start policies.")
+app.add_typer(policy.app, name="policy", short_help="Check, explain, test, start and sign policies.")
 app.command("explain", help=explain.HELP, short_help="Explain a finding code.")(explain.explain_command)
 
 

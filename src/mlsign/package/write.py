@@ -154,6 +154,19 @@ def _write_beneath(folder: int, name: str, data: bytes) -> None:
         raise
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """The file with these bytes, in place of one that is there, in one step. Raises ``OutsideError`` (``disk.full``, ``disk.write``)."""
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | getattr(os, "O_CLOEXEC", 0))
+        try:
+            _write_beneath(folder, path.name, data)
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as err:
+        raise _outside(err, where=path) from err
+
+
 def write_new_files(files: Iterable[tuple[Path, bytes, int]]) -> None:
     """Creates files that must not exist yet, each with its mode. Raises ``InputError`` (``output.exists``), ``OutsideError``.
 

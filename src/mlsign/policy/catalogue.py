@@ -17,6 +17,7 @@ from mlsign.policy.rules import (
     digests,
     external_data,
     hazards,
+    lineage,
     manifest,
     operators,
     opset,
@@ -29,17 +30,19 @@ from mlsign.policy.rules import (
     size,
     summary,
     trust_data,
+    validity,
     version,
 )
 
 
 class Subject(Enum):
-    """What a rule is about: the package, its signatures, the model in it, or that there is no model."""
+    """What a rule is about: the package, its signatures, the model in it, that there is no model, or the policy itself."""
 
     PACKAGE = "package"
     SIGNERS = "signers"
     MODEL = "model"
     ABSENCE = "absence"
+    POLICY = "policy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(codes=(version.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: version.check(e, p.minimum_version)),
     Rule(codes=(rollback.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: rollback.check(e, p.rollback)),
     Rule(codes=(revoked.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: revoked.check(e, p.revoked)),
+    Rule(codes=(lineage.CODE,), subject=Subject.POLICY, run=lambda p, _e, _: lineage.check(p.lineage)),
+    Rule(codes=(validity.CODE,), subject=Subject.POLICY, run=lambda p, _e, now: validity.check(p.expires, now=now)),
     Rule(codes=(presence.CODE,), subject=Subject.ABSENCE, run=lambda _p, _e, _: presence.check()),
 )
 

@@ -49,16 +49,19 @@ def judge_model(policy: Policy, evidence: Evidence, *, now: datetime) -> Judgeme
     """What the rules about models make of ``evidence``; who signed it, and whether anybody did, plays no part.
 
     ``ALLOW`` only when a rule passed and nothing that was found failed or is unknown. Of a model that was not
-    read the findings that say so are all there is: no rule has anything to add to them.
+    read the findings that say so are all there is, but for those about the policy itself.
     """
     told = evidence.summary is None and any(finding.outcome is not Outcome.PASS for finding in evidence.findings)
-    rules = () if told else tuple(rule for rule in rules_for(policy, evidence) if rule.subject is Subject.MODEL)
+    subjects = {Subject.POLICY} if told else {Subject.MODEL, Subject.POLICY}
+    rules = tuple(rule for rule in rules_for(policy, evidence) if rule.subject in subjects)
     return _judge(rules, policy, evidence, now=now)
 
 
 def _judge(rules: Iterable[Rule], policy: Policy, evidence: Evidence, *, now: datetime) -> Judgement:
-    judged = tuple(finding for rule in rules for finding in rule.run(policy, evidence, now))
-    passed = any(finding.outcome is Outcome.PASS for finding in judged)
+    found = tuple((rule.subject, finding) for rule in rules for finding in rule.run(policy, evidence, now))
+    judged = tuple(finding for _, finding in found)
+    # That the policy itself is in order says nothing about a package.
+    passed = any(finding.outcome is Outcome.PASS for subject, finding in found if subject is not Subject.POLICY)
     clean = all(finding.outcome is Outcome.PASS for finding in (*evidence.findings, *judged))
     return Judgement(
         verdict=Verdict.ALLOW if passed and clean else Verdict.DENY,

@@ -33,6 +33,8 @@ from mlsign.policy.decode_signers import (
 )
 from mlsign.policy.decode_summaries import FIELD as SUMMARY_FIELD
 from mlsign.policy.decode_summaries import SummaryDocument, decode_summaries
+from mlsign.policy.decode_validity import FIELDS as VALIDITY_FIELDS
+from mlsign.policy.decode_validity import read_expiry, read_revision
 from mlsign.policy.fields import (
     PolicyFields,
     read_choice,
@@ -73,6 +75,9 @@ FIELDS: Final = (
     "unsigned_files",
     *FRESHNESS_FIELDS,
     SUMMARY_FIELD,
+    *VALIDITY_FIELDS,
+    "extends",
+    "loosens",
 )
 LATER_FIELDS: Final = {
     "provenance": "demands on provenance",
@@ -80,7 +85,6 @@ LATER_FIELDS: Final = {
     "rules": "rules in CEL",
     "exceptions": "exceptions with an end",
     "match": "selection of packages",
-    "extends": "inheritance of policies",
 }
 """Fields of the whole design that this version does not enforce, and therefore refuses."""
 
@@ -147,8 +151,11 @@ def decode_policy_node(
     hazards: Mapping[OperatorId, frozenset[Hazard]],
     limits: Limits = DEFAULT,
 ) -> PolicyDocument:
-    """The policy that YAML says, ``digest`` being that of its text. Raises ``InputError`` as ``decode_policy`` does."""
+    """The policy that the text of ``node`` is, which was read from bytes of this ``digest``. Raises as ``decode_policy``."""
     fields = PolicyFields(node, path="", names=FIELDS, later=LATER_FIELDS)
+    if fields.has("extends") or fields.has("loosens"):
+        # Without its parent a policy is looser than whoever wrote it meant.
+        raise fields.wrong("extends another policy, which was not read", code="extends", name="extends")
     _check_literal(*fields.take("apiVersion"), API_VERSION)
     _check_literal(*fields.take("kind"), KIND)
     groups = decode_signers(*fields.take("signers"))
@@ -171,6 +178,8 @@ def decode_policy_node(
         unsigned_files=fields.optional("unsigned_files", lambda n, p: _decode_unsigned_files(n, p, limits)) or (),
         freshness=decode_freshness(fields),
         formats=fields.optional("formats", _decode_formats) or ACCEPTED_FORMATS,
+        expires=fields.optional("expires", read_expiry),
+        revision=fields.optional("revision", read_revision),
     )
     return PolicyDocument(unbound=unbound, groups=groups, vsa=fields.optional(SUMMARY_FIELD, decode_summaries))
 

@@ -7,6 +7,7 @@ Reading a policy from text is ``decode``; judging is ``decide``.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -20,6 +21,7 @@ from mlsign.interface import ONNX_DOMAIN, OperatorId
 from mlsign.limits import GIB, Limits
 from mlsign.paths import PackagePath
 from mlsign.policy.freshness import Freshness
+from mlsign.policy.lineage import Lineage
 from mlsign.policy.requirements import KeyRequirement, Requirement
 from mlsign.policy.summaries import SummarySettings
 from mlsign.version import Version
@@ -211,7 +213,7 @@ class SandboxSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What a package must be to be allowed. ``digest`` is the sha256 of the bytes it was decoded from.
+    """What a package must be to be allowed. ``digest`` is the sha256 of the bytes it was decoded from, or of its chain's.
 
     ``unsigned_files`` are paths that a folder signed by others may carry although no signature covers them:
     they are listed as unverified and never loaded. A signature over a statement in none of ``formats`` does not count.
@@ -234,6 +236,9 @@ class Policy:
     rollback: Rollback = Rollback.ALLOW
     formats: frozenset[StatementFormat] = ACCEPTED_FORMATS
     vsa: SummarySettings | None = None
+    expires: datetime | None = None
+    revision: int | None = None
+    lineage: Lineage = field(default_factory=Lineage)
 
     def names(self, identity: Identity) -> bool:
         """Whether a group that signs packages asks for somebody like this."""

@@ -12,7 +12,7 @@ from mlsign.evidence.record import SignatureRecord, TrustFacts
 from mlsign.interface import TypeSpec, ValueSpec
 from mlsign.onnx.summary import ModelSummary, RunBounds
 from mlsign.policy.why_not import WhyNot
-from mlsign.report.findings_as_json import dump, finding_object
+from mlsign.report.findings_as_json import dump, finding_object, policy_object
 from mlsign.report.why_not import why_not_object
 
 SCHEMA = "mlsign/report/v1"
@@ -38,7 +38,7 @@ def render_report(report: Report, *, why_not: WhyNot | None = None) -> str:
                 "digest": None if evidence.digest is None else str(evidence.digest),
                 "license": None if manifest is None else manifest.license,
             },
-            "policy": {"name": report.policy.name, "digest": str(report.policy.digest)},
+            "policy": policy_object(report.policy),
             "now": _time(report.now),
             "signers": [_signer(group.name, record) for group in decision.met for record in group.signatures],
             "summary": None if decision.summary is None else decision.summary.bundle,

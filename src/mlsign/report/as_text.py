@@ -18,6 +18,7 @@ from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.interface import OperatorUse, ValueSpec
 from mlsign.onnx.summary import ModelSummary, RunBounds, Unbounded
 from mlsign.policy.model import Mode, Verdict
+from mlsign.report.policy_lineage import loosenings, policy_facts
 from mlsign.report.signers import when_signed, who_signed, why_idle
 from mlsign.report.workflow import inert
 from mlsign.words import counted, size
@@ -41,8 +42,11 @@ def render_report(report: Report, *, width: int, color: bool) -> str:
     """The report for a terminal of ``width`` columns, without colour codes unless ``color``."""
     out = _Page(width=width, color=color)
     _headline(out, report)
+    for words in loosenings(report.policy):
+        out.line(Text(words, style="bold yellow"))
     facts = out.facts()
     _package_facts(facts, report)
+    _rows(facts, "Policy", list(policy_facts(report.policy)))
     if report.evidence.summary is not None:
         _model_facts(facts, report.evidence.summary)
     out.show(facts)

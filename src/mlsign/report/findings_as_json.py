@@ -12,6 +12,7 @@ from urllib.parse import quote
 from mlsign.actions.findings import Found
 from mlsign.evidence.catalogue.pages import page_of
 from mlsign.evidence.findings import Finding
+from mlsign.policy.model import Policy
 
 SCHEMA = "mlsign/findings/v1"
 
@@ -24,7 +25,7 @@ def render_found(found: Found) -> str:
             "decision": found.verdict.value,
             "mode": found.policy.mode.value,
             "path": spelled(found.path),
-            "policy": {"name": found.policy.name, "digest": str(found.policy.digest)},
+            "policy": policy_object(found.policy),
             "models": [
                 {
                     "path": spelled(model.path),
@@ -48,6 +49,30 @@ def spelled(path: str) -> str:
 def reference(path: str) -> str:
     """The path as a relative reference (RFC 3986), byte for byte: the spelling that stands for one file alone."""
     return quote(path.encode("utf-8", "surrogateescape"))
+
+
+def policy_object(policy: Policy) -> dict[str, Any]:
+    """Which policy decided: its chain, what that loosens, and who signed it, where somebody asked."""
+    lineage = policy.lineage
+    return {
+        "name": policy.name,
+        "digest": str(policy.digest),
+        "revision": policy.revision,
+        "expires": None if policy.expires is None else f"{policy.expires:%Y-%m-%dT%H:%M:%SZ}",
+        "signer": None if lineage.signer is None else lineage.signer.describe(),
+        "chain": [{"name": link.name, "source": spelled(link.source), "digest": str(link.digest)} for link in lineage.chain],
+        "loosened": [
+            {
+                "field": each.field,
+                "reason": each.reason,
+                "parent": spelled(each.parent),
+                "child": spelled(each.child),
+                "from": each.tight,
+                "to": each.loose,
+            }
+            for each in lineage.loosened
+        ],
+    }
 
 
 def finding_object(finding: Finding) -> dict[str, str]:

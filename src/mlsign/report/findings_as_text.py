@@ -12,6 +12,7 @@ from mlsign.actions.findings import Found, FoundModel
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.model import Mode, Verdict
+from mlsign.report.policy_lineage import loosenings
 from mlsign.report.workflow import inert
 from mlsign.words import counted
 
@@ -83,6 +84,8 @@ def _sum(found: Found, page: _Page) -> Iterator[str]:
     outcome = f"{len(wrong)} with findings" if wrong else "nothing found"
     style = "1;31" if wrong else "1;32"
     yield f"  {total} judged by the policy {shown(found.policy.name)}: {page.styled(outcome, style)}"
+    for words in loosenings(found.policy):
+        yield page.styled(f"  {words}", "1;33")
     if found.policy.mode is Mode.AUDIT:
         yield page.styled("  Audit mode: this policy reports and stops nothing.", "1;33")
     if wrong:

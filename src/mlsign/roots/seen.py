@@ -16,7 +16,7 @@ from mlsign.digest import decode_digest, sha256
 from mlsign.errors import InputError, OutsideError, TrustError
 from mlsign.evidence.record import Seen
 from mlsign.limits import KIB
-from mlsign.roots.store import PrivateFolder, find_state_folder
+from mlsign.roots.store import PARTIAL, PrivateFolder, find_state_folder
 from mlsign.strict import Fields, decode_json, encode_json
 from mlsign.version import decode_version
 
@@ -67,7 +67,15 @@ def open_marks(state: Path | None = None) -> Iterator[Marks]:
         if folder is None:
             raise OutsideError("the state folder is gone", code="trust.state", where=str(root))
         folder.lock(seconds=LOCK_SECONDS)
+        sweep(folder)
         yield Marks(folder)
+
+
+def sweep(folder: PrivateFolder) -> None:
+    """Takes away what verifiers left half written when they died; only for whoever holds the lock, as nobody else writes then."""
+    for name in folder.names():
+        if name.startswith(PARTIAL):
+            folder.remove(name)
 
 
 def _name(policy: str, package: str) -> str:

@@ -23,7 +23,8 @@ _FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | _CLOEXEC
 # Without waiting: a pipe put in the place of a file must not hang a verification.
 _FILE_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK | _CLOEXEC
 _NEW_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOEXEC
-_PARTIAL: Final = ".partial-"
+PARTIAL: Final = ".partial-"
+"""How the name of a file begins that is not yet whole."""
 _PAUSE: Final = 0.005
 
 
@@ -110,7 +111,7 @@ class PrivateFolder:
 
     def write(self, name: str, data: bytes) -> None:
         """Puts a file there in one step. Raises ``OutsideError`` (``trust.cache.write``)."""
-        partial = f"{_PARTIAL}{os.urandom(8).hex()}"
+        partial = f"{PARTIAL}{os.urandom(8).hex()}"
         try:
             fd = os.open(partial, _NEW_FLAGS, 0o600, dir_fd=self._fd)
             try:

@@ -12,6 +12,7 @@ from mlsign.errors import InputError, MlsignError, TrustError
 from mlsign.formats.bundle import Bundle, FileBundle, Material
 from mlsign.formats.countersignature import Countersignature, decode_countersignature
 from mlsign.formats.dsse import old_pre_authentication_encoding, pre_authentication_encoding
+from mlsign.formats.policy_statement import PolicyStatement, decode_policy_statement
 from mlsign.formats.statement import ACCEPTED_FORMATS, Statement, StatementFormat, decode_statement
 from mlsign.formats.statement_old import OLD_PREDICATE_TYPE
 from mlsign.formats.verification_summary import VerificationSummary, decode_summary
@@ -115,6 +116,20 @@ def authenticate_summary(bundle: Bundle, *, root: TrustRoot, now: datetime, limi
     """What a trusted identity says that it verified. Raises as ``authenticate`` does, and ``summary.…``."""
     signer, payload = authenticate_envelope(bundle, root=root, now=now)
     return Summarized(summary=decode_summary(payload, limits=limits), signer=signer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticPolicy:
+    """A policy, by its digest and those of its files, that a proven identity signed."""
+
+    statement: PolicyStatement
+    signer: Signer
+
+
+def authenticate_policy(bundle: Bundle, *, root: TrustRoot, now: datetime, limits: Limits = DEFAULT) -> AuthenticPolicy:
+    """Which policy a trusted identity signed. Raises as ``authenticate`` does, and ``policy_statement.…``."""
+    signer, payload = authenticate_envelope(bundle, root=root, now=now)
+    return AuthenticPolicy(statement=decode_policy_statement(payload, limits=limits), signer=signer)
 
 
 def _may_be_old(bundle: Bundle, *, formats: frozenset[StatementFormat]) -> bool:

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 
 from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.errors import InputError
@@ -51,6 +52,13 @@ operators: {allow: [inference-v1]}
 """
 
 
+class WithoutTimes(SafeConstructor):  # type: ignore[misc]
+    """Moments are text in YAML 1.2, whose core schema has no times."""
+
+
+WithoutTimes.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
+
+
 def exact(text: str) -> TextPattern:
     return TextPattern(kind=PatternKind.EXACT, text=text)
 
@@ -64,7 +72,9 @@ def decoded(text: str, sets: Sets) -> PolicyDocument:
 
 
 def schema_accepts(text: str) -> bool:
-    loaded: Any = YAML(typ="safe", pure=True).load(text)
+    loader = YAML(typ="safe", pure=True)
+    loader.Constructor = WithoutTimes
+    loaded: Any = loader.load(text)
     return VALIDATOR.is_valid(loaded)
 
 
@@ -128,6 +138,9 @@ GOOD = {
     "minimal": "",
     "optional manifest": "manifest: optional",
     "audit": "mode: audit",
+    "an end": "expires: 2027-01-01T00:00:00Z",
+    "an end in quotes": "expires: '2027-01-01T00:00:00Z'",
+    "revision": "revision: 7",
     "one digest": "digests: [blake2b]",
     "digest twice": "digests: [sha256, sha256]",
     "deny set and domain": 'operators: {allow: [inference-v1], deny: [control-flow-v1, "com.acme:*"]}',
@@ -611,6 +624,14 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
     "time without unit": ("sandbox: {cpu: 10}", "policy.unit", "is 10, expected a duration as 500ms, 10s or 2m", True),
     "time of a list": ("sandbox: {cpu: []}", "policy.unit", "is a list", True),
     "time without end": ("sandbox: {wall: 25h}", "policy.range", "allowed are 86400", False),
+    "no moment": ("expires: 2027-01-01", "policy.expires", "is no moment in UTC", True),
+    "moment in a zone": ("expires: 2027-01-01T00:00:00+01:00", "policy.expires", "is no moment in UTC", True),
+    "moment that never comes": ("expires: 2027-02-30T00:00:00Z", "policy.expires", "is no moment in UTC", False),
+    "moment of a list": ("expires: []", "policy.expires", "is no moment in UTC", True),
+    "no revision": ("revision: 0", "policy.range", "is 0, expected 1 to", True),
+    "revision in words": ("revision: seven", "policy.type", "expected an integer", True),
+    "parent that was not read": ("extends: ../base.yaml", "policy.extends", "which was not read", False),
+    "loosens without a parent": ("loosens: [{field: mode, reason: x}]", "policy.extends", "which was not read", True),
     "isolation": ("sandbox: {isolation: none}", "policy.value", "expected full or available", True),
     "unsigned file outside": ("unsigned_files: [../x]", "policy.unsigned_files", "leaves the package", False),
     "unsigned manifest": ("unsigned_files: [mlsign.json]", "policy.unsigned_files", "cannot be left unsigned", False),
@@ -816,3 +837,24 @@ def test_the_schema_names_the_fields_of_the_decoder_and_describes_every_one() ->
 
     walk(SCHEMA, "")
     assert undescribed == []
+
+
+def test_the_schema_takes_policies_that_extend_others_and_no_others_without_signers() -> None:
+    head = "apiVersion: mlsign/v1\nkind: Policy\nname: child\n"
+    for rest in ("extends: ../base.yaml", "extends: {shipped: baseline}", "extends: a\nloosens: [{field: mode, reason: x}]"):
+        assert schema_accepts(f"{head}{rest}\n")
+    for rest in (
+        "",
+        "operators: {allow: [inference-v1]}",
+        "extends: {shipped: ../x}",
+        "extends: [a, b]",
+        "extends: {}",
+        "extends: a\nloosens: []",
+        "extends: a\nloosens: [{field: mode}]",
+    ):
+        assert not schema_accepts(f"{head}{rest}\n")
+
+
+def test_the_end_and_the_number_are_decoded(sets: Sets) -> None:
+    found = decoded(changed("expires: 2027-01-01T00:00:00Z") + "revision: 7\n", sets).unbound
+    assert (found.expires, found.revision) == (datetime(2027, 1, 1, tzinfo=UTC), 7)

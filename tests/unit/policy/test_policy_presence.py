@@ -28,7 +28,7 @@ def bare(evidence):
 
 def test_no_model_and_a_policy_that_does_without(lenient, bare) -> None:
     rules = rules_for(lenient, bare)
-    assert {rule.subject for rule in rules} == {Subject.PACKAGE, Subject.SIGNERS, Subject.ABSENCE}
+    assert {rule.subject for rule in rules} == {Subject.PACKAGE, Subject.SIGNERS, Subject.ABSENCE, Subject.POLICY}
     (finding,) = [f for r in rules if r.subject is Subject.ABSENCE for f in r.run(lenient, bare, None)]
     assert (finding.code, finding.outcome) == ("MLS411", Outcome.PASS)
 
@@ -41,7 +41,7 @@ def test_model_rules_stay_in_every_other_case(policy, lenient, bare, evidence) -
         (lenient, replace(bare, summary=evidence.summary)),
         (lenient, replace(bare, manifest=evidence.manifest)),
     ):
-        assert _subjects(judged, facts) == {Subject.PACKAGE, Subject.SIGNERS, Subject.MODEL}
+        assert _subjects(judged, facts) == {Subject.PACKAGE, Subject.SIGNERS, Subject.MODEL, Subject.POLICY}
 
 
 def test_every_rule_is_about_something() -> None:

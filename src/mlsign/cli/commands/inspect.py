@@ -9,6 +9,7 @@ import typer
 
 from mlsign.cli.console import counted_progress, progress, put
 from mlsign.cli.options import FindingsFormat, FindingsFormatOption, Quiet, Verbose
+from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
 from mlsign.cli.rendering import render_findings, render_inspected
 from mlsign.errors import InputError
 
@@ -32,11 +33,24 @@ def inspect_command(
         Path | None,
         typer.Option("--policy", "-p", metavar="FILE", help="With --findings: what to judge by. Default: the shipped baseline."),
     ] = None,
+    policy_key: PolicyKeys = None,
+    policy_identity: PolicyIdentity = None,
+    policy_issuer: PolicyIssuer = None,
+    policy_trust_root: PolicyTrustRoot = None,
+    policy_root: PolicyRoots = None,
     output_format: FindingsFormatOption = FindingsFormat.TEXT,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Parses, inspects or scans, prints; a scan exits by what it found."""
+    signed = read_policy_signers(
+        policy,
+        keys=policy_key,
+        identity=policy_identity,
+        issuer=policy_issuer,
+        trust_root=policy_trust_root,
+        roots=policy_root,
+    )
     if not findings:
         if policy is not None:
             raise InputError(
@@ -51,7 +65,7 @@ def inspect_command(
     from mlsign.actions.findings import FindRequest, Summaries, find, load_model_policy
     from mlsign.policy.model import Verdict
 
-    request = FindRequest(policy=load_model_policy(policy), summaries=Summaries.DROP)
+    request = FindRequest(policy=load_model_policy(policy, signed=signed), summaries=Summaries.DROP)
     with counted_progress("scanning") as advance:
         found = find(path, request, advance=advance)
     # With --quiet the exit code is the answer.

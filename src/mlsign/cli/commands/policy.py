@@ -6,9 +6,9 @@ from typing import Final
 
 import typer
 
-from mlsign.cli.commands import policy_check, policy_explain, policy_init, policy_test
+from mlsign.cli.commands import policy_check, policy_explain, policy_init, policy_sign, policy_test
 
-HELP: Final = """Check, explain, test and start policies.
+HELP: Final = """Check, explain, test, start and sign policies.
 
 Example:
 
@@ -17,6 +17,7 @@ Example:
   mlsign policy check policy.yaml
   mlsign policy explain policy.yaml
   mlsign policy test policy.yaml cases.yaml
+  mlsign policy sign policy.yaml --key keys/policy.key
 """
 
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
@@ -30,3 +31,4 @@ app.command("test", help=policy_test.HELP, short_help="Try a policy on packages 
     policy_test.policy_test_command
 )
 app.command("init", help=policy_init.HELP, short_help="Write a policy to start from.")(policy_init.policy_init_command)
+app.command("sign", help=policy_sign.HELP, short_help="Sign a policy.")(policy_sign.policy_sign_command)

@@ -20,6 +20,7 @@ from mlsign.cli.options import (
     Verbose,
     audit_log,
 )
+from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
 from mlsign.cli.rendering import render
 from mlsign.cli.report_files import clear_places, decode_places, say_audited, write_reports
 from mlsign.errors import shown
@@ -42,6 +43,11 @@ def score_command(
     output_file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the answers go.")],
     signature: SignatureFiles = None,
     accept_vsa: AcceptVsa = None,
+    policy_key: PolicyKeys = None,
+    policy_identity: PolicyIdentity = None,
+    policy_issuer: PolicyIssuer = None,
+    policy_trust_root: PolicyTrustRoot = None,
+    policy_root: PolicyRoots = None,
     allow_unsandboxed: Annotated[
         bool, typer.Option("--allow-unsandboxed", help="Run the model even where it cannot be confined. Dangerous.")
     ] = False,
@@ -63,7 +69,15 @@ def score_command(
     places = decode_places(reports or ())
     clear_places(places, package=package, read=(policy, input_file, output_file, audit_log_file, *(signature or ())))
     with recorded(package, log):
-        loaded = load_policy(policy)
+        signed = read_policy_signers(
+            policy,
+            keys=policy_key,
+            identity=policy_identity,
+            issuer=policy_issuer,
+            trust_root=policy_trust_root,
+            roots=policy_root,
+        )
+        loaded = load_policy(policy, signed=signed)
     request = ScoreRequest(
         verify=VerifyRequest(policy=loaded, signatures=tuple(signature or ()), accept=tuple(accept_vsa or ()), audit=log),
         input=input_file,

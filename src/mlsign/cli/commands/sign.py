@@ -25,6 +25,7 @@ from mlsign.cli.commands._signer_options import (
 from mlsign.cli.commands._signing import say_countersigned, say_identity, say_neighbours
 from mlsign.cli.console import progress, put, say
 from mlsign.cli.options import PasswordFile, PinFile, Pkcs11Key, Pkcs11Module, Quiet, Verbose
+from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
 
 HELP = """Sign a package. Adds a file under signatures/ and changes nothing else.
 
@@ -65,6 +66,11 @@ def sign_command(
     policy: Annotated[
         Path | None, typer.Option("--policy", "-p", metavar="FILE", help="Check signatures that are there against this policy.")
     ] = None,
+    policy_key: PolicyKeys = None,
+    policy_identity: PolicyIdentity = None,
+    policy_issuer: PolicyIssuer = None,
+    policy_trust_root: PolicyTrustRoot = None,
+    policy_root: PolicyRoots = None,
     countersign: Annotated[
         str | None, typer.Option("--countersign", metavar="BUNDLE", help="Vouch for this signature, and not for the package.")
     ] = None,
@@ -97,7 +103,15 @@ def sign_command(
             tuf_root=tuf_root,
         ),
     )
-    loaded = None if policy is None else load_policy(policy)
+    trusted = read_policy_signers(
+        policy,
+        keys=policy_key,
+        identity=policy_identity,
+        issuer=policy_issuer,
+        trust_root=policy_trust_root,
+        roots=policy_root,
+    )
+    loaded = None if policy is None else load_policy(policy, signed=trusted)
     if countersign is not None:
         with open_signer(request) as signer, progress("signing", package) as advance:
             made = vouch(package, signer, bundle=countersign, policy=loaded, advance=advance)

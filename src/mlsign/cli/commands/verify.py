@@ -46,6 +46,7 @@ from mlsign.cli.options import (
     check_record,
     check_why,
 )
+from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
 from mlsign.cli.rendering import reasons_of, render
 from mlsign.cli.report_files import append_summary, clear_places, decode_places, say_audited, write_reports
 
@@ -78,6 +79,11 @@ def verify_command(
     policy: PolicyFile,
     signature: SignatureFiles = None,
     trust_root: TrustRootFile = None,
+    policy_key: PolicyKeys = None,
+    policy_identity: PolicyIdentity = None,
+    policy_issuer: PolicyIssuer = None,
+    policy_trust_root: PolicyTrustRoot = None,
+    policy_root: PolicyRoots = None,
     audit_log_file: AuditLogFile = None,
     audit_log_size: AuditLogSize = 64,
     output_format: ReportFormatOption = ReportFormat.TEXT,
@@ -152,7 +158,15 @@ def verify_command(
     clear_places(places, package=package, read=read)
     log = audit_log(audit_log_file, size=audit_log_size, caller="mlsign verify")
     with recorded(package, log):
-        loaded = load_policy(policy, trust_root=trust_root)
+        signed = read_policy_signers(
+            policy,
+            keys=policy_key,
+            identity=policy_identity,
+            issuer=policy_issuer,
+            trust_root=policy_trust_root,
+            roots=policy_root,
+        )
+        loaded = load_policy(policy, trust_root=trust_root, signed=signed)
     request = VerifyRequest(policy=loaded, signatures=tuple(signature or ()), accept=tuple(accept_vsa or ()), audit=log)
     report = _verify(package, request, signer if attest else None, output=attest_output)
     if record is not None:

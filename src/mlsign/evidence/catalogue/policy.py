@@ -1,4 +1,4 @@
-"""Findings of the policy: what a model may contain and be here, MLS301 to MLS308 and MLS401 to MLS419."""
+"""Findings of the policy: what a model may contain and be here, MLS301 to MLS308 and MLS401 to MLS439."""
 
 from __future__ import annotations
 
@@ -194,5 +194,35 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
             "and nothing about what it does."
         ),
         action="Leave model.presence out of the policy wherever ONNX models are expected.",
+    ),
+    CodeEntry(
+        code="MLS430",
+        title="Looser than the policy it extends",
+        meaning=(
+            "The policy extends another one and names, under loosens, a field in which it is looser, with a reason. The finding "
+            "always passes: it says what was given up, by which policy, against which one, and why."
+        ),
+        abuse=(
+            "Whoever can write a policy that extends a good one can take the good one's rules away and keep its name in the "
+            "report. So nothing is loosened in silence: a looser value without a reason is refused, and one with a reason is in "
+            "every report."
+        ),
+        action=(
+            "Read the reason and decide whether it is still one. Where the parent is yours, consider whether its rule should "
+            "change in place of an exception that is said again with every decision."
+        ),
+    ),
+    CodeEntry(
+        code="MLS431",
+        title="Policy has expired",
+        meaning="The policy has expires, and that moment has come. It is looked at with every decision, not only when the policy is read.",
+        abuse=(
+            "A policy that was replaced because it let too much through is still a good file with a good signature. Whoever "
+            "keeps a newer one from a host has its models judged by the old one, for ever if it does not end."
+        ),
+        action=(
+            "Get the policy that took its place and load it. If there is none, have whoever looks after it renew it: extend the "
+            "end, raise the revision and sign it again. Check the clock of the machine as well."
+        ),
     ),
 )
