@@ -119,16 +119,17 @@ class _Step:
 
     def _check_summaries(self, child: PolicyDocument) -> None:
         """Summaries stand in for every signature: nobody's are accepted, nor longer, than the parent accepts them."""
-        ours, theirs = child.vsa, self._parent.vsa
-        if ours is None or ours == theirs:
-            return
-        if theirs is not None and ours.max_age <= theirs.max_age and set(ours.accept.any) <= set(theirs.accept.any):
-            return
         mine, other = (_field(node, SUMMARIES) for node in (self.source.node, self._parent_node))
+        ours, theirs = child.vsa, self._parent.vsa
+        if mine is None or ours is None:
+            return
+        named, known = _accepted(mine), _accepted(other)
+        if theirs is not None and ours.max_age <= theirs.max_age and named <= known:
+            return
         self._loosen(
             SUMMARIES,
             tight="no summaries" if other is None else _words(other),
-            loose=_words(mine) if mine is not None else SUMMARIES,
+            loose=_words(mine),
             place=_place(self.source.node, SUMMARIES),
         )
 
@@ -237,6 +238,12 @@ def _place(node: Node, field: str) -> Place:
 def _name(named: Node) -> str:
     name = _field(named, "name")
     return name.text if isinstance(name, Scalar) else ""
+
+
+def _accepted(summaries: Node | None) -> frozenset[str]:
+    """Whose summaries a policy accepts, as it spells them."""
+    accept = None if summaries is None else _field(summaries, "accept")
+    return frozenset(map(_words, accept.items)) if isinstance(accept, Sequence) else frozenset()
 
 
 def _words(node: Node) -> str:

@@ -384,3 +384,37 @@ def test_no_cap_is_looser_than_any(chain: Chain) -> None:
         assert not leaf.within(open_ended, capped)
         assert leaf.within(capped, open_ended)
         assert leaf.spell(None) == words
+
+
+VSA = "vsa: {accept: [{key: keys/gate.pub}, {key: keys/other.pub}], max_age: 24h}"
+SUMMARIES = {
+    "where the parent accepts none": (PARENT, "vsa: {accept: [{key: keys/gate.pub}], max_age: 1h}"),
+    "by somebody else": (PARENT + VSA, "vsa: {accept: [{key: keys/gate.pub}, {key: keys/mine.pub}]}"),
+    "for longer": (PARENT + VSA, "vsa: {max_age: 25h}"),
+}
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_summaries_are_accepted_no_wider_than_by_the_parent(chain: Chain, name: str) -> None:
+    parent, change = SUMMARIES[name]
+    error = refused(chain, child(change), parent)
+    assert (error.code, error.where) == ("policy.extends.looser", "child.yaml:5:6 vsa")
+    (each,) = chain(child(f"{change}\nloosens: [{{field: vsa, reason: nodes are slow}}]"), parent).unbound.lineage.loosened
+    assert (each.field, each.reason) == ("vsa", "nodes are slow")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "",
+        VSA,
+        "vsa: {accept: [{key: keys/other.pub}]}",
+        "vsa: {max_age: 2h}",
+        "vsa: {accept: [{key: keys/gate.pub}], max_age: 1h}",
+    ],
+)
+def test_summaries_may_be_accepted_from_fewer_and_for_less(chain: Chain, change: str) -> None:
+    found = chain(child(change), PARENT + VSA)
+    assert found.unbound.lineage.loosened == ()
+    assert found.vsa is not None
+    assert refused(chain, child(f"{change}\nloosens: [{{field: vsa, reason: x}}]"), PARENT + VSA).code == "policy.loosens"
