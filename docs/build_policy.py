@@ -166,6 +166,53 @@ host sees is taken as it is, so whoever can empty the state folder can go back: 
 **`expires`** ends a policy, signed or not: from that moment on every decision by it is a denial (MLS431), also in a process that loaded it
 long before.
 
+## Rules of your own
+
+`rules` deny by conditions in [CEL](https://cel.dev), and can do nothing else. They need `pip install 'mlsign[cel]'`:
+
+    rules:
+      - id: no-prereleases
+        when: manifest.version.startsWith('0.') || 'ai.onnx:Loop' in model.operators
+        message: pre-releases and loops stay out
+
+The package is denied unless the condition is false. True denies (MLS420), and so does an error, or a variable that is not known of
+the package and would decide. The variables are `manifest.name`, `.version`, `.license`, `.description` (texts, empty where the
+manifest says nothing) and `.files` (paths); `model.operators` (as `ai.onnx:Gemm`), `.inputs`, `.outputs` (names), `.nodes`,
+`.parameters`, `.parameter_bytes`, and where a run is bounded `.run_bytes` and `.run_steps`; `digest`, the one of the package; and `now`, a timestamp.
+A name that is none of these, or a condition of another type than BOOL, is refused when the policy is loaded. So is a macro that
+goes over a list (`all`, `exists`, `map`, `filter`), because nothing bounds what it takes; `in` asks whether a list has
+something. Signatures are no variables: `signers` is where they are asked for, and a condition on them could let a package in
+because a signature is missing.
+
+## Which packages it is for
+
+A policy with `match` is for the packages whose name in the manifest is one of `names`, and denies every other (MLS423):
+
+    match: {{names: ["fraud-*", churn]}}
+
+Without `match` it is for every package. `mlsign verify` and `mlsign score` take `--policy` several times, or a folder of policies,
+and so does `Gate.load`: exactly one of them must be for the package. None is a denial, and so are two, and a package whose
+name is not known. What was chosen by the manifest at first sight is held against the verified manifest by the decision, so a
+manifest that changes in between is denied. Mind that a name is what its signers say it is: each policy must ask for the
+signers that may use the names it is for. A package outside of `match` is denied in `mode: audit` too.
+
+## Exceptions
+
+A release with a known fault sometimes has to run until the next one is made. `exceptions` names that one package by its digest,
+the findings that do not deny it, why, and until when:
+
+    exceptions:
+      - digest: sha256:...
+        findings: [MLS305]
+        reason: INC-4711, split into two models in the next release
+        until: 2027-01-31T00:00:00Z
+
+Only matters of policy can be excepted: operators, operator sets, sizes, where weights lie, what a run takes, and the
+minimum version. Signatures, content, revocations, rollback, a model that is broken or could not be read, and operators that do
+more than compute cannot. Only a finding that failed is covered, never one that is unknown: nobody looked at what is not known.
+Every report shows an exception that is used in a section of its own, with what it covered (MLS421). From `until` on
+the findings deny again, and MLS422 says why. `mlsign inspect --findings` looks at models, not at packages, and knows no exceptions.
+
 ## How it is read
 
 YAML 1.2, as it shows. Duplicate keys, anchors, aliases, merge keys, tags, directives, a second document, numbers that

@@ -16,7 +16,10 @@ from mlsign.interface import OperatorId, OperatorUse, OpsetImport
 from mlsign.onnx.summary import ExternalTensor, ModelSummary, Problem, RunBounds, Unknown
 from mlsign.onnx.summary import Unbounded as Kind
 from mlsign.paths import PackagePath
+from mlsign.policy.condition import Condition
 from mlsign.policy.decide import decide
+from mlsign.policy.exemption import EXEMPTIBLE, Exemption
+from mlsign.policy.match import EVERY_PACKAGE, Match, Rival
 from mlsign.policy.model import (
     CustomDomains,
     ExternalData,
@@ -206,6 +209,23 @@ run_settings = st.builds(
 )
 
 
+MATCH = Match(names=(TextPattern(kind=PatternKind.EXACT, text="fraud"),))
+RIVAL = Match(names=(TextPattern(kind=PatternKind.EXACT, text="churn"),))
+rules = st.builds(
+    Condition,
+    id=st.just("r"),
+    when=st.sampled_from(["manifest.name == 'churn'", "model.nodes > 100 || model.run_bytes > 9", "1 / 0 == 1", "false", "true"]),
+    message=st.just("m"),
+)
+exemptions = st.builds(
+    Exemption,
+    digest=st.sampled_from([digest("s"), digest("s"), digest("x")]),
+    codes=st.frozensets(st.sampled_from(sorted({*EXEMPTIBLE, "MLS101", "MLS330"})), min_size=1),
+    reason=st.just("r"),
+    until=st.sampled_from([datetime(2025, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)]),
+)
+
+
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
     return Policy(
@@ -232,6 +252,10 @@ def policies(draw: st.DrawFn) -> Policy:
         mode=draw(st.sampled_from(Mode)),
         sandbox=SandboxSettings(),
         unsigned_files=(),
+        exceptions=tuple(draw(st.lists(exemptions, max_size=2))),
+        rules=() if draw(MOSTLY) else tuple(draw(st.lists(rules, max_size=2))),
+        match=EVERY_PACKAGE if draw(MOSTLY) else MATCH,
+        rivals=() if draw(MOSTLY) else (Rival(policy="other", match=RIVAL),),
     )
 
 
@@ -382,6 +406,17 @@ def test_allow_means_that_everything_passed(policy: Policy, evidence: Evidence) 
     clean = all(finding.outcome is Outcome.PASS for finding in decision.findings)
     assert (decision.verdict is Verdict.ALLOW) == (clean and len(decision.met) == len(policy.signers))
     assert len(set(decision.findings)) == len(decision.findings)
+
+
+@given(policies(), evidences())
+def test_what_an_exception_covers_denies_without_it_and_nothing_else_does(policy: Policy, evidence: Evidence) -> None:
+    plain = decide(replace(policy, exceptions=()), evidence, now=NOW)
+    decision = decide(policy, evidence, now=NOW)
+    covered = {finding for used in decision.excepted for finding in used.findings}
+    assert all(finding.code in EXEMPTIBLE and finding.outcome is Outcome.FAIL for finding in covered)
+    assert covered | set(decision.findings) >= set(plain.findings)
+    if decision.verdict is not plain.verdict:
+        assert {f for f in plain.findings if f.outcome is not Outcome.PASS} == covered != set()
 
 
 def test_allowances_are_common_enough_for_these_properties_to_mean_something() -> None:

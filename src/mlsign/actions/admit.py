@@ -9,7 +9,7 @@ from typing import Self
 
 from mlsign.actions._contents import Storage
 from mlsign.actions.append_audit import recorded
-from mlsign.actions.verify import Report, VerifyRequest, judge_package
+from mlsign.actions.verify import Report, VerifyRequest, judge_package, logged_policy, selected
 from mlsign.errors import TrustError
 from mlsign.evidence.findings import Outcome
 from mlsign.onnx.summary import ModelSummary
@@ -82,9 +82,10 @@ def admit(path: Path, request: VerifyRequest, *, advance: Advance | None = None)
     Raises ``Denied`` when the policy says no, or when there is no readable model whatever the policy says;
     ``InputError`` and ``OutsideError`` as ``verify`` does.
     """
-    watching = request.policy.policy.mode is Mode.AUDIT
-    storage = Storage.SEALED_UNVOUCHED if watching else Storage.SEALED
-    with recorded(path, request.audit, policy=request.policy.policy) as record, OpenPackage.open(path) as package:
+    with recorded(path, request.audit, policy=logged_policy(request)) as record, OpenPackage.open(path) as package:
+        request = selected(package, request)
+        watching = request.policy.policy.mode is Mode.AUDIT
+        storage = Storage.SEALED_UNVOUCHED if watching else Storage.SEALED
         report, examination = judge_package(package, request, storage=storage, advance=advance)
         try:
             record(report)

@@ -11,7 +11,7 @@ from mlsign.actions._adding import add_bundle
 from mlsign.actions._contents import Storage
 from mlsign.actions._summaries import summarize
 from mlsign.actions.append_audit import recorded
-from mlsign.actions.verify import Report, VerifyRequest, judge_package
+from mlsign.actions.verify import Report, VerifyRequest, judge_package, logged_policy, selected
 from mlsign.errors import InputError, shown
 from mlsign.formats.bundle import encode_bundle
 from mlsign.formats.verification_summary import encode_summary
@@ -51,7 +51,8 @@ def attest(
         )
     # One time for the verdict and for what is said of it. The package stays open: its name may lead elsewhere meanwhile.
     dated = replace(request, now=request.now or datetime.now(UTC))
-    with recorded(path, request.audit, policy=request.policy.policy) as record, OpenPackage.open(path) as package:
+    with recorded(path, request.audit, policy=logged_policy(request)) as record, OpenPackage.open(path) as package:
+        dated = selected(package, dated)
         files = package.list_files(skip=frozenset({SIGNATURES_NAME}), limits=request.limits).files
         # 1. The whole verification, hashing included.
         report, examination = judge_package(package, dated, storage=Storage.DISK, advance=advance)
@@ -59,7 +60,7 @@ def attest(
         record(report)
         if report.decision.verdict is not Verdict.ALLOW:
             return Attested(report=report)
-        summary = summarize(request.policy, report.evidence, report.decision, now=report.now)
+        summary = summarize(dated.policy, report.evidence, report.decision, now=report.now)
         # 2. No key is used for a summary that there is no place for.
         _check_place(package, output, request)
         bundle = signer.sign(encode_summary(summary))

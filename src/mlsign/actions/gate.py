@@ -11,22 +11,24 @@ from typing import Self
 from mlsign.actions._policy_signers import named_signers
 from mlsign.actions.admit import AdmittedModel, admit
 from mlsign.actions.append_audit import AuditLog
-from mlsign.actions.load_policy import LoadedPolicy, load_policy
+from mlsign.actions.load_policies import load_policies
+from mlsign.actions.load_policy import LoadedPolicy
 from mlsign.actions.verify import Report, VerifyRequest, verify
 
 
 class Gate:
     """What serving code embeds: ``Gate.load(policy).admit(package)``. Holds no package and may be shared by threads."""
 
-    def __init__(self, policy: LoadedPolicy, *, audit: AuditLog | None = None) -> None:
+    def __init__(self, policy: LoadedPolicy, *others: LoadedPolicy, audit: AuditLog | None = None) -> None:
         self._policy = policy
+        self._others = others
         self._audit = audit
 
     @classmethod
     def load(
         cls,
         policy: str | PathLike[str],
-        *,
+        *others: str | PathLike[str],
         policy_keys: Iterable[str | PathLike[str]] = (),
         policy_identity: str | None = None,
         policy_issuer: str | None = None,
@@ -35,8 +37,8 @@ class Gate:
         audit_log: str | PathLike[str] | None = None,
         caller: str = "",
     ) -> Self:
-        """A gate for the policy file, signed by one of the public keys, or by the identity that the issuer, or a certificate
-        under one of the roots, calls so.
+        """A gate for the policy file, or for several files or folders of them, of which one must be for a package; each signed by
+        one of the public keys, or by the identity that the issuer, or a certificate under one of the roots, calls so.
 
         Unless one of them is given, no signature of the policy is asked for. Raises ``InputError`` with line and field for a
         policy that is wrong, ``TrustError`` for one that is not signed so.
@@ -52,10 +54,11 @@ class Gate:
         )
         # Absolute from here on: a service that changes its folder goes on with the log that it began.
         audit = None if audit_log is None else AuditLog(path=Path(audit_log).absolute(), caller=caller)
-        return cls(load_policy(Path(policy), signed=signed), audit=audit)
+        return cls(*load_policies(map(Path, (policy, *others)), signed=signed), audit=audit)
 
     @property
     def policy(self) -> LoadedPolicy:
+        """The policy, or the first of several."""
         return self._policy
 
     def verify(
@@ -87,5 +90,10 @@ class Gate:
         self, signatures: tuple[str | PathLike[str], ...], now: datetime | None, accept: tuple[str, ...]
     ) -> VerifyRequest:
         return VerifyRequest(
-            policy=self._policy, signatures=tuple(map(Path, signatures)), now=now, accept=accept, audit=self._audit
+            policy=self._policy,
+            others=self._others,
+            signatures=tuple(map(Path, signatures)),
+            now=now,
+            accept=accept,
+            audit=self._audit,
         )

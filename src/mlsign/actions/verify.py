@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mlsign.actions._contents import Storage
 from mlsign.actions._rollback import decide_and_remember
+from mlsign.actions._select import select_policy
 from mlsign.actions._summaries import accepting
 from mlsign.actions.append_audit import AuditLog, recorded
 from mlsign.actions.examine import Examination, ExamineRequest, examine
@@ -23,7 +24,8 @@ from mlsign.policy.model import Decision, Policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRequest:
-    """A policy, where signatures lie that are not in ``signatures/`` of the package itself, and where state is kept.
+    """A policy, others of which just one may be for the package, where signatures lie that are not in ``signatures/`` of the package
+    itself, and where state is kept.
 
     ``accept`` are names of those whose verification summaries may stand in for signatures, as far as the policy says so.
     With ``audit``, no decision is returned before it is in that log.
@@ -35,6 +37,7 @@ class VerifyRequest:
     now: datetime | None = None
     state: Path | None = None
     audit: AuditLog | None = None
+    others: tuple[LoadedPolicy, ...] = ()
     limits: Limits = DEFAULT
 
 
@@ -55,12 +58,23 @@ def verify(path: Path, request: VerifyRequest, *, advance: Advance | None = None
     A denial is in the report, not an exception. Raises ``InputError`` when there is no package to speak of
     and ``OutsideError`` when disk or memory fail, or the audit log cannot be written.
     """
-    with recorded(path, request.audit, policy=request.policy.policy) as record:
+    with recorded(path, request.audit, policy=logged_policy(request)) as record:
         with OpenPackage.open(path) as package:
-            report, examination = judge_package(package, request, storage=Storage.DISK, advance=advance)
+            report, examination = judge_package(package, selected(package, request), storage=Storage.DISK, advance=advance)
             examination.contents.close()
         record(report)
     return report
+
+
+def logged_policy(request: VerifyRequest) -> Policy | None:
+    """The policy that a log names where a run ends before any is chosen: of several nobody knows which it would have been."""
+    return None if request.others else request.policy.policy
+
+
+def selected(package: OpenPackage, request: VerifyRequest) -> VerifyRequest:
+    """The request with the one policy that is for the package, which from then on is held against the others."""
+    policy = select_policy(package, (request.policy, *request.others), limits=request.limits)
+    return replace(request, policy=policy, others=())
 
 
 def judge_package(

@@ -24,6 +24,15 @@ Verbose = Annotated[
 PolicyFile = Annotated[
     Path, typer.Option("--policy", "-p", metavar="FILE", help="The policy, a YAML file. Its keys are found relative to it.")
 ]
+PolicyFiles = Annotated[
+    list[Path],
+    typer.Option(
+        "--policy",
+        "-p",
+        metavar="FILE",
+        help="The policy, a YAML file, or a folder of them. May be given several times: exactly one must be for the package.",
+    ),
+]
 SignatureFiles = Annotated[
     list[Path] | None,
     typer.Option(

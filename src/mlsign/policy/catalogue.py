@@ -12,6 +12,7 @@ from mlsign.evidence.findings import Finding
 from mlsign.evidence.record import Evidence, ModelPresence
 from mlsign.policy.model import Policy, Presence
 from mlsign.policy.rules import (
+    conditions,
     countable,
     declared,
     digests,
@@ -19,6 +20,7 @@ from mlsign.policy.rules import (
     hazards,
     lineage,
     manifest,
+    match,
     operators,
     opset,
     presence,
@@ -90,6 +92,7 @@ RULES: Final[tuple[Rule, ...]] = (
         run=lambda p, e, now: trust_data.check(e, p.freshness.trust, now=now),
     ),
     Rule(codes=(digests.CODE,), subject=Subject.SIGNERS, run=lambda p, e, _: digests.check(e, p.digests)),
+    Rule(codes=(match.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: match.check(e, p.match, p.rivals)),
     Rule(codes=(manifest.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: manifest.check(e, p.manifest)),
     Rule(codes=(problems.CODE,), subject=Subject.MODEL, run=lambda _p, e, _: problems.check(e)),
     Rule(
@@ -116,6 +119,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(codes=(revoked.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: revoked.check(e, p.revoked)),
     Rule(codes=(lineage.CODE,), subject=Subject.POLICY, run=lambda p, _e, _: lineage.check(p.lineage)),
     Rule(codes=(validity.CODE,), subject=Subject.POLICY, run=lambda p, _e, now: validity.check(p.expires, now=now)),
+    Rule(codes=(conditions.CODE,), subject=Subject.PACKAGE, run=lambda p, e, now: conditions.check(e, p.rules, now=now)),
     Rule(codes=(presence.CODE,), subject=Subject.ABSENCE, run=lambda _p, _e, _: presence.check()),
 )
 

@@ -9,7 +9,9 @@ from datetime import datetime
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence
 from mlsign.policy.catalogue import Rule, Subject, is_signed, rules_for, signer_settings, summary_settings
-from mlsign.policy.model import Decision, Policy, Verdict
+from mlsign.policy.exemption import excepted, told
+from mlsign.policy.model import Decision, Mode, Policy, Verdict
+from mlsign.policy.rules import match
 from mlsign.policy.rules.signer import groups_met
 from mlsign.policy.rules.summary import accepted
 
@@ -18,8 +20,9 @@ def decide(policy: Policy, evidence: Evidence, *, now: datetime) -> Decision:
     """What ``policy`` makes of ``evidence`` at the time ``now``.
 
     ``ALLOW`` only when every group of signers is met, or a verification summary stands in for them that the policy accepts and the
-    caller asked for; some rule passed, and neither a rule nor the evidence has a finding that failed or is unknown. More findings, fewer signatures or less knowledge never turn a denial into
-    an allowance, and the order of anything in the evidence changes nothing.
+    caller asked for; some rule passed, and neither a rule nor the evidence has a finding that is unknown, or that failed and no
+    exception covers. More findings, fewer signatures or less knowledge never turn a denial into an allowance, and the order of
+    anything in the evidence changes nothing.
     """
     signed = is_signed(policy, evidence, now=now)
     # A policy without signers denies: there is nothing that a summary could stand in for.
@@ -28,20 +31,29 @@ def decide(policy: Policy, evidence: Evidence, *, now: datetime) -> Decision:
     if summary is not None:
         rules = tuple(rule for rule in rules if rule.subject is not Subject.SIGNERS)
     judged = _judge(rules, policy, evidence, now=now)
+    used = excepted(policy.exceptions, judged.findings, digest=evidence.digest, now=now)
+    said = told(policy.exceptions, judged.findings, digest=evidence.digest, now=now)
+    covered = {finding for item in used for finding in item.findings}
+    left = tuple(finding for finding in judged.findings if finding not in covered)
+    clean = all(finding.outcome is Outcome.PASS for finding in (*left, *said))
+    complete = signed or summary is not None
     return Decision(
-        verdict=judged.verdict if signed or summary is not None else Verdict.DENY,
-        mode=policy.mode,
-        findings=judged.findings,
+        verdict=Verdict.ALLOW if complete and clean and judged.passed else Verdict.DENY,
+        # A policy that is not for the package, or not alone in that, has no say in letting it through.
+        mode=policy.mode if _is_for(left) else Mode.ENFORCE,
+        findings=tuple(sorted({*left, *said}, key=_order)),
         met=groups_met(evidence, signer_settings(policy), now=now),
+        excepted=used,
         summary=summary,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What rules make of the evidence. ``findings`` are those of both, sorted, each once."""
+    """What rules make of the evidence. ``findings`` are those of both, sorted, each once; ``passed`` says that a rule passed."""
 
     verdict: Verdict
+    passed: bool
     findings: tuple[Finding, ...]
 
 
@@ -57,6 +69,10 @@ def judge_model(policy: Policy, evidence: Evidence, *, now: datetime) -> Judgeme
     return _judge(rules, policy, evidence, now=now)
 
 
+def _is_for(findings: Iterable[Finding]) -> bool:
+    return all(finding.outcome is Outcome.PASS for finding in findings if finding.code == match.CODE)
+
+
 def _judge(rules: Iterable[Rule], policy: Policy, evidence: Evidence, *, now: datetime) -> Judgement:
     found = tuple((rule.subject, finding) for rule in rules for finding in rule.run(policy, evidence, now))
     judged = tuple(finding for _, finding in found)
@@ -65,6 +81,7 @@ def _judge(rules: Iterable[Rule], policy: Policy, evidence: Evidence, *, now: da
     clean = all(finding.outcome is Outcome.PASS for finding in (*evidence.findings, *judged))
     return Judgement(
         verdict=Verdict.ALLOW if passed and clean else Verdict.DENY,
+        passed=passed,
         findings=tuple(sorted({*evidence.findings, *judged}, key=_order)),
     )
 

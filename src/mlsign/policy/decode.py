@@ -17,11 +17,14 @@ from mlsign.formats.statement import ACCEPTED_FORMATS, StatementFormat
 from mlsign.interface import OperatorId
 from mlsign.limits import DEFAULT, Limits
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath, decode_path
+from mlsign.policy.decode_exceptions import decode_exceptions
 from mlsign.policy.decode_freshness import FIELDS as FRESHNESS_FIELDS
 from mlsign.policy.decode_freshness import decode_freshness
 from mlsign.policy.decode_identities import CertificateReference
+from mlsign.policy.decode_match import decode_match
 from mlsign.policy.decode_model import decode_model, decode_operators
 from mlsign.policy.decode_revoked import decode_revoked
+from mlsign.policy.decode_rules import decode_rules
 from mlsign.policy.decode_sandbox import decode_sandbox
 from mlsign.policy.decode_signers import (
     Bindings,
@@ -43,6 +46,7 @@ from mlsign.policy.fields import (
     read_version,
     refusal,
 )
+from mlsign.policy.match import EVERY_PACKAGE
 from mlsign.policy.model import (
     Hazard,
     ManifestMode,
@@ -62,6 +66,7 @@ FIELDS: Final = (
     "kind",
     "name",
     "description",
+    "match",
     "manifest",
     "signers",
     "digests",
@@ -70,6 +75,8 @@ FIELDS: Final = (
     "model",
     "versions",
     "revoked",
+    "rules",
+    "exceptions",
     "mode",
     "sandbox",
     "unsigned_files",
@@ -82,9 +89,6 @@ FIELDS: Final = (
 LATER_FIELDS: Final = {
     "provenance": "demands on provenance",
     "golden": "replay of test data",
-    "rules": "rules in CEL",
-    "exceptions": "exceptions with an end",
-    "match": "selection of packages",
 }
 """Fields of the whole design that this version does not enforce, and therefore refuses."""
 
@@ -173,6 +177,9 @@ def decode_policy_node(
         minimum_version=versions[0],
         rollback=versions[1],
         revoked=fields.optional("revoked", lambda n, p: decode_revoked(n, p, digests)) or (),
+        match=fields.optional("match", decode_match) or EVERY_PACKAGE,
+        rules=fields.optional("rules", decode_rules) or (),
+        exceptions=fields.optional("exceptions", decode_exceptions) or (),
         mode=fields.optional("mode", lambda n, p: read_choice(n, p, Mode)) or Mode.ENFORCE,
         sandbox=fields.optional("sandbox", decode_sandbox) or SandboxSettings(),
         unsigned_files=fields.optional("unsigned_files", lambda n, p: _decode_unsigned_files(n, p, limits)) or (),

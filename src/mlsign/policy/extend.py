@@ -24,7 +24,7 @@ from mlsign.policy.yaml_source import Mapping, Node, Place, Scalar, Sequence
 
 Decode = Callable[[Node, Digest], PolicyDocument]
 
-_UNIONS: Final = frozenset({"revoked", "operators.deny"})
+_UNIONS: Final = frozenset({"revoked", "rules", "operators.deny"})
 _GROUPS: Final = "signers"
 _MAX_SHOWN: Final = 160
 

@@ -20,8 +20,11 @@ from mlsign.identity import Identity
 from mlsign.interface import ONNX_DOMAIN, OperatorId
 from mlsign.limits import GIB, Limits
 from mlsign.paths import PackagePath
+from mlsign.policy.condition import Condition
+from mlsign.policy.exemption import Excepted, Exemption
 from mlsign.policy.freshness import Freshness
 from mlsign.policy.lineage import Lineage
+from mlsign.policy.match import EVERY_PACKAGE, Match, Rival
 from mlsign.policy.requirements import KeyRequirement, Requirement
 from mlsign.policy.summaries import SummarySettings
 from mlsign.version import Version
@@ -217,6 +220,7 @@ class Policy:
 
     ``unsigned_files`` are paths that a folder signed by others may carry although no signature covers them:
     they are listed as unverified and never loaded. A signature over a statement in none of ``formats`` does not count.
+    ``rivals`` are the other policies that were given, none of which may be for the same package.
     """
 
     name: str
@@ -239,6 +243,10 @@ class Policy:
     expires: datetime | None = None
     revision: int | None = None
     lineage: Lineage = field(default_factory=Lineage)
+    exceptions: tuple[Exemption, ...] = ()
+    rules: tuple[Condition, ...] = ()
+    match: Match = EVERY_PACKAGE
+    rivals: tuple[Rival, ...] = ()
 
     def names(self, identity: Identity) -> bool:
         """Whether a group that signs packages asks for somebody like this."""
@@ -281,9 +289,10 @@ class GroupResult:
 class Decision:
     """What a policy makes of the evidence.
 
-    ``verdict`` is the judgement and never depends on ``mode``. ``findings`` are all of them, sorted, each
-    once. ``met`` are the groups of signers that were met. ``summary`` is the verification summary that stood in for
-    signatures, None where none was needed or accepted.
+    ``verdict`` is the judgement and never depends on ``mode``, which is that of the policy where it is for the package.
+    ``findings`` are all of them, sorted, each once, but for those that exceptions cover: these are in ``excepted``. ``met`` are the
+    groups of signers that were met. ``summary`` is the verification summary that stood in for signatures, None where none was
+    needed or accepted.
     """
 
     verdict: Verdict
@@ -291,6 +300,7 @@ class Decision:
     findings: tuple[Finding, ...]
     met: tuple[GroupResult, ...]
     summary: SignatureRecord | None = None
+    excepted: tuple[Excepted, ...] = ()
 
     @property
     def enforced_verdict(self) -> Verdict:

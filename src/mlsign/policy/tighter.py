@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from mlsign.interface import OperatorId
+from mlsign.policy.exemption import Exemption
 from mlsign.policy.freshness import AgeProof, LogDemand, StaleTrust, TimeDemand
 from mlsign.policy.hazards import WHOLE_DOMAIN
 from mlsign.policy.model import (
@@ -29,15 +30,28 @@ from mlsign.policy.model import (
     Unbounded,
     VersionRange,
 )
+from mlsign.policy.patterns import TextPattern
 
-OWN: Final = frozenset({"name", "description", "digest", "lineage", "revision", "signers", "vsa"})
+OWN: Final = frozenset({"name", "description", "digest", "lineage", "revision", "signers", "vsa", "rivals"})
 """What belongs to one policy alone. Whoever is named by a key in a file (signers, and whose summaries are accepted) is compared
-by ``extend``, before the files are read."""
+by ``extend``, before the files are read; rivals are other policies of one command line."""
 
 OWN_FIELDS: Final = frozenset({"apiVersion", "kind", "name", "description", "revision"})
 """Fields of the text that are never taken from a parent."""
 NEVER: Final = frozenset(
-    {"apiVersion", "kind", "name", "description", "revision", "expires", "operators.deny", "revoked", "extends", "loosens"}
+    {
+        "apiVersion",
+        "kind",
+        "name",
+        "description",
+        "revision",
+        "expires",
+        "operators.deny",
+        "revoked",
+        "rules",
+        "extends",
+        "loosens",
+    }
 )
 """Fields that no reason loosens: what they say is added to the parent's, or is not compared at all."""
 
@@ -76,6 +90,8 @@ def _plain(value: Any) -> str:
     if isinstance(value, timedelta):
         minutes = value // timedelta(minutes=1)
         return f"{minutes // 1440}d" if minutes % 1440 == 0 else f"{minutes}m"
+    if isinstance(value, Exemption):
+        return f"{', '.join(sorted(value.codes))} of {value.digest} until {_plain(value.until)}"
     if isinstance(value, frozenset | tuple):
         return ", ".join(sorted(map(_plain, value))) or "nothing"
     if isinstance(value, float):
@@ -147,6 +163,11 @@ def _spell_limits(value: MappingProxyType[str, int]) -> str:
     return ", ".join(f"{name.removeprefix('max_')} {number}" for name, number in sorted(value.items())) or "no limit"
 
 
+def _names_within(child: tuple[TextPattern, ...] | None, parent: tuple[TextPattern, ...] | None) -> bool:
+    """Fewer names as they are written: whether one pattern is within another, nobody can say of all of them."""
+    return parent is None or (child is not None and set(child) <= set(parent))
+
+
 _RUN: Final = "model.run"
 LEAVES: Final[MappingProxyType[str, Leaf]] = MappingProxyType(
     dict(
@@ -157,6 +178,9 @@ LEAVES: Final[MappingProxyType[str, Leaf]] = MappingProxyType(
             _subset("formats", "formats"),
             _subset("unsigned_files", "unsigned_files"),
             _union("revoked", "revoked"),
+            _union("rules", "rules"),
+            _subset("exceptions", "exceptions"),
+            _leaf("match", "match.names", _names_within, lambda value: "every package" if value is None else _plain(value)),
             _cap("expires", "expires"),
             ("operators.allow", _list("operators.allow", _operators_beyond)),
             _subset("operators.allow", "operators.allowed_domains"),

@@ -11,6 +11,7 @@ from mlsign.errors import MlsignError
 from mlsign.evidence.record import SignatureRecord, TrustFacts
 from mlsign.interface import TypeSpec, ValueSpec
 from mlsign.onnx.summary import ModelSummary, RunBounds
+from mlsign.policy.exemption import Excepted
 from mlsign.policy.why_not import WhyNot
 from mlsign.report.findings_as_json import dump, finding_object, policy_object
 from mlsign.report.why_not import why_not_object
@@ -44,6 +45,7 @@ def render_report(report: Report, *, why_not: WhyNot | None = None) -> str:
             "summary": None if decision.summary is None else decision.summary.bundle,
             "signatures": [_signature(record) for record in evidence.signatures],
             "findings": [finding_object(finding) for finding in decision.findings],
+            "exceptions": [_exception(item) for item in decision.excepted],
             "model": None if evidence.summary is None else _summary(evidence.summary),
             "trust": None if evidence.trust is None else _trust(evidence.trust),
             "unverified": list(evidence.unverified),
@@ -105,6 +107,14 @@ def _signer(group: str, record: SignatureRecord) -> dict[str, Any]:
         "method": None if record.method is None else record.method.value,
         "time": _time(record.times[0].time) if record.times else None,
         "bundle": record.bundle,
+    }
+
+
+def _exception(item: Excepted) -> dict[str, Any]:
+    return {
+        "reason": item.exemption.reason,
+        "until": _time(item.exemption.until),
+        "findings": [finding_object(finding) for finding in item.findings],
     }
 
 

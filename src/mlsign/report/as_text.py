@@ -50,6 +50,7 @@ def render_report(report: Report, *, width: int, color: bool) -> str:
     if report.evidence.summary is not None:
         _model_facts(facts, report.evidence.summary)
     out.show(facts)
+    _exceptions(out, report)
     wrong = [f for f in report.decision.findings if f.outcome is not Outcome.PASS]
     passed = [f for f in report.decision.findings if f.outcome is Outcome.PASS]
     if wrong:
@@ -79,6 +80,22 @@ def render_report(report: Report, *, width: int, color: bool) -> str:
         out.blank()
         out.line(Text(f"mlsign explain {shown(wrong[0].code)} says more about a code.", style="dim"))
     return out.text()
+
+
+def _exceptions(out: _Page, report: Report) -> None:
+    used = report.decision.excepted
+    if not used:
+        return
+    out.heading("NOT HELD AGAINST IT, BY EXCEPTION")
+    for item in used[:_MANY]:
+        until = f"{item.exemption.until:%Y-%m-%d %H:%M:%S}Z"
+        out.line(Text("! ", style="bold yellow"), Text(f"until {until}: {_words(item.exemption.reason)}", style="bold yellow"))
+        for finding in item.findings[:_MANY]:
+            _finding(out, finding)
+        if len(item.findings) > _MANY:
+            out.line(Text(f"and {len(item.findings) - _MANY} more: --format json lists them all", style="bold"))
+    if len(used) > _MANY:
+        out.line(Text(f"and {len(used) - _MANY} more exceptions: --format json lists them all", style="bold"))
 
 
 def render_inspection(inspection: Inspection, *, width: int, color: bool) -> str:

@@ -12,7 +12,7 @@ from mlsign.cli.options import (
     AcceptVsa,
     AuditLogFile,
     AuditLogSize,
-    PolicyFile,
+    PolicyFiles,
     Quiet,
     ReportFiles,
     ReportFormat,
@@ -38,7 +38,7 @@ Example:
 
 def score_command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package.")],
-    policy: PolicyFile,
+    policy: PolicyFiles,
     input_file: Annotated[Path, typer.Option("--input", "-i", metavar="FILE", help="The rows to score.")],
     output_file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the answers go.")],
     signature: SignatureFiles = None,
@@ -60,26 +60,32 @@ def score_command(
     """Parses, scores, says how it was confined."""
     from mlsign.actions.admit import Denied
     from mlsign.actions.append_audit import recorded
-    from mlsign.actions.load_policy import load_policy
+    from mlsign.actions.load_policies import load_policies
     from mlsign.actions.score import Confinement, ScoreRequest, score
     from mlsign.actions.verify import VerifyRequest
 
     loosened = ("--allow-unsandboxed: the model runs even where it cannot be confined",) if allow_unsandboxed else ()
     log = audit_log(audit_log_file, size=audit_log_size, caller="mlsign score", loosened=loosened)
     places = decode_places(reports or ())
-    clear_places(places, package=package, read=(policy, input_file, output_file, audit_log_file, *(signature or ())))
+    clear_places(places, package=package, read=(*policy, input_file, output_file, audit_log_file, *(signature or ())))
     with recorded(package, log):
         signed = read_policy_signers(
-            policy,
+            policy[0],
             keys=policy_key,
             identity=policy_identity,
             issuer=policy_issuer,
             trust_root=policy_trust_root,
             roots=policy_root,
         )
-        loaded = load_policy(policy, signed=signed)
+        first, *others = load_policies(policy, signed=signed)
     request = ScoreRequest(
-        verify=VerifyRequest(policy=loaded, signatures=tuple(signature or ()), accept=tuple(accept_vsa or ()), audit=log),
+        verify=VerifyRequest(
+            policy=first,
+            others=tuple(others),
+            signatures=tuple(signature or ()),
+            accept=tuple(accept_vsa or ()),
+            audit=log,
+        ),
         input=input_file,
         output=output_file,
         confinement=Confinement.WAIVED if allow_unsandboxed else Confinement.REQUIRED,

@@ -32,7 +32,7 @@ from mlsign.cli.options import (
     PinFile,
     Pkcs11Key,
     Pkcs11Module,
-    PolicyFile,
+    PolicyFiles,
     Quiet,
     RecordFile,
     ReportFiles,
@@ -76,7 +76,7 @@ _ASTRAY = "the options that say who signs go with --attest"
 
 def verify_command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package, or a folder or file that others signed.")],
-    policy: PolicyFile,
+    policy: PolicyFiles,
     signature: SignatureFiles = None,
     trust_root: TrustRootFile = None,
     policy_key: PolicyKeys = None,
@@ -113,7 +113,7 @@ def verify_command(
 ) -> None:
     """Parses, verifies, prints the report, exits by the decision."""
     from mlsign.actions.append_audit import recorded
-    from mlsign.actions.load_policy import load_policy
+    from mlsign.actions.load_policies import load_policies
     from mlsign.actions.record_evidence import write_record
     from mlsign.actions.verify import VerifyRequest
     from mlsign.policy.model import Verdict
@@ -144,7 +144,7 @@ def verify_command(
     check_why(output_format, why=why)
     places = decode_places(reports or ())
     read = (
-        policy,
+        *policy,
         trust_root,
         audit_log_file,
         record,
@@ -159,15 +159,21 @@ def verify_command(
     log = audit_log(audit_log_file, size=audit_log_size, caller="mlsign verify")
     with recorded(package, log):
         signed = read_policy_signers(
-            policy,
+            policy[0],
             keys=policy_key,
             identity=policy_identity,
             issuer=policy_issuer,
             trust_root=policy_trust_root,
             roots=policy_root,
         )
-        loaded = load_policy(policy, trust_root=trust_root, signed=signed)
-    request = VerifyRequest(policy=loaded, signatures=tuple(signature or ()), accept=tuple(accept_vsa or ()), audit=log)
+        first, *others = load_policies(policy, trust_root=trust_root, signed=signed)
+    request = VerifyRequest(
+        policy=first,
+        others=tuple(others),
+        signatures=tuple(signature or ()),
+        accept=tuple(accept_vsa or ()),
+        audit=log,
+    )
     report = _verify(package, request, signer if attest else None, output=attest_output)
     if record is not None:
         write_record(report, record)

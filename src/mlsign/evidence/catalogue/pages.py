@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-from mlsign.evidence.catalogue import identities, model, package, policy, recorded, sandbox, signatures
+from mlsign.evidence.catalogue import identities, model, package, policy, policy_scope, recorded, sandbox, signatures
 from mlsign.evidence.catalogue.entry import CodeEntry
 
 _FAMILIES: Final = (
@@ -15,6 +15,7 @@ _FAMILIES: Final = (
     model.ENTRIES,
     policy.ENTRIES,
     recorded.ENTRIES,
+    policy_scope.ENTRIES,
     sandbox.ENTRIES,
 )
 ENTRIES: Final = MappingProxyType(
