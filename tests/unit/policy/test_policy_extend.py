@@ -34,7 +34,11 @@ FIELDS = {
     "sandbox": "{memory: 1GiB, cpu: 2s, isolation: full}",
     "expires": "2027-06-01T00:00:00Z",
     "revision": "4",
+    "match": '{names: ["fraud-*", churn]}',
+    "exceptions": '[{digest: "sha256:%s", findings: [MLS305], reason: INC-1, until: 2027-01-31T00:00:00Z}]' % ("1" * 64),
+    "rules": "[{id: no-loops, when: \"'ai.onnx:Loop' in model.operators\", message: none}]",
 }
+EXCEPTION = 'exceptions: [{digest: "sha256:%s", findings: [MLS305, MLS306], reason: INC-2, until: 2027-01-31T00:00:00Z}]'
 PARENT = HEAD.format("parent") + "".join(f"{name}: {value}\n" for name, value in FIELDS.items())
 HAZARDS: Mapping[OperatorId, frozenset[Hazard]] = {
     OperatorId("com.acme", "Reader"): frozenset({Hazard.READS_FILES}),
@@ -122,6 +126,9 @@ LOOSER = {
     "wall": ("sandbox: {wall: 16s}", "sandbox.wall"),
     "threads": ("sandbox: {threads: 3}", "sandbox.threads"),
     "isolation": ("sandbox: {isolation: available}", "sandbox.isolation"),
+    "other packages": ("match: {names: [churn, billing]}", "match"),
+    "an exception": (EXCEPTION % ("2" * 64), "exceptions"),
+    "more of an exception": (EXCEPTION % ("1" * 64), "exceptions"),
     "a group of the same name": ("signers: [{name: release, require: 1, any: [{key: mine.pub}]}]", "signers.release"),
 }
 
@@ -186,6 +193,9 @@ TIGHTER = {
     "revoked": "revoked: [{name: worse, reason: x}]",
     "sandbox": "sandbox: {memory: 64MiB, cpu: 1ms, wall: 1s, threads: 1}",
     "expires": "expires: 2027-05-31T23:59:59Z",
+    "fewer packages": "match: {names: [churn]}",
+    "no exception": "exceptions: []",
+    "another rule": "rules: [{id: small, when: 'model.nodes > 9', message: too large}]",
     "the same again": "\n".join(f"{name}: {value}" for name, value in FIELDS.items()),
 }
 
@@ -197,6 +207,7 @@ def test_what_is_tighter_is_taken(chain: Chain, name: str) -> None:
 
 def test_what_adds_up_is_of_both(chain: Chain) -> None:
     text = child(
+        "rules: [{id: small, when: 'model.nodes > 9', message: too large}]\n"
         'operators: {deny: ["ai.onnx:Gemm"]}\nrevoked: [{name: worse, reason: x}, {name: bad, reason: old}]\n'
         "signers: [{name: review, require: 1, any: [{key: r.pub}]}]"
     )
@@ -204,6 +215,7 @@ def test_what_adds_up_is_of_both(chain: Chain) -> None:
     assert found.unbound.operators.deny == {OperatorId("ai.onnx", "Loop"), OperatorId("ai.onnx", "Gemm")}
     assert found.unbound.operators.denied_domains == {"com.bad"}
     assert [getattr(each, "name", "") for each in found.unbound.revoked] == ["bad", "worse"]
+    assert [rule.id for rule in found.unbound.rules] == ["no-loops", "small"]
     assert [(group.name, group.require) for group in found.groups] == [("release", 1), ("review", 1)]
 
 
