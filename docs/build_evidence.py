@@ -35,6 +35,7 @@ _PLAIN: Mapping[Any, Any] = {
     str: {"type": "string"},
     bool: {"type": "boolean"},
     int: {"$ref": "#/$defs/integer"},
+    float: {"type": "number"},
     NoneType: {"type": "null"},
     datetime: {"type": "string", "description": "A time in UTC, as 2026-01-31T12:00:00+00:00."},
     Digest: {"type": "string", "pattern": "^(sha256|blake3|blake2b):[0-9a-f]+$"},

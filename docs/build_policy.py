@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlsign.policy.decode import LATER_FIELDS
 from mlsign.policy.yaml_source import MAX_LINES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -213,6 +212,64 @@ more than compute cannot. Only a finding that failed is covered, never one that 
 Every report shows an exception that is used in a section of its own, with what it covered (MLS421). From `until` on
 the findings deny again, and MLS422 says why. `mlsign inspect --findings` looks at models, not at packages, and knows no exceptions.
 
+## Provenance
+
+`provenance` asks where a model is from, in two ways that say different things:
+
+- **`claimed`** is about the manifest: what whoever packed the model says of builder, source, commit, time and training data.
+  It is worth as much as the signatures over the package. It finds mistakes, not a packer who lies.
+- **`attested`** is about SLSA provenance v1 statements (`https://slsa.dev/provenance/v1`): bundles in `signatures/`, or given with
+  `--signature`, whose subject is the digest of the package (`package.digest` of the JSON report). `signed_by` names who may
+  attest, as a group of signers does; whoever signs packages may not unless they stand there. Builder, build type, source,
+  external parameters and resolved dependencies are held against what the policy says (MLS404).
+
+A statement never counts as a signature of the package. One that is broken, about something else or by somebody else neither helps nor
+harms; its reasons are told (MLS219) where no other one meets the policy. `transparency` and `age` hold for statements, too.
+
+What `actions/attest-build-provenance` of GitHub writes, given the name and the digest of the package as its subject, is met by this:
+
+    provenance:
+      required: true
+      attested:
+        signed_by:
+          - keyless:
+              issuer: https://token.actions.githubusercontent.com
+              subject: {{pattern: "https://github.com/acme/fraud/.github/workflows/release.yml@refs/tags/*"}}
+        builders:
+          - {{pattern: "https://github.com/acme/fraud/.github/workflows/release.yml@refs/tags/*"}}
+        build_types: ["https://actions.github.io/buildtypes/workflow/v1"]
+        sources:
+          - {{uri: "https://github.com/acme/fraud", ref: {{pattern: "refs/tags/*"}}, commit: required}}
+        parameters:
+          workflow.repository: "https://github.com/acme/fraud"
+          workflow.path: .github/workflows/release.yml
+          workflow.ref: {{pattern: "refs/tags/*"}}
+
+The builder is the workflow that ran the job; older versions of the action name the runner
+(`https://github.com/actions/runner/github-hosted`). The builder of `slsa-github-generator` is a workflow of the generator at its tag:
+`https://github.com/slsa-framework/slsa-github-generator/.github/workflows/….yml@refs/tags/v2.1.0`. Only its builders that write
+predicates of version 1 are read; version 0.2 is another type. `mlsign attest` signs a predicate by any other means.
+
+An external parameter that `parameters` does not name fails, since a parameter can change what is built; `other_parameters: allow`
+takes any. Texts in quotes are texts, a bare `true` or `3` is a boolean or a number. `dependencies` works the same way: with the list,
+what it does not match fails. A second git repository beside the source fails unless `dependencies` allows it.
+
+## Golden test data
+
+A release can bring inputs and the outputs that belong to them (`mlsign pack --golden DIR`), signed like everything else.
+`golden.required` asks for at least one set (MLS405). `golden.replay` has the model run on every set in the sandbox, by `verify`
+and by whatever admits a package for scoring, and its answers compared (MLS406):
+
+- Run is what every other rule allows, and nothing else: model, weights and test data are the very bytes that were hashed.
+- Numbers with a fraction may be off by `atol + rtol * |expected|`, as the set says. The policy caps both (`max_rtol`, `max_atol`).
+  Integers, booleans and texts must be equal. A NaN is met by a NaN alone, an infinity by the same one.
+- Type and shape must be the expected ones, and every output of the model must be expected: what nobody compares could be anything.
+- Files belong to inputs and outputs by the names in them, where all have names of the model, and by their numbers where none has.
+- No sandbox, a worker that dies, data that cannot be read, sequences and maps, no time left: unknown, which denies.
+
+A replay shows that the model answers as it did when it was tested. It does not show what it answers to anything else: whoever
+trains a model on purpose to misbehave leaves the test data alone.
+
 ## How it is read
 
 YAML 1.2, as it shows. Duplicate keys, anchors, aliases, merge keys, tags, directives, a second document, numbers that
@@ -236,19 +293,11 @@ such as `https://github.com/*`).
 
 """
 
-LATER = """
-## Fields that this version refuses
-
-They are part of the design and not enforced yet. A policy that has one is refused, because a condition that is written
-down and not checked would allow what somebody meant to refuse.
-
-"""
-
 
 def kind(node: dict[str, Any]) -> str:
     """The values that a field takes, in a few words."""
     if "const" in node:
-        return f"`{node['const']}`"
+        return f"`{str(node['const']).lower() if isinstance(node['const'], bool) else node['const']}`"
     if "enum" in node:
         return " or ".join(f"`{value}`" for value in node["enum"])
     if "oneOf" in node:
@@ -258,7 +307,7 @@ def kind(node: dict[str, Any]) -> str:
         return "list of maps" if inner.get("type") == "object" or "$ref" in inner else f"list of {kind(inner)}"
     if node.get("type") == "object":
         return "map"
-    return {"string": "text", "integer": "integer"}[node["type"]]
+    return {"string": "text", "integer": "integer", "boolean": "`true` or `false`", "number": "number"}[node["type"]]
 
 
 def rows(node: dict[str, Any], path: str) -> list[str]:
@@ -286,8 +335,7 @@ def build() -> str:
     """The whole page."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     table = ["| field | value | needed | meaning |", "|---|---|---|---|", *rows(schema, "")]
-    later = ["| field | what it will be |", "|---|---|", *(f"| `{name}` | {words} |" for name, words in LATER_FIELDS.items())]
-    return TOP.format(lines=f"{MAX_LINES:,}") + "\n".join(table) + "\n" + LATER + "\n".join(later) + "\n"
+    return TOP.format(lines=f"{MAX_LINES:,}") + "\n".join(table) + "\n"
 
 
 def main() -> int:

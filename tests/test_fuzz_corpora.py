@@ -12,7 +12,7 @@ import pytest
 
 FUZZ = Path(__file__).resolve().parent.parent / "fuzz"
 MUTATIONS = 300
-GOOD = {"manifest": 4, "statement": 4, "bundle": 5, "key": 5, "json": 8, "vsa": 4, "audit": 6}
+GOOD = {"manifest": 4, "statement": 4, "bundle": 5, "key": 5, "json": 8, "vsa": 4, "audit": 6, "provenance": 4}
 """How many seeds of a corpus decode at the least: a corpus of refusals alone would test nothing behind the first check."""
 
 
@@ -116,6 +116,7 @@ def test_a_corpus_reaches_behind_the_first_check(name, least):
     from mlsign.formats.audit_codec import decode_line
     from mlsign.formats.bundle import decode_bundle
     from mlsign.formats.manifest_codec import decode_manifest
+    from mlsign.formats.slsa import decode_slsa_statement
     from mlsign.formats.statement import decode_statement
     from mlsign.formats.verification_summary import decode_summary
     from mlsign.signers.key import decode_private_key
@@ -134,6 +135,7 @@ def test_a_corpus_reaches_behind_the_first_check(name, least):
         "bundle": decode_bundle,
         "key": key,
         "audit": decode_line,
+        "provenance": decode_slsa_statement,
         "json": lambda data: decode_json(data, max_bytes=1 << 20),
     }
     good = 0

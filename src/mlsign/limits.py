@@ -66,5 +66,8 @@ class Limits:
     max_input_bytes: int = 2 * GIB
     max_output_bytes: int = 2 * GIB
 
+    # golden test data that is replayed, of all sets together
+    max_golden_bytes: int = 256 * MIB
+
 
 DEFAULT: Final = Limits()

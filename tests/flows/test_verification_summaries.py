@@ -13,7 +13,7 @@ from making import Meanwhile, canonical, make_key, make_package, put_signatures,
 
 from mlsign.actions._summaries import summarize
 from mlsign.actions.admit import Denied, admit
-from mlsign.actions.attest import attest
+from mlsign.actions.attest_verdict import attest_verdict
 from mlsign.actions.countersign import countersign
 from mlsign.actions.gate import Gate
 from mlsign.actions.inspect import inspect
@@ -71,7 +71,7 @@ def payload_of(file):
 
 def vouch(package, policy, gatekeeper, now=NOON):
     """A summary of the package, in place of all its signatures."""
-    made = attest(package, VerifyRequest(policy=policy, now=now), gatekeeper.signer)
+    made = attest_verdict(package, VerifyRequest(policy=policy, now=now), gatekeeper.signer)
     assert made.bundle is not None
     for file in bundles(package):
         if f"signatures/{file.name}" != made.bundle:
@@ -96,7 +96,7 @@ def forged(package, gatekeeper, payload, edit, pair=None):
 
 def test_what_is_attested_says_what_was_verified(package, policy, gatekeeper, keys):
     before = bundles(package)
-    made = attest(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer)
+    made = attest_verdict(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer)
     assert made.identity == gatekeeper.signer.identity
     summary = decode_summary(payload_of(package / made.bundle))
     assert (summary.name, summary.resource) == ("fraud-1.2.0", "pkg:generic/fraud@1.2.0")
@@ -328,7 +328,7 @@ def test_an_older_release_stays_out_where_a_newer_one_was_seen(package, keys, ga
     policy = policy_in(tmp_path / "policy", keys, gatekeeper, rest="versions: {rollback: deny}\n")
     state = tmp_path / "state"
     newer = make_package(tmp_path / "newer", name="fraud-1.3.0", signers=keys.both)
-    made = attest(package, VerifyRequest(policy=policy, now=NOON, state=tmp_path / "gate"), gatekeeper.signer)
+    made = attest_verdict(package, VerifyRequest(policy=policy, now=NOON, state=tmp_path / "gate"), gatekeeper.signer)
     for file in bundles(package):
         if f"signatures/{file.name}" != made.bundle:
             file.unlink()
@@ -358,7 +358,7 @@ def _hint(pair):
 
 
 def test_a_summary_cannot_be_countersigned(package, policy, gatekeeper, keys):
-    made = attest(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer)
+    made = attest_verdict(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer)
     with pytest.raises(InputError):
         countersign(package, keys.outsider.signer, bundle=made.bundle)
 
@@ -375,7 +375,7 @@ def test_a_denial_is_not_attested_whatever_the_mode(package, keys, gatekeeper, t
     (package / "MODEL_CARD.md").write_text("x")
     before = bundles(package)
     request = VerifyRequest(policy=watching, now=NOON)
-    made = attest(package, request, gatekeeper.signer, output=tmp_path / "out.json")
+    made = attest_verdict(package, request, gatekeeper.signer, output=tmp_path / "out.json")
     assert made.report.decision.verdict is Verdict.DENY
     assert made.report.decision.enforced_verdict is Verdict.ALLOW
     assert (made.bundle, made.identity) == (None, None)
@@ -388,7 +388,7 @@ def test_a_denial_is_not_attested_whatever_the_mode(package, keys, gatekeeper, t
 
 def test_an_allowance_in_audit_mode_is_one(package, keys, gatekeeper, tmp_path):
     watching = policy_in(tmp_path / "watching", keys, gatekeeper, rest="mode: audit\n")
-    assert attest(package, VerifyRequest(policy=watching, now=NOON), gatekeeper.signer).bundle is not None
+    assert attest_verdict(package, VerifyRequest(policy=watching, now=NOON), gatekeeper.signer).bundle is not None
 
 
 def test_no_summary_is_made_from_a_summary(package, policy, gatekeeper):
@@ -398,9 +398,9 @@ def test_no_summary_is_made_from_a_summary(package, policy, gatekeeper):
         summarize(policy, report.evidence, report.decision, now=NOON)
     assert caught.value.code == "attest.second_hand"
     with pytest.raises(InputError) as caught:
-        attest(package, VerifyRequest(policy=policy, now=NOON, accept=(GATE,)), gatekeeper.signer)
+        attest_verdict(package, VerifyRequest(policy=policy, now=NOON, accept=(GATE,)), gatekeeper.signer)
     assert caught.value.code == "attest.second_hand"
-    assert attest(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer).bundle is None
+    assert attest_verdict(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer).bundle is None
 
 
 def test_a_folder_without_a_manifest_is_not_attested(tmp_path, keys, gatekeeper):
@@ -410,18 +410,18 @@ def test_a_folder_without_a_manifest_is_not_attested(tmp_path, keys, gatekeeper)
     request = VerifyRequest(policy=policy, now=NOON)
     assert verify(tmp_path / "plain", request).decision.verdict is Verdict.ALLOW
     with pytest.raises(InputError) as caught:
-        attest(tmp_path / "plain", request, gatekeeper.signer)
+        attest_verdict(tmp_path / "plain", request, gatekeeper.signer)
     assert caught.value.code == "attest.manifest"
 
 
 def test_into_a_file_that_is_given_with_the_package(package, policy, gatekeeper, tmp_path):
     out = tmp_path / "summary.json"
     before = bundles(package)
-    made = attest(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer, output=out)
+    made = attest_verdict(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer, output=out)
     assert made.bundle == str(out)
     assert bundles(package) == before
     with pytest.raises(InputError) as caught:
-        attest(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer, output=out)
+        attest_verdict(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer, output=out)
     assert caught.value.code == "output.exists"
     shutil.rmtree(package / "signatures")
     assert not judged(package, policy, signatures=(out,))[1]
@@ -437,10 +437,10 @@ def test_a_place_within_the_package_is_none(package, policy, gatekeeper, tmp_pat
         package / "signatures" / "x.json",
     ):
         with pytest.raises(InputError) as caught:
-            attest(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer, output=place)
+            attest_verdict(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer, output=place)
         assert caught.value.code == "attest.output"
     assert sorted(package.rglob("*")) == before
-    attest(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer, output=tmp_path / "new" / "x.json")
+    attest_verdict(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer, output=tmp_path / "new" / "x.json")
     assert (tmp_path / "new" / "x.json").is_file()
 
 
@@ -457,7 +457,7 @@ def test_a_package_that_changes_while_the_summary_is_signed(package, policy, gat
     before = bundles(package)
     for output in (None, tmp_path / "out.json"):
         with pytest.raises(InputError) as caught:
-            attest(package, VerifyRequest(policy=policy, now=NOON), Meanwhile(gatekeeper, swap), output=output)
+            attest_verdict(package, VerifyRequest(policy=policy, now=NOON), Meanwhile(gatekeeper, swap), output=output)
         assert caught.value.code == "file.changed"
         assert bundles(package) == before
         assert not (tmp_path / "out.json").exists()
@@ -471,21 +471,21 @@ def test_a_signer_whose_signature_does_not_hold_writes_nothing(package, policy, 
 
     before = bundles(package)
     with pytest.raises(TrustError):
-        attest(package, VerifyRequest(policy=policy, now=NOON), Broken(gatekeeper, lambda: None))
+        attest_verdict(package, VerifyRequest(policy=policy, now=NOON), Broken(gatekeeper, lambda: None))
     assert bundles(package) == before
 
 
 def test_no_room_for_one_more(package, policy, gatekeeper):
     full = VerifyRequest(policy=policy, now=NOON, limits=replace(DEFAULT, max_bundles=2))
     with pytest.raises(InputError) as caught:
-        attest(package, full, gatekeeper.signer)
+        attest_verdict(package, full, gatekeeper.signer)
     assert caught.value.code == "package.bundles"
 
 
 def test_a_signature_from_elsewhere_leaves_no_path_behind(package, policy, gatekeeper, tmp_path):
     outside = shutil.move(package / "signatures", tmp_path / "secret-place")
     request = VerifyRequest(policy=policy, now=NOON, signatures=tuple(sorted(Path(outside).iterdir())))
-    made = attest(package, request, gatekeeper.signer)
+    made = attest_verdict(package, request, gatekeeper.signer)
     payload = payload_of(package / made.bundle)
     assert b"secret-place" not in payload
     assert [i.uri for i in decode_summary(payload).inputs] == ["", ""]
@@ -516,7 +516,7 @@ def test_what_may_lie_about_unsigned_is_told(package, keys, gatekeeper, tmp_path
     policy = policy_in(tmp_path / "policy", keys, gatekeeper, rest="unsigned_files: [notes.txt, fraud.onnx.data]\n")
     (package / "notes.txt").write_text("x")
     # A policy that calls weights unsigned denies every signature, so nothing is attested.
-    assert attest(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer).bundle is None
+    assert attest_verdict(package, VerifyRequest(policy=policy, now=NOON), gatekeeper.signer).bundle is None
     sane = policy_in(tmp_path / "sane", keys, gatekeeper, rest="unsigned_files: [notes.txt]\n")
     vouch(package, sane, gatekeeper)
     report, bad = judged(package, sane)

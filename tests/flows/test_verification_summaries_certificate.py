@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from fake_pki import wall_clock
 
 from mlsign.actions._summaries import trusted_digest
-from mlsign.actions.attest import attest
+from mlsign.actions.attest_verdict import attest_verdict
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.load_signer import SignerRequest, open_signer
 from mlsign.actions.verify import VerifyRequest, verify
@@ -50,7 +50,7 @@ def test_by_certificate_and_only_while_it_lasts(package, folder, loaded):
         key=folder / "leaf.key", certificate=folder / "leaf.pem", chain=(folder / "middle.pem", folder / "root.pem")
     )
     with open_signer(request) as signer:
-        made = attest(package, VerifyRequest(policy=loaded, now=NOW), signer)
+        made = attest_verdict(package, VerifyRequest(policy=loaded, now=NOW), signer)
     for file in (package / "signatures").iterdir():
         if f"signatures/{file.name}" != made.bundle:
             file.unlink()

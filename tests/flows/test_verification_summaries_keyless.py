@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from local_sigstore import LocalSigstore
 
-from mlsign.actions.attest import attest
+from mlsign.actions.attest_verdict import attest_verdict
 from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.sign import sign
@@ -54,7 +54,7 @@ def policy_in(folder, sigstore, keys, rest="", root=None):
 
 
 def vouch(package, policy, by, now=None):
-    made = attest(package, VerifyRequest(policy=policy, now=now), by)
+    made = attest_verdict(package, VerifyRequest(policy=policy, now=now), by)
     assert made.bundle is not None
     for file in (package / "signatures").iterdir():
         if f"signatures/{file.name}" != made.bundle:
@@ -83,7 +83,7 @@ def test_a_keyless_summary_is_accepted_by_its_subject(package, policy, sigstore,
 def test_what_is_asked_of_logs_and_times_is_met(package, sigstore, keys, tmp_path):
     asked = policy_in(tmp_path / "asked", sigstore, keys, rest="transparency: {log: optional, timestamp: either}\n")
     # signatures by key have no time, so nothing is allowed that could be attested
-    assert attest(package, VerifyRequest(policy=asked), signer(sigstore, tmp_path, GATE)).bundle is None
+    assert attest_verdict(package, VerifyRequest(policy=asked), signer(sigstore, tmp_path, GATE)).bundle is None
 
 
 def test_another_identity_of_the_same_issuer(package, policy, sigstore, tmp_path):

@@ -20,7 +20,7 @@ from making import bundle_of, make_key, make_package, write_model
 from sigstore_js import NO_LOG, JsAnswer, verify_with_js
 
 import mlsign
-from mlsign.actions.attest import attest
+from mlsign.actions.attest_verdict import attest_verdict
 from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
 from mlsign.actions.sign import sign
 from mlsign.actions.verify import VerifyRequest
@@ -225,7 +225,7 @@ def test_the_openssf_tool_takes_no_summary_for_a_signature(package, sigstore, co
 def summarized(package: Path, sigstore: LocalSigstore, config: Path, gate: mlsign.Gate) -> Path:
     """A verification summary of the package by mlsign, beside its signature."""
     request = KeylessRequest(token=sigstore.oidc.email_token(ALICE), config=config, login=Login.NEVER)
-    made = attest(package, VerifyRequest(policy=gate.policy), load_keyless(request))
+    made = attest_verdict(package, VerifyRequest(policy=gate.policy), load_keyless(request))
     assert made.bundle is not None
     return package / made.bundle
 

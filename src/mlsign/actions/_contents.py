@@ -7,6 +7,7 @@ sealed ones; for big files on disk from one descriptor whose state is checked af
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from enum import Enum
 from functools import partial
 from threading import Lock
@@ -77,6 +78,23 @@ class Contents:
             with self._package.open_file(path) as source:
                 self._whole[path] = source.read_all(max_bytes=max_bytes)
         return self._whole[path]
+
+    def keep(self, paths: Iterable[PackagePath], *, max_bytes: int) -> None:
+        """Keeps these files, as far as ``max_bytes`` go: what is hashed is then what ``kept`` gives. Raises ``OutsideError``.
+
+        What cannot be kept is left to ``read_rest``, which says what is wrong with it.
+        """
+        left = max_bytes
+        for path in paths:
+            found = self.paths.get(path)
+            if found is None or found.size != self._sizes.get(path, found.size) or found.size > left:
+                continue
+            with suppress(InputError):
+                left -= len(self.read_whole(path, max_bytes=found.size))
+
+    def kept(self, path: PackagePath) -> bytes | None:
+        """The bytes of a file as they were hashed, None where it was not kept."""
+        return self._whole.get(path) if path in self.observed else None
 
     def expect(self, *, sizes: Mapping[PackagePath, int]) -> None:
         """Sizes that a manifest gives; a file of another size is changed, and is not read to find that out."""

@@ -35,3 +35,17 @@ def decide_and_remember(policy: Policy, evidence: Evidence, *, now: datetime, st
         problem = finding_of(err, code=CODE, outcome=Outcome.UNKNOWN)
         blind = replace(evidence, seen=Seen(version=None, digest=None, problem=problem))
         return blind, decide(policy, blind, now=now)
+
+
+def allowed_but_for_replay(policy: Policy, evidence: Evidence, *, now: datetime, state: Path | None) -> bool:
+    """Whether everything but the answers to golden test data allows the package, what was allowed before included. Marks nothing."""
+    without = replace(policy, golden=replace(policy.golden, replay=False))
+    if policy.rollback is Rollback.DENY and evidence.manifest is not None:
+        from mlsign.roots.seen import open_marks
+
+        try:
+            with open_marks(state) as marks:
+                evidence = replace(evidence, seen=marks.read(policy.name, evidence.manifest.name))
+        except MlsignError:
+            return False  # the decision finds the same, and says it
+    return decide(without, evidence, now=now).verdict is Verdict.ALLOW

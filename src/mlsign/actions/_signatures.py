@@ -15,6 +15,7 @@ from mlsign.evidence.findings import Finding, Outcome, finding_of
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.formats.bundle import Bundle, decode_bundle
 from mlsign.formats.countersignature import claims_countersignature
+from mlsign.formats.slsa import claims_provenance
 from mlsign.formats.statement import StatementFormat
 from mlsign.formats.verification_summary import Result, claims_summary
 from mlsign.identity import Identity
@@ -22,11 +23,13 @@ from mlsign.limits import Limits
 from mlsign.package.read import FoundBundle, OpenPackage, read_bundle_file
 from mlsign.paths import PackagePath
 from mlsign.trust.authenticate import (
+    Attested,
     Authentic,
     Countersigned,
     Summarized,
     authenticate,
     authenticate_countersignature,
+    authenticate_provenance,
     authenticate_summary,
 )
 from mlsign.trust.root import TrustRoot
@@ -70,6 +73,8 @@ class Attempt:
     digest: Digest | None = None
     countersigned: Countersigned | None = None
     summarized: Summarized | None = None
+    attested: Attested | None = None
+    claims_provenance: bool = False
     named: bool = False
 
     @property
@@ -123,6 +128,8 @@ def _attempt(
     authentic: Authentic | None = None
     countersigned: Countersigned | None = None
     summarized: Summarized | None = None
+    attested: Attested | None = None
+    claimed = False
     digest = sha256(found.content) if isinstance(found.content, bytes) else None
     try:
         if isinstance(found.content, MlsignError):
@@ -132,6 +139,8 @@ def _attempt(
             countersigned = authenticate_countersignature(bundle, root=root, now=now, limits=limits)
         elif claims_summary(bundle.envelope.unauthenticated_payload, limits=limits):
             summarized = authenticate_summary(bundle, root=root, now=now, limits=limits)
+        elif claimed := claims_provenance(bundle.envelope.unauthenticated_payload, limits=limits):
+            attested = authenticate_provenance(bundle, root=root, now=now, limits=limits)
         else:
             authentic = authenticate(bundle, root=root, now=now, formats=formats, limits=limits)
     except MlsignError as err:
@@ -140,7 +149,15 @@ def _attempt(
         # A method that is not verified here was not found wanting, it was not looked at.
         outcome = Outcome.UNKNOWN if err.code == "signature.method" else Outcome.FAIL
         reason = finding_of(err, code=code, where=found.name, outcome=outcome)
-        return Attempt(name=found.name, inode=found.inode, bundle=bundle, authentic=None, reason=reason, digest=digest)
+        return Attempt(
+            name=found.name,
+            inode=found.inode,
+            bundle=bundle,
+            authentic=None,
+            reason=reason,
+            digest=digest,
+            claims_provenance=claimed,
+        )
     return Attempt(
         name=found.name,
         inode=found.inode,
@@ -150,6 +167,8 @@ def _attempt(
         digest=digest,
         countersigned=countersigned,
         summarized=summarized,
+        attested=attested,
+        claims_provenance=claimed,
     )
 
 
@@ -191,6 +210,8 @@ def _judge_one(
         return _record(attempt, Standing.COUNTERSIGNATURE, ()), ()
     if attempt.summarized is not None:
         return _record(attempt, Standing.SUMMARY, ()), ()
+    if attempt.attested is not None:
+        return _record(attempt, Standing.PROVENANCE, ()), ()
     if authentic is None:
         return _record(attempt, Standing.REJECTED, () if attempt.reason is None else (attempt.reason,)), ()
     uncovered = check_coverage(authentic.statement, needed=needed, unsigned=unsigned)
@@ -213,7 +234,7 @@ def _judge_one(
 
 def _record(attempt: Attempt, standing: Standing, reasons: tuple[Finding, ...]) -> SignatureRecord:
     authentic, countersigned, summarized = attempt.authentic, attempt.countersigned, attempt.summarized
-    proof = next((found for found in (authentic, countersigned, summarized) if found is not None), None)
+    proof = next((found for found in (authentic, countersigned, summarized, attempt.attested) if found is not None), None)
     signer = None if proof is None else proof.signer
     return SignatureRecord(
         bundle=attempt.name,
@@ -227,4 +248,6 @@ def _record(attempt: Attempt, standing: Standing, reasons: tuple[Finding, ...]) 
         algorithms=frozenset() if authentic is None else frozenset({authentic.statement.algorithm}),
         reasons=reasons,
         summary=None if summarized is None else summarized.summary,
+        provenance=None if attempt.attested is None else attempt.attested.statement,
+        claims_provenance=attempt.claims_provenance,
     )

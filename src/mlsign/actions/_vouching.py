@@ -15,19 +15,31 @@ _MANIFEST_PATH: Final = PackagePath(MANIFEST_NAME)
 
 
 def allow_sealing(
-    contents: Contents, statements: tuple[Statement, ...], summarized: Manifest | None, *, storage: Storage
+    contents: Contents,
+    statements: tuple[Statement, ...],
+    summarized: Manifest | None,
+    *,
+    storage: Storage,
+    golden: tuple[PackagePath, ...] = (),
 ) -> None:
-    """Says which files may be sealed.
+    """Says which files may be sealed, and keeps the ``golden`` ones in memory where somebody vouches for them.
 
     ``statements`` are by whom the policy names; ``summarized`` is the manifest where an acceptable verification summary
     names exactly its bytes, else None.
     """
-    if storage is not Storage.DISK and _is_vouched(contents, statements):
-        contents.allow_sealing((resource.path for s in statements for resource in s.resources), sizes=Sizes.TRUSTED)
-    elif storage is not Storage.DISK and summarized is not None:
-        contents.allow_sealing((entry.path for entry in summarized.files), sizes=Sizes.TRUSTED)
-    elif storage is Storage.SEALED_UNVOUCHED:
-        contents.allow_sealing(contents.paths, sizes=Sizes.CLAIMED)
+    if storage is Storage.DISK:
+        return
+    if _is_vouched(contents, statements):
+        paths = tuple(resource.path for s in statements for resource in s.resources)
+    elif summarized is not None:
+        paths = tuple(entry.path for entry in summarized.files)
+    else:
+        if storage is Storage.SEALED_UNVOUCHED:
+            contents.allow_sealing(contents.paths, sizes=Sizes.CLAIMED)
+        return
+    if golden:
+        contents.keep(golden, max_bytes=contents.limits.max_golden_bytes)
+    contents.allow_sealing(paths, sizes=Sizes.TRUSTED)
 
 
 def _is_vouched(contents: Contents, statements: tuple[Statement, ...]) -> bool:

@@ -1,102 +1,73 @@
-"""Attest: verify a package and, where it is allowed, say so in a signed verification summary."""
+"""Attest: a signed SLSA provenance statement about a package as it lies there, beside its signatures."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mlsign.actions._adding import add_bundle
-from mlsign.actions._contents import Storage
-from mlsign.actions._summaries import summarize
-from mlsign.actions.append_audit import recorded
-from mlsign.actions.verify import Report, VerifyRequest, judge_package, logged_policy, selected
-from mlsign.errors import InputError, shown
-from mlsign.formats.bundle import encode_bundle
-from mlsign.formats.verification_summary import encode_summary
+from mlsign.actions.examine import ExamineRequest, examine
+from mlsign.actions.sign import checked_manifest, package_statement
+from mlsign.errors import naming, shown
+from mlsign.formats.slsa import MAX_PROVENANCE_BYTES, SlsaProvenance, decode_slsa_predicate, encode_slsa_statement
 from mlsign.identity import Identity
+from mlsign.limits import DEFAULT, Limits
 from mlsign.package.hashing import Advance
-from mlsign.package.read import OpenPackage
-from mlsign.package.write import write_new_files
-from mlsign.paths import SIGNATURES_NAME
-from mlsign.policy.model import Verdict
+from mlsign.package.read import OpenPackage, read_user_file
 from mlsign.signers.protocol import Signer
-from mlsign.trust.authenticate import authenticate_summary
+from mlsign.trust.authenticate import authenticate_provenance
+from mlsign.trust.root import TrustRoot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attested:
-    """A report, and the summary that was made of it: where it lies and by whom it is. Both None for a denial."""
+class AttestedBundle:
+    """A provenance statement in place: which file, by whom, about what, and what it says."""
 
-    report: Report
-    bundle: str | None = None
-    identity: Identity | None = None
+    bundle: str
+    identity: Identity
+    name: str
+    digest: str
+    provenance: SlsaProvenance
 
 
 def attest(
-    path: Path, request: VerifyRequest, signer: Signer, *, output: Path | None = None, advance: Advance | None = None
-) -> Attested:
-    """Verifies as ``verify`` does and adds a signed summary to the package, or writes it to ``output``.
+    path: Path,
+    signer: Signer,
+    *,
+    provenance: Path,
+    advance: Advance | None = None,
+    now: datetime | None = None,
+    limits: Limits = DEFAULT,
+) -> AttestedBundle:
+    """Adds a bundle that says the SLSA predicate in the file ``provenance`` of this package.
 
-    Only an allowance is attested; the verdict counts and not the mode of the policy, so a denial that is merely watched gives no
-    summary. Raises as ``verify`` does, ``InputError`` (``attest.…``, ``output.exists``, ``package.bundles``, ``file.changed``),
-    ``TrustError`` when the new bundle does not hold, and ``OutsideError``.
+    It is no signature of the package. Raises ``InputError`` (``slsa.…``, ``json.…``) for a predicate that nobody could read,
+    and as ``sign`` does.
     """
-    if request.accept:
-        raise InputError(
-            "a verification cannot both rest on a summary and be summarized",
-            code="attest.second_hand",
-            hint="leave out --accept-vsa or --attest",
-        )
-    # One time for the verdict and for what is said of it. The package stays open: its name may lead elsewhere meanwhile.
-    dated = replace(request, now=request.now or datetime.now(UTC))
-    with recorded(path, request.audit, policy=logged_policy(request)) as record, OpenPackage.open(path) as package:
-        dated = selected(package, dated)
-        files = package.list_files(skip=frozenset({SIGNATURES_NAME}), limits=request.limits).files
-        # 1. The whole verification, hashing included.
-        report, examination = judge_package(package, dated, storage=Storage.DISK, advance=advance)
+    data, _ = read_user_file(provenance, max_bytes=MAX_PROVENANCE_BYTES, what="provenance")
+    with naming(shown(provenance)):
+        found = decode_slsa_predicate(data, limits=limits)
+    # The package stays open to the end: its name may lead elsewhere by the time that a signature is there.
+    with OpenPackage.open(path) as package:
+        # 1. Look at what lies there, trusting nobody; what is not what its manifest says was built by nobody.
+        request = ExamineRequest(root=TrustRoot(keys=()), now=now or datetime.now(UTC), limits=limits)
+        examination = examine(package, request, advance=advance)
         examination.contents.close()
-        record(report)
-        if report.decision.verdict is not Verdict.ALLOW:
-            return Attested(report=report)
-        summary = summarize(dated.policy, report.evidence, report.decision, now=report.now)
-        # 2. No key is used for a summary that there is no place for.
-        _check_place(package, output, request)
-        bundle = signer.sign(encode_summary(summary))
-        # 3. What would not be accepted is not written.
-        proof = authenticate_summary(bundle, root=signer.trust, now=request.now or datetime.now(UTC), limits=request.limits)
-        if output is None:
-            name = add_bundle(package, bundle, files=files, limits=request.limits)
-        else:
-            package.check_unchanged(files, limits=request.limits)
-            write_new_files(((output, encode_bundle(bundle), 0o644),))
-            name = str(output)
-    return Attested(report=report, bundle=name, identity=proof.signer.identity)
-
-
-def _check_place(package: OpenPackage, output: Path | None, request: VerifyRequest) -> None:
-    if output is None:
-        package.check_room(limits=request.limits)
-        return
-    if _is_within(package, output):
-        raise InputError(
-            "lies in the package, where it would be a file that nobody signed",
-            code="attest.output",
-            where=shown(output),
-            hint="leave out --attest-output, and the summary goes into signatures/; or choose a place outside",
-        )
-    if os.path.lexists(output):
-        raise InputError(
-            "is already there, and a summary never overwrites anything",
-            code="output.exists",
-            where=shown(output),
-            hint="choose another name with --attest-output",
-        )
-
-
-def _is_within(package: OpenPackage, output: Path) -> bool:
-    """Whether a file of this name would lie in the folder that is open, by whatever names either is reached."""
-    opened = os.fstat(package.fd)
-    folders = output.parent.resolve()
-    return any(folder.exists() and os.path.samestat(folder.stat(), opened) for folder in (folders, *folders.parents))
+        about = package_statement(checked_manifest(path, examination), examination)
+        # 2. What is to be signed follows from the files and the predicate alone.
+        with naming(shown(provenance)):
+            payload = encode_slsa_statement(data, name=about.subject_name, digest=about.subject_digest, limits=limits)
+        # 3. No key is used and no service asked for a bundle that would make the package unverifiable.
+        package.check_room(limits=limits)
+        bundle = signer.sign(payload)
+        # 4. What would not be accepted is not written.
+        proof = authenticate_provenance(bundle, root=signer.trust, now=now or datetime.now(UTC), limits=limits)
+        name = add_bundle(package, bundle, files=examination.contents.files, limits=limits)
+    return AttestedBundle(
+        bundle=name,
+        identity=proof.signer.identity,
+        name=about.subject_name,
+        digest=str(about.subject_digest),
+        provenance=found,
+    )

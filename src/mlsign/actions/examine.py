@@ -56,8 +56,9 @@ def _nobody(_: Identity) -> bool:
 class ExamineRequest:
     """How to examine: whom to trust, where else signatures are, what may lie about unsigned, where bytes are held.
 
-    ``named`` tells whom the policy names, ``summarizers`` whose verification summaries may be accepted. ``algorithms`` are computed in addition to those that signatures and manifest use; signatures over
-    ``accepted`` ones may name a package. Statements in other ``formats`` are not read.
+    ``named`` tells whom the policy names, ``summarizers`` whose verification summaries may be accepted. ``algorithms`` are computed
+    in addition to those that signatures and manifest use; signatures over ``accepted`` ones may name a package. Statements in other
+    ``formats`` are not read. With ``keep_golden`` the golden test data that a trusted signer vouches for stays in memory.
     """
 
     root: TrustRoot
@@ -71,6 +72,7 @@ class ExamineRequest:
     accepted: frozenset[Algorithm] = frozenset(Algorithm)
     formats: frozenset[StatementFormat] = ACCEPTED_FORMATS
     storage: Storage = Storage.DISK
+    keep_golden: bool = False
     limits: Limits = DEFAULT
 
 
@@ -124,7 +126,10 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         summarized = manifest if any(a.vouched_manifest == manifest_digest for a in attempts) else None
         if manifest is not None:
             contents.expect(sizes={entry.path: entry.size for entry in manifest.files})
-        allow_sealing(contents, statements, summarized, storage=request.storage)
+        golden = (
+            tuple(e.path for e in manifest.files if e.role is Role.GOLDEN) if manifest is not None and request.keep_golden else ()
+        )
+        allow_sealing(contents, statements, summarized, storage=request.storage, golden=golden)
         model_path, model_findings = _find_model(package, contents, manifest, listing)
         summary, inspect_findings = _inspect(contents, model_path, limits=limits)
         weights = _weights(manifest, summary, model_path)

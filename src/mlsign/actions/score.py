@@ -9,13 +9,12 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from mlsign.actions._jailing import jail_spec, jailed_model
 from mlsign.actions.admit import AdmittedModel, admit
 from mlsign.actions.verify import Report, VerifyRequest
 from mlsign.errors import InputError, shown
 from mlsign.package.hashing import Advance
-from mlsign.policy.model import SandboxSettings
-from mlsign.sandbox.layers import Isolation, Layer
-from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
+from mlsign.sandbox.layers import Layer
 
 if TYPE_CHECKING:
     from mlsign.sandbox.jail import Jail
@@ -40,8 +39,8 @@ class Scorer:
         from mlsign.sandbox.jail import Jail
 
         self._jail: Jail = Jail.start(
-            _jailed(model),
-            spec=_spec(model.report.policy.sandbox),
+            jailed_model(model.sealed, model_path=model.model_path, summary=model.summary),
+            spec=jail_spec(model.report.policy.sandbox),
             allow_unsandboxed=confinement is Confinement.WAIVED,
         )
 
@@ -135,26 +134,3 @@ def _in_file(err: InputError, file: Path) -> InputError:
         return err
     where = f"{shown(file)}, {err.where}" if err.where else shown(file)
     return InputError(err.message, code=err.code, where=where, expected=err.expected, found=err.found, hint=err.hint)
-
-
-def _spec(settings: SandboxSettings) -> JailSpec:
-    return JailSpec(
-        memory_bytes=settings.memory_bytes,
-        cpu_seconds=settings.cpu_seconds,
-        wall_seconds=settings.wall_seconds,
-        threads=settings.threads,
-        isolation=Isolation(settings.isolation.value),
-    )
-
-
-def _jailed(model: AdmittedModel) -> JailedModel:
-    def sealed(path: str, fd: int, size: int) -> SealedFile:
-        return SealedFile(path=path, fd=fd, size=size)
-
-    return JailedModel(
-        model=sealed(str(model.model_path), model.model.fd, model.model.size),
-        weights=tuple(sealed(str(path), memory.fd, memory.size) for path, memory in model.weights.items()),
-        external=model.summary.external,
-        inputs=model.summary.inputs,
-        outputs=model.summary.outputs,
-    )

@@ -112,9 +112,9 @@ def sign(
         request = ExamineRequest(root=TrustRoot(keys=()), now=moment, limits=limits)
         examination = examine(package, request, advance=advance)
         examination.contents.close()
-        manifest = _check(path, examination)
+        manifest = checked_manifest(path, examination)
         # 2. What is to be signed follows from the files alone.
-        statement = _statement(manifest, examination)
+        statement = package_statement(manifest, examination)
         payload = encode_statement(statement)
         # 3. Say beside whom.
         others = _neighbours(examination, payload, known=known or TrustRoot(keys=()), now=moment)
@@ -143,7 +143,8 @@ def sign(
     )
 
 
-def _statement(manifest: Manifest, examination: Examination) -> Statement:
+def package_statement(manifest: Manifest, examination: Examination) -> Statement:
+    """What a signature over the package says."""
     return build_statement(
         name=f"{manifest.name}-{manifest.version}",
         algorithm=manifest.algorithm,
@@ -189,7 +190,8 @@ def _find_mine(examination: Examination, signer: Signer, payload: bytes, *, now:
     return None
 
 
-def _check(path: Path, examination: Examination) -> Manifest:
+def checked_manifest(path: Path, examination: Examination) -> Manifest:
+    """The manifest of a package that is what it says. Raises ``RefusedToSign``, ``InputError`` (``sign.manifest``)."""
     evidence = examination.evidence
     if evidence.manifest is None and not any(f.code == "MLS109" for f in evidence.findings):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Verify: a package and a policy to a report. Nothing is kept and nothing is run."""
+"""Verify: a package and a policy to a report. Nothing is kept, and nothing is run but what a policy asks to be replayed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlsign.actions._contents import Storage
-from mlsign.actions._rollback import decide_and_remember
+from mlsign.actions._replay import replay
+from mlsign.actions._rollback import allowed_but_for_replay, decide_and_remember
 from mlsign.actions._select import select_policy
 from mlsign.actions._summaries import accepting
 from mlsign.actions.append_audit import AuditLog, recorded
@@ -85,6 +86,7 @@ def judge_package(
     now = request.now or datetime.now(UTC)
     if now.utcoffset() is None:
         raise InputError("has no time zone, so it is no time to judge by", code="usage.now", where="now")
+    replays = policy.golden.replay
     examination = examine(
         package,
         ExamineRequest(
@@ -99,12 +101,22 @@ def judge_package(
             algorithms=frozenset(Algorithm) if policy.revoked else frozenset(),
             accepted=policy.digests,
             formats=policy.formats,
-            storage=storage,
+            # Only what cannot change any more is run.
+            storage=Storage.SEALED if replays and storage is Storage.DISK else storage,
+            keep_golden=replays,
             limits=policy.model.tightened(request.limits),
         ),
         advance=advance,
     )
-    # 8. Decide: the policy, the evidence and the time, and nothing else.
-    evidence, decision = decide_and_remember(policy, examination.evidence, now=now, state=request.state)
+    evidence = examination.evidence
+    try:
+        # Run on its golden test data what everything else allows, and nothing that is denied anyway.
+        if replays and allowed_but_for_replay(policy, evidence, now=now, state=request.state):
+            evidence = replace(evidence, replay=replay(examination, policy, limits=request.limits))
+        # 8. Decide: the policy, the evidence and the time, and nothing else.
+        evidence, decision = decide_and_remember(policy, evidence, now=now, state=request.state)
+    except BaseException:
+        examination.contents.close()
+        raise
     report = Report(path=package.where, policy=policy, evidence=evidence, decision=decision, now=now)
     return report, examination

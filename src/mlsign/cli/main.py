@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from mlsign.cli.commands import audit, explain, inspect, keygen, pack, policy, score, sign, trust, verify
+from mlsign.cli.commands import attest, audit, explain, inspect, keygen, pack, policy, score, sign, trust, verify
 from mlsign.cli.console import ANNOTATIONS, JSON, VERBOSE, complain, print_error, put
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError, shown
 
@@ -49,6 +49,7 @@ app = typer.Typer(
 app.command("pack", help=pack.HELP, short_help="Make a package of a model.")(pack.pack_command)
 app.command("keygen", help=keygen.HELP, short_help="Make a signing key.")(keygen.keygen_command)
 app.command("sign", help=sign.HELP, short_help="Sign a package.")(sign.sign_command)
+app.command("attest", help=attest.HELP, short_help="Sign how a package was built.")(attest.attest_command)
 app.command("verify", help=verify.HELP, short_help="Verify a package under a policy.")(verify.verify_command)
 app.command("inspect", help=inspect.HELP, short_help="Show what is in a model or a package.")(inspect.inspect_command)
 app.command("score", help=score.HELP, short_help="Score rows in the sandbox.")(score.score_command)

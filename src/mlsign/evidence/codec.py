@@ -113,11 +113,12 @@ def _decode(value: JsonValue, kind: Any, where: str) -> Any:
 
 
 def _decode_union(value: JsonValue, kinds: tuple[Any, ...], where: str) -> Any:
-    """None, or one of the others; numbers and texts are told apart by what they are (dimensions of shapes are either)."""
+    """None, or one of the others; numbers and texts are told apart by what they are (dimensions of shapes, parameters of builds)."""
     if value is None and NoneType in kinds:
         return None
     others = [kind for kind in kinds if kind is not NoneType]
-    return _decode(value, str if str in others and isinstance(value, str) else others[0], where)
+    as_it_is = (kind for kind in others if kind is (int if isinstance(value, dict) else type(value)))
+    return _decode(value, next(as_it_is, others[0]), where)
 
 
 def _items(value: JsonValue, where: str) -> list[JsonValue]:

@@ -12,6 +12,7 @@ from enum import Enum
 from mlsign.digest import Algorithm, Digest
 from mlsign.evidence.findings import Finding
 from mlsign.formats.manifest import Manifest
+from mlsign.formats.slsa import SlsaStatement
 from mlsign.formats.verification_summary import VerificationSummary
 from mlsign.identity import Identity, Method
 from mlsign.onnx.summary import ModelSummary
@@ -23,7 +24,8 @@ class Standing(Enum):
     """Whether a signature may be counted.
 
     A stranger's is genuine and over this content, by somebody whom the policy does not name; a countersignature is one over
-    another bundle and not over the package; a summary says what somebody who verified a package came to.
+    another bundle and not over the package, provenance an authentic SLSA statement, about whatever it says; a summary says
+    what somebody who verified a package came to.
     """
 
     COUNTED = "counted"
@@ -31,6 +33,7 @@ class Standing(Enum):
     STRANGER = "stranger"
     COUNTERSIGNATURE = "countersignature"
     SUMMARY = "summary"
+    PROVENANCE = "provenance"
 
 
 class ModelPresence(Enum):
@@ -49,7 +52,8 @@ class SignatureRecord:
     why. ``method`` is None for a file that could not be read as a bundle. ``identity`` is only there for authentic
     signatures; ``times`` are trusted ones, earliest first; ``logged`` says that a trusted log has the signature.
     ``digest`` is the sha256 of the bundle file, ``about`` that of the bundle which a countersignature is over;
-    ``summary`` is what an authentic verification summary says, of whichever package.
+    ``summary`` is what an authentic verification summary says, of whichever package; ``provenance`` is that of an authentic
+    statement; of a ``REJECTED`` one ``claims_provenance`` says that it was to be one.
     """
 
     bundle: str
@@ -63,6 +67,8 @@ class SignatureRecord:
     digest: Digest | None = None
     about: Digest | None = None
     summary: VerificationSummary | None = None
+    provenance: SlsaStatement | None = None
+    claims_provenance: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +95,29 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """An output of a model that is not what golden test data says."""
+
+    output: str
+    message: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayedSet:
+    """What became of one set of golden test data: how many elements were compared, and which outputs were different.
+
+    ``problem`` says why there is no answer to compare, and is never a pass.
+    """
+
+    path: str
+    compared: int = 0
+    differences: tuple[Difference, ...] = ()
+    problem: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What is known about one package.
 
@@ -98,7 +127,8 @@ class Evidence:
     unreadable, and ``findings`` then say which. ``findings`` are of the checks that every package goes
     through (content, manifest, model), whatever the policy says. ``unverified`` are paths in the folder
     that no counted signature covers and nothing is loaded from. ``trust`` is None where no trust root was needed,
-    ``seen`` where nobody looked it up. ``manifest_digest`` is the sha256 of the manifest that was decoded.
+    ``seen`` where nobody looked it up. ``manifest_digest`` is the sha256 of the manifest that was decoded. ``replay`` is None where
+    the model was not run on its golden test data.
     """
 
     digest: Digest | None
@@ -112,6 +142,7 @@ class Evidence:
     trust: TrustFacts | None = None
     seen: Seen | None = None
     manifest_digest: Digest | None = None
+    replay: tuple[ReplayedSet, ...] | None = None
 
     @property
     def counted(self) -> tuple[SignatureRecord, ...]:
@@ -132,3 +163,8 @@ class Evidence:
     def summaries(self) -> tuple[SignatureRecord, ...]:
         """The authentic verification summaries, by whomever and of whichever packages."""
         return tuple(s for s in self.signatures if s.standing is Standing.SUMMARY)
+
+    @property
+    def provenance(self) -> tuple[SignatureRecord, ...]:
+        """The authentic provenance statements, by whomever and about whatever."""
+        return tuple(s for s in self.signatures if s.standing is Standing.PROVENANCE)

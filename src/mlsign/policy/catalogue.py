@@ -17,6 +17,7 @@ from mlsign.policy.rules import (
     declared,
     digests,
     external_data,
+    golden,
     hazards,
     lineage,
     manifest,
@@ -25,6 +26,7 @@ from mlsign.policy.rules import (
     opset,
     presence,
     problems,
+    provenance,
     revoked,
     rollback,
     run,
@@ -75,6 +77,11 @@ def summary_settings(policy: Policy) -> summary.SummaryRuleSettings:
     )
 
 
+def provenance_settings(policy: Policy) -> provenance.Settings:
+    """What the provenance rule needs of a policy."""
+    return provenance.Settings(provenance=policy.provenance, count=signer_settings(policy).count)
+
+
 RULES: Final[tuple[Rule, ...]] = (
     Rule(
         codes=(signer.UNSIGNED, signer.UNMET, signer.SOMEBODY_ELSE, countable.AGE, countable.TRANSPARENCY),
@@ -120,6 +127,12 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(codes=(lineage.CODE,), subject=Subject.POLICY, run=lambda p, _e, _: lineage.check(p.lineage)),
     Rule(codes=(validity.CODE,), subject=Subject.POLICY, run=lambda p, _e, now: validity.check(p.expires, now=now)),
     Rule(codes=(conditions.CODE,), subject=Subject.PACKAGE, run=lambda p, e, now: conditions.check(e, p.rules, now=now)),
+    Rule(
+        codes=(provenance.CODE, provenance.IDLE),
+        subject=Subject.PACKAGE,
+        run=lambda p, e, now: provenance.check(e, provenance_settings(p), now=now),
+    ),
+    Rule(codes=(golden.DATA, golden.REPLAY), subject=Subject.PACKAGE, run=lambda p, e, _: golden.check(e, p.golden)),
     Rule(codes=(presence.CODE,), subject=Subject.ABSENCE, run=lambda _p, _e, _: presence.check()),
 )
 

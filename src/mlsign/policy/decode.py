@@ -20,9 +20,11 @@ from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath, decode_pat
 from mlsign.policy.decode_exceptions import decode_exceptions
 from mlsign.policy.decode_freshness import FIELDS as FRESHNESS_FIELDS
 from mlsign.policy.decode_freshness import decode_freshness
+from mlsign.policy.decode_golden import decode_golden
 from mlsign.policy.decode_identities import CertificateReference
 from mlsign.policy.decode_match import decode_match
 from mlsign.policy.decode_model import decode_model, decode_operators
+from mlsign.policy.decode_provenance import decode_provenance_demands
 from mlsign.policy.decode_revoked import decode_revoked
 from mlsign.policy.decode_rules import decode_rules
 from mlsign.policy.decode_sandbox import decode_sandbox
@@ -46,6 +48,7 @@ from mlsign.policy.fields import (
     read_version,
     refusal,
 )
+from mlsign.policy.golden import GoldenSettings
 from mlsign.policy.match import EVERY_PACKAGE
 from mlsign.policy.model import (
     Hazard,
@@ -56,6 +59,7 @@ from mlsign.policy.model import (
     Rollback,
     SandboxSettings,
 )
+from mlsign.policy.provenance import ProvenanceSettings
 from mlsign.policy.yaml_source import Node, decode_yaml
 from mlsign.version import Version
 
@@ -80,18 +84,14 @@ FIELDS: Final = (
     "mode",
     "sandbox",
     "unsigned_files",
+    "provenance",
+    "golden",
     *FRESHNESS_FIELDS,
     SUMMARY_FIELD,
     *VALIDITY_FIELDS,
     "extends",
     "loosens",
 )
-LATER_FIELDS: Final = {
-    "provenance": "demands on provenance",
-    "golden": "replay of test data",
-}
-"""Fields of the whole design that this version does not enforce, and therefore refuses."""
-
 MAX_UNSIGNED_FILES: Final = 256
 
 
@@ -105,6 +105,7 @@ class PolicyDocument:
     unbound: Policy
     groups: tuple[GroupDocument, ...]
     vsa: SummaryDocument | None = None
+    attesters: tuple[GroupDocument, ...] = ()
 
     @property
     def key_references(self) -> tuple[str, ...]:
@@ -118,7 +119,8 @@ class PolicyDocument:
 
     @property
     def _asked(self) -> tuple[GroupDocument, ...]:
-        return self.groups if self.vsa is None else (*self.groups, self.vsa.accept)
+        summarizers = () if self.vsa is None else (self.vsa.accept,)
+        return (*self.groups, *self.attesters, *summarizers)
 
     def bind(self, bindings: Bindings) -> Policy:
         """The policy with what its files hold in place of paths.
@@ -127,7 +129,12 @@ class PolicyDocument:
         asks for more distinct keys than its paths turn out to be.
         """
         vsa = None if self.vsa is None else self.vsa.bind(bindings)
-        return replace(self.unbound, signers=bind_groups(self.groups, bindings), vsa=vsa)
+        attesters = tuple(wanted for group in bind_groups(self.attesters, bindings) for wanted in group.any)
+        bound = replace(self.unbound, signers=bind_groups(self.groups, bindings), vsa=vsa)
+        asked = bound.provenance
+        if asked.attested is None:
+            return bound
+        return replace(bound, provenance=replace(asked, attested=replace(asked.attested, signed_by=attesters)))
 
 
 def decode_policy(
@@ -156,7 +163,7 @@ def decode_policy_node(
     limits: Limits = DEFAULT,
 ) -> PolicyDocument:
     """The policy that the text of ``node`` is, which was read from bytes of this ``digest``. Raises as ``decode_policy``."""
-    fields = PolicyFields(node, path="", names=FIELDS, later=LATER_FIELDS)
+    fields = PolicyFields(node, path="", names=FIELDS)
     if fields.has("extends") or fields.has("loosens"):
         # Without its parent a policy is looser than whoever wrote it meant.
         raise fields.wrong("extends another policy, which was not read", code="extends", name="extends")
@@ -165,6 +172,7 @@ def decode_policy_node(
     groups = decode_signers(*fields.take("signers"))
     digests = fields.optional("digests", _decode_digests) or frozenset({Algorithm.SHA256, Algorithm.BLAKE3})
     versions = fields.optional("versions", _decode_versions) or (None, Rollback.ALLOW)
+    provenance = fields.optional("provenance", decode_provenance_demands) or (ProvenanceSettings(), ())
     unbound = Policy(
         name=read_text(*fields.take("name"), maximum=128),
         description=fields.optional("description", lambda n, p: read_text(n, p, maximum=4096)) or "",
@@ -187,8 +195,11 @@ def decode_policy_node(
         formats=fields.optional("formats", _decode_formats) or ACCEPTED_FORMATS,
         expires=fields.optional("expires", read_expiry),
         revision=fields.optional("revision", read_revision),
+        provenance=provenance[0],
+        golden=fields.optional("golden", decode_golden) or GoldenSettings(),
     )
-    return PolicyDocument(unbound=unbound, groups=groups, vsa=fields.optional(SUMMARY_FIELD, decode_summaries))
+    vsa = fields.optional(SUMMARY_FIELD, decode_summaries)
+    return PolicyDocument(unbound=unbound, groups=groups, attesters=provenance[1], vsa=vsa)
 
 
 def _check_literal(node: Node, path: str, wanted: str) -> None:

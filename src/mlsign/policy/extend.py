@@ -26,6 +26,7 @@ Decode = Callable[[Node, Digest], PolicyDocument]
 
 _UNIONS: Final = frozenset({"revoked", "rules", "operators.deny"})
 _GROUPS: Final = "signers"
+_ATTESTERS: Final = ("provenance", "attested", "signed_by")
 _MAX_SHOWN: Final = 160
 
 
@@ -114,6 +115,7 @@ class _Step:
             if not leaf.within(child.unbound, self._parent.unbound):
                 self._looser(leaf, ours, theirs, child=child.unbound)
         self._check_summaries(child)
+        self._check_attesters()
         for loosening in self._open.values():
             raise _unused(loosening, self._where)
 
@@ -123,7 +125,7 @@ class _Step:
         ours, theirs = child.vsa, self._parent.vsa
         if mine is None or ours is None:
             return
-        named, known = _accepted(mine), _accepted(other)
+        named, known = (_each(None if node is None else _field(node, "accept")) for node in (mine, other))
         if theirs is not None and ours.max_age <= theirs.max_age and named <= known:
             return
         self._loosen(
@@ -132,6 +134,13 @@ class _Step:
             loose=_words(mine),
             place=_place(self.source.node, SUMMARIES),
         )
+
+    def _check_attesters(self) -> None:
+        """Nobody attests to a build whom the parent does not name; where the parent asks for no statement, any demand is one more."""
+        mine, other = (_at(node, _ATTESTERS) for node in (self.source.node, self._parent_node))
+        if mine is None or other is None or _each(mine) <= _each(other):
+            return
+        self._loosen(".".join(_ATTESTERS), tight=_words(other), loose=_words(mine), place=mine.place)
 
     def _looser(self, leaf: Leaf, ours: object, theirs: object, *, child: Policy) -> None:
         if leaf.field in NEVER:
@@ -170,7 +179,7 @@ class _Step:
 
 
 def _unused(loosening: Loosening, parent: str) -> InputError:
-    known = {*(leaf.field for leaf in LEAVES.values()), SUMMARIES} - NEVER
+    known = {*(leaf.field for leaf in LEAVES.values()), SUMMARIES, ".".join(_ATTESTERS)} - NEVER
     if loosening.field in NEVER:
         words = f"{loosening.field} is never loosened"
     elif loosening.field in known or loosening.field.startswith(f"{_GROUPS}."):
@@ -240,10 +249,16 @@ def _name(named: Node) -> str:
     return name.text if isinstance(name, Scalar) else ""
 
 
-def _accepted(summaries: Node | None) -> frozenset[str]:
-    """Whose summaries a policy accepts, as it spells them."""
-    accept = None if summaries is None else _field(summaries, "accept")
-    return frozenset(map(_words, accept.items)) if isinstance(accept, Sequence) else frozenset()
+def _at(node: Node, path: tuple[str, ...]) -> Node | None:
+    found: Node | None = node
+    for name in path:
+        found = None if found is None else _field(found, name)
+    return found
+
+
+def _each(node: Node | None) -> frozenset[str]:
+    """The items of a list, as they are spelled."""
+    return frozenset(map(_words, node.items)) if isinstance(node, Sequence) else frozenset()
 
 
 def _words(node: Node) -> str:

@@ -149,7 +149,11 @@ def _rebased(node: Mapping, name: str) -> Mapping:
 
 def _moved(node: Node, folder: str, *, names: frozenset[str], name: str = "") -> Node:
     if isinstance(node, Mapping):
-        entries = tuple((key, _moved(value, folder, names=names, name=key.text)) for key, value in node.entries)
+        entries = tuple(
+            # what parameters of a build are called is anybody's, and none is a path
+            (key, value if key.text == "parameters" else _moved(value, folder, names=names, name=key.text))
+            for key, value in node.entries
+        )
         return Mapping(entries=entries, place=node.place)
     if isinstance(node, Sequence):
         return Sequence(items=tuple(_moved(item, folder, names=names, name=name) for item in node.items), place=node.place)

@@ -140,6 +140,14 @@ def read_choice(node: Node, path: str, choices: type[E]) -> E:
     return choices(text)
 
 
+def read_boolean(node: Node, path: str) -> bool:
+    """``true`` or ``false``, without quotes."""
+    if not isinstance(node, Scalar) or scalar_kind(node) != "a boolean" or node.text not in ("true", "false"):
+        text = node.text if isinstance(node, Scalar) else kind_of(node)
+        raise refusal("is not true or false", node.place, path, code="type", expected="true or false", found=text)
+    return node.text == "true"
+
+
 def read_items(node: Node, path: str, *, minimum: int, maximum: int) -> list[tuple[Node, str]]:
     """The elements of a list, each with its path."""
     if not isinstance(node, Sequence):

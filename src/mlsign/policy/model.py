@@ -23,8 +23,10 @@ from mlsign.paths import PackagePath
 from mlsign.policy.condition import Condition
 from mlsign.policy.exemption import Excepted, Exemption
 from mlsign.policy.freshness import Freshness
+from mlsign.policy.golden import GoldenSettings
 from mlsign.policy.lineage import Lineage
 from mlsign.policy.match import EVERY_PACKAGE, Match, Rival
+from mlsign.policy.provenance import ProvenanceSettings
 from mlsign.policy.requirements import KeyRequirement, Requirement
 from mlsign.policy.summaries import SummarySettings
 from mlsign.version import Version
@@ -247,6 +249,8 @@ class Policy:
     rules: tuple[Condition, ...] = ()
     match: Match = EVERY_PACKAGE
     rivals: tuple[Rival, ...] = ()
+    provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)
+    golden: GoldenSettings = field(default_factory=GoldenSettings)
 
     def names(self, identity: Identity) -> bool:
         """Whether a group that signs packages asks for somebody like this."""
@@ -266,6 +270,7 @@ class Policy:
         """Whether a Sigstore trust root decides anything; a policy of keys alone does without."""
         asked = [requirement for group in self.signers for requirement in group.any]
         asked += self.vsa.accept if self.vsa is not None else ()
+        asked += () if self.provenance.attested is None else self.provenance.attested.signed_by
         return self.freshness.needs_times or any(not isinstance(requirement, KeyRequirement) for requirement in asked)
 
 

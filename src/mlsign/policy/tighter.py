@@ -31,6 +31,7 @@ from mlsign.policy.model import (
     VersionRange,
 )
 from mlsign.policy.patterns import TextPattern
+from mlsign.policy.provenance import AttestedDemands, ClaimDemands
 
 OWN: Final = frozenset({"name", "description", "digest", "lineage", "revision", "signers", "vsa", "rivals"})
 """What belongs to one policy alone. Whoever is named by a key in a file (signers, and whose summaries are accepted) is compared
@@ -163,9 +164,49 @@ def _spell_limits(value: MappingProxyType[str, int]) -> str:
     return ", ".join(f"{name.removeprefix('max_')} {number}" for name, number in sorted(value.items())) or "no limit"
 
 
+def _spell_demands(demands: ClaimDemands | AttestedDemands | None) -> str:
+    """What is asked, field by field; who may attest is compared by ``extend``."""
+    if demands is None:
+        return "nothing"
+    told = ((field.name, getattr(demands, field.name)) for field in fields(demands) if field.name != "signed_by")
+    return "; ".join(f"{name} {_plain(value)}" for name, value in told if value) or "nothing"
+
+
 def _names_within(child: tuple[TextPattern, ...] | None, parent: tuple[TextPattern, ...] | None) -> bool:
     """Fewer names as they are written: whether one pattern is within another, nobody can say of all of them."""
     return parent is None or (child is not None and set(child) <= set(parent))
+
+
+def _fewer(child: tuple[Any, ...], parent: tuple[Any, ...]) -> bool:
+    """Whether one of fewer is asked for; nothing is anything."""
+    return not parent or (bool(child) and set(child) <= set(parent))
+
+
+def _more(child: bool, parent: bool) -> bool:
+    """Whether what is asked for is still asked for."""
+    return child or not parent
+
+
+def _claims_within(child: ClaimDemands | None, parent: ClaimDemands | None) -> bool:
+    if child is None or parent is None:
+        return parent is None
+    lists = (child.builders, parent.builders), (child.sources, parent.sources)
+    flags = (child.commit, parent.commit), (child.time, parent.time), (child.training_data, parent.training_data)
+    return all(_fewer(*pair) for pair in lists) and all(_more(*pair) for pair in flags)
+
+
+def _attested_within(child: AttestedDemands | None, parent: AttestedDemands | None) -> bool:
+    if child is None or parent is None:
+        return parent is None
+    lists = (
+        (child.builders, parent.builders),
+        (child.build_types, parent.build_types),
+        (child.sources, parent.sources),
+        (child.dependencies, parent.dependencies),
+    )
+    # Parameters are demands: the child keeps each one of the parent, and lets no others pass where the parent does not.
+    others = not parent.parameters or parent.other_parameters or not child.other_parameters
+    return all(_fewer(*pair) for pair in lists) and set(child.parameters) >= set(parent.parameters) and others
 
 
 _RUN: Final = "model.run"
@@ -181,6 +222,14 @@ LEAVES: Final[MappingProxyType[str, Leaf]] = MappingProxyType(
             _union("rules", "rules"),
             _subset("exceptions", "exceptions"),
             _leaf("match", "match.names", _names_within, lambda value: "every package" if value is None else _plain(value)),
+            _leaf("provenance", "provenance.required", _more),
+            _leaf("provenance.claimed", "provenance.claimed", _claims_within, _spell_demands),
+            _leaf("provenance.attested", "provenance.attested", _attested_within, _spell_demands),
+            _leaf("golden.required", "golden.required", _more),
+            _leaf("golden.replay", "golden.replay", _more),
+            _cap("golden.max_rtol", "golden.max_rtol"),
+            _cap("golden.max_atol", "golden.max_atol"),
+            _cap("golden.time", "golden.replay_seconds"),
             _cap("expires", "expires"),
             ("operators.allow", _list("operators.allow", _operators_beyond)),
             _subset("operators.allow", "operators.allowed_domains"),

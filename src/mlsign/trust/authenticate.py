@@ -13,6 +13,7 @@ from mlsign.formats.bundle import Bundle, FileBundle, Material
 from mlsign.formats.countersignature import Countersignature, decode_countersignature
 from mlsign.formats.dsse import old_pre_authentication_encoding, pre_authentication_encoding
 from mlsign.formats.policy_statement import PolicyStatement, decode_policy_statement
+from mlsign.formats.slsa import SlsaStatement, decode_slsa_statement
 from mlsign.formats.statement import ACCEPTED_FORMATS, Statement, StatementFormat, decode_statement
 from mlsign.formats.statement_old import OLD_PREDICATE_TYPE
 from mlsign.formats.verification_summary import VerificationSummary, decode_summary
@@ -130,6 +131,20 @@ def authenticate_policy(bundle: Bundle, *, root: TrustRoot, now: datetime, limit
     """Which policy a trusted identity signed. Raises as ``authenticate`` does, and ``policy_statement.…``."""
     signer, payload = authenticate_envelope(bundle, root=root, now=now)
     return AuthenticPolicy(statement=decode_policy_statement(payload, limits=limits), signer=signer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attested:
+    """Provenance that a proven identity vouches for."""
+
+    statement: SlsaStatement
+    signer: Signer
+
+
+def authenticate_provenance(bundle: Bundle, *, root: TrustRoot, now: datetime, limits: Limits = DEFAULT) -> Attested:
+    """What a trusted identity attests. Raises as ``authenticate`` does, and ``slsa.…``."""
+    signer, payload = authenticate_envelope(bundle, root=root, now=now)
+    return Attested(statement=decode_slsa_statement(payload, limits=limits), signer=signer)
 
 
 def _may_be_old(bundle: Bundle, *, formats: frozenset[StatementFormat]) -> bool:

@@ -671,10 +671,6 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
         False,
     ),
     "unsigned signature": ("unsigned_files: [signatures/x.json]", "policy.unsigned_files", "cannot be left unsigned", False),
-    **{
-        f"later {name}": (f"{name}: {{}}", "policy.unsupported", f"{name} ({words}) is not enforced by this version", True)
-        for name, words in decode.LATER_FIELDS.items()
-    },
 }
 
 
@@ -722,8 +718,8 @@ def test_a_typo_is_told_with_line_field_and_nearest_name(text: str, sets: Sets) 
 
 def test_what_this_version_does_not_enforce_is_never_ignored(sets: Sets) -> None:
     with pytest.raises(InputError) as caught:
-        decoded(changed("golden: {required: true, replay: true}"), sets)
-    assert caught.value.message.startswith("golden (replay of test data) is not enforced by this version, so it is refused")
+        decoded(changed("match: {name: fraud}"), sets)
+    assert caught.value.message.startswith("match (selection of packages) is not enforced by this version, so it is refused")
     assert "nothing checks it" in caught.value.hint
 
 
@@ -851,7 +847,6 @@ def test_a_summary_by_identity_needs_a_trust_root(sets: Sets) -> None:
 
 def test_the_schema_names_the_fields_of_the_decoder_and_describes_every_one() -> None:
     assert set(SCHEMA["properties"]) == set(decode.FIELDS)
-    assert set(SCHEMA["properties"]).isdisjoint(decode.LATER_FIELDS)
     undescribed = []
 
     def walk(node: Any, path: str) -> None:

@@ -9,7 +9,7 @@ from mlsign.errors import shown
 from mlsign.identity import Identity, KeyIdentity
 
 if TYPE_CHECKING:
-    from mlsign.actions.attest import Attested
+    from mlsign.actions.attest_verdict import Attested
     from mlsign.actions.countersign import CountersignedBundle
     from mlsign.actions.sign import Neighbour
 

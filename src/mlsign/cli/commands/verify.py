@@ -189,7 +189,7 @@ def verify_command(
 
 def _verify(package: Path, request: VerifyRequest, signer: SignerRequest | None, *, output: Path | None) -> Report:
     """The report; with a signer, after a summary was written of what it allows."""
-    from mlsign.actions.attest import attest
+    from mlsign.actions.attest_verdict import attest_verdict
     from mlsign.actions.load_signer import open_signer
     from mlsign.actions.verify import verify
 
@@ -197,6 +197,6 @@ def _verify(package: Path, request: VerifyRequest, signer: SignerRequest | None,
         with progress("verifying", package) as advance:
             return verify(package, request, advance=advance)
     with open_signer(signer) as opened, progress("verifying", package) as advance:
-        attested = attest(package, request, opened, output=output, advance=advance)
+        attested = attest_verdict(package, request, opened, output=output, advance=advance)
     say_attested(attested)
     return attested.report

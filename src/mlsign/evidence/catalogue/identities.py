@@ -71,4 +71,14 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         action="Run mlsign trust update, or mlsign trust import FILE where there is no network. A policy can take expired data "
         "with trust.stale: allow.",
     ),
+    CodeEntry(
+        code="MLS219",
+        title="genuine provenance that does not count",
+        meaning="A SLSA provenance statement is signed by somebody who is trusted for something, but it is about another package, or "
+        "its signer is not among those that the policy names to attest (provenance.attested.signed_by). It is told where no other "
+        "statement meets the policy.",
+        abuse="The provenance of a clean build put beside a package that was built elsewhere; or a signer of releases who vouches "
+        "for a build that nobody ran.",
+        action="Fetch the statement that belongs to this package. If the signer is the right one, name it under signed_by.",
+    ),
 )

@@ -169,6 +169,55 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         action="Deploy the newer release. To go back on purpose, release the old content under a new version.",
     ),
     CodeEntry(
+        code="MLS404",
+        title="Provenance missing, or another one",
+        meaning=(
+            "The policy asks where the model is from. With provenance.claimed it asks what the manifest says: builder, source, commit, "
+            "time, training data. With provenance.attested it asks for a SLSA provenance v1 statement about this package, signed by "
+            "whom signed_by names, with the builder, source, parameters and dependencies that the policy takes. The finding is unknown "
+            "where there is no manifest, or no digest that a statement could be about."
+        ),
+        abuse=(
+            "A release key on a laptop signs whatever lies there: a model from a branch that nobody reviewed, or one that was changed "
+            "after the build. What the packer claims helps against mistakes alone; what a build platform attests, with a key that the "
+            "packer has not, shows where the bytes came from."
+        ),
+        action=(
+            "Look at expected and found. Build the release where the policy wants it built and put the bundle of the platform into "
+            "signatures/, or name the builder and source in the policy if they are the right ones."
+        ),
+    ),
+    CodeEntry(
+        code="MLS405",
+        title="Golden test data missing, or too easily met",
+        meaning=(
+            "The policy asks for golden test data (golden.required), and the manifest lists none, or a set in it takes answers that "
+            "are further off than max_rtol and max_atol of the policy. The finding is unknown without a manifest."
+        ),
+        abuse=(
+            "Test data that takes any answer is as good as none: a model that was exchanged before it was signed passes its own test."
+        ),
+        action="Have the release packed with mlsign pack --golden DIR, and with tolerances that a wrong answer would not meet.",
+    ),
+    CodeEntry(
+        code="MLS406",
+        title="Answers other than the golden test data says",
+        meaning=(
+            "The model was run in the sandbox on its own golden inputs (golden.replay), and an output is missing, has another type or "
+            "shape, or is further from the expected one than the set allows. Integers, booleans and texts must be equal, a NaN is met "
+            "by a NaN alone. Unknown means that there is no answer: the package is denied for other reasons and nothing of it is run, "
+            "this system has no sandbox, the data cannot be read, or the time was over."
+        ),
+        abuse=(
+            "A release whose weights were damaged or exchanged in the build is signed like any other. Nothing in the file gives it "
+            "away; its answers do."
+        ),
+        action=(
+            "Do not use the model before somebody knows why it answers otherwise. If only the last digits differ, pack it with "
+            "tolerances that the runtimes in use meet. If the finding is unknown, follow its cause."
+        ),
+    ),
+    CodeEntry(
         code="MLS410",
         title="Model read and in order",
         meaning=(

@@ -34,19 +34,19 @@ class CountSettings:
 def countable(evidence: Evidence, settings: CountSettings, *, now: datetime) -> tuple[SignatureRecord, ...]:
     """The counted signatures that meet every demand."""
     known = digests.accepted(evidence, settings.digests)
-    return tuple(record for record in known if not _shortcomings(record, settings.freshness, now=now))
+    return tuple(record for record in known if not shortcomings(record, settings.freshness, now=now))
 
 
 def countersigning(evidence: Evidence, settings: CountSettings, *, now: datetime) -> tuple[SignatureRecord, ...]:
     """The countersignatures that meet every demand but that on digests: they are about a bundle, which is known by sha256."""
     found = evidence.countersignatures
-    return tuple(record for record in found if not _shortcomings(record, settings.freshness, now=now))
+    return tuple(record for record in found if not shortcomings(record, settings.freshness, now=now))
 
 
 def refused(evidence: Evidence, settings: CountSettings, *, now: datetime) -> tuple[Finding, ...]:
     """Why the other counted signatures do not count."""
     known = digests.accepted(evidence, settings.digests)
-    short = tuple(finding for record in known for finding in _shortcomings(record, settings.freshness, now=now))
+    short = tuple(finding for record in known for finding in shortcomings(record, settings.freshness, now=now))
     return (*digests.refused(evidence, settings.digests), *short)
 
 
@@ -55,7 +55,8 @@ def unproven(record: SignatureRecord, asked: Freshness) -> tuple[Finding, ...]:
     return tuple(finding for finding in (_log(record, asked), _time(record, asked)) if finding is not None)
 
 
-def _shortcomings(record: SignatureRecord, asked: Freshness, *, now: datetime) -> tuple[Finding, ...]:
+def shortcomings(record: SignatureRecord, asked: Freshness, *, now: datetime) -> tuple[Finding, ...]:
+    """Why a genuine signature does not count, whatever it is over."""
     age = _age(record, asked, now)
     return (*unproven(record, asked), *(() if age is None else (age,)))
 

@@ -1,0 +1,77 @@
+"""The ``golden`` section: what it takes, what it refuses, and what the schema says of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+
+from mlsign.errors import InputError
+from mlsign.policy.decode import decode_policy
+from mlsign.policy.golden import GoldenSettings
+
+SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "schemas" / "policy.v1.schema.json").read_text())
+VALIDATOR = Draft202012Validator(SCHEMA)
+
+
+def golden(text: str, value: str, sets: Any, hazards: Any) -> GoldenSettings:
+    data = f"{text}golden: {value}\n".encode()
+    return decode_policy(data, name="policy.yaml", operator_sets=sets, hazards=hazards).unbound.golden
+
+
+def schema_takes(value: str) -> bool:
+    return Draft202012Validator(SCHEMA["properties"]["golden"]).is_valid(YAML(typ="safe").load(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "settings"),
+    [
+        ("{required: true}", GoldenSettings(required=True)),
+        ("{replay: true}", GoldenSettings(required=True, replay=True)),
+        ("{required: true, replay: false, max_rtol: 0}", GoldenSettings(required=True, max_rtol=0.0)),
+        (
+            "{replay: true, max_atol: 1e-3, time: 5s}",
+            GoldenSettings(required=True, replay=True, max_atol=0.001, replay_seconds=5.0),
+        ),
+    ],
+)
+def test_demands_are_read(value: str, settings: GoldenSettings, text: str, sets: Any, hazards: Any) -> None:
+    assert golden(text, value, sets, hazards) == settings
+    assert schema_takes(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "seen_by_schema"),
+    [
+        ("{}", "golden", True),
+        ("{required: false}", "golden", False),
+        ("{required: true, time: 5s}", "golden", False),
+        ("{required: false, replay: true}", "golden", False),
+        ("{replay: 'true'}", "type", True),
+        ("{replay: [true]}", "type", True),
+        ("{replay: True}", "type", False),
+        ("{required: true, max_rtol: 2}", "range", True),
+        ("{required: true, max_rtol: -1}", "type", True),
+        ("{required: true, max_atol: .inf}", "type", False),
+        ("{required: true, max_atol: .nan}", "type", False),
+        ("{required: true, max_atol: '0.1'}", "type", True),
+        ("{required: true, max_atol: []}", "type", True),
+        ("{replay: true, time: 2h}", "range", False),
+        ("{required: true, sets: 3}", "unknown", True),
+        ("[replay]", "type", True),
+    ],
+)
+def test_what_says_nothing_or_something_else_is_refused(
+    value: str, code: str, seen_by_schema: bool, text: str, sets: Any, hazards: Any
+) -> None:
+    with pytest.raises(InputError) as caught:
+        golden(text, value, sets, hazards)
+    assert caught.value.code == f"policy.{code}"
+    if seen_by_schema:
+        assert not schema_takes(value)
+
+
+def test_nothing_is_asked_for_where_nothing_is_written(policy: Any) -> None:
+    assert policy.golden == GoldenSettings(required=False, replay=False)
