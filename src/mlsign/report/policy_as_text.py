@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from mlsign.policy.model import Mode, Policy
 from mlsign.report.policy_words import FIELDS, Section, Sentences, text
+from mlsign.report.policy_words_scope import SCOPE
 from mlsign.report.policy_words_settings import FRESHNESS, MODEL, SANDBOX
 
 T = TypeVar("T")
@@ -36,7 +37,8 @@ def _all(table: Mapping[str, Callable[[T], Sentences]], settings: T) -> Sentence
 
 ORDER: Final[tuple[str, ...]] = (
     *("manifest", "signers", "digests", "formats", "operators", "model", "minimum_version", "rollback", "revoked"),
-    *("mode", "sandbox", "unsigned_files", "freshness"),
+    *("mode", "sandbox", "unsigned_files", "freshness", "provenance", "golden"),
+    *("rules", "exceptions", "vsa", "match", "rivals", "expires", "revision", "lineage"),
 )
 """Fields of ``Policy`` in the order of the schema; a test holds that each is here or a label."""
 
@@ -47,7 +49,7 @@ _SETTINGS: Final[MappingProxyType[str, tuple[str, Callable[[Policy], Sentences]]
         "freshness": ("Times, logs and the trust root", lambda policy: _all(FRESHNESS, policy.freshness)),
     }
 )
-_TABLE: Final = MappingProxyType({**FIELDS, **_SETTINGS})
+_TABLE: Final = MappingProxyType({**FIELDS, **SCOPE, **_SETTINGS})
 
 
 def sections(policy: Policy) -> tuple[Section, ...]:

@@ -87,12 +87,13 @@ def _group(group: SignerGroup) -> str:
     over = (
         f"countersigned a signature that counts for the group {text(group.countersigns)}" if group.countersigns else "signed it"
     )
-    people = "; ".join(map(_requirement, group.any))
+    people = "; ".join(map(person, group.any))
     alone = " Nobody can countersign a signature of their own." if group.countersigns else ""
     return f"{count} of the group {text(group.name)} {'has' if group.require == 1 else 'have'} {over}: {people}.{alone}"
 
 
-def _requirement(wanted: Requirement) -> str:
+def person(wanted: Requirement) -> str:
+    """Whoever is meant."""
     if isinstance(wanted, KeyRequirement):
         return f"whoever holds the key {text(wanted.reference)} ({wanted.identity.kind}, {wanted.identity.spki})"
     if isinstance(wanted, KeylessRequirement):

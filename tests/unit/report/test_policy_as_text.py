@@ -1,7 +1,7 @@
 """Everything that a policy enforces is said: no setting can change without a change of the words."""
 
 from dataclasses import fields, is_dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from types import MappingProxyType
 
@@ -12,7 +12,11 @@ from mlsign.formats.statement import StatementFormat
 from mlsign.identity import KeyIdentity
 from mlsign.interface import OperatorId
 from mlsign.paths import PackagePath
+from mlsign.policy.condition import Condition
+from mlsign.policy.exemption import Exemption
 from mlsign.policy.freshness import AgeProof, Freshness, LogDemand, StaleTrust, TimeDemand, Transparency, TrustSettings
+from mlsign.policy.lineage import Link, Loosened
+from mlsign.policy.match import Match, Rival
 from mlsign.policy.model import (
     CustomDomains,
     Hazard,
@@ -30,11 +34,25 @@ from mlsign.policy.model import (
     VersionRange,
 )
 from mlsign.policy.patterns import PatternKind, TextPattern
+from mlsign.policy.provenance import (
+    AttestedDemands,
+    ClaimDemands,
+    DependencyDemand,
+    ParameterDemand,
+    ProvenanceSettings,
+    SourceDemand,
+)
 from mlsign.policy.requirements import CertificateRequirement, KeylessRequirement, KeyRequirement
+from mlsign.policy.summaries import SummarySettings
 from mlsign.report import policy_as_text, policy_words, policy_words_settings
 from mlsign.report.policy_as_text import render_policy, render_policy_as_markdown, sections
 from mlsign.report.policy_words import exact_bytes, span
 from mlsign.version import decode_version
+
+
+def exact(text: str) -> TextPattern:
+    return TextPattern(kind=PatternKind.EXACT, text=text)
+
 
 KEY = KeyRequirement(reference="keys/a.pub", identity=KeyIdentity(spki=sha256(b"a"), kind="EC P-256"))
 GEMM, LOOP, CUSTOM = OperatorId("ai.onnx", "Gemm"), OperatorId("ai.onnx", "Loop"), OperatorId("com.acme", "Op")
@@ -53,11 +71,17 @@ POLICY = Policy(
     sandbox=SandboxSettings(),
     unsigned_files=(),
     freshness=Freshness(max_age=timedelta(days=90), trust=TrustSettings(max_age=timedelta(days=7))),
+    vsa=SummarySettings(accept=(KEY,), max_age=timedelta(hours=24)),
+    provenance=ProvenanceSettings(
+        required=True,
+        claimed=ClaimDemands(builders=(exact("a builder"),), sources=(exact("a source"),)),
+        attested=AttestedDemands(
+            signed_by=(KEY,),
+            builders=(exact("https://build.acme.example"),),
+            parameters=(ParameterDemand(path=("workflow", "ref"), wanted=exact("refs/heads/main")),),
+        ),
+    ),
 )
-
-
-def exact(text: str) -> TextPattern:
-    return TextPattern(kind=PatternKind.EXACT, text=text)
 
 
 OTHER_VALUES = {
@@ -82,6 +106,26 @@ OTHER_VALUES = {
     "max_age": timedelta(hours=36),
     "file": "trust.json",
     "instance": "acme",
+    "accept": (KEY, KEY),
+    "chosen": frozenset({"keys/a.pub"}),
+    "trusted": sha256(b"trusted"),
+    "names": (exact("fraud"),),
+    "rivals": (Rival(policy="other", match=Match(names=(exact("churn"),))),),
+    "expires": datetime(2027, 1, 1, tzinfo=UTC),
+    "revision": 7,
+    "chain": tuple(Link(name=name, source=f"{name}.yaml", digest=sha256(name.encode())) for name in ("child", "base")),
+    "loosened": (Loosened(field="age.max", reason="slow", parent="base", child="child", tight="90d", loose="180d"),),
+    "signer": KEY.identity,
+    "rules": (Condition(id="small", when="model.nodes > 9", message="too large"),),
+    "exceptions": (
+        Exemption(digest=sha256(b"x"), codes=frozenset({"MLS305"}), reason="INC-1", until=datetime(2027, 1, 1, tzinfo=UTC)),
+    ),
+    "builders": (exact("another builder"),),
+    "sources": (SourceDemand(uri=exact("https://git.acme.example/fraud"), ref=exact("refs/heads/main"), commit=""),),
+    "build_types": (exact("https://build.acme.example/type"),),
+    "signed_by": (KEY, KEY),
+    "parameters": (ParameterDemand(path=("workflow", "ref"), wanted=7),),
+    "dependencies": (DependencyDemand(uri=exact("pkg:pypi/numpy"), digest=True),),
 }
 """Another value of each field that has no obvious one; settings, choices and numbers are changed as they stand."""
 
@@ -90,6 +134,8 @@ def others(name: str, value: object) -> list:
     """Other values of a field, every one of them different from ``value``."""
     if is_dataclass(value) and not isinstance(value, Digest):
         return [replace(value, **{f.name: new}) for f in fields(value) for new in others(f.name, getattr(value, f.name))]
+    if isinstance(value, bool):
+        return [not value]
     if isinstance(value, Enum):
         return [member for member in type(value) if member is not value]
     if isinstance(value, int | float):
