@@ -59,6 +59,7 @@ PLAIN = {
     str: lambda rng: rng.choice(TEXTS),
     bool: lambda rng: rng.random() < 0.5,
     int: lambda rng: rng.choice(NUMBERS),
+    float: lambda rng: rng.choice((0.5, -1e300, 1e-9, 3.0)),
     datetime: lambda rng: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(microseconds=rng.choice((0, 1, 10**13))),
     Digest: lambda rng: Digest(algorithm=Algorithm.SHA256, value=bytes([rng.randrange(256)]) * 32),
     Version: lambda rng: decode_version(rng.choice(("1.2.0", "1.0.0-rc.1+build"))),

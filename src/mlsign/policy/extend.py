@@ -7,6 +7,7 @@ operators, revocations) is of both. What comes out is then held against the pare
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping as AbstractMapping
 from dataclasses import replace
 from operator import attrgetter
 from typing import Final
@@ -208,7 +209,7 @@ def _merged(child: Node, parent: Node, path: str) -> Node:
 
 def _merged_maps(child: Mapping, parent: Mapping, path: str) -> Mapping:
     ours = {key.text: value for key, value in child.entries}
-    theirs = {key.text: (key, value) for key, value in parent.entries if key.text not in _superseded(path, frozenset(ours))}
+    theirs = {key.text: (key, value) for key, value in parent.entries if key.text not in _superseded(path, ours)}
     entries = [
         (key, _merged(value, theirs[key.text][1], f"{path}.{key.text}".removeprefix(".")) if key.text in theirs else value)
         for key, value in child.entries
@@ -217,11 +218,14 @@ def _merged_maps(child: Mapping, parent: Mapping, path: str) -> Mapping:
     return Mapping(entries=tuple(entries), place=child.place)
 
 
-def _superseded(path: str, ours: frozenset[str]) -> frozenset[str]:
+def _superseded(path: str, ours: AbstractMapping[str, Node]) -> frozenset[str]:
     """Fields of the parent that say something about another field which the child has written anew."""
     if path == "operators" and "allow" in ours:
         return frozenset({"custom_domains"})
-    return frozenset({"root", "instance"}) if path == "trust" and ours & {"root", "instance"} else frozenset()
+    replay = ours.get("replay")
+    if path == "golden" and isinstance(replay, Scalar) and replay.text == "false":
+        return frozenset({"time"})
+    return frozenset({"root", "instance"}) if path == "trust" and ours.keys() & {"root", "instance"} else frozenset()
 
 
 def _without(node: Mapping, names: frozenset[str]) -> Mapping:

@@ -266,12 +266,17 @@ class Policy:
         return tuple(requirement for group in self.signers if not group.countersigns for requirement in group.any)
 
     @property
+    def asked(self) -> tuple[Requirement, ...]:
+        """Everybody whom the policy asks for: who signs, countersigns, verifies for others, or attests to a build."""
+        signers = (requirement for group in self.signers for requirement in group.any)
+        summarizers = () if self.vsa is None else self.vsa.accept
+        attesters = () if self.provenance.attested is None else self.provenance.attested.signed_by
+        return (*signers, *summarizers, *attesters)
+
+    @property
     def needs_trust_root(self) -> bool:
         """Whether a Sigstore trust root decides anything; a policy of keys alone does without."""
-        asked = [requirement for group in self.signers for requirement in group.any]
-        asked += self.vsa.accept if self.vsa is not None else ()
-        asked += () if self.provenance.attested is None else self.provenance.attested.signed_by
-        return self.freshness.needs_times or any(not isinstance(requirement, KeyRequirement) for requirement in asked)
+        return self.freshness.needs_times or any(not isinstance(requirement, KeyRequirement) for requirement in self.asked)
 
 
 class Verdict(Enum):

@@ -44,6 +44,9 @@ class ParameterDemand:
     path: tuple[str, ...]
     wanted: TextPattern | int | bool
 
+    def __str__(self) -> str:
+        return f"{'.'.join(self.path)}: {self.wanted}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DependencyDemand:
@@ -51,6 +54,9 @@ class DependencyDemand:
 
     uri: TextPattern
     digest: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.uri}{' with a digest' if self.digest else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

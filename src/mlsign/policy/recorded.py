@@ -103,7 +103,7 @@ def _gaps(policy: Policy, recording: Recording) -> list[str]:
     """Each way in which gathering under ``policy`` could have found something worse than what was recorded."""
     then, wanted = recording.conditions, _conditions(policy)
     looser = [name for name, value in wanted.limits.items() if then.limits.get(name, value + 1) > value]
-    certificates = any(isinstance(r, CertificateRequirement) for group in policy.signers for r in group.any)
+    certificates = any(isinstance(asked, CertificateRequirement) for asked in policy.asked)
     same_trust = (then.trust_file, then.trust_instance) == (wanted.trust_file, wanted.trust_instance)
     found = {
         "signatures of further formats were counted": not then.formats <= wanted.formats,
@@ -113,6 +113,7 @@ def _gaps(policy: Policy, recording: Recording) -> list[str]:
         f"models were read with looser limits ({', '.join(looser)})": bool(looser),
         "runs were computed with another size of open dimensions": then.open_dimension != wanted.open_dimension,
         "certificates were held against the lists of another policy": certificates and then.policy != wanted.policy,
+        "the model was run on its golden test data under another policy": policy.golden.replay and then.policy != wanted.policy,
         "signatures were held against another trust root": policy.needs_trust_root and not same_trust,
         "it was recorded without a trust root": policy.needs_trust_root and recording.evidence.trust is None,
     }

@@ -131,7 +131,7 @@ def _attested(asked: AttestedDemands) -> Sentences:
     elif asked.other_parameters:
         yield "Other parameters of the build are let through."
     if asked.dependencies:
-        told = either(f"{text(each.uri)}{' with a digest' if each.digest else ''}" for each in asked.dependencies)
+        told = either(map(text, asked.dependencies))
         yield f"The build took in nothing but its source and {told}."
 
 

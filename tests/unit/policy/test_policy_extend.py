@@ -34,6 +34,9 @@ FIELDS = {
     "sandbox": "{memory: 1GiB, cpu: 2s, isolation: full}",
     "expires": "2027-06-01T00:00:00Z",
     "revision": "4",
+    "provenance": "{required: true, claimed: {builders: [ci], commit: required}, attested: {signed_by: [{keyless: {issuer: https://id.acme.example, subject: ci@acme.example}}],"
+    " builders: [https://build.acme.example], parameters: {workflow.ref: refs/heads/main}}}",
+    "golden": "{required: true, replay: true, max_rtol: 0.001, time: 30s}",
     "match": '{names: ["fraud-*", churn]}',
     "exceptions": '[{digest: "sha256:%s", findings: [MLS305], reason: INC-1, until: 2027-01-31T00:00:00Z}]' % ("1" * 64),
     "rules": "[{id: no-loops, when: \"'ai.onnx:Loop' in model.operators\", message: none}]",
@@ -129,6 +132,14 @@ LOOSER = {
     "other packages": ("match: {names: [churn, billing]}", "match"),
     "an exception": (EXCEPTION % ("2" * 64), "exceptions"),
     "more of an exception": (EXCEPTION % ("1" * 64), "exceptions"),
+    "provenance": ("provenance: {attested: {builders: [https://evil.example]}}", "provenance.attested"),
+    "an attester": ("provenance: {attested: {signed_by: [{key: mine.pub}]}}", "provenance.attested.signed_by"),
+    "a parameter": ("provenance: {attested: {parameters: {workflow.ref: refs/heads/dev}}}", "provenance.attested"),
+    "other parameters": ("provenance: {attested: {other_parameters: allow}}", "provenance.attested"),
+    "a claim": ("provenance: {claimed: {builders: [evil]}}", "provenance.claimed"),
+    "replay": ("golden: {replay: false}", "golden.replay golden.time"),
+    "tolerances": ("golden: {max_rtol: 0.002, max_atol: 0.02}", "golden.max_rtol golden.max_atol"),
+    "time of a replay": ("golden: {time: 31s}", "golden.time"),
     "a group of the same name": ("signers: [{name: release, require: 1, any: [{key: mine.pub}]}]", "signers.release"),
 }
 
@@ -162,7 +173,15 @@ def test_every_field_that_is_compared_has_a_looser_value_in_these_tests() -> Non
     seen = {field for _, names in LOOSER.values() for field in names.split()}
     # no domain can be allowed as a whole while custom_domains is deny, so that is looser only together with allow;
     # external_data and max_parameter_bytes have a test of their own below
-    rest = {"operators.custom_domains", "operators", "model.external_data", "model.max_parameter_bytes"}
+    # golden and provenance can be left out but not be written as not asked for, so a child cannot take them away
+    rest = {
+        "golden.required",
+        "provenance",
+        "operators.custom_domains",
+        "operators",
+        "model.external_data",
+        "model.max_parameter_bytes",
+    }
     assert {leaf.field for leaf in LEAVES.values()} - NEVER - seen == rest
 
 
@@ -193,6 +212,8 @@ TIGHTER = {
     "revoked": "revoked: [{name: worse, reason: x}]",
     "sandbox": "sandbox: {memory: 64MiB, cpu: 1ms, wall: 1s, threads: 1}",
     "expires": "expires: 2027-05-31T23:59:59Z",
+    "provenance": "provenance: {claimed: {time: required}, attested: {build_types: [https://build.acme.example/v1]}}",
+    "golden": "golden: {max_rtol: 0.0001, time: 10s}",
     "fewer packages": "match: {names: [churn]}",
     "no exception": "exceptions: []",
     "another rule": "rules: [{id: small, when: 'model.nodes > 9', message: too large}]",
