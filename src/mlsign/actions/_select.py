@@ -19,9 +19,11 @@ def select_policy(package: OpenPackage, policies: tuple[LoadedPolicy, ...], *, l
     Always one, and no promise: where none or two are for the package, or another manifest is verified in the end, the
     rule of ``match`` denies.
     """
-    if len(policies) == 1:
-        return policies[0]
-    name = _name(package, limits=limits)
+    return policies[0] if len(policies) == 1 else select_by_name(_name(package, limits=limits), policies)
+
+
+def select_by_name(name: str | None, policies: tuple[LoadedPolicy, ...]) -> LoadedPolicy:
+    """The policy that is for packages of this name, with the others as its rivals; the first where none is."""
     fitting = (index for index, loaded in enumerate(policies) if loaded.policy.match.fits(name) is Fit.YES)
     chosen = next(fitting, 0)
     rivals = tuple(

@@ -115,6 +115,26 @@ def attempt_bundles(
     return tuple(replace(a, named=_is_named(a, named=named, summarizers=summarizers)) for a in attempts)
 
 
+def read_statements(
+    paths: Iterable[Path], *, root: TrustRoot, summarizers: Callable[[Identity], bool], now: datetime, limits: Limits
+) -> tuple[SignatureRecord, ...]:
+    """The authentic verification summaries in files, by those who may give them, and provenance statements by anybody.
+
+    Whatever else lies there is not looked at: nothing in these files can say what is in a package.
+
+    Raises ``InputError`` for a file that is not there.
+    """
+    found = (read_bundle_file(path, limits=limits) for path in paths)
+    attempts = (_attempt(item, root=root, now=now, formats=frozenset(), limits=limits) for item in found)
+    records: list[SignatureRecord] = []
+    for attempt in attempts:
+        if attempt.summarized is not None and summarizers(attempt.summarized.signer.identity):
+            records.append(_record(attempt, Standing.SUMMARY, ()))
+        elif attempt.attested is not None:
+            records.append(_record(attempt, Standing.PROVENANCE, ()))
+    return tuple(records)
+
+
 def _is_named(attempt: Attempt, *, named: Callable[[Identity], bool], summarizers: Callable[[Identity], bool]) -> bool:
     if attempt.summarized is not None:
         return summarizers(attempt.summarized.signer.identity)

@@ -13,6 +13,7 @@ from mlsign.actions.admit import AdmittedModel, admit
 from mlsign.actions.append_audit import AuditLog
 from mlsign.actions.load_policies import load_policies
 from mlsign.actions.load_policy import LoadedPolicy
+from mlsign.actions.readmit import readmit
 from mlsign.actions.verify import Report, VerifyRequest, verify
 
 
@@ -85,6 +86,22 @@ class Gate:
     ) -> AdmittedModel:
         """The model of a package, sealed. ``accept_vsa`` as for ``verify``. Raises ``Denied``, ``InputError``, ``OutsideError``."""
         return admit(Path(package), self._request(signatures, now, accept_vsa))
+
+    def readmit(
+        self,
+        model: AdmittedModel,
+        *,
+        accept_vsa: tuple[str, ...],
+        signatures: tuple[str | PathLike[str], ...],
+        now: datetime | None = None,
+    ) -> Report:
+        """Admits once more what is in sealed memory, by a verification summary in one of the files ``signatures``.
+
+        Nothing is hashed again: the policy must trust the seal (``vsa.stores: [sealed-memory]``), or it denies. The report is that
+        of the model from then on. Raises ``Denied``, after which the model is not to be used any more; ``InputError``,
+        ``TrustError``, ``OutsideError``.
+        """
+        return readmit(model, self._request(signatures, now, accept_vsa))
 
     def _request(
         self, signatures: tuple[str | PathLike[str], ...], now: datetime | None, accept: tuple[str, ...]

@@ -128,7 +128,8 @@ class Evidence:
     through (content, manifest, model), whatever the policy says. ``unverified`` are paths in the folder
     that no counted signature covers and nothing is loaded from. ``trust`` is None where no trust root was needed,
     ``seen`` where nobody looked it up. ``manifest_digest`` is the sha256 of the manifest that was decoded. ``replay`` is None where
-    the model was not run on its golden test data.
+    the model was not run on its golden test data. ``sealed_since`` is when content was read and hashed that a seal of the kernel keeps
+    as it was since; None where all of it was for this decision.
     """
 
     digest: Digest | None
@@ -143,6 +144,7 @@ class Evidence:
     seen: Seen | None = None
     manifest_digest: Digest | None = None
     replay: tuple[ReplayedSet, ...] | None = None
+    sealed_since: datetime | None = None
 
     @property
     def counted(self) -> tuple[SignatureRecord, ...]:

@@ -13,7 +13,7 @@ import os
 import sys
 from typing import Final, Self
 
-from mlsign.errors import InputError, OutsideError
+from mlsign.errors import InputError, OutsideError, TrustError
 from mlsign.package.file_source import FileSource
 from mlsign.package.hashing import CHUNK_BYTES, Advance
 
@@ -21,6 +21,7 @@ if sys.platform == "linux":
     import fcntl
 
 F_ADD_SEALS: Final = 1033
+F_GET_SEALS: Final = 1034
 ALL_SEALS: Final = 0x0001 | 0x0002 | 0x0004 | 0x0008
 """F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE (``linux/fcntl.h``)."""
 
@@ -56,6 +57,12 @@ class SealedMemory:
             self._map = mmap.mmap(self.fd, self.size, mmap.MAP_PRIVATE, mmap.PROT_READ)
             self._view = memoryview(self._map)
         return self._view
+
+    def check_sealed(self) -> None:
+        """Returns when the kernel says that nobody can change these bytes. Raises ``TrustError`` (``sealed.open``)."""
+        seals = fcntl.fcntl(self.fd, F_GET_SEALS) if sys.platform == "linux" and self.fd >= 0 else 0
+        if seals & ALL_SEALS != ALL_SEALS:
+            raise TrustError("is not sealed, or was given back", code="sealed.open", hint="admit the package again")
 
     def unmap(self) -> None:
         """Gives the mapping back and keeps the memory. Views handed out before must be gone."""

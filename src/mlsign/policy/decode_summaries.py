@@ -8,14 +8,13 @@ from typing import Final
 
 from mlsign.policy.decode_freshness import read_age
 from mlsign.policy.decode_signers import Bindings, GroupDocument, bind_groups, decode_accepted
-from mlsign.policy.fields import PolicyFields, refusal
-from mlsign.policy.summaries import SummarySettings
+from mlsign.policy.fields import PolicyFields, read_choice, read_items, refusal
+from mlsign.policy.summaries import Store, SummarySettings
 from mlsign.policy.yaml_source import Node
 
 FIELD: Final = "vsa"
 MAX_SUMMARY_AGE: Final = timedelta(days=30)
 """What changes outside the policy, such as a certificate that is taken back, is not seen for as long as this."""
-_LATER: Final = {"stores": "stores whose bytes need no hashing"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,15 +23,17 @@ class SummaryDocument:
 
     accept: GroupDocument
     max_age: timedelta
+    stores: frozenset[Store]
 
     def bind(self, bindings: Bindings) -> SummarySettings:
         """The settings with identities in place of paths. Raises ``InputError`` (``policy.signers.key``)."""
-        return SummarySettings(accept=bind_groups((self.accept,), bindings)[0].any, max_age=self.max_age)
+        accept = bind_groups((self.accept,), bindings)[0].any
+        return SummarySettings(accept=accept, max_age=self.max_age, stores=self.stores)
 
 
 def decode_summaries(node: Node, path: str) -> SummaryDocument:
     """What the field says. Raises ``InputError`` (``policy.…``)."""
-    fields = PolicyFields(node, path=path, names=("accept", "max_age"), later=_LATER)
+    fields = PolicyFields(node, path=path, names=("accept", "max_age", "stores"))
     accept = decode_accepted(*fields.take("accept"), name=FIELD)
     age, where = fields.take("max_age")
     max_age = read_age(age, where)
@@ -45,4 +46,10 @@ def decode_summaries(node: Node, path: str) -> SummaryDocument:
             expected=f"at most {MAX_SUMMARY_AGE.days}d",
             hint="a summary is made again by verifying again",
         )
-    return SummaryDocument(accept=accept, max_age=max_age)
+    stores = fields.optional("stores", _read_stores) or frozenset()
+    return SummaryDocument(accept=accept, max_age=max_age, stores=stores)
+
+
+def _read_stores(node: Node, path: str) -> frozenset[Store]:
+    items = read_items(node, path, minimum=1, maximum=len(Store))
+    return frozenset(read_choice(item, where, Store) for item, where in items)

@@ -127,7 +127,7 @@ class _Step:
         if mine is None or ours is None:
             return
         named, known = (_each(None if node is None else _field(node, "accept")) for node in (mine, other))
-        if theirs is not None and ours.max_age <= theirs.max_age and named <= known:
+        if theirs is not None and ours.max_age <= theirs.max_age and ours.stores <= theirs.stores and named <= known:
             return
         self._loosen(
             SUMMARIES,

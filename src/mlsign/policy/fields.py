@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from collections.abc import Mapping as AbstractMapping
 from difflib import get_close_matches
 from enum import Enum
 from typing import Final, TypeVar
@@ -173,7 +172,7 @@ class PolicyFields:
 
     __slots__ = ("_left", "path", "place")
 
-    def __init__(self, node: Node, *, path: str, names: tuple[str, ...], later: AbstractMapping[str, str] | None = None) -> None:
+    def __init__(self, node: Node, *, path: str, names: tuple[str, ...]) -> None:
         if not isinstance(node, Mapping):
             raise refusal(f"is {kind_of(node)}, expected a map", node.place, path, code="type")
         self.path = path
@@ -181,24 +180,14 @@ class PolicyFields:
         self._left = {key.text: value for key, value in node.entries}
         for key, _ in node.entries:
             if key.text not in names:
-                raise self._unknown(key, names, later or {})
+                raise self._unknown(key, names)
 
-    def _unknown(self, key: Scalar, names: tuple[str, ...], later: AbstractMapping[str, str]) -> InputError:
+    def _unknown(self, key: Scalar, names: tuple[str, ...]) -> InputError:
         text = shown(key.text, limit=80)
-        where = self.at(text)
-        if key.text in later:
-            # Ignoring a condition that somebody wrote down would allow what they meant to refuse.
-            return refusal(
-                f"{text} ({later[key.text]}) is not enforced by this version, so it is refused",
-                key.place,
-                where,
-                code="unsupported",
-                hint=f"take {text} out, and know that nothing checks it",
-            )
         return refusal(
             f"{text} is not a field of {self.path or 'a policy'}",
             key.place,
-            where,
+            self.at(text),
             code="unknown",
             expected=", ".join(names),
             found=key.text,

@@ -86,6 +86,11 @@ def decode_recording(data: bytes, *, where: str, limits: Limits = DEFAULT) -> Re
 
 def decide_recorded(policy: Policy, recording: Recording, *, now: datetime) -> Decision:
     """What ``policy`` would make of the package that was recorded; what the recording does not show is unknown, and denies."""
+    return decide(policy, with_gaps(policy, recording), now=now)
+
+
+def with_gaps(policy: Policy, recording: Recording) -> Evidence:
+    """The evidence, with a finding for each thing that gathering under ``policy`` could have found and the recording does not show."""
     gaps = tuple(
         Finding(
             code=GAP,
@@ -95,8 +100,7 @@ def decide_recorded(policy: Policy, recording: Recording, *, now: datetime) -> D
         )
         for message in _gaps(policy, recording)
     )
-    evidence = replace(recording.evidence, findings=(*recording.evidence.findings, *gaps))
-    return decide(policy, evidence, now=now)
+    return replace(recording.evidence, findings=(*recording.evidence.findings, *gaps))
 
 
 def _gaps(policy: Policy, recording: Recording) -> list[str]:

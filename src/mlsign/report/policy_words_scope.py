@@ -85,6 +85,13 @@ def _summaries(policy: Policy) -> Sentences:
         f"Where the caller asks for it, a verification summary of at most {span(policy.vsa.max_age)} stands in for all signatures: "
         f"by {people}."
     )
+    if policy.vsa.stores:
+        yield (
+            "Of a model that this process admitted before, and keeps in sealed memory, a summary admits the bytes as they were hashed "
+            "then, without hashing them again."
+        )
+    else:
+        yield "Every byte is hashed again, whatever a summary says."
     if policy.vsa.chosen:
         yield f"The caller asks for summaries by {either(sorted(map(text, policy.vsa.chosen)))}."
     if policy.vsa.trusted is not None:

@@ -423,6 +423,7 @@ VSA = "vsa: {accept: [{key: keys/gate.pub}, {key: keys/other.pub}], max_age: 24h
 SUMMARIES = {
     "where the parent accepts none": (PARENT, "vsa: {accept: [{key: keys/gate.pub}], max_age: 1h}"),
     "by somebody else": (PARENT + VSA, "vsa: {accept: [{key: keys/gate.pub}, {key: keys/mine.pub}]}"),
+    "from a store": (PARENT + VSA, "vsa: {stores: [sealed-memory]}"),
     "for longer": (PARENT + VSA, "vsa: {max_age: 25h}"),
 }
 

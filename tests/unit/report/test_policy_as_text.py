@@ -43,7 +43,7 @@ from mlsign.policy.provenance import (
     SourceDemand,
 )
 from mlsign.policy.requirements import CertificateRequirement, KeylessRequirement, KeyRequirement
-from mlsign.policy.summaries import SummarySettings
+from mlsign.policy.summaries import Store, SummarySettings
 from mlsign.report import policy_as_text, policy_words, policy_words_settings
 from mlsign.report.policy_as_text import render_policy, render_policy_as_markdown, sections
 from mlsign.report.policy_words import exact_bytes, span
@@ -108,6 +108,7 @@ OTHER_VALUES = {
     "instance": "acme",
     "accept": (KEY, KEY),
     "chosen": frozenset({"keys/a.pub"}),
+    "stores": frozenset({Store.SEALED_MEMORY}),
     "trusted": sha256(b"trusted"),
     "names": (exact("fraud"),),
     "rivals": (Rival(policy="other", match=Match(names=(exact("churn"),))),),

@@ -18,7 +18,7 @@ from mlsign.formats.verification_summary import Judged, Result, VerificationSumm
 from mlsign.policy.freshness import Freshness
 from mlsign.policy.rules.countable import spelled, unproven
 from mlsign.policy.rules.trust_data import CLOCK_TOLERANCE
-from mlsign.policy.summaries import SummarySettings
+from mlsign.policy.summaries import Store, SummarySettings
 
 CODE: Final = "MLS220"
 
@@ -61,7 +61,7 @@ def check(evidence: Evidence, settings: SummaryRuleSettings, *, now: datetime, i
         return ()
     found = accepted(evidence, settings, now=now)
     if found is not None:
-        return (_accepted(found, settings.summaries, is_signed=is_signed),)
+        return (_accepted(found, evidence, settings.summaries, is_signed=is_signed),)
     outcome = Outcome.PASS if is_signed else Outcome.FAIL
     tail = "; the signatures suffice" if is_signed else ""
     findings = [
@@ -92,8 +92,12 @@ def _asked(evidence: Evidence, summaries: SummarySettings) -> list[tuple[Signatu
     return sorted(found, key=lambda pair: pair[0].bundle)
 
 
-def _accepted(record: SignatureRecord, settings: SummarySettings, *, is_signed: bool) -> Finding:
-    what = "would do as well as the signatures" if is_signed else "stands in for the signatures; every byte was hashed again"
+def _accepted(record: SignatureRecord, evidence: Evidence, settings: SummarySettings, *, is_signed: bool) -> Finding:
+    since = evidence.sealed_since
+    hashed = (
+        "every byte was hashed again" if since is None else f"the bytes are sealed since {_moment(since)}, when they were hashed"
+    )
+    what = "would do as well as the signatures" if is_signed else f"stands in for the signatures; {hashed}"
     return Finding(
         code=CODE,
         outcome=Outcome.PASS,
@@ -129,6 +133,7 @@ def _reasons(
     """Everything for which a summary by the right person does not hold."""
     return (
         *_about_package(summary, evidence, settings),
+        *_about_bytes(evidence, summaries),
         *_about_policy(summary, settings, summaries),
         *_about_time(summary, record, summaries, now=now),
         *_about_signatures(summary.judged, settings.freshness, now=now),
@@ -161,6 +166,18 @@ def _about_package(summary: VerificationSummary, evidence: Evidence, settings: S
     if summary.resource != uri:
         found.append(_Reason(message="it calls the package otherwise", expected=shown(uri), found=shown(summary.resource)))
     return found
+
+
+def _about_bytes(evidence: Evidence, summaries: SummarySettings) -> list[_Reason]:
+    if evidence.sealed_since is None or Store.SEALED_MEMORY in summaries.stores:
+        return []
+    return [
+        _Reason(
+            message="the bytes were not hashed for this decision, and the policy trusts no store",
+            expected=f"vsa.stores: [{Store.SEALED_MEMORY.value}], or bytes that were hashed",
+            found=f"hashed {_moment(evidence.sealed_since)}",
+        )
+    ]
 
 
 def _about_policy(summary: VerificationSummary, settings: SummaryRuleSettings, summaries: SummarySettings) -> list[_Reason]:
