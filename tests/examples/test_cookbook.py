@@ -259,7 +259,7 @@ def test_a_custom_operator_needs_the_two_settings_that_are_named(kitchen: Kitche
     assert against(kitchen.verify(package, allowed)) == set()
 
 
-@pytest.mark.parametrize("release", ["fraud-0.9.0", "fraud-2.0.0-alpha"])
+@pytest.mark.parametrize("release", ["fraud-0.9.0", "fraud-2.0.0-alpha", "fraud-2.0.0-rc.1+build-5"])
 def test_what_is_not_released_stays_in_quarantine(release: str, kitchen: Kitchen) -> None:
     policy = laid_out(kitchen, "Quarantine of pre-releases")
     package = kitchen.package(release, "release")
@@ -268,9 +268,15 @@ def test_what_is_not_released_stays_in_quarantine(release: str, kitchen: Kitchen
     assert against(kitchen.verify(package, elsewhere)) == set()
 
 
-def test_an_incident_stops_a_family_a_file_and_in_the_end_everything(kitchen: Kitchen) -> None:
+def test_a_hyphen_in_build_metadata_makes_no_pre_release(kitchen: Kitchen) -> None:
+    policy = laid_out(kitchen, "Quarantine of pre-releases")
+    assert against(kitchen.verify(kitchen.package("fraud-2.0.0+build-5", "release"), policy)) == set()
+
+
+def test_an_incident_stops_a_name_a_file_and_in_the_end_everything(kitchen: Kitchen) -> None:
     policy = laid_out(kitchen, "Freeze on an incident")
     assert against(kitchen.verify(kitchen.package("churn-7.0.0", "release"), policy)) == {"MLS401"}
+    assert against(kitchen.verify(kitchen.package("churn-eu-7.0.0", "release"), policy)) == set()
     hidden = kitchen.package("other-1.0.0", "release", model=REFUSED, description="another name, another text")
     assert "MLS401" in against(kitchen.verify(hidden, policy))
     good = kitchen.package("fraud-1.2.1", "release")
