@@ -9,6 +9,7 @@ from mlsign.formats.audit import (
     Decided,
     Failed,
     Head,
+    LoggedException,
     LoggedFinding,
     LoggedPackage,
     LoggedPolicy,
@@ -22,7 +23,7 @@ from mlsign.formats.audit_codec import decode_line, encode_line
 CHAIN = "0123456789abcdef0123456789abcdef"
 NOW = datetime(2026, 3, 4, 5, 6, 7, 891000, tzinfo=UTC)
 WHO = Who(user_id=1000, user="ada", host="gate-1", process=42, caller="mlsign verify")
-POLICY = LoggedPolicy(name="production", digest=sha256(b"policy"))
+POLICY = LoggedPolicy(name="production", digest=sha256(b"policy"), signer="key:sha256:11", revision=7)
 PACKAGE = LoggedPackage(path="/srv/fraud-1.2.0", name="fraud", version="1.2.0", digest=sha256(b"package"))
 DENIED = Decided(
     package=PACKAGE,
@@ -36,11 +37,21 @@ DENIED = Decided(
     signers=(LoggedSigner(group="review", method="key", identity="key:sha256:00"),),
     signers_omitted=1,
     trust=LoggedTrust(source="embedded", digest=sha256(b"root")),
-    exceptions=("INC-4711",),
+    exceptions=(LoggedException(digest=sha256(b"package"), codes=("MLS301",), reason="INC-4711", until=NOW),),
+    exceptions_omitted=2,
     loosened=("audit mode",),
 )
 ALLOWED = replace(
-    DENIED, verdict="allow", mode="enforce", findings=(), findings_omitted=0, trust=None, exceptions=(), loosened=()
+    DENIED,
+    policy=LoggedPolicy(name="production", digest=sha256(b"policy")),
+    verdict="allow",
+    mode="enforce",
+    findings=(),
+    findings_omitted=0,
+    trust=None,
+    exceptions=(),
+    exceptions_omitted=0,
+    loosened=(),
 )
 FAILED = Failed(package=LoggedPackage(path="/srv/x"), policy=None, code="package.missing", where="x", message="is not there")
 KNOWN = replace(FAILED, policy=POLICY)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from mlsign.actions.admit import Denied, admit
 from mlsign.actions.append_audit import AuditLog, event_of, recorded
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.score import ScoreRequest, score
+from mlsign.actions.show_audit import show_audit
 from mlsign.actions.verify import VerifyRequest, verify
 from mlsign.actions.verify_audit import VerifyAuditRequest, verify_audit
 from mlsign.errors import InputError, OutsideError
@@ -24,6 +26,10 @@ from mlsign.formats.audit import MAX_LINE_BYTES, Decided, Failed, decode_head
 from mlsign.formats.audit_codec import decode_line
 from mlsign.ledger.append import LogSettings, append_event, describe_self
 from mlsign.paths import PackagePath
+from mlsign.policy.exemption import Excepted, Exemption
+from mlsign.policy.lineage import Loosened
+from mlsign.policy.model import Mode, Verdict
+from mlsign.report.audit_logs import render_shown_text
 
 WRITER = """
 import sys
@@ -166,7 +172,7 @@ def test_audit_mode_is_told_apart(package, keys, tmp_path, log):
     verify(package, VerifyRequest(policy=load_policy(policy), audit=AuditLog(path=log, loosened=("by hand",))))
     (event,) = events(log)
     assert (event.verdict, event.enforced, event.mode) == ("deny", "allow", "audit")
-    assert event.loosened == ("the policy is in audit mode: its denial stops nothing", "by hand")
+    assert event.loosened == ("by hand", "the policy is in audit mode: its denial stops nothing")
 
 
 def test_a_hostile_package_does_not_decide_how_long_a_line_is(good_package, request_, log):
@@ -182,15 +188,78 @@ def test_a_hostile_package_does_not_decide_how_long_a_line_is(good_package, requ
             report,
             path=text,
             policy=replace(report.policy, name=text),
-            decision=replace(report.decision, findings=findings, met=met),
+            decision=replace(report.decision, findings=findings, met=met, excepted=(_excepted(report, findings, text),) * 50),
         )
         event = event_of(hostile, loosened=(text,) * 50)
         append_event(LogSettings(path=log), event, who=describe_self(text), version="0.1.0")
         assert len({finding.code for finding in event.findings}) == len(event.findings) == 32
         assert (event.findings_omitted, event.signers_omitted) == (60 * 50 - 32, 180 - 32)
         assert event.loosened[-1] == "and 19 more"
+        assert (len(event.exceptions), event.exceptions_omitted) == (32, 18)
     assert max(map(len, log.read_bytes().splitlines())) < MAX_LINE_BYTES
     assert intact(log).lines == 7
+
+
+def _excepted(report, findings, reason="INC-4711"):
+    exemption = Exemption(
+        digest=report.evidence.digest,
+        codes=frozenset({"MLS301", "MLS402"}),
+        reason=reason,
+        until=datetime(2999, 1, 1, tzinfo=UTC),
+    )
+    return Excepted(exemption=exemption, findings=findings)
+
+
+def _conceding(report, count=1):
+    """The report, allowed by an exception under a signed policy that loosens its parent, on the word of a summary."""
+    loosened = tuple(
+        Loosened(field=f"signers.{n}", reason="pilot", parent="base", child="team", tight="2", loose="1") for n in range(count)
+    )
+    record = report.evidence.signatures[0]
+    lineage = replace(report.policy.lineage, loosened=loosened, signer=record.identity)
+    finding = Finding(code="MLS402", outcome=Outcome.FAIL, message="too old")
+    return replace(
+        report,
+        policy=replace(report.policy, lineage=lineage, revision=7, unsigned_files=tuple(map(PackagePath, ("a", "b")))),
+        evidence=replace(report.evidence, unverified=("a", "b")),
+        decision=replace(report.decision, summary=record, excepted=(_excepted(report, (finding, finding)),)),
+    )
+
+
+def test_what_was_conceded_is_logged(good_package, request_, log):
+    report = _conceding(verify(good_package, replace(request_, audit=None)))
+    event = event_of(report)
+    identity = report.evidence.signatures[0].identity.unique
+    (used,) = event.exceptions
+    assert (used.digest, used.codes, used.reason) == (report.evidence.digest, ("MLS402",), "INC-4711")
+    assert used.until == datetime(2999, 1, 1, tzinfo=UTC)
+    assert (event.policy.signer, event.policy.revision) == (identity, 7)
+    summary, *others = event.loosened
+    assert summary.startswith(f"a verification summary by {identity} stood in for signatures: signatures/sha256-")
+    assert tuple(others) == (
+        "unsigned file allowed: a",
+        "unsigned file allowed: b",
+        "signers.0 is looser than in base: pilot",
+    )
+    append_event(LogSettings(path=log), event, who=describe_self("tests"), version="0.1.0")
+    (logged,) = events(log)
+    assert (logged.exceptions, logged.loosened, logged.policy) == (event.exceptions, event.loosened, event.policy)
+    told = render_shown_text(show_audit(log, last=10))
+    assert "(1 exception used)" in told
+    assert "(loosened: a verification summary by" in told
+
+
+def test_long_lists_hide_nothing_of_which_there_is_one(good_package, request_):
+    """Whoever writes a policy that loosens much must not push what the caller let go off the line."""
+    report = _conceding(verify(good_package, replace(request_, audit=None)), count=256)
+    report = replace(report, decision=replace(report.decision, mode=Mode.AUDIT, verdict=Verdict.DENY))
+    event = event_of(report, loosened=("--allow-unsandboxed",))
+    assert event.loosened[0] == "--allow-unsandboxed"
+    assert "audit mode" in event.loosened[1]
+    assert event.loosened[2].startswith("a verification summary")
+    assert event.loosened[-1] == f"and {1 + 1 + 1 + 2 + 256 - 31} more"
+    nobody = replace(report, decision=replace(report.decision, summary=replace(report.decision.summary, identity=None)))
+    assert event_of(nobody).loosened[1].startswith("a verification summary stood in for signatures: ")
 
 
 def test_many_findings_of_one_code_hide_no_other(good_package, request_):

@@ -20,6 +20,7 @@ from mlsign.formats.audit import (
     Decided,
     Event,
     Failed,
+    LoggedException,
     LoggedFinding,
     LoggedPackage,
     LoggedPolicy,
@@ -28,6 +29,7 @@ from mlsign.formats.audit import (
 )
 from mlsign.ledger.append import DEFAULT_MAX_BYTES, LogSettings, append_event, describe_self
 from mlsign.ledger.opening import LOCK_SECONDS
+from mlsign.policy.exemption import Excepted
 from mlsign.policy.model import Policy, Verdict
 
 if TYPE_CHECKING:
@@ -114,7 +116,6 @@ def event_of(report: Report, *, loosened: tuple[str, ...] = ()) -> Decided:
     manifest, trust = evidence.manifest, evidence.trust
     findings = [finding for finding in decision.findings if finding.outcome is not Outcome.PASS]
     signers = [(group.name, signature) for group in decision.met for signature in group.signatures]
-    exceptions, let_go = _concessions(report)
     return Decided(
         package=LoggedPackage(
             path=_cut(_absolute(report.path)),
@@ -139,20 +140,25 @@ def event_of(report: Report, *, loosened: tuple[str, ...] = ()) -> Decided:
         ),
         signers_omitted=max(len(signers) - MAX_ENTRIES, 0),
         trust=None if trust is None else LoggedTrust(source=_cut(trust.source), digest=trust.digest),
-        exceptions=_few(exceptions),
-        loosened=_few((*let_go, *loosened)),
+        exceptions=tuple(map(_exception, decision.excepted[:MAX_ENTRIES])),
+        exceptions_omitted=max(len(decision.excepted) - MAX_ENTRIES, 0),
+        loosened=_few((*loosened, *_let_go(report))),
     )
 
 
-def _concessions(report: Report) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The exceptions that were used, and the rules that were loosened, each in words. What a decision gains of both goes here."""
-    loosened = []
-    if report.decision.verdict is not report.decision.enforced_verdict:
-        loosened.append("the policy is in audit mode: its denial stops nothing")
-    loosened.extend(
-        f"unsigned file allowed: {path}" for path in report.policy.unsigned_files if str(path) in report.evidence.unverified
-    )
-    return (), tuple(loosened)
+def _let_go(report: Report) -> Iterator[str]:
+    """The rules that were not enforced, in words. First what there is once, so that no long list of one kind hides another."""
+    policy, decision = report.policy, report.decision
+    if decision.verdict is not decision.enforced_verdict:
+        yield "the policy is in audit mode: its denial stops nothing"
+    if (record := decision.summary) is not None:
+        by = "" if record.identity is None else f" by {record.identity.unique}"
+        yield f"a verification summary{by} stood in for signatures: {record.bundle}"
+    for path in policy.unsigned_files:
+        if str(path) in report.evidence.unverified:
+            yield f"unsigned file allowed: {path}"
+    for each in policy.lineage.loosened:
+        yield f"{each.field} is looser than in {each.parent}: {each.reason}"
 
 
 def _append_failure(log: AuditLog, err: BaseException, *, package: Path, policy: Policy | None) -> None:
@@ -213,6 +219,15 @@ def _finding(finding: Finding) -> LoggedFinding:
     )
 
 
+def _exception(item: Excepted) -> LoggedException:
+    return LoggedException(
+        digest=item.exemption.digest,
+        codes=tuple(sorted({_cut(finding.code) for finding in item.findings}))[:MAX_ENTRIES],
+        reason=_cut(item.exemption.reason, _NOTE_CHARS),
+        until=item.exemption.until,
+    )
+
+
 def _few(texts: tuple[str, ...]) -> tuple[str, ...]:
     kept = tuple(_cut(text, _NOTE_CHARS) for text in texts[: MAX_ENTRIES - 1])
     rest = len(texts) - len(kept)
@@ -220,7 +235,13 @@ def _few(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _policy(policy: Policy) -> LoggedPolicy:
-    return LoggedPolicy(name=_cut(policy.name), digest=policy.digest)
+    signer = policy.lineage.signer
+    return LoggedPolicy(
+        name=_cut(policy.name),
+        digest=policy.digest,
+        signer=None if signer is None else _cut(signer.unique),
+        revision=policy.revision,
+    )
 
 
 def _cut(text: str, limit: int = MAX_TEXT_CHARS) -> str:

@@ -82,8 +82,12 @@ class LoggedPackage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedPolicy:
+    """A policy. ``signer`` and ``revision`` are None where nobody was asked to have signed it, and where it has none."""
+
     name: str
     digest: Digest
+    signer: str | None = None
+    revision: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,16 @@ class LoggedTrust:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedException:
+    """An exception that was used: failures with these ``codes`` did not deny this package, and do again from ``until`` on."""
+
+    digest: Digest
+    codes: tuple[str, ...]
+    reason: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """A decision. ``enforced`` is what the caller had to act on, and ``now`` the time it was judged by.
 
@@ -131,7 +145,8 @@ class Decided:
     signers: tuple[LoggedSigner, ...]
     signers_omitted: int
     trust: LoggedTrust | None
-    exceptions: tuple[str, ...]
+    exceptions: tuple[LoggedException, ...]
+    exceptions_omitted: int
     loosened: tuple[str, ...]
 
 

@@ -25,6 +25,7 @@ from mlsign.formats.audit import (
     Event,
     Failed,
     Head,
+    LoggedException,
     LoggedFinding,
     LoggedPackage,
     LoggedPolicy,
@@ -166,7 +167,11 @@ def _decided_value(event: Decided) -> JsonValue:
         "signers": [{"group": s.group, "method": s.method, "identity": s.identity} for s in event.signers],
         "signers_omitted": event.signers_omitted,
         "trust": None if event.trust is None else {"source": event.trust.source, "digest": str(event.trust.digest)},
-        "exceptions": list(event.exceptions),
+        "exceptions": [
+            {"digest": str(e.digest), "findings": list(e.codes), "reason": e.reason, "until": encode_time(e.until)}
+            for e in event.exceptions
+        ],
+        "exceptions_omitted": event.exceptions_omitted,
         "loosened": list(event.loosened),
     }
 
@@ -177,7 +182,7 @@ def _package_value(package: LoggedPackage) -> JsonValue:
 
 
 def _policy_value(policy: LoggedPolicy) -> JsonValue:
-    return {"name": policy.name, "digest": str(policy.digest)}
+    return {"name": policy.name, "digest": str(policy.digest), "signer": policy.signer, "revision": policy.revision}
 
 
 def _event(fields: Fields) -> Event:
@@ -213,7 +218,8 @@ def _decided(fields: Fields) -> Decided:
         signers=fields.each("signers", _signer, maximum=MAX_ENTRIES),
         signers_omitted=fields.integer("signers_omitted"),
         trust=_nullable(fields, "trust", lambda name: _trust(fields.fields(name))),
-        exceptions=fields.texts("exceptions", maximum=MAX_ENTRIES, length=MAX_TEXT_CHARS),
+        exceptions=fields.each("exceptions", _exception, maximum=MAX_ENTRIES),
+        exceptions_omitted=fields.integer("exceptions_omitted"),
         loosened=fields.texts("loosened", maximum=MAX_ENTRIES, length=MAX_TEXT_CHARS),
     )
 
@@ -224,6 +230,15 @@ def _finding(fields: Fields) -> LoggedFinding:
         outcome=fields.literal("outcome", allowed=("fail", "unknown")),
         where=_text(fields, "where"),
         message=_text(fields, "message"),
+    )
+
+
+def _exception(fields: Fields) -> LoggedException:
+    return LoggedException(
+        digest=_digest(fields, "digest"),
+        codes=fields.texts("findings", maximum=MAX_ENTRIES, length=MAX_TEXT_CHARS),
+        reason=_text(fields, "reason"),
+        until=_time(fields, "until"),
     )
 
 
@@ -243,7 +258,12 @@ def _package(fields: Fields) -> LoggedPackage:
 
 
 def _policy(fields: Fields) -> LoggedPolicy:
-    policy = LoggedPolicy(name=_text(fields, "name"), digest=_digest(fields, "digest"))
+    policy = LoggedPolicy(
+        name=_text(fields, "name"),
+        digest=_digest(fields, "digest"),
+        signer=_nullable(fields, "signer", lambda name: _text(fields, name)),
+        revision=_nullable(fields, "revision", lambda name: fields.integer(name, minimum=1)),
+    )
     fields.done()
     return policy
 

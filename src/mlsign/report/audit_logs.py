@@ -114,6 +114,10 @@ def _words(event: Event) -> Iterator[str]:
             yield f"{named}  policy {event.policy.name}"
             if event.enforced != event.verdict:
                 yield f"({event.mode} mode: {event.enforced})"
+            if used := len(event.exceptions) + event.exceptions_omitted:
+                yield f"({counted(used, 'exception')} used)"
+            if event.loosened:
+                yield f"(loosened: {event.loosened[0]}{' …' if len(event.loosened) > 1 else ''})"
             if event.findings:
                 codes = list(dict.fromkeys(finding.code for finding in event.findings))
                 yield " ".join(codes[:6]) + (" …" if len(codes) > 6 else "")

@@ -152,7 +152,8 @@ def test_fields_that_are_wrong(edit, code):
 
 def test_a_line_is_bounded():
     finding = LoggedFinding(code="c" * 512, outcome="fail", where="\u00fc" * 512, message='"' * 512)
-    many = replace(DENIED, findings=(finding,) * MAX_ENTRIES, exceptions=("\u20ac" * 512,) * MAX_ENTRIES)
+    used = (replace(DENIED.exceptions[0], reason="\u20ac" * 512),) * MAX_ENTRIES
+    many = replace(DENIED, findings=(finding,) * MAX_ENTRIES, exceptions=used)
     with pytest.raises(InputError) as caught:
         line_after(None, replace(many, loosened=("\U0001f600" * 512,) * MAX_ENTRIES))
     assert caught.value.code == "audit.size"
