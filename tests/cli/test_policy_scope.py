@@ -48,3 +48,18 @@ def test_of_several_policies_one_is_for_the_package(run, package, keys, tmp_path
     assert (alone.code, "MLS423" in alone.out) == (1, True)
     both = run("verify", package, "--policy", every, "--policy", every)
     assert (both.code, "is for this package as well" in both.out) == (1, True)
+
+
+def test_score_says_on_standard_error_by_which_exception_it_runs(run, package, keys, tmp_path):
+    demand = "versions: {minimum: 9.0.0}\n"
+    path = policy(tmp_path / "p", keys, demand)
+    digest = json.loads(run("verify", package, "--policy", path, "--format", "json").out)["package"]["digest"]
+    bears = f"exceptions: [{{digest: '{digest}', findings: [MLS402], reason: INC-1, until: 2999-01-01T00:00:00Z}}]\n"
+    path = policy(tmp_path / "p", keys, demand + bears)
+    rows, answers = tmp_path / "rows.json", tmp_path / "answers.json"
+    rows.write_text(json.dumps({"x": [[1.0, 2.0, 3.0, 4.0]]}))
+    done = run("score", package, "--policy", path, "--input", rows, "--output", answers)
+    assert done.code == 0, done.err
+    assert "mlsign: EXCEPTION: 1 exception used" in done.err
+    assert "MLS402 not held against it until 2999-01-01T00:00:00Z: INC-1" in done.err
+    assert "EXCEPTION" not in done.out

@@ -17,6 +17,8 @@ from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.sign import sign
 from mlsign.actions.verify import Report, VerifyRequest, verify
 from mlsign.evidence.findings import Finding, Outcome
+from mlsign.policy.exemption import Excepted, Exemption
+from mlsign.policy.lineage import Lineage, Loosened
 from mlsign.policy.model import Verdict
 from mlsign.report.as_github import render_report as as_github
 from mlsign.report.as_json import render_report as as_json
@@ -38,7 +40,7 @@ FORMATS: dict[str, Callable[[Report], str]] = {
     "github": lambda report: as_github(report, base=BASE),
     "markdown": as_markdown,
 }
-CASES = ("allowed", "denied", "audit", "unknown", "hostile")
+CASES = ("allowed", "denied", "audit", "unknown", "hostile", "conceded")
 EVIL = (
     "x`|\n::error::y\r\n::stop-commands::z ##[add-mask]s\x1b[2J\u202e <img src=//e.example> </details> @maintainer #1 "
     "![i](http://e.example) [l](http://e.example) http://e.example 100%0A::warning::w\n```\n| a | b |"
@@ -68,11 +70,20 @@ def reports(tmp_path_factory, keys) -> dict[str, Report]:
     denied = judged(bad, enforce)
     hostile = replace(
         denied,
-        policy=replace(denied.policy, name=EVIL),
+        policy=replace(denied.policy, name=EVIL, lineage=Lineage(loosened=(_loosened(EVIL),))),
         evidence=replace(denied.evidence, unverified=(EVIL,)),
-        decision=replace(denied.decision, findings=(finding,)),
+        decision=replace(denied.decision, findings=(finding,), excepted=(_excepted(denied, EVIL, finding),)),
+    )
+    old = Finding(code="MLS402", outcome=Outcome.FAIL, message="version 1.0.0 is below 2.0.0", where="mlsign.json")
+    conceded = replace(
+        allowed,
+        policy=replace(allowed.policy, lineage=Lineage(loosened=(_loosened("pilot until March"),)), revision=7),
+        decision=replace(
+            allowed.decision, met=(), summary=allowed.evidence.signatures[0], excepted=(_excepted(allowed, "INC-4711", old),)
+        ),
     )
     return {
+        "conceded": conceded,
         "allowed": allowed,
         "denied": denied,
         "audit": judged(bad, audit),
@@ -82,6 +93,18 @@ def reports(tmp_path_factory, keys) -> dict[str, Report]:
         ),
         "hostile": hostile,
     }
+
+
+def _excepted(report: Report, reason: str, finding: Finding) -> Excepted:
+    until = datetime(2026, 12, 1, tzinfo=UTC)
+    exemption = Exemption(digest=report.evidence.digest, codes=frozenset({finding.code}), reason=reason, until=until)
+    return Excepted(exemption=exemption, findings=(finding,))
+
+
+def _loosened(reason: str) -> Loosened:
+    return Loosened(
+        field="model.max_nodes", reason=reason, parent="base (../base.yaml)", child="tests (policy.yaml)", tight="10", loose="90"
+    )
 
 
 def settled(page: str) -> str:
@@ -115,10 +138,10 @@ def _objects(value: object) -> Iterator[dict]:
 def test_the_schema_describes_every_report_and_forbids_any_other_field(reports, case):
     value = json.loads(as_json(reports[case]))
     assert VALIDATOR.is_valid(value)
-    wrong = {"allowed": set(), "unknown": {"unknown"}, "hostile": {"fail"}}.get(case, {"fail", "unknown"})
+    wrong = {"allowed": set(), "conceded": set(), "unknown": {"unknown"}, "hostile": {"fail"}}.get(case, {"fail", "unknown"})
     assert {finding["outcome"] for finding in value["findings"]} - {"pass"} == wrong
     assert (value["decision"], value["mode"]) == (
-        "allow" if case == "allowed" else "deny",
+        "allow" if case in {"allowed", "conceded"} else "deny",
         "audit" if case == "audit" else "enforce",
     )
     for place in _objects(value):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mlsign.actions.verify import Report
 
 _SUMMARY: Final = "GITHUB_STEP_SUMMARY"
+_MANY: Final = 12
+"""Lines of one kind on a terminal; a person acts on the first ones."""
 _MAX_PLACES: Final = 20
 _BEGINNINGS: Final = tuple(
     text.encode()
@@ -153,6 +155,18 @@ def say_audited(report: Report) -> None:
 
     if report.decision.mode is Mode.AUDIT and report.decision.verdict is not Verdict.ALLOW:
         say("mlsign: audit mode: this would have been DENIED, and nothing was stopped")
+
+
+def say_conceded(report: Report) -> None:
+    """What an allowance rests on besides the rules, on standard error, for commands that print no report of it."""
+    from mlsign.report.concessions import concessions
+
+    for kind in concessions(report):
+        say(f"mlsign: {kind.title}")
+        for line in kind.lines[:_MANY]:
+            say(f"  {line}")
+        if len(kind.lines) > _MANY:
+            say(f"  and {len(kind.lines) - _MANY} more; --report json=FILE has them all")
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -13,6 +13,7 @@ from mlsign.actions.verify import Report
 from mlsign.errors import MlsignError, shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.model import Mode, Verdict
+from mlsign.report.concessions import concessions
 from mlsign.report.places import Base, local, place_of
 from mlsign.report.signers import package_name
 from mlsign.report.workflow import Level, annotation
@@ -24,11 +25,17 @@ _TITLE: Final = "mlsign"
 
 
 def render_report(report: Report, *, base: Base) -> str:
-    """The verdict, then what did not pass, errors first. In audit mode nothing of it is an error."""
+    """The verdict, then what helped it, then what did not pass, errors first. In audit mode nothing of it is an error."""
     wrong = [finding for finding in report.decision.findings if finding.outcome is not Outcome.PASS]
     room = dict.fromkeys(Level, _MAX_OF_A_LEVEL)
     lines = [_headline(report, room)]
-    room[Level.NOTICE] -= 1  # kept for the line that counts the rest
+    # One notice for each kind, so that none of them is lost among many, and none takes the room of what is wrong.
+    told = [
+        annotation(Level.NOTICE, f"{kind.title}: {local('; '.join(kind.lines), report)}", title=_TITLE)
+        for kind in concessions(report)
+    ]
+    room[Level.NOTICE] -= len(told) + 1  # kept for the line that counts the rest
+    lines += told
     left = 0
     for level, finding in sorted(_levelled(wrong, report.decision.mode), key=lambda pair: list(Level).index(pair[0])):
         if room[level] > 0:

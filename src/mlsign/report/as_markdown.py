@@ -15,6 +15,7 @@ from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.policy.model import Mode, Verdict
+from mlsign.report.concessions import concessions
 from mlsign.report.places import local
 from mlsign.report.signers import package_name, when_signed, who_signed, why_idle
 from mlsign.report.workflow import inert
@@ -42,6 +43,8 @@ def render_report(report: Report, *, limit: int = MAX_COMMENT) -> str:
         f"| {_MARKS[f.outcome]} | {_code(f.code)} | {_words(f.message, report)} | {_words(f.where, report)} |" for f in wrong
     ]
     page.section("### What is wrong\n\n| | Code | What | Where |\n|---|---|---|---|\n", cells, "", what="finding")
+    for kind in concessions(report):
+        page.section(f"### {kind.title}\n\n", [f"- {_words(line, report)}" for line in kind.lines], "", what="concession")
     page.section("### Signed by\n\n| Group | Who | When | Logged |\n|---|---|---|---|\n", _signers(report), "", what="signer")
     details = [_detail(finding, report) for finding in wrong if finding.expected or finding.found or finding.hint]
     page.section(_folded("What was expected, what was found, what to do"), details, _FOLD_END, what="detail")
@@ -109,12 +112,16 @@ def _head(report: Report) -> str:
     lines = [f"## {verdict}: {_code(package_name(report))}", ""]
     if audit:
         lines += ["> **Audit mode: this policy reports and stops nothing.**", ""]
+    for kind in concessions(report):
+        lines += [f"> **⚠️ {kind.title}**", ""]
     lines += ["| | |", "|---|---|"]
     if evidence.digest is not None:
         lines.append(f"| Package | {_code(str(evidence.digest))} |")
     lines.append(f"| Policy | {_code(report.policy.name)}, {_code(str(report.policy.digest))} |")
     lines.append(f"| Decided | {report.now.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z |")
-    if not decision.met:
+    if decision.summary is not None:
+        lines.append(f"| Vouched by | {_words(who_signed(decision.summary), report)} |")
+    elif not decision.met:
         lines.append("| Signed by | nobody this policy trusts |")
     return "\n".join(lines) + "\n"
 

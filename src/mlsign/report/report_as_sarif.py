@@ -3,32 +3,51 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from mlsign.actions.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
+from mlsign.policy.exemption import Excepted
+from mlsign.report.concessions import concessions
 from mlsign.report.places import Base, local, place_of
-from mlsign.report.sarif_log import Placed, render_log
+from mlsign.report.sarif_log import Placed, note, render_log
 from mlsign.report.signers import package_name
 
 _OF_MODELS = "MLS3"
 
 
 def render_report(report: Report, *, base: Base, version: str) -> str:
-    """The log of what did not pass."""
+    """The log of what did not pass. What exceptions cover is no result; it is told in notes and properties of the run."""
     placed = [
         Placed(finding=_localized(finding, report), path=place_of(finding, report, base), lasting=_lasting(finding, report))
         for finding in report.decision.findings
         if finding.outcome is not Outcome.PASS
     ]
-    digest = report.evidence.digest
+    digest, summary = report.evidence.digest, report.decision.summary
     return render_log(
         placed,
-        policy=report.policy,
+        # A policy that is not for the package stops it in audit mode as well: what counts is how it was decided.
+        policy=replace(report.policy, mode=report.decision.mode),
         verdict=report.decision.verdict,
         version=version,
-        more={"package": package_name(report), "digest": None if digest is None else str(digest)},
+        notes=[note(f"{kind.title}: {local('; '.join(kind.lines), report)}") for kind in concessions(report)],
+        more={
+            "package": package_name(report),
+            "digest": None if digest is None else str(digest),
+            "summary": None if summary is None else local(summary.bundle, report),
+            "exceptions": [_exception(item) for item in report.decision.excepted],
+            "loosened": [{"field": each.field, "reason": each.reason} for each in report.policy.lineage.loosened],
+        },
     )
+
+
+def _exception(item: Excepted) -> dict[str, Any]:
+    return {
+        "findings": sorted({finding.code for finding in item.findings}),
+        "reason": item.exemption.reason,
+        "until": f"{item.exemption.until:%Y-%m-%dT%H:%M:%SZ}",
+    }
 
 
 def _lasting(finding: Finding, report: Report) -> tuple[str, ...]:

@@ -84,6 +84,11 @@ def render_log(
     return dump({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
+def note(text: str) -> dict[str, Any]:
+    """A note about the whole run. ``](`` would make a link of foreign text."""
+    return {"level": "note", "message": {"text": shown(text, limit=_MAX_DESCRIPTION_CHARS).replace("](", "] (")}}
+
+
 def note_at(path: str, text: str) -> dict[str, Any]:
     """A note about one file."""
     location = {"physicalLocation": {"artifactLocation": {"uri": reference(path), "uriBaseId": _ROOT}}}

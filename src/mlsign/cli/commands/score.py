@@ -22,7 +22,7 @@ from mlsign.cli.options import (
 )
 from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
 from mlsign.cli.rendering import render
-from mlsign.cli.report_files import clear_places, decode_places, say_audited, write_reports
+from mlsign.cli.report_files import clear_places, decode_places, say_audited, say_conceded, write_reports
 from mlsign.errors import shown
 
 HELP = """Score rows with a package: verify it into sealed memory, then run it in a confined process.
@@ -100,6 +100,7 @@ def score_command(
         raise
     write_reports(scored.report, places)
     say_audited(scored.report)
+    say_conceded(scored.report)
     held = [layer.name for layer in scored.layers if layer.in_force]
     open_ = [layer.name for layer in scored.layers if not layer.in_force]
     say(f"scored {', '.join(map(shown, scored.outputs))}; confined by {', '.join(held) or 'nothing'}")
