@@ -17,6 +17,7 @@ from mlsign.onnx.summary import ModelSummary, RunBounds
 from mlsign.policy.catalogue import RULES, Subject
 from mlsign.policy.hazards import WHOLE_DOMAIN
 from mlsign.policy.model import STANDARD_DOMAINS, ModelSettings, RunSettings
+from mlsign.policy.remedies_demands import ANSWERS as DEMANDS
 from mlsign.policy.remedies_signers import answer_signers
 from mlsign.policy.remedy import Answer, Change, Findings, Party, Remedy, State, codes_of, unchanged
 from mlsign.policy.rules import countable, digests, hazards, manifest, operators, opset, rollback, run, size, trust_data, version
@@ -237,6 +238,7 @@ ANSWERS: Final[tuple[tuple[frozenset[str], Answer], ...]] = (
     (frozenset({version.CODE}), _version),
     (frozenset({rollback.CODE}), _rollback),
     (frozenset({revoked_rule.CODE}), _revoked),
+    *DEMANDS.items(),
 )
 """Which function answers which codes; what none answers is put right by whoever released the package."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlsign.errors import shown
 from mlsign.policy.model import Verdict
-from mlsign.policy.remedy import Party
+from mlsign.policy.remedy import Party, Remedy
 from mlsign.policy.why_not import WhyNot
 
 _TITLES = {
@@ -23,7 +23,7 @@ def render_why_not(found: WhyNot, *, width: int) -> str:
     columns = max(60, min(width, 120))
     lines = ["", "  What would have to be different"]
     for who in Party:
-        steps = [remedy for remedy in found.remedies if remedy.who is who]
+        steps = [remedy for remedy in every_step(found) if remedy.who is who]
         if steps:
             lines += ["", f"  {_TITLES[who]}"]
         for remedy in steps:
@@ -34,9 +34,15 @@ def render_why_not(found: WhyNot, *, width: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def every_step(found: WhyNot) -> tuple[Remedy, ...]:
+    """The remedies, and last of all the exception."""
+    return found.remedies if found.exception is None else (*found.remedies, found.exception)
+
+
 def _outlook(found: WhyNot) -> str:
+    but = "" if found.exception is None else " but the last resort"
     if found.would_allow is Verdict.ALLOW:
-        return "Checked: with all of this, and nothing else changed, the policy would allow it."
+        return f"Checked: with all of this{but}, and nothing else changed, the policy would allow it."
     codes = ", ".join(found.remaining)
     return f"Whether that is enough can only be told once it was done; what is not settled by it: {codes or 'who signed'}."
 
@@ -50,7 +56,7 @@ def _wrapped(words: str, columns: int, *, first: str, rest: str) -> list[str]:
 def why_not_object(found: WhyNot) -> dict[str, Any]:
     """After ``why_not`` in ``schemas/report.v1.schema.json``."""
     return {
-        "steps": [{"who": remedy.who.value, "codes": list(remedy.codes), "do": remedy.words} for remedy in found.remedies],
+        "steps": [{"who": remedy.who.value, "codes": list(remedy.codes), "do": remedy.words} for remedy in every_step(found)],
         "would_allow": found.would_allow is Verdict.ALLOW,
         "remaining": list(found.remaining),
     }
