@@ -29,7 +29,7 @@ def read_policy_document(path: Path, *, files: PolicyFiles | None = None, limits
     Raises ``InputError`` (``policy.…``) with the line and what to do, and ``OutsideError``.
     """
     kept = files if files is not None else PolicyFiles(path)
-    return combine(_read_chain(kept, limits=limits), _decoder(limits))
+    return combine(read_chain(kept, limits=limits), decoder_of(limits))
 
 
 def shipped_baseline() -> PolicyDocument:
@@ -38,7 +38,8 @@ def shipped_baseline() -> PolicyDocument:
     return decode_policy(data, name=_BASELINE, operator_sets=load_operator_sets(), hazards=load_hazards())
 
 
-def _decoder(limits: Limits) -> Decode:
+def decoder_of(limits: Limits) -> Decode:
+    """How a text becomes a policy, with the operator sets and hazards that travel with mlsign."""
     sets, hazards = load_operator_sets(), load_hazards()
 
     def decode(node: Node, digest: Digest) -> PolicyDocument:
@@ -47,8 +48,11 @@ def _decoder(limits: Limits) -> Decode:
     return decode
 
 
-def _read_chain(files: PolicyFiles, *, limits: Limits) -> tuple[PolicySource, ...]:
-    """The policy and its parents, the child first. Ends: each file is another one, and there are few of them."""
+def read_chain(files: PolicyFiles, *, limits: Limits) -> tuple[PolicySource, ...]:
+    """The policy and its parents, the child first. Ends: each file is another one, and there are few of them.
+
+    Raises as ``read_policy_document``.
+    """
     sources = [decode_source(files.read_policy(limits=limits), name=files.path.name, limits=limits)]
     while (parent := sources[-1].parent) is not None:
         if len(sources) > MAX_PARENTS:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from pathlib import PurePath
 
 from mlsign.actions.check_policy import CheckedPolicy
 from mlsign.errors import shown
+from mlsign.policy.extend_source import SHIPPED
 from mlsign.policy.lint.remark import Remark, Severity
 from mlsign.report.findings_as_json import dump
 from mlsign.words import counted
@@ -27,7 +29,7 @@ def render_checked(checked: Iterable[CheckedPolicy], *, width: int) -> str:
 
 
 def _lines(policy: CheckedPolicy, remark: Remark, *, width: int) -> list[str]:
-    place = f"{shown(policy.path)}:{remark.place.line}:{remark.place.column}"
+    place = f"{shown(_file(policy, remark))}:{remark.place.line}:{remark.place.column}"
     path = f"{shown(remark.path)}: " if remark.path else ""
     head = f"{place}: {remark.severity.value}: {path}{shown(remark.message, limit=_LONG)} [{remark.code}]"
     out = textwrap.wrap(head, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
@@ -37,6 +39,12 @@ def _lines(policy: CheckedPolicy, remark: Remark, *, width: int) -> list[str]:
             hint, width, initial_indent="    ", subsequent_indent="      ", break_long_words=False, break_on_hyphens=False
         )
     return out
+
+
+def _file(policy: CheckedPolicy, remark: Remark) -> str:
+    """The file that a remark is about: the policy, or a parent of it, found from where the policy lies."""
+    source, path = remark.place.source, PurePath(policy.path)
+    return policy.path if source == path.name else source if source.startswith(SHIPPED) else str(path.parent / source)
 
 
 def _summary(policy: CheckedPolicy) -> str:
@@ -51,15 +59,18 @@ def render_checked_as_json(checked: Iterable[CheckedPolicy]) -> str:
     return dump(
         {
             "schema": SCHEMA,
-            "policies": [{"path": policy.path, "remarks": [_object(remark) for remark in policy.remarks]} for policy in checked],
+            "policies": [
+                {"path": policy.path, "remarks": [_object(policy, remark) for remark in policy.remarks]} for policy in checked
+            ],
         }
     )
 
 
-def _object(remark: Remark) -> dict[str, object]:
+def _object(policy: CheckedPolicy, remark: Remark) -> dict[str, object]:
     return {
         "code": remark.code,
         "severity": remark.severity.value,
+        "file": _file(policy, remark),
         "line": remark.place.line,
         "column": remark.place.column,
         "path": remark.path,
@@ -71,12 +82,18 @@ def _object(remark: Remark) -> dict[str, object]:
 def render_checked_for_github(checked: Iterable[CheckedPolicy]) -> str:
     """A workflow command for each remark; text of the policy can neither end one nor start another."""
     lines = [
-        f"::{_ANNOTATIONS[remark.severity]} file={_property(policy.path)},line={remark.place.line},col={remark.place.column},"
-        f"title={_property(remark.code)}::{_data(_told(remark))}"
+        f"::{_ANNOTATIONS[remark.severity]} {_place(policy, remark)},title={_property(remark.code)}::{_data(_told(remark))}"
         for policy in checked
         for remark in policy.remarks
     ]
     return "\n".join(lines) + "\n" if lines else ""
+
+
+def _place(policy: CheckedPolicy, remark: Remark) -> str:
+    """A policy that travels with mlsign is no file of the repository: then the line is that of nothing, and the file its child."""
+    if remark.place.source.startswith(SHIPPED):
+        return f"file={_property(policy.path)},line=1,col=1"
+    return f"file={_property(_file(policy, remark))},line={remark.place.line},col={remark.place.column}"
 
 
 def _told(remark: Remark) -> str:

@@ -1,6 +1,7 @@
 """The text of a policy to start from: it can be read, it has no warnings, and its caps follow from the model."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -19,6 +20,7 @@ from mlsign.policy.starter import KeyChoice, KeylessChoice, StarterFacts, render
 from mlsign.policy.yaml_source import decode_yaml
 from mlsign.version import decode_version
 
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
 KEYLESS = KeylessChoice(issuer="https://issuer.example/a", subject="ci@acme.example")
 CUSTOM = OperatorId("com.acme", "Op")
 
@@ -31,7 +33,7 @@ def read(facts: StarterFacts, sets, *, warnings: tuple[str, ...] = ()) -> Policy
     document = decode_policy_node(node, digest=sha256(text.encode()), operator_sets=sets, hazards={})
     keys = {path: KeyIdentity(spki=sha256(b"k"), kind="EC P-256") for path in document.key_references}
     policy = document.bind(Bindings(keys=keys))
-    found = lint(Draft(node=node, policy=policy, operator_sets=sets))
+    found = lint(Draft(node=node, policy=policy, operator_sets=sets, now=NOW))
     assert tuple(r.code for r in found if r.severity is not Severity.INFORMATION) == warnings
     return policy
 

@@ -46,11 +46,11 @@ def policy_check_command(
     verbose: Verbose = False,
 ) -> None:
     """Checks each file, prints the remarks, exits by the worst."""
-    from mlsign.actions.check_policy import check_policy
+    from mlsign.actions.check_policy import check_policies
     from mlsign.cli.policy_rendering import render_remarks
     from mlsign.policy.lint.remark import Severity
 
-    checked = [check_policy(path) for path in policies]
+    checked = check_policies(policies)
     if not quiet or output_format is not CheckFormat.TEXT or any(policy.remarks for policy in checked):
         put(render_remarks(checked, output_format.value, width=width()))
     if any(policy.count(Severity.ERROR) for policy in checked):

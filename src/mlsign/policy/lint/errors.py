@@ -18,7 +18,7 @@ from mlsign.policy.lint.remark import Remark, Severity
 from mlsign.policy.yaml_source import Mapping, Node, Place, Scalar, Sequence
 
 MAX_ERRORS: Final = 50
-_WHERE: Final = re.compile(r":([0-9]{1,9}):([0-9]{1,9})(?: (.*))?")
+_WHERE: Final = re.compile(r"(.*?):([0-9]{1,9}):([0-9]{1,9})(?: (.*))?", re.DOTALL)
 _FIRST: Final = re.compile(r"[^.\[]+")
 _DEPENDENT: Final = MappingProxyType({"digests": ("revoked",)})
 """Fields that are read in the light of another: what is said of them would be a consequence."""
@@ -54,12 +54,14 @@ _SOUND: Final[MappingProxyType[str, Node]] = MappingProxyType(
 def find_errors(node: Node, *, source: str, decode: Callable[[Node], PolicyDocument]) -> tuple[Remark, ...]:
     """What ``decode`` refuses about a policy: the first error of each top field, ``MAX_ERRORS`` at most; nothing for a sound one."""
     found: list[Remark] = []
-    while len(found) < MAX_ERRORS:
+    for _ in range(MAX_ERRORS):
         try:
             decode(node)
         except InputError as err:
             remark = remark_of(err, source=source)
-            found.append(remark)
+            # What is said of a stand-in, or of loosening a field that was set aside, is a consequence.
+            if remark.place.source and not (found and remark.code == "policy.loosens"):
+                found.append(remark)
             rest = _without(node, remark.path)
             if rest is None or rest == node:
                 break
@@ -70,15 +72,15 @@ def find_errors(node: Node, *, source: str, decode: Callable[[Node], PolicyDocum
 
 
 def remark_of(error: InputError, *, source: str) -> Remark:
-    """An error of the decoder as a remark, at the place that its ``where`` spells."""
-    match = _WHERE.fullmatch(error.where.removeprefix(source))
-    line, column = (int(match[1]), int(match[2])) if match else (1, 1)
+    """An error of the decoder as a remark, at the place that its ``where`` spells: in ``source``, or in a parent of it."""
+    match = _WHERE.fullmatch(error.where)
+    line, column = (int(match[2]), int(match[3])) if match else (1, 1)
     hint = f"the fields are {error.expected}" if error.code == "policy.unknown" and not error.hint else error.hint
     return Remark(
         code=error.code,
         severity=Severity.ERROR,
-        place=Place(source=source, line=line, column=column),
-        path=(match[3] or "") if match else "",
+        place=Place(source=match[1] if match else source, line=line, column=column),
+        path=(match[4] or "") if match else "",
         message=error.message.replace(f", line {line} column {column}", ""),
         hint=hint,
     )

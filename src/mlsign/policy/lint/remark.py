@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 from mlsign.interface import OperatorId
@@ -36,11 +37,16 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a policy is checked by: its text as nodes, what it was decoded to, the operator sets that it may name."""
+    """What a policy is checked by: its text as nodes, what it was decoded to, the operator sets that it may name, and the time.
+
+    Of a policy that extends others ``node`` is what all of them come to. ``is_signed`` says that a signature lies beside it.
+    """
 
     node: Node
     policy: Policy
     operator_sets: AbstractMapping[str, frozenset[OperatorId]]
+    now: datetime
+    is_signed: bool = False
 
     def at(self, *path: str | int) -> Node:
         """The node at a path, or the nearest one above it that is written down."""

@@ -22,7 +22,7 @@ def check_signers(draft: Draft) -> Iterator[Remark]:
     yield from _check_overlaps(draft)
 
 
-def _person(requirement: Requirement) -> object:
+def person_of(requirement: Requirement) -> object:
     """What two requirements share when one person meets both; the requirement itself where that cannot be told."""
     if isinstance(requirement, KeyRequirement):
         return requirement.identity.unique
@@ -34,7 +34,7 @@ def _person(requirement: Requirement) -> object:
 
 
 def _check_people(draft: Draft, group: SignerGroup, index: int) -> Iterator[Remark]:
-    people = [_person(wanted) for wanted in group.any]
+    people = [person_of(wanted) for wanted in group.any]
     for j, person in enumerate(people):
         if person in people[:j]:
             yield draft.warning(
@@ -105,7 +105,7 @@ def _check_overlaps(draft: Draft) -> Iterator[Remark]:
     first: dict[object, int] = {}
     for i, group in enumerate(draft.policy.signers):
         for j, wanted in enumerate(group.any):
-            person = _person(wanted)
+            person = person_of(wanted)
             other = first.setdefault(person, i)
             if other != i:
                 name = draft.policy.signers[other].name

@@ -1,6 +1,7 @@
 """Every remark on a policy that there is: what brings it about, where it stands, and that a sound policy has none."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -15,6 +16,7 @@ from mlsign.policy.lint.errors import MAX_ERRORS, find_errors, remark_of
 from mlsign.policy.lint.remark import Draft, Severity, spelled_path
 from mlsign.policy.yaml_source import Scalar, decode_yaml
 
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SETS = {
     "inference-v1": frozenset({OperatorId("ai.onnx", "Gemm"), OperatorId("ai.onnx", "Relu")}),
     "control-flow-v1": frozenset({OperatorId("ai.onnx", "Loop")}),
@@ -40,7 +42,7 @@ def decoded(node):
 def remarks_on(text: str):
     node = decode_yaml(text.encode(), source="p.yaml")
     policy = decoded(node).bind(Bindings(keys=KEYS, anchors=ROOTS))
-    return lint(Draft(node=node, policy=policy, operator_sets=SETS))
+    return lint(Draft(node=node, policy=policy, operator_sets=SETS, now=NOW))
 
 
 def codes(text: str) -> list[str]:
@@ -193,7 +195,7 @@ def test_a_remark_stands_where_the_text_does() -> None:
 
 def test_what_is_nowhere_written_stands_at_the_nearest_place_above() -> None:
     node = decode_yaml(text_of().encode(), source="p.yaml")
-    draft = Draft(node=node, policy=decoded(node).bind(Bindings(keys=KEYS)), operator_sets=SETS)
+    draft = Draft(node=node, policy=decoded(node).bind(Bindings(keys=KEYS)), operator_sets=SETS, now=NOW)
     assert draft.at("signers", 7).place.line == 4
     assert draft.at("signers", 0, "name", "more") == draft.at("signers", 0, "name")
     assert draft.at("name", 0) == draft.at("name")
