@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlsign.actions._policy_chain import open_chain
+from mlsign.actions.load_policies import policy_files
 from mlsign.actions.load_policy import bind_policy
 from mlsign.actions.read_policy import load_operator_sets
 from mlsign.actions.verify_policy import SUFFIX
@@ -40,8 +41,11 @@ class CheckedPolicy:
 
 
 def check_policies(paths: Iterable[Path], *, now: datetime | None = None, limits: Limits = DEFAULT) -> tuple[CheckedPolicy, ...]:
-    """What is wrong with each of several policies, and which of them are for the same packages. Raises as ``check_policy``."""
-    checked = [check_policy(path, now=now, limits=limits) for path in paths]
+    """What is wrong with each of several policies, and which of them are for the same packages; a folder stands for those in it.
+
+    Raises as ``check_policy``, and ``InputError`` (``policy.folder``) for a folder without policies.
+    """
+    checked = [check_policy(file, now=now, limits=limits) for path in paths for file in policy_files(path)]
     sound = [(index, policy.draft) for index, policy in enumerate(checked) if policy.draft is not None]
     for (index, _), overlaps in zip(sound, check_overlaps([draft for _, draft in sound]), strict=True):
         checked[index] = _checked(Path(checked[index].path), (*checked[index].remarks, *overlaps), checked[index].draft)

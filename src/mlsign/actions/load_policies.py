@@ -24,7 +24,7 @@ def load_policies(
     Raises what ``load_policy`` raises, for the first that is wrong: a policy left out would be one rival less.
     ``InputError`` (``policy.folder``) for a folder without policies, ``policy.count`` for none or too many.
     """
-    files = [file for path in paths for file in _files(path)]
+    files = [file for path in paths for file in policy_files(path)]
     if not 1 <= len(files) <= MAX_POLICIES:
         raise InputError(
             f"{len(files)} policies were given, allowed are 1 to {MAX_POLICIES}",
@@ -34,7 +34,8 @@ def load_policies(
     return tuple(load_policy(file, trust_root=trust_root, signed=signed, limits=limits) for file in files)
 
 
-def _files(path: Path) -> list[Path]:
+def policy_files(path: Path) -> list[Path]:
+    """The file itself, or the policies in a folder in the order of their names. Raises as ``load_policies``."""
     if not path.is_dir():
         return [path]
     names: list[str] = []

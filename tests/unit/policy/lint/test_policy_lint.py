@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -287,3 +288,33 @@ def test_a_decoder_that_refuses_one_field_for_ever_is_asked_no_more_than_it_can_
 def test_the_names_of_fields_are_told_where_none_is_near() -> None:
     error = InputError("is no field", code="policy.unknown", where="p.yaml:2:1 x", expected="a, b")
     assert remark_of(error, source="p.yaml").hint == "the fields are a, b"
+
+
+def test_an_error_of_a_parent_stands_in_the_file_of_the_parent() -> None:
+    remark = remark_of(InputError("is bad", code="policy.bad", where="../lib/base.yaml:7:3 model.max_nodes"), source="p.yaml")
+    assert (str(remark.place), remark.path) == ("../lib/base.yaml:7:3", "model.max_nodes")
+
+
+def test_what_is_said_of_a_stand_in_is_a_consequence_and_the_search_ends() -> None:
+    calls = []
+
+    def refuse(node):
+        calls.append(node)
+        field = ("operators", "signers")[len(calls) % 2]
+        raise InputError("is looser", code="policy.extends.looser", where=f"{'p.yaml' if len(calls) == 1 else ''}:1:1 {field}")
+
+    node = decode_yaml(text_of().encode(), source="p.yaml")
+    (remark,) = find_errors(node, source="p.yaml", decode=refuse)
+    assert remark.path == "signers"
+    assert len(calls) <= MAX_ERRORS
+
+
+def test_a_word_on_loosening_is_no_error_of_its_own_once_a_field_was_set_aside() -> None:
+    def refuse(node, *, first):
+        if first in {key.text for key, _ in node.entries}:
+            raise InputError("is bad", code="policy.bad", where=f"p.yaml:1:1 {first}")
+        raise InputError("is no looser", code="policy.loosens", where="p.yaml:2:1 loosens[0].field")
+
+    node = decode_yaml(b"mode: x\n", source="p.yaml")
+    assert [r.code for r in find_errors(node, source="p.yaml", decode=partial(refuse, first="mode"))] == ["policy.bad"]
+    assert [r.code for r in find_errors(node, source="p.yaml", decode=partial(refuse, first="else"))] == ["policy.loosens"]
