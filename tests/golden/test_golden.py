@@ -1,6 +1,7 @@
 """Whole reports in every format, compared with what they were. ``pytest tests/golden --renew-golden`` writes them again."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from making import write_policy
 
 from mlsign.actions.load_policy import load_policy
@@ -148,6 +149,14 @@ def test_the_schema_describes_every_report_and_forbids_any_other_field(reports, 
         place["surprise"] = 1
         assert not VALIDATOR.is_valid(value), place
         del place["surprise"]
+
+
+@pytest.mark.skipif("MLSIGN_SARIF_SCHEMA" not in os.environ, reason="MLSIGN_SARIF_SCHEMA names no copy of the SARIF schema")
+@pytest.mark.parametrize("case", CASES)
+def test_every_sarif_log_is_what_its_own_schema_describes(reports, case):
+    schema = json.loads(Path(os.environ["MLSIGN_SARIF_SCHEMA"]).read_text())
+    kind = validators.validator_for(schema)
+    kind(schema, format_checker=kind.FORMAT_CHECKER).validate(json.loads(FORMATS["sarif"](reports[case])))
 
 
 def test_no_golden_report_is_left_over():
