@@ -15,6 +15,7 @@ from mlsign.policy.catalogue import is_signed
 from mlsign.policy.exemption import EXEMPTIBLE
 from mlsign.policy.model import Decision
 from mlsign.policy.remedy import Findings, Party, Remedy, State, is_wrong
+from mlsign.policy.rules import match
 
 DAYS: Final = 14
 """How long the suggested exception holds: until the next release, and not until everybody has forgotten it."""
@@ -28,6 +29,8 @@ def exception_for(state: State, decision: Decision) -> Remedy | None:
     codes = _codes(state, tuple(filter(is_wrong, decision.findings)))
     if digest is None or digest.algorithm is not Algorithm.SHA256 or not complete or not codes:
         return None
+    if any(finding.code == match.CODE for finding in filter(is_wrong, decision.findings)):
+        return None  # the policy has no say in this package, so neither has an exception of it
     until = f"{(state.now + timedelta(days=DAYS)).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     entry = f"- {{digest: '{digest}', findings: [{', '.join(codes)}], reason: '{REASON}', until: {until}}}"
     loosens = "; and under loosens, since the policy extends another one: - {field: exceptions, reason: '…'}"

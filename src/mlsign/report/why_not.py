@@ -9,6 +9,7 @@ from mlsign.errors import shown
 from mlsign.policy.model import Verdict
 from mlsign.policy.remedy import Party, Remedy
 from mlsign.policy.why_not import WhyNot
+from mlsign.report.workflow import inert
 
 _TITLES = {
     Party.OPERATOR: "Whoever deploys the package",
@@ -31,7 +32,8 @@ def render_why_not(found: WhyNot, *, width: int) -> str:
                 f"{shown(remedy.words, limit=_LONG)} ({', '.join(remedy.codes)})", columns, first="  - ", rest="    "
             )
     lines += ["", *_wrapped(_outlook(found), columns, first="  ", rest="  ")]
-    return "\n".join(lines) + "\n"
+    # Lines break where the width says, and words of a package may be a command to a runner wherever they stand.
+    return inert("\n".join(lines) + "\n")
 
 
 def every_step(found: WhyNot) -> tuple[Remedy, ...]:

@@ -158,6 +158,7 @@ def test_nothing_is_excepted_of_what_nobody_signed_or_was_changed_or_has_no_dige
         replace(package, digest=None),
         replace(package, digest=Digest(algorithm=Algorithm.BLAKE3, value=b"x" * 32)),
         replace(package, summary=None),
+        replace(package, findings=(told("MLS423"),)),
     ):
         assert why_not(policy, worse, now=now).exception is None
     # What cannot be excepted beside it takes nothing from what can, and gets no exception.
@@ -195,6 +196,18 @@ def test_it_is_printed_last_and_is_no_part_of_what_was_checked(policy, evidence,
     assert why_not_object(found)["steps"][-1]["codes"] == ["MLS301"]
     plain = why_not(policy, replace(evidence, signatures=()), now=now)
     assert "last resort" not in render_why_not(plain, width=100)
+
+
+def test_words_of_a_package_are_no_command_to_a_runner(policy, evidence, now):
+    evil = told("MLS420", message="x ##[add-mask]y")
+    found = why_not(policy, replace(evidence, findings=(evil,)), now=now)
+    for width in range(60, 121):
+        page = render_why_not(
+            replace(found, remedies=(replace(found.remedies[0], words="a " * 90 + "::error::z ##[b]"),)), width=width
+        )
+        assert "##[" not in page
+        assert not any(line.lstrip().startswith("::") for line in page.splitlines())
+    assert "##[" not in render_why_not(found, width=100)
 
 
 def test_one_package_that_everything_is_wrong_with(policy, evidence, now):
