@@ -176,3 +176,29 @@ def test_a_child_for_some_packages_and_with_rules_is_tried_on_cases(run, tmp_pat
         assert run("policy", "test", "child.yaml", "cases.yaml").code == 0, rest
         (tmp_path / "cases.yaml").write_text(both.replace("EXPECT", "allow"))
         assert run("policy", "test", "child.yaml", "cases.yaml").code == 1, rest
+
+
+def test_no_word_of_a_policy_is_a_command_to_a_runner(run, tmp_path, pair):
+    """Whoever opens a pull request writes the policy that is checked."""
+    evil = "x ##[add-mask]y"
+    make_package(tmp_path, signers=[pair])
+    rest = (
+        f"{SOUND}golden: {{required: true}}\ndescription: '{evil}'\nmatch: {{names: ['*']}}\nvsa: {{accept: [{{key: '{evil}'}}], max_age: 1d}}\n"
+        f"rules: [{{id: r, when: 'digest != \"\"', message: '{evil} ::error::z'}}, "
+        f"{{id: s, when: \"'##[add-mask]y' in model.operators\", message: m}}]\n"
+    )
+    path = write_policy(tmp_path, {"release": (1, [pair.public])}, rest=rest)
+    (tmp_path / "cases.yaml").write_text(f"- {{name: '{evil}', package: fraud-1.2.0, expect: allow}}\n")
+    printed = [run("policy", "check", path, "-f", form) for form in ("text", "github", "json")]
+    (tmp_path / evil).write_bytes(pair.public)
+    printed += [run("policy", "check", path, "-f", form) for form in ("text", "github", "json")]
+    printed += [run("policy", "explain", path, "-f", form) for form in ("text", "markdown")]
+    printed += [run("policy", "test", path, "cases.yaml", "-f", form) for form in ("text", "json")]
+    printed += [
+        run("verify", "fraud-1.2.0", "--policy", path, "--why-not", "--audit-log", "a.log"),
+        run("audit", "show", "a.log"),
+    ]
+    assert [done.code for done in printed] == [3, 3, 3, 0, 0, 0, 0, 0, 1, 1, 1, 0]
+    for done in printed:
+        assert "##[" not in done.out + done.err
+        assert "add-mask" in done.out or done is printed[-1]

@@ -13,6 +13,7 @@ from mlsign.formats.audit import Decided, Event, Failed, Head, Torn
 from mlsign.formats.audit_chain import Note
 from mlsign.formats.audit_codec import encode_line, encode_time
 from mlsign.report.findings_as_json import dump
+from mlsign.report.workflow import inert
 from mlsign.words import counted, size
 
 CHECK_SCHEMA = "mlsign/audit-check/v1"
@@ -35,7 +36,7 @@ def render_verified_text(verified: AuditVerified) -> str:
         lines.append(
             "  note the head elsewhere: only with it (--head) is it known later that nothing was cut off or written anew"
         )
-    return "\n".join(lines) + "\n"
+    return inert("\n".join(lines) + "\n")
 
 
 def render_verified_json(verified: AuditVerified) -> str:
@@ -58,7 +59,7 @@ def render_verified_json(verified: AuditVerified) -> str:
 
 def render_shown_text(lines: Iterable[ShownLine]) -> str:
     """A line for each line: when, what came of it, which package, which policy, who asked."""
-    return "\n".join(_shown(line) for line in lines) + "\n"
+    return inert("\n".join(_shown(line) for line in lines) + "\n")
 
 
 def render_shown_json(lines: Iterable[ShownLine]) -> str:

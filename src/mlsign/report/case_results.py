@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from mlsign.actions.try_policy import CaseResult
 from mlsign.errors import shown
 from mlsign.report.findings_as_json import dump
+from mlsign.report.workflow import inert
 from mlsign.words import counted
 
 SCHEMA = "mlsign/policy-test/v1"
@@ -33,7 +34,7 @@ def render_results(results: Sequence[CaseResult], *, width: int) -> str:
             )
     wrong = sum(bool(result.differences) for result in results)
     lines.append(f"{counted(len(results), 'case')}, {wrong or 'none'} not as expected")
-    return "\n".join(lines) + "\n"
+    return inert("\n".join(lines) + "\n")
 
 
 def render_results_as_json(results: Sequence[CaseResult]) -> str:

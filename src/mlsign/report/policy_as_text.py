@@ -16,6 +16,7 @@ from mlsign.policy.model import Mode, Policy
 from mlsign.report.policy_words import FIELDS, Section, Sentences, text
 from mlsign.report.policy_words_scope import SCOPE
 from mlsign.report.policy_words_settings import FRESHNESS, MODEL, SANDBOX
+from mlsign.report.workflow import inert
 
 T = TypeVar("T")
 
@@ -80,7 +81,7 @@ def render_policy(policy: Policy, *, width: int) -> str:
                 break_long_words=False,
                 break_on_hyphens=False,
             )
-    return "\n".join(lines) + "\n"
+    return inert("\n".join(lines) + "\n")
 
 
 def render_policy_as_markdown(policy: Policy) -> str:
@@ -94,7 +95,7 @@ def render_policy_as_markdown(policy: Policy) -> str:
     for section in sections(policy):
         lines += ["", f"## {section.title}", ""]
         lines += [f"- {_plain(sentence)}" for sentence in section.sentences]
-    return "\n".join(lines) + "\n"
+    return inert("\n".join(lines) + "\n")
 
 
 def _description(policy: Policy) -> str:

@@ -11,6 +11,7 @@ from mlsign.errors import shown
 from mlsign.policy.extend_source import SHIPPED
 from mlsign.policy.lint.remark import Remark, Severity
 from mlsign.report.findings_as_json import dump
+from mlsign.report.workflow import LEGACY, inert
 from mlsign.words import counted
 
 SCHEMA = "mlsign/policy-check/v1"
@@ -25,7 +26,7 @@ def render_checked(checked: Iterable[CheckedPolicy], *, width: int) -> str:
         for remark in policy.remarks:
             lines += _lines(policy, remark, width=max(60, min(width, 120)))
         lines.append(f"{shown(policy.path)}: {_summary(policy)}")
-    return "\n".join(lines) + "\n"
+    return inert("\n".join(lines) + "\n")
 
 
 def _lines(policy: CheckedPolicy, remark: Remark, *, width: int) -> list[str]:
@@ -102,7 +103,7 @@ def _told(remark: Remark) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace(LEGACY, r"##\u{5b}").replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

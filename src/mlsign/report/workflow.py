@@ -12,7 +12,7 @@ from typing import Final
 
 from mlsign.errors import shown
 
-_LEGACY: Final = "##["
+LEGACY: Final = "##["
 _COMMAND: Final = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
 _MAX_MESSAGE_CHARS: Final = 1000
 _MAX_TITLE_CHARS: Final = 200
@@ -28,7 +28,7 @@ class Level(Enum):
 
 def inert(text: str) -> str:
     """The same lines, none of which the runner takes for a command."""
-    return _COMMAND.sub(r"\1\\u{3a}", text.replace(_LEGACY, r"##\u{5b}"))
+    return _COMMAND.sub(r"\1\\u{3a}", text.replace(LEGACY, r"##\u{5b}"))
 
 
 def annotation(level: Level, message: str, *, title: str, file: str | None = None) -> str:
@@ -40,7 +40,7 @@ def annotation(level: Level, message: str, *, title: str, file: str | None = Non
 
 def _data(text: str, *, limit: int) -> str:
     """Text as the runner takes it (GitHub, "Workflow commands"); ``%`` first, or the escapes were escaped again."""
-    safe = shown(text, limit=limit).replace(_LEGACY, r"##\u{5b}")
+    safe = shown(text, limit=limit).replace(LEGACY, r"##\u{5b}")
     return safe.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
