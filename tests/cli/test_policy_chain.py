@@ -135,6 +135,12 @@ def test_a_signature_beside_a_policy_asks_for_a_revision(run, tmp_path, child):
     assert run("policy", "check", "child.yaml").out == "child.yaml: in order\n"
 
 
+def test_a_name_that_leaves_no_room_for_a_signature_has_none(run, tmp_path, pair):
+    name = f"{'p' * 245}.yaml"
+    write_policy(tmp_path, {"release": (1, [pair.public])}, rest=SOUND, name=name)
+    assert run("policy", "check", name).code == 0
+
+
 def test_policies_of_a_folder_that_are_for_the_same_packages_are_told(run, tmp_path, pair):
     for name, match in (("a", "['fraud-*']"), ("b", "['*-eu']"), ("c", "[churn]")):
         write_policy(
