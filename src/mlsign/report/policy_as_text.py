@@ -29,7 +29,9 @@ _ALWAYS: Final = (
     "The model has no operator beyond those that its own manifest allows, where there is one.",
     "Nothing that had to be checked was left unknown.",
 )
-_MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>#|])")
+_MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>#|&~])")
+_REFERENCE: Final = re.compile(r"((?<!\w)@|#)(?=\w)")
+"""What calls a person or names an issue where Markdown is shown; nothing else than a comment in between keeps it from that."""
 
 
 def _all(table: Mapping[str, Callable[[T], Sentences]], settings: T) -> Sentences:
@@ -103,4 +105,4 @@ def _description(policy: Policy) -> str:
 
 
 def _plain(words: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", words)
+    return _REFERENCE.sub(r"\1<!-- -->", _MARKDOWN.sub(r"\\\1", words))

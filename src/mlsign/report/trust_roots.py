@@ -10,6 +10,7 @@ from mlsign.actions.trust_show import ShownAuthority, ShownTrust
 from mlsign.errors import shown
 from mlsign.formats.trusted_root import Log, Period
 from mlsign.report.findings_as_json import dump
+from mlsign.report.workflow import inert
 from mlsign.roots.record import Origin
 from mlsign.words import counted
 
@@ -29,7 +30,7 @@ def render_trust_text(trust: ShownTrust) -> str:
     lines += _logs("transparency logs", trust.logs, now=trust.now)
     lines += _logs("certificate logs", trust.ct_logs, now=trust.now)
     lines += _authorities("timestamp authorities", trust.timestamp_authorities, now=trust.now)
-    return "\n".join(lines) + "\n"
+    return inert("\n".join(lines) + "\n")
 
 
 def render_trust_json(trust: ShownTrust) -> str:

@@ -31,9 +31,14 @@ def inert(text: str) -> str:
     return _COMMAND.sub(r"\1\\u{3a}", text.replace(LEGACY, r"##\u{5b}"))
 
 
-def annotation(level: Level, message: str, *, title: str, file: str | None = None) -> str:
-    """One command on one line. ``file`` is a path from the root of the sources, None for an annotation of the whole step."""
+def annotation(level: Level, message: str, *, title: str, file: str | None = None, at: tuple[int, int] | None = None) -> str:
+    """One command on one line. ``file`` is a path from the root of the sources, None for an annotation of the whole step.
+
+    ``at`` is a line and a column in it.
+    """
     properties = [] if file is None else [f"file={_property(file, limit=_MAX_MESSAGE_CHARS)}"]
+    if at is not None:
+        properties += [f"line={at[0]}", f"col={at[1]}"]
     properties.append(f"title={_property(title, limit=_MAX_TITLE_CHARS)}")
     return f"::{level.value} {','.join(properties)}::{_data(message, limit=_MAX_MESSAGE_CHARS)}"
 
