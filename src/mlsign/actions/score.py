@@ -98,7 +98,7 @@ def score(path: Path, request: ScoreRequest, *, advance: Advance | None = None) 
     from mlsign.sandbox.results import check_output_format, write_results
 
     check_output_format(request.output)
-    _check_output_apart(request)
+    _check_output_apart(path, request)
     with admit(path, request.verify, advance=advance) as model:
         try:
             feeds = read_feeds(request.input, inputs=model.summary.inputs, limits=request.verify.limits)
@@ -116,12 +116,18 @@ def score(path: Path, request: ScoreRequest, *, advance: Advance | None = None) 
         )
 
 
-def _check_output_apart(request: ScoreRequest) -> None:
-    """The answers must not be put in the place of the audit log. Raises ``InputError`` (``usage.output``)."""
+def _check_output_apart(package: Path, request: ScoreRequest) -> None:
+    """The answers must not go where something is read or kept. Raises ``InputError`` (``usage.output``)."""
     log = request.verify.audit
-    if log is not None and os.path.realpath(log.path) == os.path.realpath(request.output):
+    output = Path(os.path.realpath(request.output))
+    others = {"the audit log": None if log is None else log.path, "the input": request.input}
+    wrong = next((f"is {what}" for what, path in others.items() if path and Path(os.path.realpath(path)) == output), "")
+    if Path(os.path.realpath(package)) in (output, *output.parents):
+        # There they would be a file that nobody signed, or stand in the place of one that somebody did.
+        wrong = "lies in the package that is scored"
+    if wrong:
         raise InputError(
-            "is the audit log, so the answers cannot go there",
+            f"{wrong}, so the answers cannot go there",
             code="usage.output",
             where=shown(request.output),
             hint="name another file",

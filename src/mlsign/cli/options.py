@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import Enum
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from mlsign.cli.console import ANNOTATIONS, JSON, set_quiet, set_verbose
-from mlsign.errors import InputError
+from mlsign.errors import InputError, shown
 from mlsign.limits import KIB, MIB
 from mlsign.package.read import read_user_file
 
@@ -152,8 +153,15 @@ def audit_log(path: Path | None, *, size: int, caller: str, loosened: tuple[str,
     return None if path is None else AuditLog(path=path, caller=caller, max_bytes=size * MIB, loosened=loosened)
 
 
-def check_record(record: Path | None, trust_root: Path | None) -> None:
-    """Raises ``InputError`` (``usage.record``) for a record under a trust root that only the command line knows."""
+def check_record(record: Path | None, trust_root: Path | None, *, package: Path) -> None:
+    """Raises ``InputError`` (``usage.record``) for a record under a trust root that only the command line knows, or in the package."""
+    if record is not None and Path(os.path.realpath(package)) in Path(os.path.realpath(record)).parents:
+        raise InputError(
+            "lies in the package, where it would be a file that nobody signed",
+            code="usage.record",
+            where=shown(record),
+            hint="choose a place outside",
+        )
     if record is not None and trust_root is not None:
         raise InputError("a record says nothing of --trust-root", code="usage.record", hint="name the trust root in the policy")
 

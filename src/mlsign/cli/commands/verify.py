@@ -140,7 +140,7 @@ def verify_command(
     given = (attest_output, password_file, no_browser or None, None if trust_name == "public-good" else trust_name)
     if not attest and (signer.names_anything or given != (None,) * len(given)):
         raise typer.BadParameter(_ASTRAY)
-    check_record(record, trust_root)
+    check_record(record, trust_root, package=package)
     check_why(output_format, why=why)
     places = decode_places(reports or ())
     read = (

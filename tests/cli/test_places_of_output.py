@@ -1,0 +1,44 @@
+"""What a command writes for somebody never lands in the package, nor over what it read."""
+
+import pytest
+from making import make_key, make_package, write_policy
+
+
+@pytest.fixture(autouse=True)
+def package(tmp_path):
+    pair = make_key()
+    write_policy(tmp_path, {"release": (1, [pair.public])})
+    (tmp_path / "link").symlink_to(tmp_path / "pkg")
+    (tmp_path / "rows.csv").write_text("a,b,c,d\n1,2,3,4\n")
+    return make_package(tmp_path, name="pkg", signers=[pair])
+
+
+def files_of(package):
+    return {path: path.read_bytes() for path in package.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "output", ["pkg/record.json", "link/record.json", "pkg/signatures/record.json", "link/../pkg/mlsign.json"]
+)
+def test_a_record_is_not_written_into_the_package(run, package, output):
+    before = files_of(package)
+    done = run("verify", "pkg", "--policy", "policy.yaml", "--record", output)
+    assert (done.code, done.out) == (2, "")
+    assert "lies in the package" in done.err
+    assert files_of(package) == before
+
+
+@pytest.mark.parametrize("output", ["pkg/mlsign.json", "pkg/new.csv", "link/new.json", "pkg/docs/new.json"])
+def test_answers_are_not_written_into_the_package(run, package, output):
+    before = files_of(package)
+    done = run("score", "pkg", "--policy", "policy.yaml", "--input", "rows.csv", "--output", output)
+    assert (done.code, done.out) == (2, "")
+    assert "lies in the package that is scored" in done.err
+    assert files_of(package) == before
+
+
+def test_answers_are_not_written_over_the_rows(run, tmp_path):
+    done = run("score", "pkg", "--policy", "policy.yaml", "--input", "rows.csv", "--output", "./rows.csv")
+    assert done.code == 2
+    assert "is the input" in done.err
+    assert (tmp_path / "rows.csv").read_text().startswith("a,b,c,d")
