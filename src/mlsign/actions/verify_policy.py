@@ -88,6 +88,8 @@ def verify_policy(
             hint=f"it has to be signed: mlsign policy sign {shown(name)} --key …" if missing else "sign the policy again",
         ) from err
     except TrustError as err:
+        if err.code == "signature.unknown_key":
+            raise _refused("is signed by a key that nobody named", name, where, expected=_names(wanted), found=err.found) from err
         raise TrustError(
             f"the signature of the policy {shown(name)} does not hold: {err.message}",
             code="policy.signature",

@@ -288,8 +288,8 @@ def _candidates(hint: str, *, root: TrustRoot) -> tuple[PublicKey, ...]:
         raise TrustError(
             "is signed by a key that the policy does not name",
             code="signature.unknown_key",
-            expected=", ".join(key.hint[:16] for key in root.keys) or "no key at all",
-            found=hint[:16],
+            expected=f"a key with the hint {', '.join(key.hint[:16] for key in root.keys)}" if root.keys else "no key at all",
+            found=f"a key with the hint {hint[:16]}",
         )
     return found
 
