@@ -50,6 +50,15 @@ def test_every_command_that_takes_a_policy_asks(run, here, state):
         assert not (here / "nothing").exists()
 
 
+def test_a_policy_by_a_key_that_nobody_named_is_told_with_the_key_that_was_asked_for(run, here, state):
+    (here / "other.pub").write_bytes(make_key().public)
+    assert run("policy", "sign", "policy.yaml", "--key", "policy.key").code == 0
+    done = run("verify", "fraud-1.2.0", "--policy", "policy.yaml", "--policy-key", "other.pub", env=state)
+    assert (done.code, done.out) == (1, "")
+    assert "the policy policy.yaml is signed by a key that nobody named" in done.err
+    assert "expected: other.pub" in done.err
+
+
 def test_the_environment_switches_nothing_off(run, here, state):
     noise = {
         f"{prefix}{name}": value

@@ -83,7 +83,11 @@ def start_policy(request: StartRequest) -> StartedPolicy:
 def write_policy_file(text: str, path: Path, *, force: bool) -> None:
     """Writes the policy; over one that is there only with ``force``. Raises ``InputError`` (``output.exists``), ``OutsideError``."""
     if not force:
-        write_new_files([(path, text.encode(), 0o644)])
+        try:
+            write_new_files([(path, text.encode(), 0o644)])
+        except InputError as err:
+            hint = "choose another name, or give --force to write over it"
+            raise InputError("is already there", code=err.code, where=err.where, hint=hint) from err
         return
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     write_new_files([(beside, text.encode(), 0o644)])
