@@ -42,3 +42,11 @@ def test_answers_are_not_written_over_the_rows(run, tmp_path):
     assert done.code == 2
     assert "is the input" in done.err
     assert (tmp_path / "rows.csv").read_text().startswith("a,b,c,d")
+
+
+def test_score_takes_the_trust_root_that_is_given(run, tmp_path):
+    (tmp_path / "root.json").write_text("{}")
+    done = run("score", "pkg", "-p", "policy.yaml", "-i", "rows.csv", "-o", "s.csv", "--trust-root", "root.json")
+    assert (done.code, done.out) == (3, "")
+    assert "root.json" in done.err
+    assert not (tmp_path / "s.csv").exists()

@@ -59,6 +59,13 @@ def test_a_policy_by_a_key_that_nobody_named_is_told_with_the_key_that_was_asked
     assert "expected: other.pub" in done.err
 
 
+def test_the_services_to_sign_with_go_with_keyless(run, here):
+    for extra in (("--tuf-url", "https://tuf.example"), ("--tuf-root", "root.json"), ("--trust-config", "c.json")):
+        done = run("policy", "sign", "policy.yaml", "--key", "policy.key", *extra)
+        assert (done.code, "go with --keyless" in done.err) == (2, True)
+    assert not (here / "policy.yaml.sigstore.json").exists()
+
+
 def test_the_environment_switches_nothing_off(run, here, state):
     noise = {
         f"{prefix}{name}": value

@@ -44,7 +44,7 @@ app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
 
 @app.command("verify", help=VERIFY_HELP, short_help="Verify the chain of an audit log.")
 def verify_command(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The log, or all files of it, in any order.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="The log, or all files of it, in any order.")],
     head: Annotated[
         list[str] | None,
         typer.Option("--head", metavar="HEAD", help="A head noted earlier, that must be in the log. May be given several times."),

@@ -36,7 +36,7 @@ def _set_format(value: CheckFormat) -> CheckFormat:
 
 
 def policy_check_command(
-    policies: Annotated[list[Path], typer.Argument(metavar="POLICY...", help="The policies, YAML files, or folders of them.")],
+    policies: Annotated[list[Path], typer.Argument(metavar="POLICY", help="The policies, YAML files, or folders of them.")],
     strict: Annotated[bool, typer.Option("--strict", help="End with 1 where there is a warning.")] = False,
     output_format: Annotated[
         CheckFormat,

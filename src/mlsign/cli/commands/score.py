@@ -17,6 +17,7 @@ from mlsign.cli.options import (
     ReportFiles,
     ReportFormat,
     SignatureFiles,
+    TrustRootFile,
     Verbose,
     audit_log,
 )
@@ -42,6 +43,7 @@ def score_command(
     input_file: Annotated[Path, typer.Option("--input", "-i", metavar="FILE", help="The rows to score.")],
     output_file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the answers go.")],
     signature: SignatureFiles = None,
+    trust_root: TrustRootFile = None,
     accept_vsa: AcceptVsa = None,
     policy_key: PolicyKeys = None,
     policy_identity: PolicyIdentity = None,
@@ -67,7 +69,7 @@ def score_command(
     loosened = ("--allow-unsandboxed: the model runs even where it cannot be confined",) if allow_unsandboxed else ()
     log = audit_log(audit_log_file, size=audit_log_size, caller="mlsign score", loosened=loosened)
     places = decode_places(reports or ())
-    clear_places(places, package=package, read=(*policy, input_file, output_file, audit_log_file, *(signature or ())))
+    clear_places(places, package=package, read=(*policy, trust_root, input_file, output_file, audit_log_file, *(signature or ())))
     with recorded(package, log):
         signed = read_policy_signers(
             policy[0],
@@ -77,7 +79,7 @@ def score_command(
             trust_root=policy_trust_root,
             roots=policy_root,
         )
-        first, *others = load_policies(policy, signed=signed)
+        first, *others = load_policies(policy, trust_root=trust_root, signed=signed)
     request = ScoreRequest(
         verify=VerifyRequest(
             policy=first,
