@@ -10,8 +10,10 @@ from pathlib import Path
 from mlsign.actions._model import read_facts
 from mlsign.errors import InputError, MlsignError, shown
 from mlsign.formats.bundle import decode_bundle
+from mlsign.formats.countersignature import claims_countersignature, decode_countersignature
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.manifest_codec import decode_manifest
+from mlsign.formats.slsa import claims_provenance, decode_slsa_statement
 from mlsign.formats.statement import StatementFormat, decode_statement
 from mlsign.formats.verification_summary import claims_summary, decode_summary
 from mlsign.limits import DEFAULT, Limits
@@ -116,6 +118,14 @@ def _claimed(found: FoundBundle, *, limits: Limits) -> ClaimedSigner:
             summary = decode_summary(payload, limits=limits)
             problem = f"claims to be a verification summary of {shown(summary.name)}, which signs no files"
             return ClaimedSigner(bundle=found.name, method=method, key_hint=hint, subject=summary.name, problem=problem)
+        if claims_provenance(payload, limits=limits):
+            builder = decode_slsa_statement(payload, limits=limits).provenance.builder
+            problem = f"claims to be provenance, built by {shown(builder)}, which signs no files"
+            return ClaimedSigner(bundle=found.name, method=method, key_hint=hint, subject="", problem=problem)
+        if claims_countersignature(payload, limits=limits):
+            over = decode_countersignature(payload, limits=limits)
+            problem = f"claims to be a countersignature over the signature {over.digest}, which signs no files"
+            return ClaimedSigner(bundle=found.name, method=method, key_hint=hint, subject=over.name, problem=problem)
         subject = decode_statement(payload, limits=limits, formats=frozenset(StatementFormat)).subject_name
     except MlsignError as err:
         problem = str(err)

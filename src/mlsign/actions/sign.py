@@ -15,7 +15,9 @@ from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.compare.content import CHANGED, EXTRA, MISSING, compare_with_manifest
 from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome
+from mlsign.formats.countersignature import claims_countersignature
 from mlsign.formats.manifest import Manifest
+from mlsign.formats.slsa import claims_provenance
 from mlsign.formats.statement import Resource, Statement, build_statement, encode_statement
 from mlsign.formats.verification_summary import claims_summary
 from mlsign.identity import Identity, Method
@@ -44,6 +46,8 @@ class Agreement(Enum):
     SAME = "over the same files"
     OTHER = "over other files, so it does not count"
     SUMMARY = "a verification summary, which signs no files"
+    PROVENANCE = "a provenance statement, which signs no files"
+    COUNTERSIGNATURE = "a countersignature, which signs another signature"
     UNREADABLE = "not readable as a signature"
 
 
@@ -162,14 +166,21 @@ def _neighbours(examination: Examination, payload: bytes, *, known: TrustRoot, n
 def _neighbour(attempt: Attempt, payload: bytes, *, known: TrustRoot, now: datetime) -> Neighbour:
     if attempt.bundle is None:
         return Neighbour(bundle=attempt.name, method=None, agreement=Agreement.UNREADABLE, identity=None)
-    same = attempt.bundle.envelope.unauthenticated_payload == payload
     identity: Identity | None = None
     with suppress(MlsignError):  # nobody that is trusted here: it is said to be unchecked
         identity = authenticate_envelope(attempt.bundle, root=known, now=now)[0].identity
-    agreement = Agreement.SAME if same else Agreement.OTHER
-    if claims_summary(attempt.bundle.envelope.unauthenticated_payload):
-        agreement = Agreement.SUMMARY
+    agreement = _agreement(attempt.bundle.envelope.unauthenticated_payload, payload)
     return Neighbour(bundle=attempt.name, method=attempt.bundle.method, agreement=agreement, identity=identity)
+
+
+def _agreement(there: bytes, wanted: bytes) -> Agreement:
+    if there == wanted:
+        return Agreement.SAME
+    if claims_summary(there):
+        return Agreement.SUMMARY
+    if claims_provenance(there):
+        return Agreement.PROVENANCE
+    return Agreement.COUNTERSIGNATURE if claims_countersignature(there) else Agreement.OTHER
 
 
 def _find_mine(examination: Examination, signer: Signer, payload: bytes, *, now: datetime) -> tuple[str, Identity] | None:

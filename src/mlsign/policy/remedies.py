@@ -24,6 +24,9 @@ from mlsign.policy.rules import countable, digests, hazards, manifest, operators
 from mlsign.policy.rules import revoked as revoked_rule
 from mlsign.policy.rules.signer import SOMEBODY_ELSE, UNMET, UNSIGNED
 
+_MAX_TOLD: Final = 800
+"""Characters of what several findings of one code say together."""
+
 
 def _changed_model(state: State, **changes: object) -> State:
     model: ModelSettings = replace(state.policy.model, **changes)  # type: ignore[arg-type]  # fields of these settings
@@ -258,7 +261,10 @@ def remedies_for(state: State, wrong: Findings) -> list[Remedy]:
     answered = {code for remedy in out for code in remedy.codes}
     rest = [finding for finding in wrong if finding.code not in answered]
     for code in sorted({finding.code for finding in rest}):
-        first = next(finding for finding in rest if finding.code == code)
-        words = shown(first.hint, limit=400) or f"put right that {shown(first.message, limit=400)}"
-        out.append(Remedy(who=Party.RELEASER, codes=(code,), words=words))
+        same = [finding for finding in rest if finding.code == code]
+        bare = "; ".join(dict.fromkeys(finding.message for finding in same if not finding.hint))
+        told = dict.fromkeys(
+            [*(finding.hint for finding in same if finding.hint), *([f"put right that {bare}"] if bare else [])]
+        )
+        out.append(Remedy(who=Party.RELEASER, codes=(code,), words=shown("; ".join(told), limit=_MAX_TOLD)))
     return out

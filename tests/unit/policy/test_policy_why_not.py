@@ -281,3 +281,12 @@ def test_what_is_not_read_or_packed_or_hashed_as_asked_is_not_answered_by_loosen
     found = why_not(policy, replace(evidence, signatures=(blake,)), now=now)
     assert any("known by blake3 or sha256" in remedy.words for remedy in found.remedies)
     assert {remedy.who for remedy in found.remedies} == {Party.RELEASER}
+
+
+def test_findings_of_one_code_are_told_together(policy, evidence, now):
+    findings = tuple(
+        Finding(code="MLS404", outcome=Outcome.FAIL, message=message, hint=hint)
+        for message, hint in (("it is old", ""), ("it is odd", "ask again"), ("it is new", ""), ("it is old", ""))
+    )
+    found = why_not(policy, replace(evidence, findings=findings), now=now)
+    assert only(found).words == "ask again; put right that it is new; it is old"

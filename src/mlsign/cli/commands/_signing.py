@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 _MAX_NEIGHBOURS = 20
 
 
-def say_neighbours(found: tuple[Neighbour, ...]) -> None:
-    """Each signature that is there already: by whom, if that was checked, and whether it is over the same files."""
+def say_neighbours(found: tuple[Neighbour, ...], *, checked: bool) -> None:
+    """Each signature that is there already: by whom, if that was ``checked``, and whether it is over the same files."""
+    nobody = "nobody whom the policy names" if checked else "not checked"
     for neighbour in found[:_MAX_NEIGHBOURS]:
         method = "" if neighbour.method is None else f" by {neighbour.method.value}"
-        who = "not checked" if neighbour.identity is None else shown(neighbour.identity.unique)
+        who = nobody if neighbour.identity is None else shown(neighbour.identity.unique)
         say(f"there already: {shown(neighbour.bundle)}{method}, {neighbour.agreement.value}; signer: {who}")
     if len(found) > _MAX_NEIGHBOURS:
         say(f"and {len(found) - _MAX_NEIGHBOURS} more")
-    if any(neighbour.identity is None and neighbour.method is not None for neighbour in found):
+    if not checked and any(neighbour.identity is None and neighbour.method is not None for neighbour in found):
         say("signers are checked against a policy: give --policy FILE")
 
 

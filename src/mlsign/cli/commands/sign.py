@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -119,7 +120,9 @@ def sign_command(
         put(made.bundle)
         return
     with open_signer(request) as signer, progress("signing", package) as advance:
-        signed = sign(package, signer, known=None if loaded is None else loaded.root, advance=advance, tell=say_neighbours)
+        known = None if loaded is None else loaded.root
+        tell = partial(say_neighbours, checked=loaded is not None)
+        signed = sign(package, signer, known=known, advance=advance, tell=tell)
     content = f"{counted(signed.files, 'file')}, {signed.digest}"
     if signed.addition is Addition.ADDED:
         say(f"signed {signed.name}: {content}")
