@@ -43,7 +43,8 @@ Some things follow, and tests hold them:
 - A broken or foreign signature beside good ones changes nothing: it does not count, and it cannot deny. Its reasons are
   told when a group of signers is not met.
 - The same key counts once, under however many names and bundles.
-- `mode: audit` never changes the verdict. It only lets the caller go on after a denial, and every report says so.
+- `mode: audit` never changes the verdict. It only lets the caller go on after a denial, and every report says so. It does not where the
+  policy has no say: past its end, or where it is [not for the package](#which-packages-it-is-for).
 
 ## Who signed
 
@@ -163,7 +164,7 @@ counts as one signer whatever tag or branch it ran on. A mark that cannot be rea
 host sees is taken as it is, so whoever can empty the state folder can go back: keep it where only the verifying user writes.
 
 **`expires`** ends a policy, signed or not: from that moment on every decision by it is a denial (MLS431), also in a process that loaded it
-long before.
+long before, and in `mode: audit` too.
 
 ## Rules of your own
 
@@ -193,7 +194,8 @@ Without `match` it is for every package. `mlsign verify` and `mlsign score` take
 and so does `Gate.load`: exactly one of them must be for the package. None is a denial, and so are two, and a package whose
 name is not known. What was chosen by the manifest at first sight is held against the verified manifest by the decision, so a
 manifest that changes in between is denied. Mind that a name is what its signers say it is: each policy must ask for the
-signers that may use the names it is for. A package outside of `match` is denied in `mode: audit` too.
+signers that may use the names it is for. A package outside of `match` is denied in `mode: audit` too. So is one that nobody whom the
+policy trusts has signed, where another policy that was given enforces: the name would be anybody's word, and a way around that policy.
 
 ## Exceptions
 
@@ -209,6 +211,7 @@ the findings that do not deny it, why, and until when:
 Only matters of policy can be excepted: operators, operator sets, sizes, where weights lie, what a run takes, and the
 minimum version. Signatures, content, revocations, rollback, a model that is broken or could not be read, and operators that do
 more than compute cannot. Only a finding that failed is covered, never one that is unknown: nobody looked at what is not known.
+A package without a manifest has no exceptions: its digest says nothing of the names of its files.
 Every report shows an exception that is used in a section of its own, with what it covered (MLS421). From `until` on
 the findings deny again, and MLS422 says why. `mlsign inspect --findings` looks at models, not at packages, and knows no exceptions.
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from making import make_package, write_policy
+from making import canonical, make_package, put_signatures, statement_over, write_model, write_policy
 
 import mlsign
 from mlsign.evidence.findings import Outcome
@@ -58,3 +58,29 @@ def test_after_its_end_and_for_altered_or_unsigned_content_it_does_nothing(tmp_p
     for bundle in (package / "signatures").iterdir():
         bundle.unlink()
     assert gate.verify(package).decision.verdict is Verdict.DENY
+
+
+def test_without_a_manifest_the_same_files_under_other_names_are_not_the_package_that_was_excepted(tmp_path: Path, keys):
+    """The digest of a folder that others signed is over the digests of its files alone: names are free to change."""
+    looked_at = write_model(tmp_path / "looked-at.onnx").read_bytes()
+    hidden = write_model(tmp_path / "hidden.onnx", scale=3.0, operator="Sin").read_bytes()
+    digests = set()
+    for folder, names in (("one", ("a.bin", "model.onnx")), ("two", ("a.onnx", "model.bin"))):
+        (tmp_path / folder).mkdir()
+        for name, content in zip(names, (hidden, looked_at), strict=True):
+            (tmp_path / folder / name).write_bytes(content)
+        put_signatures(tmp_path / folder, canonical(statement_over(tmp_path / folder)), [keys.release])
+
+    def verify(folder: str, rest: str = "") -> mlsign.Report:
+        groups = {"release": (1, [keys.release.public])}
+        policy = write_policy(tmp_path / "p", groups, manifest="optional", allow="['ai.onnx:MatMul']", rest=rest)
+        report = mlsign.Gate.load(policy).verify(tmp_path / folder)
+        digests.add(report.evidence.digest)
+        return report
+
+    assert [f.code for f in verify("one").decision.findings if f.outcome is not Outcome.PASS] == ["MLS301"]
+    (digest,) = digests
+    for folder in ("one", "two"):
+        report = verify(folder, _exception(digest, "2999-01-01T00:00:00Z", "MLS301"))
+        assert (report.decision.verdict, report.decision.excepted) == (Verdict.DENY, ())
+    assert digests == {digest}

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import onnx
@@ -614,3 +615,12 @@ def test_a_finding_is_what_it_says(scan, tmp_path):
             hint="was the model written, or fetched, completely?",
         ),
     )
+
+
+def test_audit_mode_ends_with_the_policy(tmp_path):
+    ends = "mode: audit\nexpires: 2030-01-01T00:00:00Z\n"
+    path = write_policy(tmp_path / "p", {"r": (1, [b"x"])}, allow="['ai.onnx:MatMul']", rest=ends)
+    policy, model = load_model_policy(path), write_model(tmp_path / "m.onnx")
+    before, end = datetime(2029, 12, 31, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+    assert find(model, FindRequest(policy=policy, now=before)).enforced_verdict is Verdict.ALLOW
+    assert find(model, FindRequest(policy=policy, now=end)).enforced_verdict is Verdict.DENY

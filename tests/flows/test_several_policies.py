@@ -1,5 +1,6 @@
 """Several policies for one package: exactly one is for it, and what chose it is held against what is verified."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import mlsign
 from mlsign.actions import _select
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Outcome
-from mlsign.policy.model import Verdict
+from mlsign.policy.model import Mode, Verdict
 
 
 def _policy(folder: Path, keys, names: str, *, name: str = "", rest: str = "") -> Path:
@@ -101,3 +102,36 @@ def test_folders_with_none_or_too_many_policies_are_refused(tmp_path: Path, keys
     with pytest.raises(InputError) as caught:
         mlsign.Gate.load(tmp_path / "empty")
     assert caught.value.code == "policy.count"
+
+
+def test_a_policy_that_watches_is_not_chosen_by_a_name_that_nobody_vouches_for(tmp_path: Path, keys):
+    """Whoever can write a folder can write any name into its manifest: one that is only watched must not let it past the others."""
+    enforced = _policy(tmp_path / "a", keys, "[fraud]")
+    watching = _policy(tmp_path / "b", keys, "['exp*']", rest="mode: audit\nversions: {minimum: 9.0.0}\n")
+    every = _policy(tmp_path / "c", keys, "['exp*']", rest="mode: audit\n", name="c.yaml")
+    also = _policy(tmp_path / "d", keys, "[fraud]", rest="mode: audit\n", name="d.yaml")
+    unsigned = make_package(tmp_path / "unsigned", name="exp-1.0.0")
+    for gate in (mlsign.Gate.load(enforced, watching), mlsign.Gate.load(watching, enforced)):
+        report = gate.verify(unsigned)
+        assert (report.policy.mode, report.decision.enforced_verdict) == (Mode.AUDIT, Verdict.DENY)
+        assert [f.outcome for f in report.decision.findings if f.code == "MLS423"] == [Outcome.PASS, Outcome.UNKNOWN]
+        with pytest.raises(mlsign.Denied):
+            gate.admit(unsigned)
+    # Where nothing else would have stopped it, and where the signers of the policy say the name, it is watched.
+    for gate in (mlsign.Gate.load(watching), mlsign.Gate.load(every, also)):
+        report = gate.verify(unsigned)
+        assert (report.decision.verdict, report.decision.enforced_verdict) == (Verdict.DENY, Verdict.ALLOW)
+    signed = make_package(tmp_path / "signed", name="exp-1.0.0", signers=[keys.release])
+    report = mlsign.Gate.load(enforced, watching).verify(signed)
+    assert (_wrong(report), report.decision.enforced_verdict) == ({"MLS402"}, Verdict.ALLOW)
+
+
+def test_a_policy_that_watches_stops_watching_at_its_end(tmp_path: Path, keys, package: Path):
+    ends = "mode: audit\nversions: {minimum: 9.0.0}\nexpires: 2030-01-01T00:00:00Z\n"
+    gate = mlsign.Gate.load(_policy(tmp_path / "a", keys, "", rest=ends))
+    before, end = datetime(2029, 12, 31, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+    assert gate.verify(package, now=before).decision.enforced_verdict is Verdict.ALLOW
+    gate.admit(package, now=before).close()
+    assert gate.verify(package, now=end).decision.enforced_verdict is Verdict.DENY
+    with pytest.raises(mlsign.Denied):
+        gate.admit(package, now=end)

@@ -11,6 +11,7 @@ from mlsign.limits import Limits
 from mlsign.package.read import OpenPackage
 from mlsign.paths import MANIFEST_NAME, PackagePath
 from mlsign.policy.match import Fit, Rival
+from mlsign.policy.model import Mode
 
 
 def select_policy(package: OpenPackage, policies: tuple[LoadedPolicy, ...], *, limits: Limits) -> LoadedPolicy:
@@ -27,7 +28,9 @@ def select_by_name(name: str | None, policies: tuple[LoadedPolicy, ...]) -> Load
     fitting = (index for index, loaded in enumerate(policies) if loaded.policy.match.fits(name) is Fit.YES)
     chosen = next(fitting, 0)
     rivals = tuple(
-        Rival(policy=loaded.policy.name, match=loaded.policy.match) for index, loaded in enumerate(policies) if index != chosen
+        Rival(policy=loaded.policy.name, match=loaded.policy.match, enforces=loaded.policy.mode is Mode.ENFORCE)
+        for index, loaded in enumerate(policies)
+        if index != chosen
     )
     return replace(policies[chosen], policy=replace(policies[chosen].policy, rivals=rivals))
 

@@ -128,7 +128,8 @@ def find(path: Path, request: FindRequest, *, advance: Counted | None = None) ->
     Raises ``InputError`` (``package.missing``, ``findings.none``, ``findings.files``) when there is nothing to judge or
     too much, and ``OutsideError`` when ``path`` itself cannot be opened.
     """
-    policy = request.policy or load_model_policy(limits=request.limits)
+    now = request.now or datetime.now(UTC)
+    policy = _in_force(request.policy or load_model_policy(limits=request.limits), now=now)
     try:
         package = OpenPackage.open(path)
     except InputError as err:
@@ -141,9 +142,7 @@ def find(path: Path, request: FindRequest, *, advance: Counted | None = None) ->
             there = search(package.fd, limits=request.limits)
         else:
             there = Search(candidates=(Candidate(path=package.only),), packages=(), links=())
-        scan = _Scan(
-            root=package.fd, policy=policy, now=request.now or datetime.now(UTC), limits=policy.model.tightened(request.limits)
-        )
+        scan = _Scan(root=package.fd, policy=policy, now=now, limits=policy.model.tightened(request.limits))
         models = _kept(scan.judge(there, advance=advance), summaries=request.summaries)
     if not models:
         raise InputError(
@@ -159,6 +158,11 @@ def find(path: Path, request: FindRequest, *, advance: Counted | None = None) ->
         models=tuple(sorted(models, key=lambda model: model.path)),
         links=there.links,
     )
+
+
+def _in_force(policy: Policy, *, now: datetime) -> Policy:
+    """The policy, which past its end has no say in letting anything through."""
+    return replace(policy, mode=Mode.ENFORCE) if policy.expires is not None and now >= policy.expires else policy
 
 
 def _kept(models: Iterable[FoundModel], *, summaries: Summaries) -> list[FoundModel]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from mlsign.evidence.findings import Finding
 from mlsign.evidence.record import Evidence, ModelPresence
-from mlsign.policy.model import Policy, Presence
+from mlsign.policy.model import Mode, Policy, Presence
 from mlsign.policy.rules import (
     conditions,
     countable,
@@ -77,6 +77,12 @@ def summary_settings(policy: Policy) -> summary.SummaryRuleSettings:
     )
 
 
+def _is_open(policy: Policy, evidence: Evidence, *, now: datetime) -> bool:
+    """Whether a policy that only watches was given a package that nobody whom it trusts vouches for."""
+    vouched = bool(evidence.counted) or summary.accepted(evidence, summary_settings(policy), now=now) is not None
+    return policy.mode is Mode.AUDIT and not vouched
+
+
 def provenance_settings(policy: Policy) -> provenance.Settings:
     """What the provenance rule needs of a policy."""
     return provenance.Settings(provenance=policy.provenance, count=signer_settings(policy).count)
@@ -99,7 +105,11 @@ RULES: Final[tuple[Rule, ...]] = (
         run=lambda p, e, now: trust_data.check(e, p.freshness.trust, now=now),
     ),
     Rule(codes=(digests.CODE,), subject=Subject.SIGNERS, run=lambda p, e, _: digests.check(e, p.digests)),
-    Rule(codes=(match.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: match.check(e, p.match, p.rivals)),
+    Rule(
+        codes=(match.CODE,),
+        subject=Subject.PACKAGE,
+        run=lambda p, e, now: match.check(e, p.match, p.rivals, is_open=_is_open(p, e, now=now)),
+    ),
     Rule(codes=(manifest.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: manifest.check(e, p.manifest)),
     Rule(codes=(problems.CODE,), subject=Subject.MODEL, run=lambda _p, e, _: problems.check(e)),
     Rule(

@@ -39,6 +39,7 @@ VARIABLES: Final = MappingProxyType(
 )
 _LOOPS: Final = b"@result"
 """The accumulator of every macro that goes over a list, as it stands in the compiled form of a condition."""
+_NUL: Final = "\x00"
 _ERRORS: Final = (RuntimeError, TypeError, ValueError, OverflowError)
 
 
@@ -58,6 +59,8 @@ def check_condition(text: str) -> None:
     """
     if len(text) > MAX_CONDITION_CHARS:
         raise InputError(f"has {len(text)} characters, allowed are {MAX_CONDITION_CHARS}", code="cel.syntax")
+    if _NUL in text:
+        raise InputError("has a NUL, at which the library would stop reading", code="cel.syntax")
     try:
         compiled = _environment().compile(text)
         kind, form = compiled.return_type().name(), compiled.serialize()
@@ -74,10 +77,13 @@ def check_condition(text: str) -> None:
 
 
 def evaluate(text: str, values: Mapping[str, VariableValue]) -> tuple[Answer, str]:
-    """The answer, and for an unknown one the reason. What is left out of ``values`` is an error where it decides."""
+    """The answer, and for an unknown one the reason. What is left out of ``values`` is an error where it decides.
+
+    So is a text with a NUL: the library ends it there, and the condition would be about another text.
+    """
     try:
         check_condition(text)
-        data = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        data = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if not _is_cut(value)}
         found = _environment().compile(text).eval(data=data)
         kind, value = found.type().name(), found.value()
     except (*_ERRORS, InputError, OutsideError) as err:
@@ -88,6 +94,12 @@ def evaluate(text: str, values: Mapping[str, VariableValue]) -> tuple[Answer, st
     if kind == "BOOL" and value is True:
         return Answer.YES, ""
     return Answer.UNKNOWN, _words(found)
+
+
+def _is_cut(value: VariableValue) -> bool:
+    """Whether the library would see less of a text than there is."""
+    texts = (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
+    return any(_NUL in text for text in texts)
 
 
 def _words(told: object) -> str:

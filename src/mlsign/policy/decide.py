@@ -11,7 +11,7 @@ from mlsign.evidence.record import Evidence
 from mlsign.policy.catalogue import Rule, Subject, is_signed, rules_for, signer_settings, summary_settings
 from mlsign.policy.exemption import excepted, told
 from mlsign.policy.model import Decision, Mode, Policy, Verdict
-from mlsign.policy.rules import match
+from mlsign.policy.rules import match, validity
 from mlsign.policy.rules.signer import groups_met
 from mlsign.policy.rules.summary import accepted
 
@@ -31,16 +31,18 @@ def decide(policy: Policy, evidence: Evidence, *, now: datetime) -> Decision:
     if summary is not None:
         rules = tuple(rule for rule in rules if rule.subject is not Subject.SIGNERS)
     judged = _judge(rules, policy, evidence, now=now)
-    used = excepted(policy.exceptions, judged.findings, digest=evidence.digest, now=now)
-    said = told(policy.exceptions, judged.findings, digest=evidence.digest, now=now)
+    # Without a manifest a digest says nothing of names: the same files with another one in the place of the model have it too.
+    known = None if evidence.manifest is None else evidence.digest
+    used = excepted(policy.exceptions, judged.findings, digest=known, now=now)
+    said = told(policy.exceptions, judged.findings, digest=known, now=now)
     covered = {finding for item in used for finding in item.findings}
     left = tuple(finding for finding in judged.findings if finding not in covered)
     clean = all(finding.outcome is Outcome.PASS for finding in (*left, *said))
     complete = signed or summary is not None
     return Decision(
         verdict=Verdict.ALLOW if complete and clean and judged.passed else Verdict.DENY,
-        # A policy that is not for the package, or not alone in that, has no say in letting it through.
-        mode=policy.mode if _is_for(left) else Mode.ENFORCE,
+        # A policy that is not for the package, not alone in that, or past its end has no say in letting it through.
+        mode=policy.mode if _has_say(left) else Mode.ENFORCE,
         findings=tuple(sorted({*left, *said}, key=_order)),
         met=groups_met(evidence, signer_settings(policy), now=now),
         excepted=used,
@@ -69,8 +71,8 @@ def judge_model(policy: Policy, evidence: Evidence, *, now: datetime) -> Judgeme
     return _judge(rules, policy, evidence, now=now)
 
 
-def _is_for(findings: Iterable[Finding]) -> bool:
-    return all(finding.outcome is Outcome.PASS for finding in findings if finding.code == match.CODE)
+def _has_say(findings: Iterable[Finding]) -> bool:
+    return all(finding.outcome is Outcome.PASS for finding in findings if finding.code in {match.CODE, validity.CODE})
 
 
 def _judge(rules: Iterable[Rule], policy: Policy, evidence: Evidence, *, now: datetime) -> Judgement:

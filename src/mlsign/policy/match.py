@@ -36,7 +36,11 @@ EVERY_PACKAGE = Match()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rival:
-    """Another policy that was given for the same decision; it must not be for the package as well."""
+    """Another policy that was given for the same decision; it must not be for the package as well.
+
+    ``enforces`` says that it stops what it denies, so that whoever could choose another policy could get around it.
+    """
 
     policy: str
     match: Match
+    enforces: bool = True

@@ -299,7 +299,8 @@ class GroupResult:
 class Decision:
     """What a policy makes of the evidence.
 
-    ``verdict`` is the judgement and never depends on ``mode``, which is that of the policy where it is for the package.
+    ``verdict`` is the judgement and never depends on ``mode``, which is that of the policy where it is for the package
+    and not past its end.
     ``findings`` are all of them, sorted, each once, but for those that exceptions cover: these are in ``excepted``. ``met`` are the
     groups of signers that were met. ``summary`` is the verification summary that stood in for signatures, None where none was
     needed or accepted.

@@ -223,3 +223,17 @@ def test_time_is_the_one_that_is_handed_in(policy: Policy, evidence: Evidence) -
     when = "now >= timestamp('2026-06-01T00:00:00Z')"
     assert outcome(policy, evidence, when, datetime(2026, 5, 31, tzinfo=UTC)) is Outcome.PASS
     assert outcome(policy, evidence, when, datetime(2026, 6, 1, tzinfo=UTC)) is Outcome.FAIL
+
+
+def test_a_text_with_a_nul_is_not_taken_for_what_stands_before_it(policy: Policy, evidence: Evidence, now: datetime) -> None:
+    """The library ends a text at a NUL: what a rule looks for could be hidden behind one."""
+    assert library.NewEnv(variables={"a": library.Type.STRING}).compile("a").eval(data={"a": "x\x00y"}).value() == "x"
+    assert evidence.manifest is not None
+    hidden = replace(evidence, manifest=replace(evidence.manifest, description="fine\x00evil", license="MIT"))
+    assert outcome(policy, hidden, "manifest.description.contains('evil')", now) is Outcome.UNKNOWN
+    assert outcome(policy, hidden, "manifest.license == 'GPL'", now) is Outcome.PASS
+    assert evaluate("!('x' in model.inputs)", {"model.inputs": ("y", "x\x00debug")})[0] is Answer.UNKNOWN
+    assert evaluate("'x' in model.inputs", {"model.inputs": ("y",), "manifest.name": "a\x00b"})[0] is Answer.NO
+    with pytest.raises(InputError, match="has a NUL") as caught:
+        check_condition("false\x00 || true")
+    assert caught.value.code == "cel.syntax"

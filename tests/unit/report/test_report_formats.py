@@ -127,7 +127,8 @@ def test_sarif_of_an_audit_says_so_in_every_result(report):
     assert run["properties"]["mode"] == "audit"
     assert "this would have been denied" in run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
     assert run["results"][0]["message"]["text"].endswith("Audit mode: nothing was stopped.")
-    clean = replace(report, decision=replace(report.decision, mode=Mode.AUDIT))
+    watched = replace(report.decision, mode=Mode.AUDIT)
+    clean = replace(report, policy=replace(report.policy, mode=Mode.AUDIT), decision=watched)
     assert "nothing would have been" in run_of(clean)["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
 
 

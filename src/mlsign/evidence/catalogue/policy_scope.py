@@ -35,7 +35,8 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         title="Policy and package do not belong together",
         meaning="The policy says by match.names which packages it is for, and the name in the verified manifest is not among them; or "
         "several policies were given and another one is for this package as well. Unknown: no readable manifest says what the "
-        "package is called. It denies in audit mode as well, because a policy has no say in packages that it is not for.",
+        "package is called, or a policy in audit mode was chosen beside one that enforces, by a name that nobody whom it trusts vouches "
+        "for. It denies in audit mode as well, because a policy has no say in packages that it is not for.",
         abuse="A package that is judged by a lenient policy, which was written for something else, gets in by its name alone.",
         action="Give the policy that is for this package, or change match.names so that exactly one is.",
     ),

@@ -13,8 +13,11 @@ from mlsign.policy.match import EVERY_PACKAGE, Fit, Match, Rival
 CODE: Final = "MLS423"
 
 
-def check(evidence: Evidence, match: Match, rivals: tuple[Rival, ...]) -> tuple[Finding, ...]:
+def check(evidence: Evidence, match: Match, rivals: tuple[Rival, ...], *, is_open: bool = False) -> tuple[Finding, ...]:
     """A failure when the policy is not for the package, and one for each rival that is; unknown where no name can be held against it.
+
+    ``is_open`` tells that the policy stops nothing and nobody whom it trusts vouches for the manifest: then anybody could have
+    written the name there by which it was chosen, and not a rival that stops what it denies.
 
     Judged on verified evidence: whatever the policy was chosen by, a manifest that changed since then is found out here.
     """
@@ -22,7 +25,8 @@ def check(evidence: Evidence, match: Match, rivals: tuple[Rival, ...]) -> tuple[
         return ()
     name = None if evidence.manifest is None else evidence.manifest.name
     others = tuple(_rival(rival, fit, name) for rival in rivals if (fit := rival.match.fits(name)) is not Fit.NO)
-    return (_own(match.fits(name), name, match), *others)
+    unproven = (_unproven(name),) if is_open and name is not None and any(rival.enforces for rival in rivals) else ()
+    return (_own(match.fits(name), name, match), *others, *unproven)
 
 
 def _own(fit: Fit, name: str | None, match: Match) -> Finding:
@@ -44,6 +48,18 @@ def _own(fit: Fit, name: str | None, match: Match) -> Finding:
         expected=wanted,
         found=shown(name or "", limit=80),
         hint="use the policy that is for this package, or add its name to match.names",
+    )
+
+
+def _unproven(name: str) -> Finding:
+    return Finding(
+        code=CODE,
+        outcome=Outcome.UNKNOWN,
+        message="nobody whom the policy trusts vouches for the name, so mode: audit lets nothing past the other policies by it",
+        where=MANIFEST_NAME,
+        expected="a signature that counts",
+        found=shown(name, limit=80),
+        hint="have the package signed, or watch it with this policy alone",
     )
 
 
