@@ -159,7 +159,8 @@ very bytes that are used. Who may sign comes from the command line alone: the po
 names plays no part in it (`--policy-trust-root` does), and no variable of the environment changes it.
 
 **`revision`** is a number that you raise with every change. Of a signed policy, the highest one is remembered in the state folder (`MLSIGN_STATE`)
-for its name and its signer, and a lower one, the same one with other content, or none at all is refused from then on. A workflow
+for its name and its signer, and a lower one, the same one with other content, or none at all is refused from then on, also by another
+`--policy-key` of the same call: while one key follows another, what the old one signed is no way back. A workflow
 counts as one signer whatever tag or branch it ran on. A mark that cannot be read or written denies. The first policy that a
 host sees is taken as it is, so whoever can empty the state folder can go back: keep it where only the verifying user writes.
 

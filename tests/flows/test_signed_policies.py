@@ -204,6 +204,28 @@ def test_an_older_revision_is_refused_once_a_newer_was_loaded(place, trust, pair
     load_policy(place, signed=trust)
 
 
+def test_a_policy_that_the_holder_of_another_key_signed_before_is_no_way_back(place, trust, pair, tmp_path):
+    """While one key follows another both may sign, and what the old one signed is still lying about."""
+    old, stranger = make_key(), make_key()
+    for name, key in (("old.pub", old), ("stranger.pub", stranger)):
+        (tmp_path / name).write_bytes(key.public)
+    both = replace(trust, keys=(*trust.keys, tmp_path / "old.pub"))
+    text = place.read_text()
+    rewritten(place, pair, text.replace("revision: 1", "revision: 5"))
+    assert load_policy(place, signed=both).policy.revision == 5
+    for number in ("revision: 4", "revision: 5\nage: {max: 90d}", ""):
+        rewritten(place, old, text.replace("revision: 1", number))
+        assert refused(place, both).code == "policy.revision"
+    # The same again, signed by the other one, is no step back; and a new key goes on from there.
+    rewritten(place, old, text.replace("revision: 1", "revision: 5"))
+    assert load_policy(place, signed=both).policy.revision == 5
+    # Whoever may not sign for this caller stops nothing, however high they count.
+    rewritten(place, stranger, text.replace("revision: 1", "revision: 99"))
+    load_policy(place, signed=replace(trust, keys=(tmp_path / "stranger.pub",)))
+    rewritten(place, pair, text.replace("revision: 1", "revision: 6"))
+    assert load_policy(place, signed=both).policy.revision == 6
+
+
 def test_other_files_under_the_same_revision_are_other_content(place, trust, pair, keys):
     load_policy(place, signed=trust)
     (place.parent / "keys" / "review.pub").write_bytes(keys.outsider.public)

@@ -53,10 +53,11 @@ class PolicyTrust:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedPolicy:
-    """What somebody who may do so signed."""
+    """What somebody who may do so signed. ``keys`` are what the holders of all keys that may sign are remembered as."""
 
     statement: PolicyStatement
     identity: Identity
+    keys: tuple[str, ...] = ()
 
 
 def verify_policy(
@@ -110,17 +111,17 @@ def verify_policy(
         raise _refused(f"was signed as {shown(statement.name)}", name, where, expected=shown(statement.name), found=shown(name))
     # 5. And over everything that is read for it, from here on.
     files.expect(statement.files)
-    return SignedPolicy(statement=statement, identity=identity)
+    return SignedPolicy(statement=statement, identity=identity, keys=tuple(_signer(key.identity) for key in root.keys))
 
 
 def remember_revision(policy: Policy, signed: SignedPolicy, trust: PolicyTrust) -> None:
-    """Returns when no later revision of the policy was loaded here before. Raises as ``raise_policy_mark`` does."""
+    """Returns when no later revision was loaded here before, by the same signer or a key that may sign. Raises as ``raise_policy_mark``."""
     from mlsign.roots.policy_marks import PolicyMark, raise_policy_mark
 
     mark = PolicyMark(
         policy=policy.name, signer=_signer(signed.identity), revision=policy.revision, content=signed.statement.content
     )
-    raise_policy_mark(mark, state=trust.state)
+    raise_policy_mark(mark, peers=signed.keys, state=trust.state)
 
 
 def _signer(identity: Identity) -> str:

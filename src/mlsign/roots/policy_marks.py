@@ -7,7 +7,7 @@ dies gives back. Whoever holds the lock reads, compares and raises: two verifier
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -33,8 +33,11 @@ class PolicyMark:
     content: Digest
 
 
-def raise_policy_mark(mark: PolicyMark, *, state: Path | None = None) -> None:
+def raise_policy_mark(mark: PolicyMark, *, peers: tuple[str, ...] = (), state: Path | None = None) -> None:
     """Returns when nothing newer was loaded before; this revision is the newest from then on.
+
+    ``peers`` are others who may sign the policy: going back to what one of them signed before is going back. Marks of
+    anybody else are not looked at, so nobody stops a policy that they may not sign.
 
     Raises ``TrustError`` (``policy.revision``) for an older one, for the same with other content and for none where there was
     one; for a mark that cannot be believed, read or written ``TrustError`` (``policy.mark``, ``trust.cache.…``) and ``OutsideError``.
@@ -47,12 +50,14 @@ def raise_policy_mark(mark: PolicyMark, *, state: Path | None = None) -> None:
             raise OutsideError("the state folder is gone", code="trust.state", where=str(root))
         folder.lock(seconds=LOCK_SECONDS)
         sweep(folder)
-        name = f"{sha256(encode_json([mark.policy, mark.signer])).hex}.json"
-        seen = _read(folder, name, mark)
+        for peer in peers:
+            if peer != mark.signer and (other := _read(folder, replace(mark, signer=peer))) is not None:
+                _compare(mark, other)
+        seen = _read(folder, mark)
         if seen is not None:
             _compare(mark, seen)
         if mark.revision is not None and (seen is None or seen.revision != mark.revision):
-            folder.write(name, _encode(mark))
+            folder.write(_name(mark), _encode(mark))
 
 
 def _compare(mark: PolicyMark, seen: PolicyMark) -> None:
@@ -67,14 +72,20 @@ def _compare(mark: PolicyMark, seen: PolicyMark) -> None:
     raise TrustError(
         message,
         code="policy.revision",
-        where=shown(mark.signer),
+        where=shown(seen.signer),
         expected=f"revision {seen.revision} as it was, or a later one",
         found="no revision" if mark.revision is None else f"revision {mark.revision}",
         hint="get the newest policy from whoever signs it; a policy that changes gets a higher revision, and is signed again",
     )
 
 
-def _read(folder: PrivateFolder, name: str, mark: PolicyMark) -> PolicyMark | None:
+def _name(mark: PolicyMark) -> str:
+    return f"{sha256(encode_json([mark.policy, mark.signer])).hex}.json"
+
+
+def _read(folder: PrivateFolder, mark: PolicyMark) -> PolicyMark | None:
+    """The mark for the policy and the signer of ``mark``."""
+    name = _name(mark)
     data = folder.read(name, max_bytes=MAX_MARK_BYTES)
     if data is None:
         return None
