@@ -78,5 +78,6 @@ def and_more(count: int, *, code: str, outcome: Outcome = Outcome.FAIL) -> Findi
 
 
 def _worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Unknown is worse than failed: an exception covers what failed, and must not take what nobody knows along."""
     there = set(outcomes)
-    return next(outcome for outcome in (Outcome.FAIL, Outcome.UNKNOWN, Outcome.PASS) if outcome in there)
+    return next(outcome for outcome in (Outcome.UNKNOWN, Outcome.FAIL, Outcome.PASS) if outcome in there)

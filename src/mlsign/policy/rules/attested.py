@@ -11,6 +11,8 @@ from mlsign.policy.patterns import TextPattern
 from mlsign.policy.provenance import AttestedDemands, DependencyDemand, ParameterDemand, SourceDemand
 
 _GIT: Final = "git+"
+_REPOSITORIES: Final = (_GIT, "git:", "git@")
+"""How addresses of repositories begin, in letters of either case: a build may spell what it fetches as it likes."""
 _COMMITS: Final = ("gitCommit", "sha1", "sha256")
 """How builders call the digest of a commit: in-toto's name, and that of the hash."""
 
@@ -76,7 +78,7 @@ def _sources(found: SlsaProvenance, asked: AttestedDemands) -> tuple[Shortfall, 
     return tuple(
         Shortfall(message="there is another source beside the one that is asked for", field=field, expected=wanted, found=d.uri)
         for d in found.dependencies
-        if d.uri.startswith(_GIT) and d not in meant and not _is_allowed(d, asked.dependencies)
+        if d.uri[:4].casefold() in _REPOSITORIES and d not in meant and not _is_allowed(d, asked.dependencies)
     )
 
 

@@ -174,6 +174,18 @@ def test_age_is_asked_of_statements_too(asked, attested, now):
             "there is another source beside the one that is asked for",
         ),
         (
+            {"dependencies": (*BUILD.dependencies, Dependency(uri="GIT+https://evil.example/x@refs/tags/v1", digests=()))},
+            "there is another source beside the one that is asked for",
+        ),
+        (
+            {"dependencies": (*BUILD.dependencies, Dependency(uri="git://evil.example/x", digests=()))},
+            "there is another source beside the one that is asked for",
+        ),
+        (
+            {"dependencies": (*BUILD.dependencies, Dependency(uri="git@evil.example:x.git", digests=()))},
+            "there is another source beside the one that is asked for",
+        ),
+        (
             {"dependencies": (*BUILD.dependencies, Dependency(uri="pkg:npm/evil", digests=()))},
             "a dependency is not one that the policy allows",
         ),
