@@ -157,6 +157,8 @@ For a policy that was signed by a certificate, `--policy-root ca.pem` stands in 
 unsigned, altered, signed by somebody else, or signed under another file name; exit code 1. Every file is held against the signature in the
 very bytes that are used. Who may sign comes from the command line alone: the policy does not say it, the trust root that a policy
 names plays no part in it (`--policy-trust-root` does), and no variable of the environment changes it.
+A signature binds the name of the file and no folder: of two policies with one file name that the same people sign, either one is taken
+in the place of the other, so call `staging.yaml` and `production.yaml` so, or have them signed by different keys.
 
 **`revision`** is a number that you raise with every change. Of a signed policy, the highest one is remembered in the state folder (`MLSIGN_STATE`)
 for its name and its signer, and a lower one, the same one with other content, or none at all is refused from then on, also by another

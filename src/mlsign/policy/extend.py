@@ -117,6 +117,7 @@ class _Step:
                 self._looser(leaf, ours, theirs, child=child.unbound)
         self._check_summaries(child)
         self._check_attesters()
+        self._check_claims(child)
         for loosening in self._open.values():
             raise _unused(loosening, self._where)
 
@@ -142,6 +143,13 @@ class _Step:
         if mine is None or other is None or _each(mine) <= _each(other):
             return
         self._loosen(".".join(_ATTESTERS), tight=_words(other), loose=_words(mine), place=mine.place)
+
+    def _check_claims(self, child: PolicyDocument) -> None:
+        """Asking for attested provenance takes nothing from a parent that asks for any claim, without saying which."""
+        ours, theirs = (document.unbound.provenance for document in (child, self._parent))
+        if theirs.claimed is None and theirs.wanted_claims is not None and ours.wanted_claims is None:
+            place = _place(self.source.node, "provenance")
+            self._loosen("provenance.claimed", tight="any claim", loose="none", place=place)
 
     def _looser(self, leaf: Leaf, ours: object, theirs: object, *, child: Policy) -> None:
         if leaf.field in NEVER:

@@ -82,3 +82,8 @@ class ProvenanceSettings:
     required: bool = False
     claimed: ClaimDemands | None = None
     attested: AttestedDemands | None = None
+
+    @property
+    def wanted_claims(self) -> ClaimDemands | None:
+        """What the manifest must claim, which may be anything; None where it need not claim any."""
+        return ClaimDemands() if self.required and self.claimed is None and self.attested is None else self.claimed

@@ -452,3 +452,21 @@ def test_summaries_may_be_accepted_from_fewer_and_for_less(chain: Chain, change:
     assert found.unbound.lineage.loosened == ()
     assert found.vsa is not None
     assert refused(chain, child(f"{change}\nloosens: [{{field: vsa, reason: x}}]"), PARENT + VSA).code == "policy.loosens"
+
+
+ATTESTED = "attested: {signed_by: [{keyless: {issuer: https://id.acme.example, subject: ci@acme.example}}], builders: [https://b.acme.example]}"
+
+
+def test_attested_provenance_does_not_quietly_take_the_place_of_any_claim(chain: Chain) -> None:
+    """Alone, required asks for a claim in the manifest; beside attested it does not."""
+    signers = f"signers: {FIELDS['signers']}\ndigests: [sha256]\noperators: {FIELDS['operators']}\n"
+    parent = f"{HEAD.format('parent')}{signers}provenance: {{required: true}}\n"
+    error = refused(chain, child(f"provenance: {{{ATTESTED}}}"), parent)
+    assert (error.code, "any claim" in error.message) == ("policy.extends.looser", True)
+    said = child(f"loosens: [{{field: provenance.claimed, reason: attested is more}}]\nprovenance: {{{ATTESTED}}}")
+    (loosened,) = chain(said, parent).unbound.lineage.loosened
+    assert (loosened.field, loosened.tight, loosened.loose) == ("provenance.claimed", "any claim", "none")
+    both = chain(child(f"provenance: {{claimed: {{commit: required}}, {ATTESTED}}}"), parent)
+    assert both.unbound.lineage.loosened == ()
+    assert chain(child("provenance: {claimed: {time: required}}"), parent).unbound.lineage.loosened == ()
+    assert chain(child(), parent).unbound.provenance.claimed is None

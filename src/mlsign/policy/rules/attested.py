@@ -71,7 +71,7 @@ def _sources(found: SlsaProvenance, asked: AttestedDemands) -> tuple[Shortfall, 
     if not asked.sources:
         return ()
     field, wanted = "buildDefinition.resolvedDependencies", " or ".join(map(str, asked.sources))
-    meant = [d for d in found.dependencies if any(_is_source(d, source) for source in asked.sources)]
+    meant = frozenset(d for d in found.dependencies if any(_is_source(d, source) for source in asked.sources))
     if not meant:
         there = ", ".join(d.uri for d in found.dependencies[:8]) or "none"
         return (Shortfall(message="the source is another one", field=field, expected=wanted, found=there),)

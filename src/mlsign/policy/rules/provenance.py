@@ -40,7 +40,7 @@ def check(evidence: Evidence, settings: Settings, *, now: datetime) -> tuple[Fin
     asked = settings.provenance
     if not asked.required:
         return ()
-    claims = () if asked.claimed is None and asked.attested is not None else _claimed(evidence, asked.claimed or ClaimDemands())
+    claims = () if asked.wanted_claims is None else _claimed(evidence, asked.wanted_claims)
     attested = () if asked.attested is None else _attested(evidence, asked.attested, settings.count, now=now)
     return listed((*claims, *attested))
 
