@@ -146,7 +146,7 @@ def test_what_is_no_version_is_refused(text):
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (123_456, "123 kB"), (1_500_000_000, "1.5 GB"), (2 * 10**12, "2.0 TB"), (10**16, "10000.0 TB")],
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (123_456, "123 kB"), (1_500_000_000, "1.5 GB"), (2 * 10**12, "2.0 TB"), (10**16, "10000.0 TB"), (10**400, "more than 1000000 TB")],
 )  # fmt: skip
 def test_sizes(count, text):
     assert size(count) == text

@@ -192,11 +192,12 @@ def _text(value: JsonValue, where: str) -> str:
 def _decode_time(value: JsonValue, where: str) -> datetime:
     try:
         time = datetime.fromisoformat(_text(value, where))
-    except ValueError as err:
+        moment = time.astimezone(UTC)
+    except (ValueError, OverflowError) as err:  # no time at all, or one that only its own zone has a year for
         raise _wrong(f"is {shown(value)}, expected a time", code="time", where=where) from err
     if time.utcoffset() is None:
         raise _wrong("has no time zone", code="time", where=where)
-    return time.astimezone(UTC)
+    return moment
 
 
 def _decode_whole_manifest(value: JsonValue, where: str) -> Manifest:

@@ -71,6 +71,8 @@ def changed(*path, value) -> dict:
         (("signatures", 0, "bundle"), None, "evidence.type"),
         (("signatures", 0, "reasons", 0, "outcome"), "allow", "evidence.value"),
         (("trust", "fetched"), "yesterday", "evidence.time"),
+        (("trust", "fetched"), "0001-01-01T00:00:00+23:59", "evidence.time"),
+        (("trust", "fetched"), "9999-12-31T23:59:59-23:59", "evidence.time"),
         (("trust", "fetched"), "2026-01-01T00:00:00", "evidence.time"),
         (("trust", "fetched"), "2026-01-01T00:00:00Z", "evidence.canonical"),
         (("trust", "fetched"), "2026-01-01T01:00:00+01:00", "evidence.canonical"),
