@@ -184,7 +184,8 @@ manifest says nothing) and `.files` (paths); `model.operators` (as `ai.onnx:Gemm
 `.parameters`, `.parameter_bytes`, and where a run is bounded `.run_bytes` and `.run_steps`; `digest`, the one of the package; and `now`, a timestamp.
 A name that is none of these, or a condition of another type than BOOL, is refused when the policy is loaded. So is a macro that
 goes over a list (`all`, `exists`, `map`, `filter`), because nothing bounds what it takes; `in` asks whether a list has
-something. Signatures are no variables: `signers` is where they are asked for, and a condition on them could let a package in
+something. The regular expression of `matches` is written out in quotes: one that came from the package would be the package's own
+say in what is denied. Lists of more than 10,000 texts are not known to rules. Signatures are no variables: `signers` is where they are asked for, and a condition on them could let a package in
 because a signature is missing.
 
 ## Which packages it is for

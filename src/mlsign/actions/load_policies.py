@@ -26,10 +26,12 @@ def load_policies(
     """
     files = [file for path in paths for file in policy_files(path)]
     if not 1 <= len(files) <= MAX_POLICIES:
+        count = len(files) if len(files) <= MAX_POLICIES else f"more than {MAX_POLICIES}"
         raise InputError(
-            f"{len(files)} policies were given, allowed are 1 to {MAX_POLICIES}",
+            f"{count} policies were given, allowed are 1 to {MAX_POLICIES}",
             code="policy.count",
             expected=f"1 to {MAX_POLICIES}",
+            hint="give the folder that holds the policies for this package, or name the files",
         )
     return tuple(load_policy(file, trust_root=trust_root, signed=signed, limits=limits) for file in files)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
@@ -29,6 +29,8 @@ from mlsign.version import Version, decode_version
 T = TypeVar("T")
 
 MAX_RECORD_BYTES: Final = 64 * MIB
+MAX_VALUES: Final = 2_000_000
+"""JSON values of one record. That of a package of 100,000 files has half as many; each value costs far more memory than its bytes."""
 MAX_ITEMS: Final = 1_000_000
 MAX_TEXT: Final = 1_000_000
 _MAX_DIGITS: Final = 400
@@ -45,7 +47,8 @@ def encode_record(value: object) -> bytes:
 
 def decode_record(data: bytes, kind: type[T], *, where: str, limits: Limits = DEFAULT) -> T:
     """The value of type ``kind`` that ``data`` is the record of. Raises ``InputError`` (``evidence.…``, ``json.…``, …)."""
-    value = decode_json(data, where=where, max_bytes=MAX_RECORD_BYTES, limits=limits)
+    fewer = replace(limits, max_json_values=min(limits.max_json_values, MAX_VALUES))
+    value = decode_json(data, where=where, max_bytes=MAX_RECORD_BYTES, limits=fewer)
     out: T = _decode(value, kind, where)
     # One spelling: sorted sets, no second form of a time or a number, nothing that a reader would drop.
     if encode_record(out) != data:
@@ -163,7 +166,8 @@ def _hints(kind: Any) -> Mapping[str, Any]:
 def _decode_fields(value: JsonValue, kind: type[Any], where: str) -> Any:
     found, hints = _object(value, where), _hints(kind)  # type: ignore[arg-type]  # a class has a hash
     names = {field.name for field in fields(kind)}
-    for name in sorted(names ^ found.keys()):
+    if odd := names ^ found.keys():
+        name = min(odd)
         word = "is missing" if name in names else "is not a field of this format"
         raise _wrong(word, code="missing" if name in names else "unknown", where=f"{where}.{shown(name)}")
     return kind(**{name: _decode(found[name], hints[name], f"{where}.{name}") for name in names})

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -185,6 +186,7 @@ def test_hostile_conditions_that_are_valid_come_to_an_answer(when: str) -> None:
 def test_without_the_library_a_policy_with_rules_is_an_error_and_no_pass(
     decoded: Any, policy: Policy, evidence: Evidence, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    cel._compiled.cache_clear()
     monkeypatch.setitem(sys.modules, "cel_expr_python", None)
     with pytest.raises(OutsideError) as caught:
         decoded(f"[{RULE}]")
@@ -216,7 +218,51 @@ def test_a_value_of_another_type_at_run_time_is_unknown(monkeypatch: pytest.Monk
             return 0
 
     monkeypatch.setattr(cel, "_environment", Odd)
-    assert evaluate("x", {})[0] is Answer.UNKNOWN
+    assert evaluate("odd", {})[0] is Answer.UNKNOWN
+    cel._compiled.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "manifest.description.matches(manifest.description)",
+        "manifest.name.matches('.*' + manifest.description)",
+        "manifest.name.matches(manifest.name.matches('a') ? 'b' : manifest.license)",
+        "matches(manifest.name, 'fraud')",
+        "manifest.name.matches(('fraud'))",
+        "manifest.name. matches // a remark\n (manifest.name)",
+        "manifest.name.matches('a') || manifest.name.matches(model.inputs[0])",
+        "manifest.name.matches('''a''' + manifest.name)",
+    ],
+)
+def test_a_package_never_brings_the_expression_that_it_is_held_against(when: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check_condition(when)
+    assert caught.value.code == "cel.pattern"
+    assert evaluate(when, {"manifest.name": "x", "manifest.description": "x"})[0] is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("when", "wanted"),
+    [
+        ("manifest.name.matches('^fr')", Answer.YES),
+        ('manifest.name . matches ( "^ch" )', Answer.NO),
+        (r"manifest.name.matches(r'\w')", Answer.YES),
+        (r"manifest.name.matches('it\'s')", Answer.NO),
+        ("manifest.name == 'mismatches'", Answer.NO),
+    ],
+)
+def test_an_expression_that_is_written_out_is_matched(when: str, wanted: Answer) -> None:
+    assert evaluate(when, {"manifest.name": "fraud"}) == (wanted, "")
+
+
+def test_one_condition_is_asked_by_many_threads() -> None:
+    def ask(number: int) -> Answer:
+        return evaluate("model.nodes > 5 && manifest.name != ''", {"model.nodes": number, "manifest.name": "x"})[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, [number % 11 for number in range(2000)]))
+    assert answers == [Answer.YES if number % 11 > 5 else Answer.NO for number in range(2000)]
 
 
 def test_time_is_the_one_that_is_handed_in(policy: Policy, evidence: Evidence) -> None:
