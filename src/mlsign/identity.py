@@ -8,13 +8,17 @@ for: the subject of a certificate, and all its alternative names.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Protocol
+from typing import Final, Protocol, TypeAlias
 
 from mlsign.digest import Digest
+
+_MAX_CHOICES: Final = 2_000
+"""How many choices of people are looked at; the people of one policy take a handful."""
 
 
 class Method(Enum):
@@ -144,6 +148,9 @@ class CertificateIdentity:
         return shown | ({"names": ", ".join(self.names)} if self.names else {})
 
 
+_People: TypeAlias = list[tuple[Identity, frozenset[str]]]
+
+
 def _name_mark(name: str) -> str:
     return f"name:{_normal(name)}"
 
@@ -154,16 +161,35 @@ def _normal(name: str) -> str:
 
 
 def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
-    """One identity of each person, in the order given: those that share a mark, directly or by others, are one."""
-    people: list[tuple[Identity, frozenset[str]]] = []
+    """As many identities as there are of which no two share a mark, in the order given; of equally many the earlier ones.
+
+    One that shares marks with two others makes no single person of these: whoever holds the package could leave its signature
+    out, and a signature less must never let anything in. What takes too long to count comes to fewer, never to more.
+    """
+    found: dict[frozenset[str], Identity] = {}
     for identity in identities:
-        marks = identity.marks
-        same = [person for person in people if person[1] & marks]
-        if not same:
-            people.append((identity, marks))
-            continue
-        merged = (same[0][0], marks.union(*(known for _, known in same)))
-        at = people.index(same[0])
-        people[at] = merged
-        people = [person for person in people if person is merged or person not in same]
-    return tuple(identity for identity, _ in people)
+        found.setdefault(identity.marks, identity)
+    people = [(identity, marks) for marks, identity in found.items()]
+    best: tuple[Identity, ...] = ()
+    stack: list[tuple[tuple[Identity, ...], _People]] = [((), people)]
+    for _ in range(_MAX_CHOICES):
+        if not stack:
+            break
+        chosen, left = stack.pop()
+        if len(chosen) > len(best):
+            best = chosen
+        if len(chosen) + _at_most(left) > len(best):
+            (first, marks), *rest = left
+            stack.append((chosen, rest))
+            stack.append(((*chosen, first), [person for person in rest if not person[1] & marks]))
+    return best
+
+
+def _at_most(people: _People) -> int:
+    """No more than so many share no mark: everybody is in one of so many circles that each have a mark in common."""
+    counts = Counter(mark for _, marks in people for mark in marks)
+    circles: set[str] = set()
+    for _, marks in people:
+        if not marks & circles:
+            circles.add(max(marks, key=lambda mark: (counts[mark], mark)))
+    return len(circles)

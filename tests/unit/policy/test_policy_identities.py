@@ -178,8 +178,10 @@ def test_requirements_for_one_person_and_for_many() -> None:
         ([holder("CN=a"), holder("CN=b", spki="d")], 2),
         ([key("c"), holder("CN=a")], 1),
         ([keyless("a@x"), holder("", "email:a@x", spki="d")], 1),
-        # one knows the other by the key, and that one a third by the name
-        ([key("c"), holder("CN=b", spki="d"), holder("CN=b")], 1),
+        # one shares its key with the first and its name with the second: without its signature these are two, so they are with it
+        ([key("c"), holder("CN=b", spki="d"), holder("CN=b")], 2),
+        ([key("c"), holder("CN=b")], 1),
+        ([holder("CN=b", spki="d"), holder("CN=b")], 1),
         ([holder("", spki="1"), holder("", spki="2")], 2),
         # one workflow at two tags, two workflows of one repository, and two repositories
         ([keyless(BASE + "release.yml@refs/tags/v1"), keyless(BASE + "release.yml@refs/tags/v2", spki="2")], 1),
@@ -209,6 +211,19 @@ def test_requirements_for_one_person_and_for_many() -> None:
 def test_people_are_told_apart_by_everything_they_are_known_by(identities, people) -> None:
     assert len(distinct(identities)) == people
     assert len(distinct(list(reversed(identities)))) == people
+
+
+def test_counting_people_takes_a_bounded_number_of_steps_and_never_comes_to_more() -> None:
+    ring = [holder(f"CN={number}", spki=str((number + 1) % 90)) for number in range(90)]
+    ring += [holder(f"CN={number}", spki=str((number * 7) % 90)) for number in range(90)]
+    counted = distinct(ring)
+    marks = [mark for identity in counted for mark in identity.marks]
+    assert len(marks) == len(set(marks))
+    assert 30 <= len(counted) <= 90
+    assert distinct([]) == ()
+    assert distinct([key("a"), key("b"), key("a")]) == (key("a"), key("b"))
+    one = [keyless(f"{BASE}release.yml@refs/tags/v{number}", spki=str(number)) for number in range(256)]
+    assert distinct(one) == (one[0],)
 
 
 def test_identities_describe_themselves() -> None:
