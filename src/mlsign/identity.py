@@ -169,6 +169,8 @@ def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
     found: dict[frozenset[str], Identity] = {}
     for identity in identities:
         found.setdefault(identity.marks, identity)
+    if sum(map(len, found)) == len(frozenset().union(*found)):
+        return tuple(found.values())
     people = [(identity, marks) for marks, identity in found.items()]
     best: tuple[Identity, ...] = ()
     stack: list[tuple[tuple[Identity, ...], _People]] = [((), people)]

@@ -88,6 +88,12 @@ def provenance_settings(policy: Policy) -> provenance.Settings:
     return provenance.Settings(provenance=policy.provenance, count=signer_settings(policy).count)
 
 
+def _summaries(policy: Policy, evidence: Evidence, *, now: datetime) -> tuple[Finding, ...]:
+    if policy.vsa is None:
+        return ()  # who signed would be counted once more for nothing
+    return summary.check(evidence, summary_settings(policy), now=now, is_signed=is_signed(policy, evidence, now=now))
+
+
 RULES: Final[tuple[Rule, ...]] = (
     Rule(
         codes=(signer.UNSIGNED, signer.UNMET, signer.SOMEBODY_ELSE, countable.AGE, countable.TRANSPARENCY),
@@ -97,7 +103,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         codes=(summary.CODE,),
         subject=Subject.PACKAGE,
-        run=lambda p, e, now: summary.check(e, summary_settings(p), now=now, is_signed=is_signed(p, e, now=now)),
+        run=lambda p, e, now: _summaries(p, e, now=now),
     ),
     Rule(
         codes=(trust_data.CODE,),

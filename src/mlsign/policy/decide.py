@@ -8,7 +8,7 @@ from datetime import datetime
 
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence
-from mlsign.policy.catalogue import Rule, Subject, is_signed, rules_for, signer_settings, summary_settings
+from mlsign.policy.catalogue import Rule, Subject, rules_for, signer_settings, summary_settings
 from mlsign.policy.exemption import excepted, told
 from mlsign.policy.model import Decision, Mode, Policy, Verdict
 from mlsign.policy.rules import match, validity
@@ -24,7 +24,8 @@ def decide(policy: Policy, evidence: Evidence, *, now: datetime) -> Decision:
     exception covers. More findings, fewer signatures or less knowledge never turn a denial into an allowance, and the order of
     anything in the evidence changes nothing.
     """
-    signed = is_signed(policy, evidence, now=now)
+    met = groups_met(evidence, signer_settings(policy), now=now)
+    signed = 0 < len(policy.signers) == len(met)
     # A policy without signers denies: there is nothing that a summary could stand in for.
     summary = accepted(evidence, summary_settings(policy), now=now) if policy.signers and not signed else None
     rules = rules_for(policy, evidence)
@@ -44,7 +45,7 @@ def decide(policy: Policy, evidence: Evidence, *, now: datetime) -> Decision:
         # A policy that is not for the package, not alone in that, or past its end has no say in letting it through.
         mode=policy.mode if _has_say(left) else Mode.ENFORCE,
         findings=tuple(sorted({*left, *said}, key=_order)),
-        met=groups_met(evidence, signer_settings(policy), now=now),
+        met=met,
         excepted=used,
         summary=summary,
     )
