@@ -2,7 +2,8 @@
 
 Every contender runs once in each round, one after the other, and medians are compared: what else the machine does then
 hurts all of them alike. Files are random bytes, written by this script, in the page cache when the measuring begins. What
-verifying costs inside a process that runs already is in ``signing.py``, whose table comes last.
+verifying costs inside a process that runs already is in ``signing.py``, and what policies cost in ``policy.py``: their tables
+come last.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from policy import QUICK_ROUNDS as QUICK_POLICY_ROUNDS
+from policy import ROUNDS as POLICY_ROUNDS
+from policy import print_policy_table
 from signing import QUICK_ROUNDS, ROUNDS, print_table
 
 BIN = Path(sys.executable).parent
@@ -90,6 +94,7 @@ def main() -> None:
         bench.start_up()
         bench.scoring()
     print_table(rounds=QUICK_ROUNDS if options.quick else ROUNDS)
+    print_policy_table(rounds=QUICK_POLICY_ROUNDS if options.quick else POLICY_ROUNDS)
 
 
 class Bench:
