@@ -263,8 +263,6 @@ def remedies_for(state: State, wrong: Findings) -> list[Remedy]:
     for code in sorted({finding.code for finding in rest}):
         same = [finding for finding in rest if finding.code == code]
         bare = "; ".join(dict.fromkeys(finding.message for finding in same if not finding.hint))
-        told = dict.fromkeys(
-            [*(finding.hint for finding in same if finding.hint), *([f"put right that {bare}"] if bare else [])]
-        )
+        told = dict.fromkeys([*(finding.hint for finding in same if finding.hint), *([f"put right that {bare}"] if bare else [])])
         out.append(Remedy(who=Party.RELEASER, codes=(code,), words=shown("; ".join(told), limit=_MAX_TOLD)))
     return out
