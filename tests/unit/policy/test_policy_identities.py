@@ -239,3 +239,10 @@ def test_the_claims_of_policies_are_those_of_certificates() -> None:
     from mlsign.trust.fulcio import _CLAIMS
 
     assert set(CLAIMS) == set(_CLAIMS.values())
+
+
+def test_people_who_take_too_long_to_count_come_to_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = [holder("CN=b", spki="c"), key("c"), holder("CN=b", spki="d")]
+    assert len(distinct(hub)) == 2
+    monkeypatch.setattr("mlsign.identity._MAX_CHOICES", 2)
+    assert len(distinct(hub)) == 1
