@@ -156,7 +156,8 @@ For a policy that was signed by a certificate, `--policy-root ca.pem` stands in 
 `verify`, `score`, `inspect --findings`, `sign`, and `Gate.load` (`policy_keys`, `policy_identity`, `policy_issuer`, `policy_roots`) then take no policy that is
 unsigned, altered, signed by somebody else, or signed under another file name; exit code 1. Every file is held against the signature in the
 very bytes that are used. Who may sign comes from the command line alone: the policy does not say it, the trust root that a policy
-names plays no part in it (`--policy-trust-root` does), and no variable of the environment changes it.
+names plays no part in it. For an identity that root is `--policy-trust-root`, or the one that `mlsign trust` keeps; nothing in the
+environment switches the question off, but `MLSIGN_STATE` says where kept roots and remembered revisions are.
 A signature binds the name of the file and no folder: of two policies with one file name that the same people sign, either one is taken
 in the place of the other, so call `staging.yaml` and `production.yaml` so, or have them signed by different keys.
 
