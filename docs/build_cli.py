@@ -8,7 +8,7 @@ import types
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from mlsign.cli.main import app
 
@@ -43,12 +43,11 @@ def build() -> str:
 def _table(function: Callable[..., Any]) -> list[str]:
     """A row for each argument and option, read off the signature that the command line is made from."""
     rows = ["| argument or option | value | meaning |", "|---|---|---|"]
-    signature = inspect.signature(function)
-    for name, hint in get_type_hints(function, include_extras=True).items():
-        if get_origin(hint) is not Annotated:
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        if get_origin(parameter.annotation) is not Annotated:
             continue
-        kind, info = get_args(hint)
-        default = signature.parameters[name].default
+        kind, info = get_args(parameter.annotation)
+        default = parameter.default
         if type(info).__name__ == "ArgumentInfo":
             spelled = f"`{name.upper()}`"
         else:

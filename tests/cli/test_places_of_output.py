@@ -44,6 +44,29 @@ def test_answers_are_not_written_over_the_rows(run, tmp_path):
     assert (tmp_path / "rows.csv").read_text().startswith("a,b,c,d")
 
 
+@pytest.mark.parametrize(
+    "option",
+    ["--key", "--password-file", "--pin-file", "--pkcs11-module", "--certificate", "--chain", "--trust-config", "--tuf-root"],
+)
+def test_a_report_is_not_written_over_what_says_who_signs(run, tmp_path, option):
+    # An empty file could be an empty report: it is the option that protects it.
+    (tmp_path / "said").touch()
+    keyless = ("--keyless",) if option in ("--trust-config", "--tuf-root") else ()
+    done = run("verify", "pkg", "-p", "policy.yaml", "--attest", *keyless, option, "said", "--report", "json=./said")
+    assert (done.code, done.out) == (2, "")
+    assert "--report would write over" in done.err
+    assert (tmp_path / "said").read_bytes() == b""
+
+
+def test_a_report_is_not_written_over_the_identity_token(run, tmp_path):
+    (tmp_path / "said").touch()
+    done = run(
+        "verify", "pkg", "-p", "policy.yaml", "--attest", "--keyless", "--identity-token", "@said", "--report", "json=said"
+    )
+    assert (done.code, done.out) == (2, "")
+    assert "--report would write over" in done.err
+
+
 def test_score_takes_the_trust_root_that_is_given(run, tmp_path):
     (tmp_path / "root.json").write_text("{}")
     done = run("score", "pkg", "-p", "policy.yaml", "-i", "rows.csv", "-o", "s.csv", "--trust-root", "root.json")

@@ -37,12 +37,6 @@ class SignerRequest:
     ask_pin: Callable[[], bytes] = field(default=bytes)
     limits: Limits = DEFAULT
 
-    @property
-    def names_anything(self) -> bool:
-        """Whether anything is said of who signs, or how."""
-        said = (self.key, self.pkcs11, self.keyless, self.certificate, self.timestamp_url, self.module, self.pin_file)
-        return any(value is not None for value in said) or bool(self.chain)
-
 
 @contextmanager
 def open_signer(request: SignerRequest) -> Iterator[Signer]:

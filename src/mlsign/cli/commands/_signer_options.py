@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
 
-from mlsign.cli.options import ask_password, ask_pin, read_password
+from mlsign.cli.options import PasswordFile, PinFile, Pkcs11Key, Pkcs11Module, ask_password, ask_pin, read_password
 
 if TYPE_CHECKING:
     from mlsign.actions.load_keyless import KeylessRequest
@@ -33,54 +37,109 @@ TufUrl = Annotated[str | None, typer.Option("--tuf-url", metavar="URL", help="Fe
 TufRoot = Annotated[Path | None, typer.Option("--tuf-root", metavar="FILE", help="The first root of that repository.")]
 
 
-def keyless_request(
-    *,
-    keyless: bool,
-    token: str | None,
-    no_browser: bool,
-    config: Path | None,
-    instance: str,
-    tuf_url: str | None,
-    tuf_root: Path | None,
-) -> KeylessRequest | None:
-    """What the options say of keyless signing, None where nobody asked for it."""
-    from mlsign.actions.load_keyless import KeylessRequest, Login
-    from mlsign.cli.console import is_interactive
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerOptions:
+    """What was said of who signs: a field is an option, in the order of ``--help``."""
 
-    if not keyless:
-        if (token, config, tuf_url, tuf_root) != (None, None, None, None):
-            raise typer.BadParameter("--identity-token, --trust-config, --tuf-url and --tuf-root go with --keyless")
-        return None
-    login = (Login.CODE if no_browser else Login.BROWSER) if is_interactive() else Login.NEVER
-    return KeylessRequest(token=token, config=config, instance=instance, tuf_url=tuf_url, tuf_root=tuf_root, login=login)
+    key: PrivateKey = None
+    password_file: PasswordFile = None
+    pkcs11: Pkcs11Key = None
+    pin_file: PinFile = None
+    pkcs11_module: Pkcs11Module = None
+    certificate: Certificate = None
+    chain: Chain = None
+    timestamp_url: TimestampUrl = None
+    keyless: Keyless = False
+    identity_token: IdentityToken = None
+    no_browser: NoBrowser = False
+    trust_config: TrustConfig = None
+    trust_name: TrustName = "public-good"
+    tuf_url: TufUrl = None
+    tuf_root: TufRoot = None
+
+    @property
+    def are_given(self) -> bool:
+        """Whether anything was said of who signs, or how."""
+        return self != NOBODY
+
+    @property
+    def files(self) -> tuple[Path | None, ...]:
+        """What is read by these options, None for each that names no file."""
+        named = (
+            self.key,
+            self.password_file,
+            self.pin_file,
+            self.pkcs11_module,
+            self.certificate,
+            self.trust_config,
+            self.tuf_root,
+        )
+        token = self.identity_token
+        return (*named, *(self.chain or ()), Path(token[1:]) if token is not None and token.startswith("@") else None)
+
+    def request(self) -> SignerRequest:
+        """Who signs, and how to ask for what that takes."""
+        from mlsign.actions.load_signer import SignerRequest
+
+        return SignerRequest(
+            key=self.key,
+            pkcs11=self.pkcs11,
+            keyless=self._keyless(),
+            certificate=self.certificate,
+            chain=tuple(self.chain or ()),
+            timestamp_url=self.timestamp_url,
+            module=self.pkcs11_module,
+            pin_file=self.pin_file,
+            ask_password=self._password,
+            ask_pin=ask_pin,
+        )
+
+    def _keyless(self) -> KeylessRequest | None:
+        """What the options say of keyless signing, None where nobody asked for it."""
+        from mlsign.actions.load_keyless import KeylessRequest, Login
+        from mlsign.cli.console import is_interactive
+
+        if not self.keyless:
+            if (self.identity_token, self.trust_config, self.tuf_url, self.tuf_root) != (None, None, None, None):
+                raise typer.BadParameter("--identity-token, --trust-config, --tuf-url and --tuf-root go with --keyless")
+            return None
+        login = (Login.CODE if self.no_browser else Login.BROWSER) if is_interactive() else Login.NEVER
+        return KeylessRequest(
+            token=self.identity_token,
+            config=self.trust_config,
+            instance=self.trust_name,
+            tuf_url=self.tuf_url,
+            tuf_root=self.tuf_root,
+            login=login,
+        )
+
+    def _password(self) -> bytes:
+        if self.password_file is None:
+            return ask_password(confirm=False, instead="--password-file FILE")
+        return read_password(self.password_file)
 
 
-def signer_request(
-    *,
-    key: Path | None,
-    password_file: Path | None,
-    pkcs11: str | None,
-    pin_file: Path | None,
-    module: Path | None,
-    certificate: Path | None,
-    chain: list[Path] | None,
-    timestamp_url: str | None,
-    keyless: KeylessRequest | None,
-) -> SignerRequest:
-    """Who signs, and how to ask for what that takes."""
-    from mlsign.actions.load_signer import SignerRequest
+NOBODY: Final = SignerOptions()
+_PARAMETER: Final = "signer_options"
 
-    return SignerRequest(
-        key=key,
-        pkcs11=pkcs11,
-        keyless=keyless,
-        certificate=certificate,
-        chain=tuple(chain or ()),
-        timestamp_url=timestamp_url,
-        module=module,
-        pin_file=pin_file,
-        ask_password=lambda: (
-            ask_password(confirm=False, instead="--password-file FILE") if password_file is None else read_password(password_file)
-        ),
-        ask_pin=ask_pin,
-    )
+
+def with_signer_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with an option for each field of ``SignerOptions``, where its own parameter ``signer_options`` stands."""
+    types = get_type_hints(SignerOptions, include_extras=True)
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=types[name])
+        for name, field in SignerOptions.__dataclass_fields__.items()
+    ]
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        # The framework passes everything by name.
+        by_name = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        parameters.extend(options if parameter.name == _PARAMETER else [by_name])
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        own = {name: given.pop(name) for name in list(given) if name not in SignerOptions.__dataclass_fields__}
+        command(**own, **{_PARAMETER: SignerOptions(**given)})
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run

@@ -7,24 +7,10 @@ from typing import Annotated
 
 import typer
 
-from mlsign.cli.commands._signer_options import (
-    Certificate,
-    Chain,
-    IdentityToken,
-    Keyless,
-    NoBrowser,
-    PrivateKey,
-    TimestampUrl,
-    TrustConfig,
-    TrustName,
-    TufRoot,
-    TufUrl,
-    keyless_request,
-    signer_request,
-)
+from mlsign.cli.commands._signer_options import NOBODY, SignerOptions, with_signer_options
 from mlsign.cli.commands._signing import say_identity
 from mlsign.cli.console import detail, put, say
-from mlsign.cli.options import PasswordFile, PinFile, Pkcs11Key, Pkcs11Module, Quiet, Verbose
+from mlsign.cli.options import Quiet, Verbose
 from mlsign.errors import shown
 
 HELP = """Sign a policy: writes FILE.sigstore.json beside it, in place of one that is there.
@@ -41,23 +27,10 @@ Example:
 """
 
 
+@with_signer_options
 def policy_sign_command(
     policy: Annotated[Path, typer.Argument(metavar="FILE", help="The policy.")],
-    key: PrivateKey = None,
-    password_file: PasswordFile = None,
-    pkcs11: Pkcs11Key = None,
-    pin_file: PinFile = None,
-    pkcs11_module: Pkcs11Module = None,
-    certificate: Certificate = None,
-    chain: Chain = None,
-    timestamp_url: TimestampUrl = None,
-    keyless: Keyless = False,
-    identity_token: IdentityToken = None,
-    no_browser: NoBrowser = False,
-    trust_config: TrustConfig = None,
-    trust_name: TrustName = "public-good",
-    tuf_url: TufUrl = None,
-    tuf_root: TufRoot = None,
+    signer_options: SignerOptions = NOBODY,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -66,25 +39,7 @@ def policy_sign_command(
     from mlsign.actions.sign_policy import sign_policy
     from mlsign.words import counted
 
-    request = signer_request(
-        key=key,
-        password_file=password_file,
-        pkcs11=pkcs11,
-        pin_file=pin_file,
-        module=pkcs11_module,
-        certificate=certificate,
-        chain=chain,
-        timestamp_url=timestamp_url,
-        keyless=keyless_request(
-            keyless=keyless,
-            token=identity_token,
-            no_browser=no_browser,
-            config=trust_config,
-            instance=trust_name,
-            tuf_url=tuf_url,
-            tuf_root=tuf_root,
-        ),
-    )
+    request = signer_options.request()
     with open_signer(request) as signer:
         signed = sign_policy(policy, signer)
     revision = "no revision" if signed.policy.revision is None else f"revision {signed.policy.revision}"

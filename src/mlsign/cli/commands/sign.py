@@ -8,24 +8,10 @@ from typing import Annotated
 
 import typer
 
-from mlsign.cli.commands._signer_options import (
-    Certificate,
-    Chain,
-    IdentityToken,
-    Keyless,
-    NoBrowser,
-    PrivateKey,
-    TimestampUrl,
-    TrustConfig,
-    TrustName,
-    TufRoot,
-    TufUrl,
-    keyless_request,
-    signer_request,
-)
+from mlsign.cli.commands._signer_options import NOBODY, SignerOptions, with_signer_options
 from mlsign.cli.commands._signing import say_countersigned, say_identity, say_neighbours
 from mlsign.cli.console import progress, put, say
-from mlsign.cli.options import PasswordFile, PinFile, Pkcs11Key, Pkcs11Module, Quiet, Verbose
+from mlsign.cli.options import Quiet, Verbose
 from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
 
 HELP = """Sign a package. Adds a file under signatures/ and changes nothing else.
@@ -47,23 +33,10 @@ Example:
 """
 
 
+@with_signer_options
 def sign_command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package.")],
-    key: PrivateKey = None,
-    password_file: PasswordFile = None,
-    pkcs11: Pkcs11Key = None,
-    pin_file: PinFile = None,
-    pkcs11_module: Pkcs11Module = None,
-    certificate: Certificate = None,
-    chain: Chain = None,
-    timestamp_url: TimestampUrl = None,
-    keyless: Keyless = False,
-    identity_token: IdentityToken = None,
-    no_browser: NoBrowser = False,
-    trust_config: TrustConfig = None,
-    trust_name: TrustName = "public-good",
-    tuf_url: TufUrl = None,
-    tuf_root: TufRoot = None,
+    signer_options: SignerOptions = NOBODY,
     policy: Annotated[
         Path | None, typer.Option("--policy", "-p", metavar="FILE", help="Check signatures that are there against this policy.")
     ] = None,
@@ -85,25 +58,7 @@ def sign_command(
     from mlsign.actions.sign import Addition, sign
     from mlsign.words import counted
 
-    request = signer_request(
-        key=key,
-        password_file=password_file,
-        pkcs11=pkcs11,
-        pin_file=pin_file,
-        module=pkcs11_module,
-        certificate=certificate,
-        chain=chain,
-        timestamp_url=timestamp_url,
-        keyless=keyless_request(
-            keyless=keyless,
-            token=identity_token,
-            no_browser=no_browser,
-            config=trust_config,
-            instance=trust_name,
-            tuf_url=tuf_url,
-            tuf_root=tuf_root,
-        ),
-    )
+    request = signer_options.request()
     trusted = read_policy_signers(
         policy,
         keys=policy_key,

@@ -7,31 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlsign.cli.commands._signer_options import (
-    Certificate,
-    Chain,
-    IdentityToken,
-    Keyless,
-    NoBrowser,
-    PrivateKey,
-    TimestampUrl,
-    TrustConfig,
-    TrustName,
-    TufRoot,
-    TufUrl,
-    keyless_request,
-    signer_request,
-)
+from mlsign.cli.commands._signer_options import NOBODY, SignerOptions, with_signer_options
 from mlsign.cli.commands._signing import say_attested
 from mlsign.cli.console import progress, put
 from mlsign.cli.options import (
     AcceptVsa,
     AuditLogFile,
     AuditLogSize,
-    PasswordFile,
-    PinFile,
-    Pkcs11Key,
-    Pkcs11Module,
     PolicyFiles,
     Quiet,
     RecordFile,
@@ -74,6 +56,7 @@ _OUTPUT = "Write the summary here, and not into signatures/ of the package."
 _ASTRAY = "the options that say who signs go with --attest"
 
 
+@with_signer_options
 def verify_command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package, or a folder or file that others signed.")],
     policy: PolicyFiles,
@@ -93,21 +76,7 @@ def verify_command(
     accept_vsa: AcceptVsa = None,
     attest: Annotated[bool, typer.Option("--attest", help="Say in a signed summary that the package was allowed.")] = False,
     attest_output: Annotated[Path | None, typer.Option("--attest-output", metavar="FILE", help=_OUTPUT)] = None,
-    key: PrivateKey = None,
-    password_file: PasswordFile = None,
-    pkcs11: Pkcs11Key = None,
-    pin_file: PinFile = None,
-    pkcs11_module: Pkcs11Module = None,
-    certificate: Certificate = None,
-    chain: Chain = None,
-    timestamp_url: TimestampUrl = None,
-    keyless: Keyless = False,
-    identity_token: IdentityToken = None,
-    no_browser: NoBrowser = False,
-    trust_config: TrustConfig = None,
-    trust_name: TrustName = "public-good",
-    tuf_url: TufUrl = None,
-    tuf_root: TufRoot = None,
+    signer_options: SignerOptions = NOBODY,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -118,27 +87,8 @@ def verify_command(
     from mlsign.actions.verify import VerifyRequest
     from mlsign.policy.model import Verdict
 
-    signer = signer_request(
-        key=key,
-        password_file=password_file,
-        pkcs11=pkcs11,
-        pin_file=pin_file,
-        module=pkcs11_module,
-        certificate=certificate,
-        chain=chain,
-        timestamp_url=timestamp_url,
-        keyless=keyless_request(
-            keyless=keyless,
-            token=identity_token,
-            no_browser=no_browser,
-            config=trust_config,
-            instance=trust_name,
-            tuf_url=tuf_url,
-            tuf_root=tuf_root,
-        ),
-    )
-    given = (attest_output, password_file, no_browser or None, None if trust_name == "public-good" else trust_name)
-    if not attest and (signer.names_anything or given != (None,) * len(given)):
+    signer = signer_options.request()
+    if not attest and (signer_options.are_given or attest_output is not None):
         raise typer.BadParameter(_ASTRAY)
     check_record(record, trust_root, package=package)
     check_why(output_format, why=why)
@@ -149,10 +99,7 @@ def verify_command(
         audit_log_file,
         record,
         attest_output,
-        key,
-        password_file,
-        certificate,
-        *(chain or ()),
+        *signer_options.files,
         *(signature or ()),
     )
     clear_places(places, package=package, read=read)
