@@ -22,13 +22,37 @@ def run(*argv: object, **how) -> subprocess.CompletedProcess[str]:
     return done
 
 
-@pytest.mark.parametrize("name", [".", "/", "", "..", "x/.."])
+@pytest.mark.parametrize("name", [".", "/", "..", "x/.."])
 def test_a_key_needs_a_name(tmp_path, name):
     done = run("keygen", "--no-password", "-o", name, cwd=tmp_path, stdout=subprocess.PIPE)
     assert done.returncode == 2
     assert "is no name for a key" in done.stderr
     assert "do:" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("argv", "named"),
+    [
+        (("verify", "pkg", "--policy", ""), " for --policy"),
+        (("verify", "pkg", "--policy="), " for --policy"),
+        (("verify", "pkg", "-p", ""), " for -p"),
+        (("verify", "", "-p", "policy.yaml"), ""),
+        (("verify", "-p", "policy.yaml", "--", ""), ""),
+        (("verify", "pkg", "-p", "policy.yaml", "--policy-key", ""), " for --policy-key"),
+        (("keygen", "--no-password", "-o", ""), " for -o"),
+        (("policy", "check", ""), ""),
+        (("",), ""),
+    ],
+)
+def test_a_variable_that_is_not_set_is_not_the_current_folder(tmp_path, argv, named):
+    # Whoever may write into the folder that a pipeline runs in would bring the policy along.
+    (tmp_path / "policy.yaml").write_text("apiVersion: mlsign/v1\n")
+    done = run(*argv, cwd=tmp_path, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"an empty value{named}\n" in done.stderr
+    assert "is the variable set" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["policy.yaml"]
 
 
 def test_a_password_too_long_is_an_input_error(tmp_path):

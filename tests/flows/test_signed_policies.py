@@ -77,6 +77,23 @@ def test_a_signed_policy_judges_and_the_report_names_its_signer(place, trust, go
     assert mlsign.Gate.load(place, policy_keys=trust.keys).policy.policy.lineage.signer == pair.signer.identity
 
 
+@pytest.mark.parametrize("named", [{"policy_keys": []}, {"policy_roots": iter(())}, {"policy_keys": (), "policy_roots": ()}])
+def test_a_list_of_signers_that_came_out_empty_does_not_ask_for_nobody(place, named):
+    with pytest.raises(InputError) as caught:
+        mlsign.Gate.load(place, **named)
+    assert caught.value.code == "usage.policy_signer"
+    assert "nobody could have signed" in caught.value.message
+
+
+def test_an_empty_path_is_not_the_policies_of_the_current_folder(place, monkeypatch):
+    monkeypatch.chdir(place.parent)
+    assert mlsign.Gate.load(".").policy.policy.name == "child"
+    for paths in [("",), (place, "")]:
+        with pytest.raises(InputError) as caught:
+            mlsign.Gate.load(*paths)
+        assert caught.value.code == "usage.empty"
+
+
 def test_the_statement_has_every_file(place):
     bundle = json.loads(place.with_name("policy.yaml.sigstore.json").read_bytes())
     import base64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import datetime
 from os import PathLike
@@ -15,6 +16,7 @@ from mlsign.actions.load_policies import load_policies
 from mlsign.actions.load_policy import LoadedPolicy
 from mlsign.actions.readmit import readmit
 from mlsign.actions.verify import Report, VerifyRequest, verify
+from mlsign.errors import InputError
 
 
 class Gate:
@@ -30,32 +32,32 @@ class Gate:
         cls,
         policy: str | PathLike[str],
         *others: str | PathLike[str],
-        policy_keys: Iterable[str | PathLike[str]] = (),
+        policy_keys: Iterable[str | PathLike[str]] | None = None,
         policy_identity: str | None = None,
         policy_issuer: str | None = None,
         policy_trust_root: str | PathLike[str] | None = None,
-        policy_roots: Iterable[str | PathLike[str]] = (),
+        policy_roots: Iterable[str | PathLike[str]] | None = None,
         audit_log: str | PathLike[str] | None = None,
         caller: str = "",
     ) -> Self:
         """A gate for the policy file, or for several files or folders of them, of which one must be for a package; each signed by
         one of the public keys, or by the identity that the issuer, or a certificate under one of the roots, calls so.
 
-        Unless one of them is given, no signature of the policy is asked for. Raises ``InputError`` with line and field for a
-        policy that is wrong, ``TrustError`` for one that is not signed so.
+        Unless one of them is given, no signature of the policy is asked for; given and empty is wrong. Raises ``InputError``
+        with line and field for a policy that is wrong, ``TrustError`` for one that is not signed so.
 
         With ``audit_log``, each decision is a line of that file before it is returned; ``caller`` is what the lines call you.
         """
         signed = named_signers(
-            keys=tuple(map(Path, policy_keys)),
+            keys=_listed("policy_keys", policy_keys),
             identity=policy_identity,
             issuer=policy_issuer,
             trust_root=None if policy_trust_root is None else Path(policy_trust_root),
-            roots=tuple(map(Path, policy_roots)),
+            roots=_listed("policy_roots", policy_roots),
         )
         # Absolute from here on: a service that changes its folder goes on with the log that it began.
         audit = None if audit_log is None else AuditLog(path=Path(audit_log).absolute(), caller=caller)
-        return cls(*load_policies(map(Path, (policy, *others)), signed=signed), audit=audit)
+        return cls(*load_policies([_policy_path(each) for each in (policy, *others)], signed=signed), audit=audit)
 
     @property
     def policy(self) -> LoadedPolicy:
@@ -114,3 +116,20 @@ class Gate:
             accept=accept,
             audit=self._audit,
         )
+
+
+def _policy_path(policy: str | PathLike[str]) -> Path:
+    """Raises ``InputError`` (``usage.empty``): an empty path would be the current folder, and whoever writes there our policy."""
+    if not os.fspath(policy):
+        raise InputError("an empty path is no policy", code="usage.empty", hint="is the variable set that it is taken from?")
+    return Path(policy)
+
+
+def _listed(name: str, given: Iterable[str | PathLike[str]] | None) -> tuple[Path, ...]:
+    """Raises ``InputError`` (``usage.policy_signer``): a list that came out empty asks for a signature by nobody, not for none."""
+    paths = () if given is None else tuple(map(Path, given))
+    if given is not None and not paths:
+        raise InputError(
+            f"{name} is empty: nobody could have signed", code="usage.policy_signer", hint="leave it out, or name some"
+        )
+    return paths

@@ -107,8 +107,24 @@ def _fill_closed_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
 
 
+def _refuse_empty_arguments(arguments: list[str]) -> None:
+    """No option takes an empty value: it is a variable that is not set, and as a path it would be the current folder.
+
+    Raises ``InputError`` (``usage.empty``).
+    """
+    previous = ""
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not argument or (argument.startswith("--") and equals and not value):
+            at = name or previous
+            after = f" for {shown(at)}" if at.startswith("-") and at != "--" else ""
+            raise InputError(f"an empty value{after}", code="usage.empty", hint="is the variable set that it is taken from?")
+        previous = argument
+
+
 def _run() -> None:
     try:
+        _refuse_empty_arguments(sys.argv[1:])
         app()
     except MlsignError as err:
         print_error(err)
