@@ -41,6 +41,7 @@ def test_a_key_needs_a_name(tmp_path, name):
         (("verify", "-p", "policy.yaml", "--", ""), ""),
         (("verify", "pkg", "-p", "policy.yaml", "--policy-key", ""), " for --policy-key"),
         (("keygen", "--no-password", "-o", ""), " for -o"),
+        (("verify", "pkg", "-p", "policy.yaml", "--report", ""), " for --report"),
         (("policy", "check", ""), ""),
         (("",), ""),
     ],
