@@ -13,9 +13,10 @@ from typing import Any, Final, NoReturn, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from mlsign.errors import InputError, JailError, shown
+from mlsign.errors import InputError, shown
 from mlsign.interface import ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
+from mlsign.sandbox.elements import ELEMENTS
 from mlsign.sandbox.values import OBJECT_BYTES, Absent, Map, Sequence, Strings, Tensor, Value
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -39,6 +40,11 @@ DTYPES: Final[Mapping[str, np.dtype[Any]]] = MappingProxyType(
         "complex128": np.dtype("<c16"),
     }
 )
+RAW_DTYPES: Final[Mapping[str, np.dtype[Any]]] = MappingProxyType(
+    {"bfloat16": np.dtype("<u2")} | {name: np.dtype("u1") for name in ELEMENTS if name not in DTYPES and name != "bfloat16"}
+)
+"""Arrays of elements that numpy has no name for hold their bits, one element in each; those of less than a byte in its low bits."""
+
 _NAMES: Final = MappingProxyType({dtype: name for name, dtype in DTYPES.items()})
 
 
@@ -156,7 +162,32 @@ def decode_array(value: Tensor | Strings) -> Array:
         out = np.empty(math.prod(value.shape), dtype=object)
         out[:] = value.items
         return out.reshape(value.shape)
-    return np.frombuffer(value.data, dtype=DTYPES[value.element]).reshape(value.shape)
+    dtype = DTYPES.get(value.element)
+    if dtype is not None:
+        return np.frombuffer(value.data, dtype=dtype).reshape(value.shape)
+    flat = np.frombuffer(value.data, dtype=RAW_DTYPES[value.element])
+    bits = ELEMENTS[value.element].bits
+    return (flat if bits >= 8 else unpack(flat, bits=bits, count=math.prod(value.shape))).reshape(value.shape)
+
+
+def pack(flat: Array, *, bits: int) -> Array:
+    """Bytes of several elements, the first in the low bits, from bytes of one each; what lies above their bits is dropped."""
+    lanes = 8 // bits
+    padded = np.zeros(-(-flat.size // lanes) * lanes, np.uint8)
+    padded[: flat.size] = flat & (2**bits - 1)
+    out = np.zeros(padded.size // lanes, np.uint8)
+    for lane in range(lanes):
+        out |= padded[lane::lanes] << (lane * bits)
+    return out
+
+
+def unpack(packed: Array, *, bits: int, count: int) -> Array:
+    """The reverse of ``pack``, of the first ``count`` elements."""
+    lanes = 8 // bits
+    out = np.empty(packed.size * lanes, np.uint8)
+    for lane in range(lanes):
+        out[lane::lanes] = (packed >> (lane * bits)) & (2**bits - 1)
+    return out[:count]
 
 
 def decode_result(value: Value, *, tick: Callable[[], object] = lambda: None) -> Result:
@@ -174,32 +205,3 @@ def decode_result(value: Value, *, tick: Callable[[], object] = lambda: None) ->
             return None
         case _:
             return decode_array(value)
-
-
-def encode_result(result: Any) -> Value:
-    """What onnxruntime returned, as a value. Raises ``JailError`` (``sandbox.output.kind``) for what cannot be carried."""
-    if result is None:
-        return Absent()
-    if isinstance(result, np.ndarray):
-        return _encode_output(result)
-    if isinstance(result, list):
-        return Sequence(tuple(encode_result(item) for item in result))
-    if isinstance(result, dict):
-        return Map(_column(list(result)), _column(list(result.values())))
-    if isinstance(result, str | bool | int | float | np.generic):
-        return _encode_output(np.asarray(result, dtype=object if isinstance(result, str) else None))
-    raise JailError(f"a result of type {type(result).__name__} cannot be carried", code="sandbox.output.kind")
-
-
-def _encode_output(array: Array) -> Tensor | Strings:
-    try:
-        return encode_array(array)
-    except InputError as err:
-        hint = "let the model cast it to a type that numpy has"
-        raise JailError(f"a result cannot be carried: {err}", code="sandbox.output.kind", hint=hint) from err
-
-
-def _column(items: list[Any]) -> Tensor | Strings:
-    if all(isinstance(item, str) for item in items):
-        return Strings((len(items),), tuple(items))
-    return _encode_output(np.asarray(items))

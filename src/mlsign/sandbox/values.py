@@ -7,7 +7,7 @@ memory, not at the byte it was sent as; and ``tick`` is called every so often, s
 
 Layout, little-endian: count (u16), then for each value the name's length (u16), the name, and the value. A
 value is a tag (u8) and: a tensor, its element type (u8, ``TensorProto.DataType``), rank (u8), dimensions (u64
-each), zero bytes up to the next multiple of 16 in the body, elements; strings, the same without padding, each
+each), zero bytes up to the next multiple of 64 in the body, elements; strings, the same without padding, each
 string with its length (u32); a sequence, a count (u32) and values; a map, its keys and its values, each of one
 dimension and the same length.
 """
@@ -18,12 +18,12 @@ import math
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final, NoReturn
 
 from mlsign.errors import InputError, shown
 from mlsign.interface import TypeSpec
 from mlsign.limits import DEFAULT, MIB, Limits
+from mlsign.sandbox.elements import BY_NUMBER, ELEMENTS, STRING, Element
 from mlsign.sandbox.kinds import Tag, admit
 
 MAX_VALUE_DEPTH: Final = 8
@@ -40,53 +40,22 @@ _TENSOR_OBJECTS: Final = 4
 
 _TICK_OBJECTS: Final = 1024
 
-_ALIGNMENT: Final = 16
+_ALIGNMENT: Final = 64
+"""As onnxruntime aligns its own memory: no kernel is slower on what lies in a body."""
+
 _LARGEST: Final = 2**62
-_POINTER: Final = 8
-"""A string takes at least this in an array of objects, also in one of no elements: numpy sizes the other dimensions."""
+_TEXT: Final = Element("string", STRING, 64)
+"""A string takes at least a pointer in an array of objects, also in one of no elements: numpy sizes the other dimensions."""
 
 Buffer = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
-    """An ONNX element type: its number in ``TensorProto.DataType`` and the bytes one element takes."""
-
-    name: str
-    number: int
-    size: int
-
-
-ELEMENTS: Final[Mapping[str, Element]] = MappingProxyType(
-    {
-        name: Element(name, number, size)
-        for name, number, size in (
-            ("float", 1, 4),
-            ("uint8", 2, 1),
-            ("int8", 3, 1),
-            ("uint16", 4, 2),
-            ("int16", 5, 2),
-            ("int32", 6, 4),
-            ("int64", 7, 8),
-            ("bool", 9, 1),
-            ("float16", 10, 2),
-            ("double", 11, 8),
-            ("uint32", 12, 4),
-            ("uint64", 13, 8),
-            ("complex64", 14, 8),
-            ("complex128", 15, 16),
-        )
-    }
-)
-"""Element types of fixed size that numpy carries. Strings are values of their own."""
-
-STRING: Final = 8
-_BY_NUMBER: Final = MappingProxyType({element.number: element for element in ELEMENTS.values()})
-
-
-@dataclass(frozen=True, slots=True)
 class Tensor:
-    """Elements in C order, little-endian; ``data`` has exactly the bytes that type and shape ask for."""
+    """Elements in C order, little-endian; ``data`` has exactly the bytes that type and shape ask for.
+
+    Elements below a byte are packed, the first in the low bits; the bits behind the last one say nothing.
+    """
 
     element: str
     shape: tuple[int, ...]
@@ -268,12 +237,12 @@ class _Reader:
         self.charge(count + 1)  # their places; what stands in them is charged when it comes
         return Sequence(tuple(self.value(depth + 1, inner) for _ in range(count)))
 
-    def _shape(self, size: int) -> tuple[int, ...]:
+    def _shape(self, element: Element) -> tuple[int, ...]:
         rank = self.number("<B")
         if rank > self._limits.max_dimensions:
             _fail(f"has {rank} dimensions, allowed are {self._limits.max_dimensions}", code="shape", found=rank)
         shape = struct.unpack(f"<{rank}Q", self.take(8 * rank))
-        if math.prod(max(dimension, 1) for dimension in shape) * size > _LARGEST:
+        if element.bytes_of(math.prod(max(dimension, 1) for dimension in shape)) > _LARGEST:
             _fail("has dimensions beyond any memory", code="shape", found=shape)
         if 0 in shape:  # 2**40 rows of no columns take no bytes here, and all memory once they are lists
             self.charge(math.prod(max(dimension, 1) for dimension in shape))
@@ -282,13 +251,16 @@ class _Reader:
     def _tensor(self) -> Tensor:
         self.charge(_TENSOR_OBJECTS)
         number = self.number("<B")
-        element = _BY_NUMBER.get(number)
+        element = BY_NUMBER.get(number)
         if element is None:
             _fail(f"{number} is not an element type that can be carried", code="element", found=number)
-        shape = self._shape(element.size)
+        shape = self._shape(element)
         if any(self.take(-self._at % _ALIGNMENT)):
             _fail("padding is not zero", code="padding")
-        data = self.take(math.prod(shape) * element.size)
+        count = math.prod(shape)
+        data = self.take(element.bytes_of(count))
+        if element.bits < 8:
+            self.charge(0, count)  # numpy gives each a byte of its own
         if element.name == "bool":
             self._check_booleans(data)
         return Tensor(element.name, shape, data)
@@ -304,7 +276,7 @@ class _Reader:
         number = self.number("<B")
         if number != STRING:
             _fail(f"{number} is not the element type of strings", code="element", found=number)
-        shape = self._shape(_POINTER)
+        shape = self._shape(_TEXT)
         count = math.prod(shape)
         if 4 * count > len(self._view) - self._at:
             _fail(f"{count} strings do not fit into what is left", code="truncated")

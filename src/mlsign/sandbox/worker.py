@@ -25,12 +25,13 @@ from mlsign.errors import JailError, MlsignError, shown
 from mlsign.limits import Limits
 from mlsign.sandbox import protocol
 from mlsign.sandbox.confine import Plan, confine
+from mlsign.sandbox.elements import BY_NUMBER
 from mlsign.sandbox.externals import External, check_externals, find_externals, region
 from mlsign.sandbox.layers import Layer
 from mlsign.sandbox.protocol import HEAD_BYTES, Head, Kind
+from mlsign.sandbox.runtime import Runtime, ort_value, warm_runtime
 from mlsign.sandbox.seccomp import CONTROL_FD
-from mlsign.sandbox.tensors import DTYPES, decode_array, encode_result
-from mlsign.sandbox.values import ELEMENTS, Buffer, decode_values, encode_values
+from mlsign.sandbox.values import Buffer, decode_values, encode_values
 from mlsign.strict import Fields, JsonValue
 
 _SMALL_BYTES: Final = 65536
@@ -45,9 +46,6 @@ _WARMING: Final = (
     "CgFwEgQKAggBYgkKAWkSBAoCCAdiCQoBdBIECgIICEIECgAQEQ=="
 )
 """A model of four nodes, opset 17: t = Identity(s) over strings; p = Softmax(Gemm(x, w)), i = ArgMax(p)."""
-
-_RAW: Final[Mapping[int, np.dtype[Any]]] = {16: np.dtype("<u2"), **dict.fromkeys((17, 18, 19, 20), np.dtype("u1"))}
-"""bfloat16 and the float8 types, which numpy has no name for: carried as their bits."""
 
 Entry = tuple[str, int, int]
 """Path, descriptor, size."""
@@ -175,15 +173,14 @@ def warm(threads: int) -> None:
     os.urandom(1)  # a C library that draws numbers without the kernel maps droppable memory for it, refused later on
     session = _session(base64.b64decode(_WARMING), options(threads))
     texts = np.array(["a", "b"], dtype=object)
-    results = session.run(None, {"x": np.ones((2, 2), np.float32), "s": texts})
-    for result in results:
-        encode_result(result)
+    session.run(None, {"x": np.ones((2, 2), np.float32), "s": texts})
     try:
         session.run(None, {"x": np.ones((2, 3), np.float32), "s": texts})
     except Exception as err:  # noqa: BLE001  the binding's exceptions share no narrower type
         shown(err)
     else:
         raise JailError("the runtime took a wrong shape", code="sandbox.runtime")
+    warm_runtime(lambda model: _session(model, options(threads)))
     del session
     gc.collect()
 
@@ -216,18 +213,12 @@ def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> tu
 
 
 def _external_value(item: External, weights: Mapping[str, memoryview], *, model_path: str) -> ort.OrtValue:
-    named: dict[int, np.dtype[Any]] = {element.number: DTYPES[element.name] for element in ELEMENTS.values()}
-    kind = named.get(item.element, _RAW.get(item.element))
-    if kind is None:
+    element = BY_NUMBER.get(item.element)
+    if element is None:
         message = f"external tensor {shown(item.name)} has element type {item.element}, which cannot be carried"
         raise JailError(message, code="sandbox.external", where=shown(item.name))
-    view = region(item, weights, model_path=model_path, size=math.prod(item.shape) * kind.itemsize)
-    array = np.frombuffer(view, dtype=kind).reshape(item.shape)
-    if not array.flags.aligned:
-        array = array.copy()
-    if item.element in named:
-        return ort.OrtValue.ortvalue_from_numpy(array)
-    return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array, item.element)
+    view = region(item, weights, model_path=model_path, size=element.bytes_of(math.prod(item.shape)))
+    return ort_value(element, item.shape, view)
 
 
 def _names(values: Any) -> JsonValue:
@@ -238,11 +229,8 @@ def _layers(layers: tuple[Layer, ...]) -> JsonValue:
     return [{"name": layer.name, "in_force": layer.in_force, "detail": layer.detail} for layer in layers]
 
 
-def _answer(session: ort.InferenceSession, body: bytearray, limits: Limits) -> list[Buffer]:
-    feeds = {name: decode_array(value) for name, value in decode_values(body, limits=limits).items()}  # type: ignore[arg-type]  # the parent sends tensors and strings only
-    names = [value.name for value in session.get_outputs()]
-    results = session.run(names, feeds)
-    parts = encode_values({name: encode_result(result) for name, result in zip(names, results, strict=True)})
+def _answer(runtime: Runtime, body: bytearray, limits: Limits) -> list[Buffer]:
+    parts = encode_values(runtime.run(decode_values(body, limits=limits)))
     if sum(len(part) for part in parts) > limits.max_output_bytes:
         raise JailError(f"the outputs have more than {limits.max_output_bytes} bytes", code="sandbox.output.size")
     return parts
@@ -278,6 +266,7 @@ def serve(pipe: Pipe, *, status_fd: int) -> NoReturn:
     pipe.read_body(head)
     try:
         session, _values = load(task, model, weights)
+        runtime = Runtime(session)
         ready: JsonValue = {"inputs": _names(session.get_inputs()), "outputs": _names(session.get_outputs())}
     except Exception as err:  # noqa: BLE001  whatever the runtime says of a hostile model is an answer, not an end
         pipe.write_document(Kind.ERROR, head.request, _complaint(err, doing="load"))
@@ -286,7 +275,7 @@ def serve(pipe: Pipe, *, status_fd: int) -> NoReturn:
     while True:
         head = pipe.read_head()
         try:
-            parts = _answer(session, pipe.read_body(head), task.limits)
+            parts = _answer(runtime, pipe.read_body(head), task.limits)
         except Exception as err:  # noqa: BLE001  see above
             pipe.write_document(Kind.ERROR, head.request, _complaint(err, doing="run"))
         else:

@@ -101,7 +101,7 @@ def test_objects_are_charged_at_what_they_cost_in_memory(body, type_):
     [
         (absents(100_000), OPTIONALS),
         (empty_texts(100_000), TEXTS),
-        (y(struct.pack("<BBBQ", 1, 9, 1, 4 * MIB) + bytes(8) + bytes(4 * MIB)), tensor("bool", ("n",))),
+        (y(struct.pack("<BBBQ", 1, 9, 1, 4 * MIB) + bytes(48) + bytes(4 * MIB)), tensor("bool", ("n",))),
     ],
 )
 def test_the_deadline_of_the_call_ends_decoding(body, type_):
@@ -192,7 +192,7 @@ def test_strings_of_no_elements_have_dimensions_that_numpy_can_carry(dims):
 
 
 def test_rows_of_no_columns_are_charged_for():
-    assert refused(y(struct.pack("<BBB2Q", 1, 1, 2, 1 << 40, 0)) + bytes(8), tensor()) == "sandbox.output.size"
+    assert refused(y(struct.pack("<BBB2Q", 1, 1, 2, 1 << 40, 0)) + bytes(40), tensor()) == "sandbox.output.size"
     assert refused(y(struct.pack("<BBB2Q", 2, 8, 2, 0, 1 << 50)), tensor("string")) == "sandbox.output.size"
     assert np.array_equal(read(body_of(Tensor("float", (0, 3), b"")), tensor()), np.empty((0, 3), np.float32))
     assert read(body_of(Strings((1000, 0), ())), tensor("string")).shape == (1000, 0)

@@ -1,6 +1,7 @@
 """Frames and values: what is written comes back, and nothing else is taken."""
 
 import contextlib
+import math
 import struct
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from mlsign.errors import InputError
 from mlsign.limits import Limits
+from mlsign.sandbox.elements import ELEMENTS
 from mlsign.sandbox.protocol import HEAD_BYTES, Frame, Kind, decode_frame, decode_head, encode_frame, encode_head
-from mlsign.sandbox.values import ELEMENTS, Absent, Map, Sequence, Strings, Tensor, decode_values, encode_values
+from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, decode_values, encode_values
 
 shapes = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 
@@ -19,9 +21,7 @@ shapes = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 def tensors(draw, shape=shapes):
     element = ELEMENTS[draw(st.sampled_from(sorted(ELEMENTS)))]
     dims = draw(shape)
-    count = element.size
-    for dim in dims:
-        count *= dim
+    count = element.bytes_of(math.prod(dims))
     data = draw(st.binary(min_size=count, max_size=count))
     return Tensor(element.name, dims, bytes(b & 1 for b in data) if element.name == "bool" else data)
 
@@ -73,7 +73,7 @@ def one(value: bytes) -> bytes:
 
 
 F = struct.pack("<BBB", 1, 1, 0)  # a float scalar
-PAD = bytes(16 - (5 + 3))
+PAD = bytes(64 - (5 + 3))
 HOSTILE = {
     "empty": (b"", "truncated"),
     "count_without_values": (struct.pack("<H", 9), "truncated"),
@@ -113,10 +113,10 @@ def test_hostile_values_are_refused_by_name(name):
     assert caught.value.code == f"frame.{code}"
 
 
-def test_padding_puts_elements_on_sixteen():
+def test_padding_puts_elements_on_cache_lines():
     for length in range(1, 20):
         body = b"".join(encode_values({"n" * length: Tensor("double", (1,), b"ABCDEFGH")}))
-        assert body.index(b"ABCDEFGH") % 16 == 0
+        assert body.index(b"ABCDEFGH") % 64 == 0
 
 
 HEADS = {
