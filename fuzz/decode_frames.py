@@ -15,10 +15,10 @@ from mlsign.digest import sha256
 from mlsign.errors import InputError, JailError
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
+from mlsign.sandbox.arrays import decode_result
 from mlsign.sandbox.outputs import decode_outputs, mismatch
 from mlsign.sandbox.protocol import HEAD_BYTES, Frame, Kind, decode_frame, encode_frame
 from mlsign.sandbox.results import encode_results_json
-from mlsign.sandbox.tensors import decode_result
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor
 
 CORPUS = Path(__file__).parent / "corpora" / "frames"

@@ -63,3 +63,11 @@ BY_NUMBER: Final[Mapping[int, Element]] = MappingProxyType({element.number: elem
 
 STRING: Final = 8
 """``TensorProto.STRING``."""
+
+_LAST_IN_NUMPY: Final = 15
+"""``TensorProto.COMPLEX128``; what was added later has no type in numpy."""
+
+
+def in_numpy(name: str) -> bool:
+    """The element type is one of numpy's."""
+    return name in ELEMENTS and ELEMENTS[name].number <= _LAST_IN_NUMPY

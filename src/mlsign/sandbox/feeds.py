@@ -22,8 +22,9 @@ import numpy as np
 from mlsign.errors import InputError, OutsideError, shown
 from mlsign.interface import ValueSpec
 from mlsign.limits import DEFAULT, Limits
+from mlsign.sandbox.arrays import Array
 from mlsign.sandbox.feeds_text import read_csv, read_json
-from mlsign.sandbox.tensors import Array, describe_inputs
+from mlsign.sandbox.tensors import describe_inputs
 
 MAX_MEMBERS: Final = 10_000
 """Of an .npz: no model has this many inputs."""

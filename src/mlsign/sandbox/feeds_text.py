@@ -20,7 +20,8 @@ import numpy as np
 from mlsign.errors import InputError, shown
 from mlsign.interface import ValueKind, ValueSpec
 from mlsign.limits import Limits
-from mlsign.sandbox.tensors import DTYPES, Array, describe_inputs
+from mlsign.sandbox.arrays import DTYPES, Array
+from mlsign.sandbox.tensors import describe_inputs
 from mlsign.strict import JsonValue, decode_json, describe
 
 Inputs = tuple[ValueSpec, ...]

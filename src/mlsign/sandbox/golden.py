@@ -13,7 +13,7 @@ import numpy as np
 from mlsign.errors import shown
 from mlsign.evidence.record import Difference
 from mlsign.onnx.golden import GoldenTensor
-from mlsign.sandbox.tensors import Array, decode_array, element_of
+from mlsign.sandbox.arrays import Array, decode_array, element_of
 from mlsign.sandbox.values import Strings, Tensor
 
 

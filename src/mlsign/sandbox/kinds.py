@@ -1,4 +1,4 @@
-"""The kinds of values in a frame, and which of them may stand where a type is declared.
+"""The kinds of values in a frame, which of them may stand where a type is declared, and which onnxruntime can be fed.
 
 A worker that was taken over chooses the kinds it sends; what the model declares is asked before any is built.
 """
@@ -9,6 +9,7 @@ from enum import IntEnum
 
 from mlsign.errors import InputError, shown
 from mlsign.interface import TypeSpec, ValueKind
+from mlsign.sandbox.elements import ELEMENTS, in_numpy
 
 
 class Tag(IntEnum):
@@ -41,3 +42,25 @@ def admit(tag: int, declared: TypeSpec) -> TypeSpec:
         found = Tag(tag).name.lower() if tag in tuple(Tag) else f"unknown kind {tag}"
         raise InputError(f"is {found}, declared is {shown(declared)}", code="frame.undeclared", found=found)
     return declared
+
+
+def why_not_fed(type_: TypeSpec) -> str:
+    """What keeps onnxruntime's Python interface (of 1.32) from taking a value of this type; empty where nothing does.
+
+    Of maps in sequences it drops the first entry of all but the first one, without a word: they are not fed.
+    """
+    inner = type_.inner
+    match type_.kind:
+        case ValueKind.TENSOR:
+            known = type_.element in ELEMENTS or type_.element == "string"
+            return "" if known else "there is no such element type"
+        case ValueKind.OPTIONAL if inner is not None:
+            return why_not_fed(inner)
+        case ValueKind.SEQUENCE if inner is not None:
+            fits = inner.kind is ValueKind.TENSOR and (in_numpy(inner.element) or inner.element == "string")
+            return "" if fits else "onnxruntime takes sequences of tensors that numpy has an element type for"
+        case ValueKind.MAP if inner is not None:
+            fits = type_.element in ("string", "int64") and inner.kind is ValueKind.TENSOR and inner.element == "float"
+            return "" if fits else "onnxruntime takes maps of string or int64 to float"
+        case _:
+            return "onnxruntime does not take it"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from mlsign.errors import InputError, JailError, shown
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
-from mlsign.sandbox.tensors import DTYPES, Result, decode_array, decode_result
+from mlsign.sandbox.arrays import DTYPES, Result, decode_array, decode_result
 from mlsign.sandbox.values import Absent, Buffer, Map, Sequence, Strings, Tensor, Value, decode_values
 
 

@@ -28,7 +28,7 @@ import numpy as np
 
 from mlsign.errors import InputError, OutsideError, shown
 from mlsign.limits import MIB
-from mlsign.sandbox.tensors import Array, Result
+from mlsign.sandbox.arrays import Array, Result
 
 MAX_TEXT_BYTES: Final = 512 * MIB
 """Of one output of texts in .npy and .npz, where every text takes as much as the longest, at four bytes a character."""

@@ -16,8 +16,8 @@ import numpy as np
 import onnxruntime as ort
 
 from mlsign.errors import InputError, JailError, shown
+from mlsign.sandbox.arrays import DTYPES, RAW_DTYPES, Array, decode_array, encode_array
 from mlsign.sandbox.elements import BY_NUMBER, ELEMENTS, Element
-from mlsign.sandbox.tensors import DTYPES, RAW_DTYPES, Array, decode_array, encode_array
 from mlsign.sandbox.values import Absent, Buffer, Map, Sequence, Strings, Tensor, Value
 
 _ELEMENT: Final = re.compile(r"tensor\((\w+)\)", re.ASCII)

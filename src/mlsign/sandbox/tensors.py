@@ -1,58 +1,20 @@
-"""Between numpy arrays and the values of frames; and feeds held against what a model takes.
-
-Parent and worker both use it. ``check_feeds`` runs in the parent before the worker sees anything.
-"""
+"""Feeds held against what a model takes, in the parent, before the worker sees anything."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any, Final, NoReturn, TypeAlias
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from mlsign.errors import InputError, shown
-from mlsign.interface import ValueKind, ValueSpec
+from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
-from mlsign.sandbox.elements import ELEMENTS
+from mlsign.sandbox.arrays import DTYPES, FOREIGN, RAW_DTYPES, Array, Result, encode_array, holds
+from mlsign.sandbox.kinds import why_not_fed
 from mlsign.sandbox.values import OBJECT_BYTES, Absent, Map, Sequence, Strings, Tensor, Value
 
-Array: TypeAlias = npt.NDArray[Any]
-Result: TypeAlias = "Array | list[Result] | dict[int, Any] | dict[str, Any] | None"
-
-DTYPES: Final[Mapping[str, np.dtype[Any]]] = MappingProxyType(
-    {
-        "float": np.dtype("<f4"),
-        "double": np.dtype("<f8"),
-        "float16": np.dtype("<f2"),
-        "int8": np.dtype("i1"),
-        "int16": np.dtype("<i2"),
-        "int32": np.dtype("<i4"),
-        "int64": np.dtype("<i8"),
-        "uint8": np.dtype("u1"),
-        "uint16": np.dtype("<u2"),
-        "uint32": np.dtype("<u4"),
-        "uint64": np.dtype("<u8"),
-        "bool": np.dtype("?"),
-        "complex64": np.dtype("<c8"),
-        "complex128": np.dtype("<c16"),
-    }
-)
-RAW_DTYPES: Final[Mapping[str, np.dtype[Any]]] = MappingProxyType(
-    {"bfloat16": np.dtype("<u2")} | {name: np.dtype("u1") for name in ELEMENTS if name not in DTYPES and name != "bfloat16"}
-)
-"""Arrays of elements that numpy has no name for hold their bits, one element in each; those of less than a byte in its low bits."""
-
-_NAMES: Final = MappingProxyType({dtype: name for name, dtype in DTYPES.items()})
-
-
-def element_of(array: Array) -> str:
-    """The ONNX element type of an array, ``string`` for texts, empty where there is none."""
-    if array.dtype.kind in "UO":
-        return "string"
-    return _NAMES.get(array.dtype.newbyteorder("<"), "")
+__all__ = ["DTYPES", "RAW_DTYPES", "Array", "Result", "check_feeds", "describe_inputs"]
 
 
 def describe_inputs(inputs: tuple[ValueSpec, ...]) -> str:
@@ -60,43 +22,206 @@ def describe_inputs(inputs: tuple[ValueSpec, ...]) -> str:
     return ", ".join(f"{shown(spec.name)}: {shown(spec.type)}" for spec in inputs)
 
 
-def check_feeds(
-    feeds: Mapping[str, Array], *, inputs: tuple[ValueSpec, ...], limits: Limits = DEFAULT
-) -> dict[str, Tensor | Strings]:
+def check_feeds(feeds: Mapping[str, Any], *, inputs: tuple[ValueSpec, ...], limits: Limits = DEFAULT) -> dict[str, Value]:
     """The feeds as values of a frame; they are what ``inputs`` asks for, in names, types and shapes.
 
-    Symbolic dimensions have one size each across all inputs. Raises ``InputError`` (``input.name``,
-    ``input.missing``, ``input.dtype``, ``input.shape``, ``input.kind``, ``input.size``).
+    Tensors are arrays, sequences lists, maps dictionaries, and optionals None or left out. Symbolic dimensions have one size
+    each across all inputs. Raises ``InputError`` (``input.name``, ``input.missing``, ``input.dtype``, ``input.shape``,
+    ``input.kind``, ``input.size``).
     """
-    known = {spec.name: spec for spec in inputs}
-    for name in feeds:
-        if name not in known:
-            wanted = describe_inputs(inputs)
-            _refuse(f"the model has no input {shown(name)}, it takes {wanted}", "name", where=name, expected=wanted)
-    symbols: dict[str, tuple[int, str]] = {}
-    out: dict[str, Tensor | Strings] = {}
-    total = 0
+    check = _Check(inputs, limits.max_input_bytes)
+    out: dict[str, Value] = {}
+    absent = 0
     for spec in inputs:
-        if spec.name not in feeds:
+        name = spec.name
+        if name in feeds:
+            out[name] = check.value(feeds[name], spec.type, name)
+        elif spec.type.kind is ValueKind.OPTIONAL:
+            out[name] = Absent()
+            absent += 1
+        else:
+            check.unknown(feeds)
             wanted = describe_inputs(inputs)
-            _refuse(f"input {shown(spec.name)} is missing, the model takes {wanted}", "missing", where=spec.name, expected=wanted)
-        array = feeds[spec.name]
-        _check_type(array, spec, inputs)
-        _check_shape(array, spec, symbols, inputs)
-        total += _cost(array)
-        if total > limits.max_input_bytes:
-            _refuse(f"the inputs have more than {limits.max_input_bytes} bytes", "size", where=spec.name)
-        value = encode_array(array, where=spec.name)
-        total += _weight(value) - _cost(array)
-        if total > limits.max_input_bytes:
-            _refuse(f"the inputs have more than {limits.max_input_bytes} bytes", "size", where=spec.name)
-        out[spec.name] = value
+            _refuse(f"input {shown(name)} is missing, the model takes {wanted}", "missing", where=name, expected=wanted)
+    if len(out) - absent != len(feeds):
+        check.unknown(feeds)
     return out
+
+
+class _Check:
+    """What one call has said so far: the sizes of symbols, and the bytes that are left."""
+
+    __slots__ = ("inputs", "left", "most", "symbols")
+
+    def __init__(self, inputs: tuple[ValueSpec, ...], most: int) -> None:
+        self.inputs = inputs
+        self.most = self.left = most
+        self.symbols: dict[str, tuple[int, str]] = {}
+
+    def unknown(self, feeds: Mapping[str, Any]) -> None:
+        known = {spec.name for spec in self.inputs}
+        for name in feeds:
+            if name not in known:
+                wanted = describe_inputs(self.inputs)
+                _refuse(f"the model has no input {shown(name)}, it takes {wanted}", "name", where=name, expected=wanted)
+
+    def spend(self, count: int, where: str) -> None:
+        self.left -= count
+        if self.left < 0:
+            _refuse(f"the inputs have more than {self.most} bytes", "size", where=where)
+
+    def value(self, value: Any, type_: TypeSpec, where: str, *, inside: bool = False) -> Value:
+        """``inside`` a sequence or a map a symbol is a size of its own for every element."""
+        kind = type_.kind
+        if kind is ValueKind.TENSOR:
+            return self._tensor(value, type_, where, inside=inside)
+        if kind is ValueKind.OPTIONAL and value is None:
+            return Absent()
+        if reason := why_not_fed(type_):
+            _refuse(
+                f"input {shown(where)} is {shown(type_)}, which cannot be fed: {reason}", "kind", where=where, found=shown(type_)
+            )
+        if kind is ValueKind.OPTIONAL and type_.inner is not None:
+            return self.value(value, type_.inner, where, inside=inside)
+        if kind is ValueKind.SEQUENCE and type_.inner is not None:
+            return self._sequence(value, type_.inner, where)
+        return self._map(value, type_, where)
+
+    def _takes(self) -> str:
+        return f"the model takes {describe_inputs(self.inputs)}"
+
+    def _tensor(self, array: Any, type_: TypeSpec, where: str, *, inside: bool) -> Tensor | Strings:
+        element = type_.element
+        if not isinstance(array, np.ndarray):
+            _refuse(
+                f"input {shown(where)} is {type(array).__name__}, expected a numpy array, {self._takes()}",
+                "dtype",
+                where=where,
+                expected="ndarray",
+            )
+        if array.dtype is not DTYPES.get(element) and not holds(array, element):
+            self._wrong_element(array, type_, where)
+        if type_.shape is not None:
+            self._shape(array, type_, where, inside=inside)
+        cost = _cost(array)
+        self.spend(cost, where)
+        value = encode_array(array, element=element, where=where)
+        self.left += cost
+        self.spend(_weight(value), where)
+        return value
+
+    def _wrong_element(self, array: Array, type_: TypeSpec, where: str) -> NoReturn:
+        element = type_.element
+        if reason := why_not_fed(type_):
+            _refuse(
+                f"input {shown(where)} is {shown(type_)}, which cannot be fed: {reason}", "kind", where=where, found=shown(type_)
+            )
+        hint = "give an array of str"
+        if element in DTYPES:
+            hint = f"cast it: array.astype({str(DTYPES[element])!r})"
+        elif element in RAW_DTYPES:
+            hint = f"give its bits in an array of {RAW_DTYPES[element]}, or an array of ml_dtypes.{FOREIGN[element]}"
+        _refuse(
+            f"input {shown(where)} is {array.dtype}, {self._takes()}",
+            "dtype",
+            where=where,
+            expected=element,
+            found=str(array.dtype),
+            hint=hint,
+        )
+
+    def _shape(self, array: Array, type_: TypeSpec, where: str, *, inside: bool) -> None:
+        dims, found = type_.shape or (), array.shape
+        if len(dims) != len(found):
+            message = f"input {shown(where)} has {len(found)} dimensions, {self._takes()}"
+            _refuse(message, "shape", where=where, expected=shown(type_), found=str(found))
+        for axis, (dim, size) in enumerate(zip(dims, found, strict=True)):
+            if dim == size or dim is None:
+                continue
+            if isinstance(dim, int):
+                message = f"input {shown(where)} has size {size} in dimension {axis}, {self._takes()}"
+                _refuse(message, "shape", where=where, expected=shown(type_), found=str(found))
+            first, name = (size, where) if inside else self.symbols.setdefault(dim, (size, where))
+            if first != size:
+                message = f"{shown(dim)} is {first} in input {shown(name)} and {size} in input {shown(where)}"
+                _refuse(message, "shape", where=where, expected=str(first), found=str(size))
+
+    def _sequence(self, items: Any, inner: TypeSpec, where: str) -> Sequence:
+        if not isinstance(items, list | tuple):
+            _refuse(
+                f"input {shown(where)} is {type(items).__name__}, expected a list of {shown(inner)}",
+                "dtype",
+                where=where,
+                expected="list",
+            )
+        self.spend(len(items) * OBJECT_BYTES, where)
+        return Sequence(tuple(self.value(item, inner, f"{where}[{index}]", inside=True) for index, item in enumerate(items)))
+
+    def _map(self, items: Any, type_: TypeSpec, where: str) -> Map:
+        if not isinstance(items, dict):
+            _refuse(
+                f"input {shown(where)} is {type(items).__name__}, expected a dictionary for {shown(type_)}",
+                "dtype",
+                where=where,
+                expected="dict",
+            )
+        if not items:
+            _refuse(
+                f"input {shown(where)} is an empty map, which onnxruntime does not take",
+                "shape",
+                where=where,
+                expected=shown(type_),
+                found="{}",
+            )
+        self.spend(2 * len(items) * OBJECT_BYTES, where)
+        keys, numbers = list(items), list(items.values())
+        allowed: tuple[type, ...] = (str,) if type_.element == "string" else (int, np.integer)
+        for key in keys:
+            if isinstance(key, bool) or not isinstance(key, allowed):
+                _refuse(
+                    f"input {shown(where)} is a map with a key that is {type(key).__name__}",
+                    "dtype",
+                    where=where,
+                    expected=shown(type_),
+                )
+        return Map(self._keys(keys, type_, where), self._floats(numbers, where))
+
+    def _keys(self, keys: list[Any], type_: TypeSpec, where: str) -> Tensor | Strings:
+        if type_.element == "string":
+            column = np.empty(len(keys), dtype=object)
+            column[:] = keys
+            value = encode_array(column, element="string", where=where)
+            self.spend(_weight(value), where)
+            return value
+        try:
+            return encode_array(np.array(keys, dtype=np.int64), element="int64")
+        except OverflowError:
+            _refuse(f"input {shown(where)} is a map with a key beyond 64 bits", "dtype", where=where, expected=shown(type_))
+
+    def _floats(self, numbers: list[Any], where: str) -> Tensor | Strings:
+        """As onnxruntime converts them: to a double first."""
+        for item in numbers:
+            if isinstance(item, bool) or not isinstance(item, int | float | np.integer | np.floating):
+                _refuse(
+                    f"input {shown(where)} is a map with a value that is {type(item).__name__}",
+                    "dtype",
+                    where=where,
+                    expected="numbers",
+                )
+        try:
+            wide = np.array(numbers, dtype=np.float64)
+        except OverflowError:
+            wide = np.full(1, np.finfo(np.float64).max)
+        with np.errstate(over="ignore"):
+            narrow = wide.astype(np.float32)
+        if bool(np.any(np.isinf(narrow) & ~np.isinf(wide))):
+            _refuse(f"input {shown(where)} is a map with a number too large for float", "dtype", where=where, expected="float")
+        return encode_array(narrow, element="float")
 
 
 def _cost(array: Array) -> int:
     """What an array takes at least once it is a value, known before any of it is copied: each text becomes an object."""
-    return array.nbytes if array.dtype.kind not in "UO" else max(array.nbytes, array.size * OBJECT_BYTES)
+    return array.nbytes if array.dtype.kind not in "UOT" else max(array.nbytes, array.size * OBJECT_BYTES)
 
 
 def _weight(value: Tensor | Strings) -> int:
@@ -105,103 +230,3 @@ def _weight(value: Tensor | Strings) -> int:
 
 def _refuse(message: str, code: str, *, where: str, expected: str = "", found: str = "", hint: str = "") -> NoReturn:
     raise InputError(message, code=f"input.{code}", where=shown(where), expected=expected, found=found, hint=hint)
-
-
-def _check_type(array: Array, spec: ValueSpec, inputs: tuple[ValueSpec, ...]) -> None:
-    if spec.type.kind is not ValueKind.TENSOR or spec.type.element not in (*DTYPES, "string"):
-        message = f"input {shown(spec.name)} is {shown(spec.type)}, which cannot be fed; only tensors that numpy carries can"
-        _refuse(message, "kind", where=spec.name, found=shown(spec.type))
-    if not isinstance(array, np.ndarray):
-        _refuse(f"input {shown(spec.name)} is {type(array).__name__}, expected a numpy array", "dtype", where=spec.name)
-    if element_of(array) != spec.type.element:
-        dtype = DTYPES.get(spec.type.element)
-        hint = f"cast it: array.astype({str(dtype)!r})" if dtype is not None else "give an array of str"
-        message = f"input {shown(spec.name)} is {array.dtype}, the model takes {describe_inputs(inputs)}"
-        _refuse(message, "dtype", where=spec.name, expected=spec.type.element, found=str(array.dtype), hint=hint)
-
-
-def _check_shape(array: Array, spec: ValueSpec, symbols: dict[str, tuple[int, str]], inputs: tuple[ValueSpec, ...]) -> None:
-    dims = spec.type.shape
-    if dims is None:
-        return
-    found = str(array.shape)
-    if len(dims) != array.ndim:
-        message = f"input {shown(spec.name)} has {array.ndim} dimensions, the model takes {describe_inputs(inputs)}"
-        _refuse(message, "shape", where=spec.name, expected=shown(spec.type), found=found)
-    for axis, (dim, size) in enumerate(zip(dims, array.shape, strict=True)):
-        if isinstance(dim, int) and dim != size:
-            message = f"input {shown(spec.name)} has {size} in dimension {axis}, the model takes {describe_inputs(inputs)}"
-            _refuse(message, "shape", where=spec.name, expected=shown(spec.type), found=found)
-        if isinstance(dim, str) and symbols.setdefault(dim, (size, spec.name))[0] != size:
-            first, name = symbols[dim]
-            message = f"{shown(dim)} is {first} in input {shown(name)} and {size} in input {shown(spec.name)}"
-            _refuse(message, "shape", where=spec.name, expected=str(first), found=str(size))
-
-
-def encode_array(array: Array, *, where: str = "") -> Tensor | Strings:
-    """An array as a value; its memory is referred to where it is contiguous. Raises ``InputError`` (``input.dtype``)."""
-    element = element_of(array)
-    if element == "string":
-        items = array.reshape(-1).tolist()
-        if not all(isinstance(item, str) for item in items):
-            _refuse("holds objects that are not strings", "dtype", where=where, expected="string", found=str(array.dtype))
-        try:
-            "".join(items).encode("utf-8")
-        except UnicodeEncodeError as err:
-            raise InputError("holds half of a surrogate pair", code="input.dtype", where=shown(where)) from err
-        return Strings(array.shape, tuple(items))
-    if not element:
-        _refuse(f"{array.dtype} is not an element type of ONNX", "dtype", where=where, found=str(array.dtype))
-    flat = np.ascontiguousarray(array, dtype=DTYPES[element]).reshape(-1)
-    return Tensor(element, array.shape, flat.view(np.uint8).data)
-
-
-def decode_array(value: Tensor | Strings) -> Array:
-    """The array of a value, over the value's own memory."""
-    if isinstance(value, Strings):
-        out = np.empty(math.prod(value.shape), dtype=object)
-        out[:] = value.items
-        return out.reshape(value.shape)
-    dtype = DTYPES.get(value.element)
-    if dtype is not None:
-        return np.frombuffer(value.data, dtype=dtype).reshape(value.shape)
-    flat = np.frombuffer(value.data, dtype=RAW_DTYPES[value.element])
-    bits = ELEMENTS[value.element].bits
-    return (flat if bits >= 8 else unpack(flat, bits=bits, count=math.prod(value.shape))).reshape(value.shape)
-
-
-def pack(flat: Array, *, bits: int) -> Array:
-    """Bytes of several elements, the first in the low bits, from bytes of one each; what lies above their bits is dropped."""
-    lanes = 8 // bits
-    padded = np.zeros(-(-flat.size // lanes) * lanes, np.uint8)
-    padded[: flat.size] = flat & (2**bits - 1)
-    out = np.zeros(padded.size // lanes, np.uint8)
-    for lane in range(lanes):
-        out |= padded[lane::lanes] << (lane * bits)
-    return out
-
-
-def unpack(packed: Array, *, bits: int, count: int) -> Array:
-    """The reverse of ``pack``, of the first ``count`` elements."""
-    lanes = 8 // bits
-    out = np.empty(packed.size * lanes, np.uint8)
-    for lane in range(lanes):
-        out[lane::lanes] = (packed >> (lane * bits)) & (2**bits - 1)
-    return out[:count]
-
-
-def decode_result(value: Value, *, tick: Callable[[], object] = lambda: None) -> Result:
-    """A result in Python's terms: arrays, lists for sequences, dictionaries for maps, None for absent optionals.
-
-    ``tick`` is called for each, and may raise.
-    """
-    tick()
-    match value:
-        case Sequence(items):
-            return [decode_result(item, tick=tick) for item in items]
-        case Map(keys, values):
-            return dict(zip(decode_array(keys).tolist(), decode_array(values).tolist(), strict=True))
-        case Absent():
-            return None
-        case _:
-            return decode_array(value)

@@ -10,7 +10,7 @@ NAN, INF = float("nan"), float("inf")
 
 
 def tensor(array):
-    from mlsign.sandbox.tensors import element_of
+    from mlsign.sandbox.arrays import element_of
 
     array = np.asarray(array)
     if element_of(array) == "string":

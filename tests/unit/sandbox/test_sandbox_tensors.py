@@ -1,14 +1,18 @@
 """Feeds against what a model takes, results against what it declares, and layers against what is asked for."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from mlsign.errors import InputError
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
+from mlsign.sandbox.arrays import DTYPES, RAW_DTYPES, decode_array, encode_array
+from mlsign.sandbox.bits import pack, unpack
+from mlsign.sandbox.elements import ELEMENTS
 from mlsign.sandbox.layers import FULL, REQUIRED, Isolation, Layer, missing_layers
 from mlsign.sandbox.outputs import mismatch
-from mlsign.sandbox.tensors import check_feeds, decode_array, encode_array
+from mlsign.sandbox.tensors import check_feeds
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor
 
 
@@ -48,8 +52,16 @@ def test_what_is_asked_for_is_taken():
         ({"x": X[:, :1]}, (spec(),), "input.shape"),
         ({"x": X, "y": X[:2]}, (spec(), spec("y")), "input.shape"),
         ({"x": X[:, :1].repeat(4, 1)}, (spec(shape=("n", "n")),), "input.shape"),
-        ({"x": X}, (spec(element="bfloat16"),), "input.kind"),
-        ({"x": X}, (spec(kind=ValueKind.SEQUENCE, inner=spec().type),), "input.kind"),
+        ({"x": X}, (spec(element="bfloat16"),), "input.dtype"),
+        ({"x": X.astype(np.float16)}, (spec(element="bfloat16"),), "input.dtype"),
+        ({"x": X.astype(np.uint8)}, (spec(element="bfloat16"),), "input.dtype"),
+        ({"x": X.astype(np.uint16)}, (spec(element="float8e5m2"),), "input.dtype"),
+        ({"x": X.astype(np.int8)}, (spec(element="int4"),), "input.dtype"),
+        ({"x": X.astype(np.uint8) + 16}, (spec(element="int4"),), "input.dtype"),
+        ({"x": X.astype(np.uint8) + 4}, (spec(element="uint2"),), "input.dtype"),
+        ({"x": X}, (spec(element="float6e2m3"),), "input.kind"),
+        ({"x": X}, (spec(element=""),), "input.kind"),
+        ({"x": X}, (spec(kind=ValueKind.SPARSE_TENSOR),), "input.kind"),
     ],
 )
 def test_what_is_not_asked_for_is_refused(feeds, inputs, code):
@@ -164,3 +176,144 @@ def test_full_isolation_asks_for_every_layer(name):
 
 def test_no_report_is_no_layer():
     assert len(missing_layers((), isolation=Isolation.FULL)) == len(FULL)
+
+
+BITS = {
+    "bfloat16": "bfloat16",
+    "float8e4m3fn": "float8_e4m3fn",
+    "float8e4m3fnuz": "float8_e4m3fnuz",
+    "float8e5m2": "float8_e5m2",
+    "float8e5m2fnuz": "float8_e5m2fnuz",
+    "float8e8m0": "float8_e8m0fnu",
+    "float4e2m1": "float4_e2m1fn",
+    "uint4": "uint4",
+    "int4": "int4",
+    "uint2": "uint2",
+    "int2": "int2",
+}
+
+
+def test_every_element_without_a_name_in_numpy_is_known():
+    assert set(BITS) == set(RAW_DTYPES) == set(ELEMENTS) - set(DTYPES)
+
+
+@pytest.mark.parametrize("element", BITS)
+def test_elements_that_numpy_lacks_go_in_as_bits_or_by_the_name_of_their_type(element):
+    bits = ELEMENTS[element].bits
+    raw = (np.arange(9) * 37 % 2**bits).astype(RAW_DTYPES[element]).reshape(3, 3)
+    named = ml_dtypes.finfo if "float" in element else ml_dtypes.iinfo
+    foreign = np.dtype(getattr(ml_dtypes, BITS[element]))
+    assert named(foreign).bits == bits
+    typed = raw.view(foreign) if bits >= 8 else raw.astype(np.uint8).view(foreign)
+    inputs = (spec(element=element, shape=None),)
+    found = check_feeds({"x": raw}, inputs=inputs)["x"]
+    assert (found.element, found.shape, len(found.data)) == (element, (3, 3), ELEMENTS[element].bytes_of(9))
+    assert check_feeds({"x": typed}, inputs=inputs)["x"] == found
+    assert np.array_equal(decode_array(found), raw)
+    assert (
+        check_feeds({"x": typed[::2, ::-1]}, inputs=inputs)["x"] == check_feeds({"x": raw[::2, ::-1].copy()}, inputs=inputs)["x"]
+    )
+    assert check_feeds({"x": raw.astype(raw.dtype.newbyteorder(">"))}, inputs=inputs)["x"] == found
+
+
+def test_negative_numbers_of_four_bits_keep_their_bits():
+    array = np.array([-8, -1, 7], dtype=ml_dtypes.int4)
+    found = check_feeds({"x": array}, inputs=(spec(element="int4", shape=None),))["x"]
+    assert bytes(found.data) == b"\xf8\x07"
+    assert decode_array(found).tolist() == [8, 15, 7]
+
+
+def test_packing_is_that_of_onnx():
+    values = np.array([1, 2, 3, 0, 1], dtype=np.uint8)
+    assert pack(values, bits=4).tolist() == [0x21, 0x03, 0x01]
+    assert pack(values, bits=2).tolist() == [0b00111001, 0b01]
+    for bits in (2, 4):
+        assert unpack(pack(values, bits=bits), bits=bits, count=5).tolist() == values.tolist()
+        assert pack(values[:0], bits=bits).size == unpack(values[:0], bits=bits, count=0).size == 0
+
+
+def test_what_is_left_out_of_optionals_is_nothing():
+    inputs = (spec(), spec("o", kind=ValueKind.OPTIONAL, inner=FLOAT))
+    assert check_feeds({"x": X}, inputs=inputs)["o"] == Absent()
+    assert check_feeds({"x": X, "o": None}, inputs=inputs)["o"] == Absent()
+    assert check_feeds({"x": X, "o": X}, inputs=inputs)["o"] == Tensor("float", (3, 2), X.data.cast("B"))
+    assert code_of({"x": X, "o": X[:2]}, *inputs) == "input.shape"
+    assert code_of({"x": X, "y": X}, *inputs) == "input.name"
+    assert code_of({"x": X, "o": X, "y": X}, *inputs) == "input.name"
+    assert code_of({"x": None}, spec()) == "input.dtype"
+    assert code_of({"o": [X]}, inputs[1]) == "input.dtype"
+
+
+def test_sequences_are_lists_of_what_they_hold():
+    one = (spec(kind=ValueKind.SEQUENCE, inner=FLOAT),)
+    found = check_feeds({"x": [X, X[:1]]}, inputs=one)["x"]  # a symbol may differ from element to element
+    assert [item.shape for item in found.items] == [(3, 2), (1, 2)]
+    assert check_feeds({"x": ()}, inputs=one)["x"] == Sequence(())
+    for wrong in (X, None, {}, "x", iter([X])):
+        assert code_of({"x": wrong}, *one) == "input.dtype"
+    with pytest.raises(InputError, match=r"x\[1\]") as caught:
+        check_feeds({"x": [X, X.astype(np.int64)]}, inputs=one)
+    assert caught.value.where == "x[1]"
+    assert code_of({"x": [X, X[0]]}, *one) == "input.shape"
+    assert code_of({"x": [X[:, :1]]}, *one) == "input.shape"
+    assert code_of({"x": [None]}, *one) == "input.dtype"
+    assert code_of({"x": [[X]]}, *one) == "input.dtype"
+
+
+def test_symbols_of_inputs_do_not_reach_into_sequences():
+    inputs = (spec(), spec("q", kind=ValueKind.SEQUENCE, inner=FLOAT), spec("y"))
+    assert check_feeds({"x": X, "q": [X[:1]], "y": X}, inputs=inputs)
+    assert code_of({"x": X, "q": [X], "y": X[:1]}, *inputs) == "input.shape"
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        seq(seq(FLOAT)),
+        seq(opt(FLOAT)),
+        seq(MAP),
+        seq(spec(element="bfloat16").type),
+        TypeSpec(kind=ValueKind.SEQUENCE),
+        TypeSpec(kind=ValueKind.OPTIONAL),
+        opt(TypeSpec(kind=ValueKind.MAP, element="string", inner=spec(element="int64").type)),
+        TypeSpec(kind=ValueKind.MAP, element="int32", inner=FLOAT),
+        TypeSpec(kind=ValueKind.MAP, element="string", inner=seq(FLOAT)),
+        TypeSpec(kind=ValueKind.MAP, element="string"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("value", [[X], {"a": 1.0}])
+def test_what_the_runtime_does_not_take_is_refused_before(type_, value):
+    assert code_of({"x": value}, ValueSpec(name="x", type=type_)) == "input.kind"
+
+
+def test_maps_are_dictionaries_of_numbers():
+    texts = (ValueSpec(name="x", type=TypeSpec(kind=ValueKind.MAP, element="string", inner=FLOAT)),)
+    numbers = (ValueSpec(name="x", type=MAP),)
+    found = check_feeds({"x": {"a": 1, "b": np.float32(0.1), "c": -0.0, "d": float("inf")}}, inputs=texts)["x"]
+    assert found.keys == Strings((4,), ("a", "b", "c", "d"))
+    assert decode_array(found.values).tobytes() == np.array([1, 0.1, -0.0, np.inf], np.float32).tobytes()
+    assert decode_array(check_feeds({"x": {-1: 2.0, np.int32(7): 1.0}}, inputs=numbers)["x"].keys).tolist() == [-1, 7]
+    for wrong in ({"a": True}, {"a": "1"}, {"a": None}, {"a": X}, {1: 1.0}, {None: 1.0}, {"\ud800": 1.0}, [("a", 1.0)], None):
+        assert code_of({"x": wrong}, *texts) == "input.dtype"
+    for wrong in ({"a": 1.0}, {False: 1.0}, {1.0: 1.0}, {2**63: 1.0}, {1: 1e39}, {1: 10**400}):
+        assert code_of({"x": wrong}, *numbers) == "input.dtype"
+    assert code_of({"x": {}}, *texts) == "input.shape"
+
+
+def test_sequences_and_maps_are_counted_before_they_are_built():
+    small = Limits(max_input_bytes=10_000)
+    assert code_of({"x": [X[:0]] * 101}, spec(kind=ValueKind.SEQUENCE, inner=FLOAT), limits=small) == "input.size"
+    assert check_feeds({"x": [X[:0]] * 100}, inputs=(spec(kind=ValueKind.SEQUENCE, inner=FLOAT),), limits=small)
+    assert code_of({"x": [None] * 10**6}, spec(kind=ValueKind.SEQUENCE, inner=FLOAT), limits=small) == "input.size"
+    assert code_of({"x": dict.fromkeys(range(51), 1.0)}, ValueSpec(name="x", type=MAP), limits=small) == "input.size"
+    packed = np.broadcast_to(np.uint8(1), (10**5,))
+    assert code_of({"x": packed}, spec(element="int4", shape=None), limits=small) == "input.size"
+
+
+@pytest.mark.parametrize("wrong", ["int4", "bfloat16", "float", "string"])
+def test_the_hint_says_what_to_give(wrong):
+    with pytest.raises(InputError) as caught:
+        check_feeds({"x": np.zeros((1, 2), np.complex64)}, inputs=(spec(element=wrong),))
+    wanted = {"int4": "bits", "bfloat16": "ml_dtypes.bfloat16", "float": "astype", "string": "str"}
+    assert wanted[wrong] in caught.value.hint

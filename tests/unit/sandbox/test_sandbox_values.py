@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlsign.errors import InputError
 from mlsign.limits import Limits
 from mlsign.sandbox.elements import ELEMENTS
-from mlsign.sandbox.protocol import HEAD_BYTES, Frame, Kind, decode_frame, decode_head, encode_frame, encode_head
+from mlsign.sandbox.protocol import HEAD_BYTES, VERSION, Frame, Kind, decode_frame, decode_head, encode_frame, encode_head
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, decode_values, encode_values
 
 shapes = st.lists(st.integers(0, 4), max_size=4).map(tuple)
@@ -123,11 +123,11 @@ HEADS = {
     "short": (b"mlsj", "truncated"),
     "magic": (b"mlsk" + bytes(20), "magic"),
     "version": (struct.pack("<4sBBHQQ", b"mlsj", 0, 5, 0, 1, 0), "magic"),
-    "reserved": (struct.pack("<4sBBHQQ", b"mlsj", 1, 5, 1, 1, 0), "magic"),
-    "kind": (struct.pack("<4sBBHQQ", b"mlsj", 1, 0, 0, 1, 0), "kind"),
-    "document": (struct.pack("<4sBBHQQ", b"mlsj", 1, 1, 0, 1, 1 << 40), "size"),
-    "run": (struct.pack("<4sBBHQQ", b"mlsj", 1, 5, 0, 1, 3 << 20), "size"),
-    "result": (struct.pack("<4sBBHQQ", b"mlsj", 1, 6, 0, 1, 4 << 20), "size"),
+    "reserved": (struct.pack("<4sBBHQQ", b"mlsj", VERSION, 5, 1 << 8, 1, 0), "magic"),
+    "kind": (struct.pack("<4sBBHQQ", b"mlsj", VERSION, 0, 0, 1, 0), "kind"),
+    "document": (struct.pack("<4sBBHQQ", b"mlsj", VERSION, 1, 0, 1, 1 << 40), "size"),
+    "run": (struct.pack("<4sBBHQQ", b"mlsj", VERSION, 5, 0, 1, 3 << 20), "size"),
+    "result": (struct.pack("<4sBBHQQ", b"mlsj", VERSION, 6, 0, 1, 4 << 20), "size"),
 }
 
 

@@ -1,0 +1,147 @@
+"""Between numpy arrays and the values of frames. Parent and worker both use it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NoReturn, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from mlsign.errors import InputError, shown
+from mlsign.sandbox.bits import pack, unpack
+from mlsign.sandbox.elements import ELEMENTS
+from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, Value
+
+Array: TypeAlias = npt.NDArray[Any]
+Result: TypeAlias = "Array | list[Result] | dict[int, Any] | dict[str, Any] | None"
+
+DTYPES: Final[Mapping[str, np.dtype[Any]]] = MappingProxyType(
+    {
+        "float": np.dtype("<f4"),
+        "double": np.dtype("<f8"),
+        "float16": np.dtype("<f2"),
+        "int8": np.dtype("i1"),
+        "int16": np.dtype("<i2"),
+        "int32": np.dtype("<i4"),
+        "int64": np.dtype("<i8"),
+        "uint8": np.dtype("u1"),
+        "uint16": np.dtype("<u2"),
+        "uint32": np.dtype("<u4"),
+        "uint64": np.dtype("<u8"),
+        "bool": np.dtype("?"),
+        "complex64": np.dtype("<c8"),
+        "complex128": np.dtype("<c16"),
+    }
+)
+RAW_DTYPES: Final[Mapping[str, np.dtype[Any]]] = MappingProxyType(
+    {"bfloat16": np.dtype("<u2")} | {name: np.dtype("u1") for name in ELEMENTS if name not in DTYPES and name != "bfloat16"}
+)
+"""Arrays of elements that numpy has no name for hold their bits, one element in each; those of less than a byte in its low bits."""
+
+_NAMES: Final = MappingProxyType({dtype: name for name, dtype in DTYPES.items()})
+FOREIGN: Final = MappingProxyType(
+    {
+        "bfloat16": "bfloat16",
+        "float8e4m3fn": "float8_e4m3fn",
+        "float8e4m3fnuz": "float8_e4m3fnuz",
+        "float8e5m2": "float8_e5m2",
+        "float8e5m2fnuz": "float8_e5m2fnuz",
+        "float8e8m0": "float8_e8m0fnu",
+        "float4e2m1": "float4_e2m1fn",
+        **{name: name for name in ("uint4", "int4", "uint2", "int2")},
+    }
+)
+"""What the ``ml_dtypes`` package calls them: such arrays are taken by the name of their type."""
+
+
+def element_of(array: Array) -> str:
+    """The ONNX element type of an array, ``string`` for texts, empty where there is none."""
+    if array.dtype.kind in "UOT":
+        return "string"
+    return _NAMES.get(array.dtype.newbyteorder("<"), "")
+
+
+def holds(array: Array, element: str) -> bool:
+    """The array holds such elements: in numpy's type for them, as their bits, or in the type of ``ml_dtypes``."""
+    if element not in RAW_DTYPES:
+        return element_of(array) == element
+    return array.dtype.newbyteorder("<") == RAW_DTYPES[element] or array.dtype.name == FOREIGN[element]
+
+
+def encode_array(array: Array, *, element: str = "", where: str = "") -> Tensor | Strings:
+    """An array as a value of ``element``, or of what numpy calls its type; its memory is referred to where it is contiguous.
+
+    Raises ``InputError`` (``input.dtype``).
+    """
+    element = element or element_of(array)
+    if element == "string":
+        return _encode_texts(array, where=where)
+    dtype = DTYPES.get(element)
+    if dtype is None:
+        return _encode_bits(array, element, where=where)
+    if array.dtype is not dtype or not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)  # which makes a scalar a row
+    return Tensor(element, array.shape, array.reshape(-1).view(np.uint8).data)
+
+
+def _encode_texts(array: Array, *, where: str) -> Strings:
+    items = array.reshape(-1).tolist()
+    if not all(isinstance(item, str) for item in items):
+        _refuse("holds objects that are not strings", "dtype", where=where, expected="string", found=str(array.dtype))
+    try:
+        "".join(items).encode("utf-8")
+    except UnicodeEncodeError as err:
+        raise InputError("holds half of a surrogate pair", code="input.dtype", where=shown(where)) from err
+    return Strings(array.shape, tuple(items))
+
+
+def _encode_bits(array: Array, element: str, *, where: str) -> Tensor:
+    dtype = RAW_DTYPES.get(element)
+    if dtype is None:
+        _refuse(f"{array.dtype} is not an element type of ONNX", "dtype", where=where, found=str(array.dtype))
+    bits = ELEMENTS[element].bits
+    foreign = array.dtype.kind != "u"
+    flat = (np.ascontiguousarray(array).view(dtype) if foreign else np.ascontiguousarray(array, dtype=dtype)).reshape(-1)
+    if bits >= 8:
+        return Tensor(element, array.shape, flat.view(np.uint8).data)
+    if not foreign and flat.size and int(flat.max()) >= 2**bits:
+        _refuse(f"holds more than the {bits} bits of {element}", "dtype", where=where, expected=element, found=str(flat.max()))
+    return Tensor(element, array.shape, pack(flat, bits=bits).data)
+
+
+def decode_array(value: Tensor | Strings) -> Array:
+    """The array of a value, over the value's own memory; elements that share a byte are copied out of it."""
+    if isinstance(value, Strings):
+        out = np.empty(math.prod(value.shape), dtype=object)
+        out[:] = value.items
+        return out.reshape(value.shape)
+    dtype = DTYPES.get(value.element)
+    if dtype is not None:
+        return np.frombuffer(value.data, dtype=dtype).reshape(value.shape)
+    flat = np.frombuffer(value.data, dtype=RAW_DTYPES[value.element])
+    bits = ELEMENTS[value.element].bits
+    return (flat if bits >= 8 else unpack(flat, bits=bits, count=math.prod(value.shape))).reshape(value.shape)
+
+
+def decode_result(value: Value, *, tick: Callable[[], object] = lambda: None) -> Result:
+    """A result in Python's terms: arrays, lists for sequences, dictionaries for maps, None for absent optionals.
+
+    ``tick`` is called for each, and may raise.
+    """
+    tick()
+    match value:
+        case Sequence(items):
+            return [decode_result(item, tick=tick) for item in items]
+        case Map(keys, values):
+            return dict(zip(decode_array(keys).tolist(), decode_array(values).tolist(), strict=True))
+        case Absent():
+            return None
+        case _:
+            return decode_array(value)
+
+
+def _refuse(message: str, code: str, *, where: str, expected: str = "", found: str = "", hint: str = "") -> NoReturn:
+    raise InputError(message, code=f"input.{code}", where=shown(where), expected=expected, found=found, hint=hint)
