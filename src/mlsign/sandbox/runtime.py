@@ -74,7 +74,7 @@ class _Memory:
 
 
 class Runtime:
-    """A loaded model that takes and gives values of frames."""
+    """A loaded model that takes and gives values of frames. Making one raises ``JailError`` (``sandbox.model.load``) where neither can be."""
 
     __slots__ = ("_bits", "_names", "_session")
 
@@ -82,7 +82,9 @@ class Runtime:
         self._session = session
         outputs = session.get_outputs()
         self._names = [output.name for output in outputs]
-        self._bits = any(set(_ELEMENT.findall(output.type)) & RAW_DTYPES.keys() for output in outputs)
+        self._bits = any(_has_bits(output.type) for output in outputs)
+        if self._bits:
+            _check_plain(session.get_inputs(), outputs)
 
     def run(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """The outputs by name, in the order of the model. They may lie in memory of the runtime, which they keep, or of ``values``.
@@ -98,7 +100,26 @@ class Runtime:
         """``run`` where an output has elements that numpy has no name for, which onnxruntime hands out only as its own values."""
         feeds = {name: _bits_feed(name, value) for name, value in values.items() if not isinstance(value, Absent)}
         results = self._session.run_with_ort_values(self._names, feeds)
-        return {name: _bits_value(name, result) for name, result in zip(self._names, results, strict=True)}
+        return {name: _bits_value(result) for name, result in zip(self._names, results, strict=True)}
+
+
+def _has_bits(type_: str) -> bool:
+    """The type, in onnxruntime's spelling, is of elements that numpy has no name for."""
+    return not RAW_DTYPES.keys().isdisjoint(_ELEMENT.findall(type_))
+
+
+def _check_plain(inputs: list[Any], outputs: list[Any]) -> None:
+    """Everything is a tensor, and what has to be fed holds numbers: what else there is goes only through arrays of numpy."""
+    for what, values in (("input", inputs), ("output", outputs)):
+        for value in values:
+            optional = value.type.startswith("optional(")
+            plain = value.type.removeprefix("optional(").startswith("tensor(")
+            texts = what == "input" and value.type == "tensor(string)"
+            if texts or not (plain or (what == "input" and optional)):
+                message = (
+                    f"{what} {shown(value.name)} is {shown(value.type)}, in a model with outputs of elements that numpy lacks"
+                )
+                raise JailError(f"{message}: onnxruntime runs only one or the other", code="sandbox.model.load")
 
 
 def _feed(value: Value) -> Any:
@@ -119,16 +140,14 @@ def _feed(value: Value) -> Any:
 def _bits_feed(name: str, value: Value) -> ort.OrtValue:
     if isinstance(value, Tensor):
         return ort_value(ELEMENTS[value.element], value.shape, value.data)
-    message = f"a model with outputs of elements that numpy lacks can be fed tensors of numbers only, {shown(name)} is none"
+    # An optional input that holds texts, or a sequence: required ones were refused with the model.
+    message = f"input {shown(name)} cannot be fed to a model with outputs of elements that numpy lacks, leave it out"
     raise JailError(message, code="sandbox.output.kind", where=shown(name))
 
 
-def _bits_value(name: str, result: ort.OrtValue) -> Value:
+def _bits_value(result: ort.OrtValue) -> Value:
     if not result.has_value():
         return Absent()
-    if not result.is_tensor():
-        message = f"output {shown(name)} is {shown(result.data_type())}, beside outputs of elements that numpy lacks"
-        raise JailError(f"{message}, and cannot be carried", code="sandbox.output.kind", where=shown(name))
     element = BY_NUMBER.get(result.element_type())
     if element is None or element.name in DTYPES:
         return _value(result.numpy())

@@ -137,17 +137,33 @@ def test_texts_sequences_and_optionals():
     assert run(feeds)["o"] == Absent()
 
 
-def test_bits_beside_what_the_runtime_gives_only_as_objects():
-    inputs = [info("b", "bfloat16"), sequence_of("q")]
-    feeds = {"b": Tensor("bfloat16", (1,), b"\1\2"), "q": Sequence(())}
-    for outputs in ([info("b", "bfloat16")], [info("b", "bfloat16"), sequence_of("q")]):
-        with pytest.raises(JailError, match="numpy lacks") as caught:
-            Runtime(session_of(model_of([], inputs, outputs))).run(feeds)
-        assert caught.value.code == "sandbox.output.kind"
-    nodes = [helper.make_node("SequenceConstruct", ["x"], ["q"])]
-    model = model_of(nodes, [info("b", "bfloat16"), info("x", "float")], [info("b", "bfloat16"), sequence_of("q")])
-    with pytest.raises(JailError, match="beside outputs") as caught:
-        Runtime(session_of(model)).run({"b": feeds["b"], "x": Tensor("float", (1,), bytes(4))})
+TEXTS = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.STRING, None))
+BF16S = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.BFLOAT16, None))
+MAYBE_TEXTS = helper.make_value_info("o", helper.make_optional_type_proto(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "wrong"),
+    [
+        ([info("b", "bfloat16"), sequence_of("q")], [info("b", "bfloat16")], r"input q is seq\(tensor\(float\)\)"),
+        ([info("b", "bfloat16"), info("s", "string")], [info("b", "bfloat16")], r"input s is tensor\(string\)"),
+        ([info("b", "int4"), MAYBE_TEXTS], [info("b", "int4"), MAYBE_TEXTS], "output o is optional"),
+        ([helper.make_value_info("q", BF16S)], [helper.make_value_info("q", BF16S)], "input q is seq"),
+    ],
+)
+def test_models_that_the_runtime_cannot_run_from_here_are_refused_at_once(inputs, outputs, wrong):
+    session = session_of(model_of([], inputs, outputs))
+    with pytest.raises(JailError, match=wrong) as caught:
+        Runtime(session)
+    assert caught.value.code == "sandbox.model.load"
+
+
+def test_optionals_of_texts_beside_bits_have_to_be_left_out():
+    run = Runtime(session_of(model_of([], [info("b", "bfloat16"), MAYBE_TEXTS], [info("b", "bfloat16")]))).run
+    value = Tensor("bfloat16", (1,), b"\1\2")
+    assert run({"b": value, "o": Absent()}) == {"b": value}
+    with pytest.raises(JailError, match="leave it out") as caught:
+        run({"b": value, "o": Sequence(())})
     assert caught.value.code == "sandbox.output.kind"
 
 
