@@ -17,7 +17,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from mlsign.sandbox.process import ENVIRONMENT
+from mlsign.sandbox.zygote_host import ENVIRONMENT
 
 _LENGTH = struct.Struct("<Q")
 MEMORY_BYTES = 1 << 30

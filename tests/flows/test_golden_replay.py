@@ -199,7 +199,7 @@ def test_a_gap_between_numbers_is_unknown(tmp_path, keys, loaded):
 
 def test_no_sandbox_no_time_and_too_much_data_are_unknown(good_package, tmp_path, keys, loaded, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("mlsign.sandbox.jail._can_confine", lambda: False)
+        patch.setattr("mlsign.sandbox.jail.can_confine", lambda: False)
         assert judged(good_package, loaded)[1] == {("MLS406", "unknown", "sandbox.unavailable")}
     assert judged(good_package, loaded, limits=Limits(max_golden_bytes=50))[1] == {("MLS406", "unknown", "golden.size")}
     rest = "golden: {replay: true, time: 1ms}\n"

@@ -9,6 +9,7 @@ import pytest
 from jail_models import Memory, graph_model, popen_of, tensor
 from onnx import ModelProto, TensorProto, helper
 
+from mlsign.sandbox import zygote_host
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.spec import JailSpec
 
@@ -73,6 +74,12 @@ def filler() -> ModelProto:
 
 
 @pytest.fixture
-def taken_over(monkeypatch) -> Callable[[str], None]:
+def taken_over(monkeypatch) -> Iterator[Callable[[str], None]]:
     """From now on workers are those of ``hostile``, in the given mode."""
-    return lambda mode: monkeypatch.setattr(subprocess, "Popen", popen_of(mode))
+
+    def take_over(mode: str) -> None:
+        zygote_host.end()
+        monkeypatch.setattr(subprocess, "Popen", popen_of(mode))
+
+    yield take_over
+    zygote_host.end()

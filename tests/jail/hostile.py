@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from mlsign.sandbox import kernel, protocol, worker
+from mlsign.sandbox import calls, kernel, protocol, worker, zygote
 from mlsign.sandbox.protocol import Kind
 from mlsign.strict import encode_json
 
@@ -54,7 +54,7 @@ def in_first_call(deed):
         def answer(*_):
             raise RuntimeError(str(deed(model, weights)))
 
-        worker._answer = answer
+        calls.Calls.answer = answer
         return session, values
 
     return attack
@@ -107,9 +107,10 @@ def die_of(number: int):
 
 
 def drip(_model, _weights):
-    write(protocol.encode_head(kind=Kind.RESULT, request=2, length=1 << 26))
+    write(protocol.encode_head(kind=Kind.ERROR, request=2, length=1 << 14))
     while True:
         os.write(3, b"x")
+        time.sleep(0.001)
 
 
 def announce(_model, _weights):
@@ -134,4 +135,4 @@ ATTACKS = {
 if __name__ == "__main__":
     mode = sys.argv.pop(1)
     worker.load = ATTACKS[mode]
-    worker.main()
+    zygote.main()

@@ -93,14 +93,19 @@ def tensor(name, element=TensorProto.FLOAT, shape=("n", 2)):
 
 
 def popen_of(mode: str) -> type[subprocess.Popen]:
-    """A ``Popen`` that starts ``hostile`` in this mode where a worker is asked for."""
+    """A ``Popen`` that starts ``hostile`` in this mode where a zygote is asked for: its workers are taken over."""
     script = str(Path(__file__).with_name("hostile.py"))
 
     class Hostile(subprocess.Popen):
         def __init__(self, command, **kwargs):
-            if "mlsign.sandbox.worker" in command:
+            if "mlsign.sandbox.zygote" in command:
                 at = command.index("-m")
                 command = [*command[:at], script, mode, *command[at + 2 :]]
             super().__init__(command, **kwargs)
 
     return Hostile
+
+
+def keeper_of(pid: int) -> int:
+    """The process outside that keeps this worker."""
+    return int(Path(f"/proc/{pid}/status").read_text().partition("PPid:")[2].split()[0])

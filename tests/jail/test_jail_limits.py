@@ -12,15 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jail_models import X
+from jail_models import X, keeper_of
 
 from mlsign.errors import JailError
 from mlsign.limits import Limits
 from mlsign.sandbox import protocol
 from mlsign.sandbox.channel import Channel, Watch
 from mlsign.sandbox.jail import Jail
-from mlsign.sandbox.process import Process
-from mlsign.sandbox.protocol import Kind
+from mlsign.sandbox.protocol import Kind, Pace
 from mlsign.sandbox.spec import JailSpec
 from mlsign.sandbox.values import Sequence, Strings, Tensor, encode_values
 
@@ -107,7 +106,7 @@ def test_an_interrupted_call_ends_the_jail(start, spinner, request):
 
 def test_the_keeper_has_nothing_to_give_away(start, doubler):
     jail = start(doubler)
-    status = dict(line.split(":\t") for line in Path(f"/proc/{jail._process._popen.pid}/status").read_text().splitlines())
+    status = dict(line.split(":\t") for line in Path(f"/proc/{keeper_of(jail.pid)}/status").read_text().splitlines())
     assert {status[name].strip("0") for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {""}
     assert status["NoNewPrivs"] == "1"
     assert "0" not in status["Uid"].split()
@@ -123,7 +122,7 @@ def test_a_worker_killed_between_calls_is_an_error_at_the_next(start, doubler):
 
 def test_a_killed_keeper_takes_its_worker_along(start, doubler):
     jail = start(doubler)
-    jail._process._popen.kill()
+    os.kill(keeper_of(jail.pid), signal.SIGKILL)
     deadline = time.monotonic() + 3
     while not jail._process.ended_by_itself(0.1):
         assert time.monotonic() < deadline
@@ -134,10 +133,10 @@ ORPHAN = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
 import onnx
-from jail_models import Memory
+from jail_models import Memory, keeper_of
 from mlsign.sandbox.jail import Jail
 jail = Jail.start(Memory().model(sys.stdin.buffer.read()))
-print(jail._process.pid, jail._process._popen.pid, flush=True)
+print(jail.pid, keeper_of(jail.pid), flush=True)
 os.kill(os.getpid(), 9)
 """
 
@@ -166,17 +165,19 @@ def alive(pid):
 
 
 class Liar:
-    """A jail whose worker is a thread of the test; a process that was only just started stands for the real one."""
+    """A jail whose worker is a thread of the test; one that was only just forked stands for the real one."""
 
     def __init__(self, model, spec: JailSpec) -> None:
         ours, self.theirs = socket.socketpair()
-        process = Process(pass_fds=(), threads=1, confined=False)
-        self.jail = Jail(process, Channel(ours, pidfd=-1), model, spec)
+        self.jail = Jail(model, spec)
+        self.jail._channel = Channel(ours, pidfd=-1)
         self.jail._request = 1
+        self.area = self.jail._transport.results.body
 
-    def answer(self, data: bytes, *, close: bool = True, hold: float = 0.0) -> JailError:
+    def answer(self, data: bytes, body: bytes = b"", *, close: bool = True, hold: float = 0.0) -> JailError:
         def work():
             self.theirs.recv(1 << 16)
+            self.area[: len(body)] = body
             self.theirs.sendall(data)
             time.sleep(hold)
             if close:
@@ -204,48 +205,87 @@ def frame(kind=Kind.RESULT, request=2, body=b"", length=None):
     return protocol.encode_head(kind=kind, request=request, length=len(body) if length is None else length) + body
 
 
+def result(body: bytes, *, kind=Kind.RESULT, length=None) -> tuple[bytes, bytes]:
+    """A frame on the socket, and the body that it speaks of in the area."""
+    return protocol.encode_head(kind=kind, request=2, length=len(body) if length is None else length), body
+
+
 def values(**named):
     return b"".join(encode_values(named))
 
 
 GOOD = Tensor("float", (3, 2), X.tobytes())
+ANSWER = values(y=GOOD)
 LIES = {
-    "no_frame": (b"x" * 64, "sandbox.frame"),
-    "half_a_head": (frame()[:10], "sandbox.worker.died"),
-    "half_a_body": (frame(body=values(y=GOOD))[:-1], "sandbox.worker.died"),
-    "nothing": (b"", "sandbox.worker.died"),
-    "huge": (frame(length=1 << 60), "sandbox.frame"),
-    "above_the_cap": (frame(length=(1 << 22)), "sandbox.frame"),
-    "unknown_kind": (struct.pack("<4sBBHQQ", b"mlsj", 1, 99, 0, 2, 0), "sandbox.frame"),
-    "other_version": (struct.pack("<4sBBHQQ", b"mlsj", 2, 6, 0, 2, 0), "sandbox.frame"),
-    "wrong_request": (frame(request=1, body=values(y=GOOD)), "sandbox.frame"),
-    "kind_of_the_parent": (frame(Kind.RUN, body=values(y=GOOD)), "sandbox.frame"),
-    "ready_again": (frame(Kind.READY, body=b"{}"), "sandbox.frame"),
-    "body_of_nonsense": (frame(body=b"\xff" * 40), "sandbox.frame"),
-    "trailing": (frame(body=values(y=GOOD) + b"\0"), "sandbox.frame"),
-    "no_output": (frame(body=values()), "sandbox.output.name"),
-    "other_output": (frame(body=values(z=GOOD)), "sandbox.output.name"),
-    "one_more_output": (frame(body=values(y=GOOD, z=GOOD)), "sandbox.output.name"),
-    "other_type": (frame(body=values(y=Tensor("int32", (3, 2), X.tobytes()))), "sandbox.output"),
-    "other_rank": (frame(body=values(y=Tensor("float", (6,), X.tobytes()))), "sandbox.output"),
-    "other_columns": (frame(body=values(y=Tensor("float", (2, 3), X.tobytes()))), "sandbox.output"),
-    "strings": (frame(body=values(y=Strings((1, 2), ("a", "b")))), "sandbox.output"),
-    "sequence": (frame(body=values(y=Sequence((GOOD,)))), "sandbox.output"),
-    "error_of_nonsense": (frame(Kind.ERROR, body=b"{"), "sandbox.frame"),
-    "error_with_our_code": (frame(Kind.ERROR, body=b'{"code":"sandbox.unavailable","message":"x"}'), "sandbox.frame"),
-    "error_of_another_phase": (frame(Kind.ERROR, body=b'{"code":"sandbox.layer","message":"x"}'), "sandbox.frame"),
-    "error_of_loading": (frame(Kind.ERROR, body=b'{"code":"sandbox.model.load","message":"x"}'), "sandbox.frame"),
+    "no_frame": ((b"x" * 64,), "sandbox.frame"),
+    "half_a_head": ((frame()[:10],), "sandbox.worker.died"),
+    "half_a_document": ((frame(Kind.ERROR, body=b'{"code":"x","message":"x"}')[:-1],), "sandbox.worker.died"),
+    "nothing": ((b"",), "sandbox.worker.died"),
+    "huge": ((frame(length=1 << 60),), "sandbox.frame"),
+    "above_the_cap": ((frame(length=(1 << 22)),), "sandbox.frame"),
+    "unknown_kind": ((struct.pack("<4sBBHQQ", b"mlsj", 2, 99, 0, 2, 0),), "sandbox.frame"),
+    "other_version": ((struct.pack("<4sBBHQQ", b"mlsj", 1, 6, 0, 2, 0),), "sandbox.frame"),
+    "unknown_pace": ((struct.pack("<4sBBBBQQ", b"mlsj", 2, 6, 2, 0, 2, 0),), "sandbox.frame"),
+    "wrong_request": ((frame(request=1, length=len(ANSWER)), ANSWER), "sandbox.frame"),
+    "kind_of_the_parent": (result(ANSWER, kind=Kind.RUN), "sandbox.frame"),
+    "ready_again": ((frame(Kind.READY, body=b"{}"),), "sandbox.frame"),
+    "two_answers": ((frame(length=len(ANSWER)) * 2, ANSWER), "sandbox.frame"),
+    "an_answer_and_more": ((frame(length=len(ANSWER)) + b"x", ANSWER), "sandbox.frame"),
+    "a_result_on_the_socket": ((frame(body=ANSWER), ANSWER), "sandbox.frame"),
+    "again_what_never_was": (result(ANSWER, kind=Kind.RESULT_AGAIN), "sandbox.frame"),
+    "body_of_nonsense": (result(b"\xff" * 40), "sandbox.frame"),
+    "trailing": (result(ANSWER + b"\0"), "sandbox.frame"),
+    "cut_short": (result(ANSWER, length=len(ANSWER) - 1), "sandbox.frame"),
+    "no_output": (result(values()), "sandbox.output.name"),
+    "other_output": (result(values(z=GOOD)), "sandbox.output.name"),
+    "one_more_output": (result(values(y=GOOD, z=GOOD)), "sandbox.output.name"),
+    "other_type": (result(values(y=Tensor("int32", (3, 2), X.tobytes()))), "sandbox.output"),
+    "other_rank": (result(values(y=Tensor("float", (6,), X.tobytes()))), "sandbox.output"),
+    "other_columns": (result(values(y=Tensor("float", (2, 3), X.tobytes()))), "sandbox.output"),
+    "strings": (result(values(y=Strings((1, 2), ("a", "b")))), "sandbox.output"),
+    "sequence": (result(values(y=Sequence((GOOD,)))), "sandbox.output"),
+    "error_of_nonsense": ((frame(Kind.ERROR, body=b"{"),), "sandbox.frame"),
+    "error_with_our_code": ((frame(Kind.ERROR, body=b'{"code":"sandbox.unavailable","message":"x"}'),), "sandbox.frame"),
+    "error_of_another_phase": ((frame(Kind.ERROR, body=b'{"code":"sandbox.layer","message":"x"}'),), "sandbox.frame"),
+    "error_of_loading": ((frame(Kind.ERROR, body=b'{"code":"sandbox.model.load","message":"x"}'),), "sandbox.frame"),
 }
 
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_lie_is_an_error_and_ends_the_jail(liar, lie):
-    data, code = LIES[lie]
-    assert liar.answer(data).code == code
+    words, code = LIES[lie]
+    assert liar.answer(*words).code == code
+
+
+AGAIN_LIES = {
+    "other_length": (result(ANSWER, kind=Kind.RESULT_AGAIN, length=len(ANSWER) - 16), "sandbox.frame"),
+    "a_call_that_has_passed": ((frame(Kind.RESULT_AGAIN, request=2, length=len(ANSWER)), ANSWER), "sandbox.frame"),
+}
+
+
+@pytest.mark.parametrize("lie", AGAIN_LIES)
+def test_a_lie_about_a_repeated_result_ends_the_jail_too(liar, lie):
+    liar.area[: len(ANSWER)] = ANSWER
+    liar.theirs.sendall(frame(length=len(ANSWER)))
+    assert np.array_equal(liar.jail.run({"x": X})["y"], X)
+    words, code = AGAIN_LIES[lie]
+    assert liar.answer(*words).code == code
+
+
+def test_a_repeated_result_answers_a_repeated_call_alone(liar):
+    for request in (2, 3):
+        liar.area[: len(ANSWER)] = ANSWER
+        kind = Kind.RESULT if request == 2 else Kind.RESULT_AGAIN
+        liar.theirs.sendall(frame(kind, request=request, length=len(ANSWER)))
+        assert np.array_equal(liar.jail.run({"x": X})["y"], X)
+    liar.theirs.recv(1 << 16)
+    liar.theirs.sendall(frame(Kind.RESULT_AGAIN, request=4, length=len(ANSWER)))
+    assert code_of(lambda: liar.jail.run({"x": X[:1]})) == "sandbox.frame"
 
 
 def test_the_same_channel_with_a_true_answer_gives_a_result(liar):
-    liar.theirs.sendall(frame(body=values(y=GOOD)))
+    liar.area[: len(ANSWER)] = ANSWER
+    liar.theirs.sendall(frame(length=len(ANSWER)))
     assert np.array_equal(liar.jail.run({"x": X})["y"], X)
 
 
@@ -254,7 +294,7 @@ def test_silence_meets_the_deadline(liar):
 
 
 def test_words_one_by_one_meet_the_deadline(liar):
-    assert liar.answer(frame(body=values(y=GOOD))[:-1], close=False, hold=1.2).code == "sandbox.deadline"
+    assert liar.answer(frame(length=len(ANSWER))[:-1], ANSWER, close=False, hold=1.2).code == "sandbox.deadline"
 
 
 def test_an_error_cannot_colour_the_terminal(liar):
@@ -267,7 +307,8 @@ def test_a_worker_that_reads_nothing_meets_the_deadline():
     ours, theirs = socket.socketpair()
     channel = Channel(ours, pidfd=-1)
     watch = Watch(wall_seconds=0.3, cpu_seconds=None, pid=-1, threads=1)
-    assert code_of(lambda: channel.send(Kind.RUN, 1, [bytes(50_000_000)], watch)) == "sandbox.deadline"
+    assert code_of(lambda: channel.send_document(Kind.START, 1, bytes(50_000_000), watch)) == "sandbox.deadline"
+    assert code_of(lambda: channel.send_head(Kind.RUN, 1, 0, Pace.CALM)) == "sandbox.frame"
     channel.close()
     theirs.close()
 

@@ -13,6 +13,7 @@ from jail_models import X
 
 from mlsign.errors import JailError
 from mlsign.sandbox import jail as jail_module
+from mlsign.sandbox import zygote_host
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.layers import REQUIRED, Isolation
 from mlsign.sandbox.spec import JailSpec
@@ -149,7 +150,7 @@ def test_a_kernel_without_filters_scores_only_where_that_is_allowed(doubler):
 
 
 def test_a_system_that_cannot_confine_is_refused(memory, doubler, monkeypatch):
-    monkeypatch.setattr(jail_module, "_can_confine", lambda: False)
+    monkeypatch.setattr(jail_module, "can_confine", lambda: False)
     model = memory.model(doubler)
     with pytest.raises(JailError) as caught:
         Jail.start(model)
@@ -169,7 +170,7 @@ def test_allowing_it_does_not_weaken_a_kernel_that_can(memory, doubler):
 
 
 def test_an_unconfined_worker_is_watched_as_well(memory, spinner, monkeypatch):
-    monkeypatch.setattr(jail_module, "_can_confine", lambda: False)
+    monkeypatch.setattr(jail_module, "can_confine", lambda: False)
     feeds = {"n": np.array(1 << 60), "x": np.ones(64, np.float32)}
     with Jail.start(memory.model(spinner), spec=JailSpec(wall_seconds=0.3), allow_unsandboxed=True) as jail:
         with pytest.raises(JailError) as caught:
@@ -179,16 +180,16 @@ def test_an_unconfined_worker_is_watched_as_well(memory, spinner, monkeypatch):
 
 @pytest.mark.parametrize("name", ["mlsign.sandbox.nothing", "json"])
 def test_a_worker_that_cannot_start_says_why(memory, doubler, monkeypatch, name):
-    import mlsign.sandbox.process as process_module
-
-    popen = process_module.subprocess.Popen
+    zygote_host.end()
+    popen = subprocess.Popen
 
     class Wrong(popen):
         def __init__(self, command, **kwargs):
-            super().__init__([name if part == "mlsign.sandbox.worker" else part for part in command], **kwargs)
+            super().__init__([name if part == "mlsign.sandbox.zygote" else part for part in command], **kwargs)
 
-    monkeypatch.setattr(process_module.subprocess, "Popen", Wrong)
+    monkeypatch.setattr(subprocess, "Popen", Wrong)
     with pytest.raises(JailError) as caught:
         Jail.start(memory.model(doubler))
     assert caught.value.code == "sandbox.worker.died"
     assert name == "json" or "No module named" in str(caught.value)
+    zygote_host.end()

@@ -13,10 +13,8 @@ from typing import Final
 
 from mlsign.errors import InputError, JailError
 from mlsign.limits import Limits
-from mlsign.sandbox.protocol import HEAD_BYTES, Head, Kind, decode_head, encode_head
-from mlsign.sandbox.values import Buffer
+from mlsign.sandbox.protocol import DOCUMENTS, HEAD_BYTES, Head, Kind, Pace, decode_head, encode_head
 
-_JOINED_BYTES: Final = 65536
 _TURN_BYTES: Final = 1 << 20
 """Sent or received in one turn, between two looks at the clock."""
 
@@ -78,11 +76,12 @@ class Watch:
 class Channel:
     """Frames out and in over one non-blocking socket. ``pidfd`` is -1 where the platform has none."""
 
-    __slots__ = ("_pidfd", "_poll", "_sock")
+    __slots__ = ("_data", "_pidfd", "_poll", "_sock")
 
     def __init__(self, sock: socket.socket, *, pidfd: int) -> None:
         sock.setblocking(False)
         self._sock = sock
+        self._data = bytearray()
         self._pidfd = pidfd
         self._poll = select.poll()
         if pidfd >= 0:
@@ -102,49 +101,74 @@ class Channel:
             if self._pidfd in ready:
                 raise died()
 
-    def send(self, kind: Kind, request: int, parts: list[Buffer], watch: Watch) -> None:
+    def send_document(self, kind: Kind, request: int, body: bytes, watch: Watch) -> None:
         """One frame, whole. Raises ``JailError`` (``sandbox.worker.died``, ``sandbox.deadline``, ``sandbox.cpu``)."""
-        length = sum(len(part) for part in parts)
-        head = encode_head(kind=kind, request=request, length=length)
-        pieces: list[Buffer] = [b"".join((head, *parts))] if length < _JOINED_BYTES else [head, *parts]
-        for piece in pieces:
-            view = memoryview(piece)
-            while len(view) > 0:
-                watch.timeout()  # a peer that always takes a little would keep the wait below from ever being reached
-                try:
-                    view = view[self._sock.send(view[:_TURN_BYTES], _NO_SIGNAL) :]
-                except BlockingIOError:
-                    self._wait(select.POLLOUT, watch)
-                except OSError as err:
-                    raise died() from err
+        view = memoryview(encode_head(kind=kind, request=request, length=len(body)) + body)
+        while len(view) > 0:
+            watch.timeout()  # a peer that always takes a little would keep the wait below from ever being reached
+            try:
+                view = view[self._sock.send(view[:_TURN_BYTES], _NO_SIGNAL) :]
+            except BlockingIOError:
+                self._wait(select.POLLOUT, watch)
+            except OSError as err:
+                raise died() from err
 
-    def receive(self, request: int, watch: Watch, *, limits: Limits) -> tuple[Head, bytearray]:
-        """The answer to ``request``. Raises ``JailError`` (also ``sandbox.frame`` for what is no answer to it)."""
-        head_bytes = self._exactly(HEAD_BYTES, watch)
+    def send_head(self, kind: Kind, request: int, length: int, pace: Pace) -> None:
+        """A frame whose body lies in shared memory, without waiting: a worker reads each call before the next is sent.
+
+        Raises ``JailError`` (``sandbox.worker.died``, ``sandbox.frame``).
+        """
         try:
-            head = decode_head(head_bytes, limits=limits)
+            sent = self._sock.send(encode_head(kind=kind, request=request, length=length, pace=pace), _NO_SIGNAL)
+        except BlockingIOError:
+            sent = 0
+        except OSError as err:
+            raise died() from err
+        if sent != HEAD_BYTES:
+            raise JailError("the worker does not read its calls", code="sandbox.frame", found=f"{sent} bytes")
+
+    def receive(self, request: int, watch: Watch, *, limits: Limits) -> tuple[Head, bytes]:
+        """The answer to ``request``. Raises ``JailError`` (also ``sandbox.frame`` for what is no answer to it)."""
+        while (found := self.step(request, watch, limits=limits)) is None:
+            self._wait(select.POLLIN, watch)
+        return found
+
+    def step(self, request: int, watch: Watch, *, limits: Limits) -> tuple[Head, bytes] | None:
+        """The answer to ``request`` as far as it came without waiting: None where more is to come. Raises as ``receive`` does."""
+        while True:
+            try:
+                received = self._sock.recv(_TURN_BYTES)
+            except BlockingIOError:
+                return None
+            except OSError as err:
+                raise died() from err
+            if not received:
+                raise died()
+            self._data += received  # grows with what came: a length that was only announced takes no memory
+            if len(self._data) >= HEAD_BYTES and (found := self._whole(request, limits=limits)) is not None:
+                return found
+            watch.timeout()  # a worker that always has one byte ready would keep the wait from ever being reached
+
+    def _whole(self, request: int, *, limits: Limits) -> tuple[Head, bytes] | None:
+        try:
+            head = decode_head(self._data[:HEAD_BYTES], limits=limits)
         except InputError as err:
             raise JailError(f"the worker sent what is not a frame: {err}", code="sandbox.frame", found=err.code) from err
         if head.request != request:
             message = f"the worker answered request {head.request}, asked was {request}"
             raise JailError(message, code="sandbox.frame", expected=str(request), found=str(head.request))
-        return head, self._exactly(head.length, watch)
+        length = HEAD_BYTES + (head.length if head.kind in DOCUMENTS else 0)
+        if len(self._data) < length:
+            return None
+        if len(self._data) > length:
+            raise JailError("the worker sent more than one answer", code="sandbox.frame", found=f"{len(self._data)} bytes")
+        body = bytes(self._data[HEAD_BYTES:])
+        self._data.clear()
+        return head, body
 
-    def _exactly(self, count: int, watch: Watch) -> bytearray:
-        data = bytearray()
-        while len(data) < count:
-            watch.timeout()  # a worker that always has one byte ready would keep the wait below from ever being reached
-            try:
-                received = self._sock.recv(min(count - len(data), _TURN_BYTES))
-            except BlockingIOError:
-                self._wait(select.POLLIN, watch)
-                continue
-            except OSError as err:
-                raise died() from err
-            if not received:
-                raise died()
-            data += received  # grows with what came: a length that was only announced takes no memory
-        return data
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when an answer comes."""
+        return self._sock.fileno()
 
     def close(self) -> None:
         self._sock.close()

@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import struct
+import sys
 from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
@@ -23,6 +24,9 @@ from mlsign.sandbox.proof import prove_answers, prove_refusals
 from mlsign.sandbox.seccomp import CONTROL_FD, Mode
 
 NOBODY: Final = 65534
+
+_LOOK_MILLISECONDS: Final = 50
+"""Between two looks at a worker where nothing tells of its end."""
 
 _CLONE_NEWUSER: Final = 0x10000000
 _NAMESPACES: Final = (
@@ -77,7 +81,7 @@ def confine(plan: Plan) -> tuple[tuple[Layer, ...], int]:
         # filter cannot count. So no thread may be made at all.
         plan = replace(plan, threads=1)
     # 3. Fork: a pid namespace begins with a child. This side stays outside, reaps and does nothing else.
-    _fork_keeper(plan.status_fd)
+    fork_keeper(plan.status_fd)
     # 4. Descriptors: nothing is open but /dev/null, the pipe for complaints and the control socket.
     layers.append(_close_descriptors())
     # The last look at /proc; the address space counts from here.
@@ -132,7 +136,8 @@ def _leave_namespaces() -> list[Layer]:
     return layers
 
 
-def _fork_keeper(status_fd: int) -> None:
+def fork_keeper(status_fd: int) -> None:
+    """Returns in a child; the process that called keeps it, and never returns."""
     pid = os.fork()
     if pid != 0:
         _keep(pid, status_fd)
@@ -147,24 +152,37 @@ def _keep(pid: int, status_fd: int) -> NoReturn:
     code = 0
     try:
         with socket.socket(fileno=status_fd) as status:
-            kernel.close_descriptors(0, status_fd - 1)
-            kernel.close_descriptors(status_fd + 1)
-            _drop_capabilities()
-            kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-            pidfd = os.pidfd_open(pid)
-            socket.send_fds(status, [struct.pack("=i", pid)], [pidfd])
-            poll = select.poll()
-            poll.register(status, select.POLLIN)
-            poll.register(pidfd, select.POLLIN)
-            ready = {fd for fd, _ in poll.poll()}
-            if pidfd not in ready:
-                os.kill(pid, signal.SIGKILL)
-            _, how = os.waitpid(pid, 0)
-            status.send(struct.pack("=i", how))
+            if sys.platform == "linux":
+                kernel.close_descriptors(0, status_fd - 1)
+                kernel.close_descriptors(status_fd + 1)
+                _drop_capabilities()
+                kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+            status.send(struct.pack("=i", _watch(pid, status)))
     except OSError:
         code = 1  # the parent sees the end of both sockets, whatever failed here
     finally:
         os._exit(code)
+
+
+def _watch(pid: int, status: socket.socket) -> int:
+    """The wait status of the worker, once it ended by itself or because the parent has gone. Raises ``OSError``."""
+    poll = select.poll()
+    poll.register(status, select.POLLIN)
+    if hasattr(os, "pidfd_open"):
+        pidfd = os.pidfd_open(pid)
+        socket.send_fds(status, [struct.pack("=i", pid)], [pidfd])
+        poll.register(pidfd, select.POLLIN)
+        ended = pidfd in {fd for fd, _ in poll.poll()}
+    else:
+        status.send(struct.pack("=i", pid))
+        while not poll.poll(_LOOK_MILLISECONDS):
+            found, how = os.waitpid(pid, os.WNOHANG)
+            if found:
+                return how
+        ended = False
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
+    return os.waitpid(pid, 0)[1]
 
 
 def _close_descriptors() -> Layer:

@@ -129,3 +129,9 @@ def attempt(nr: int, *arguments: int | bytes | None) -> int:
     except OSError as err:
         return err.errno or 0
     return 0
+
+
+def limit_arenas(count: int) -> None:
+    """At most so many arenas of the C library's allocator (``mallopt(3)``, ``M_ARENA_MAX``); others have no such setting."""
+    if hasattr(_libc, "mallopt"):
+        _libc.mallopt(ctypes.c_int(-8), ctypes.c_int(count))

@@ -1,10 +1,10 @@
 """The frames between parent and worker: pure bytes, strict, every length checked before it is believed.
 
-A frame is a head of 24 bytes and a body. Bodies are either one canonical JSON document (setting up, errors)
-or named values (feeds and results). The worker is the side that a hostile model may have taken over: what
-the parent decodes here is hostile input.
+A frame is a head of 24 bytes and a body. Bodies are either one canonical JSON document (setting up, errors), which
+follows the head on the socket, or named values (feeds and results), which lie in shared memory. The worker is
+the side that a hostile model may have taken over: what the parent decodes here is hostile input.
 
-Layout of the head, little-endian: magic ``mlsj``, version, kind, two zero bytes, request number (u64), body
+Layout of the head, little-endian: magic ``mlsj``, version, kind, pace, a zero byte, request number (u64), body
 length (u64). Values have their own layout, in ``values``.
 """
 
@@ -23,16 +23,23 @@ from mlsign.sandbox.values import Buffer, Value, decode_values, encode_values
 from mlsign.strict import JsonValue, decode_json, encode_json
 
 MAGIC: Final = b"mlsj"
-VERSION: Final = 1
-_HEAD: Final = struct.Struct("<4sBBHQQ")
+VERSION: Final = 2
+_HEAD: Final = struct.Struct("<4sBBBBQQ")
 HEAD_BYTES: Final = _HEAD.size
+
+ROOM_BYTES: Final = MIB
+"""For names and shapes, beside the elements that limits count."""
 
 MAX_DOCUMENT_BYTES: Final = 64 * MIB
 """Of a JSON body: the start document names every external tensor of a model."""
 
 
 class Kind(Enum):
-    """What a frame says. The parent sends START, LOAD and RUN, the worker everything else."""
+    """What a frame says. The parent sends START, LOAD, RUN and RUN_AGAIN, the worker everything else.
+
+    RUN_AGAIN is a call whose feeds lie where those of the last RUN lay, with the same names, types and shapes;
+    RESULT_AGAIN is an answer to it that lies where the last RESULT lay.
+    """
 
     START = 1
     CONFINED = 2
@@ -41,9 +48,18 @@ class Kind(Enum):
     RUN = 5
     RESULT = 6
     ERROR = 7
+    RUN_AGAIN = 8
+    RESULT_AGAIN = 9
 
 
-_DOCUMENTS: Final[Mapping[Kind, int]] = MappingProxyType(
+class Pace(Enum):
+    """How the caller waits. BUSY: it looks for the answer without sleeping, and the next call may follow at once."""
+
+    CALM = 0
+    BUSY = 1
+
+
+DOCUMENTS: Final[Mapping[Kind, int]] = MappingProxyType(
     {
         Kind.START: MAX_DOCUMENT_BYTES,
         Kind.LOAD: KIB,
@@ -63,6 +79,7 @@ class Head:
     kind: Kind
     request: int
     length: int
+    pace: Pace = Pace.CALM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,29 +96,29 @@ def _fail(message: str, *, code: str, where: str = "", found: object = "") -> No
     raise InputError(message, code=f"frame.{code}", where=where, found=shown(found))
 
 
-def encode_head(*, kind: Kind, request: int, length: int) -> bytes:
-    return _HEAD.pack(MAGIC, VERSION, kind.value, 0, request, length)
+def encode_head(*, kind: Kind, request: int, length: int, pace: Pace = Pace.CALM) -> bytes:
+    return _HEAD.pack(MAGIC, VERSION, kind.value, pace.value, 0, request, length)
 
 
 def decode_head(data: Buffer, *, limits: Limits = DEFAULT) -> Head:
     """A head from its 24 bytes; the length is within what its kind may have. Raises ``InputError`` (``frame.…``)."""
     if len(data) != HEAD_BYTES:
         _fail(f"a head has {HEAD_BYTES} bytes, here are {len(data)}", code="truncated")
-    magic, version, number, zero, request, length = _HEAD.unpack(data)
-    if magic != MAGIC or version != VERSION or zero != 0:
+    magic, version, number, pace, zero, request, length = _HEAD.unpack(data)
+    if magic != MAGIC or version != VERSION or zero != 0 or pace > Pace.BUSY.value:
         _fail("does not start like a frame", code="magic", found=bytes(data[:8]).hex())
     try:
         kind = Kind(number)
     except ValueError as err:
         raise InputError(f"{number} is not a kind of frame", code="frame.kind", found=str(number)) from err
-    largest = _DOCUMENTS[kind] if kind in _DOCUMENTS else _largest_body(kind, limits)
+    largest = DOCUMENTS[kind] if kind in DOCUMENTS else _largest_body(kind, limits)
     if length > largest:
         _fail(f"a body of {length} bytes is announced, allowed are {largest}", code="size", found=length)
-    return Head(kind=kind, request=request, length=length)
+    return Head(kind=kind, request=request, length=length, pace=Pace(pace))
 
 
 def _largest_body(kind: Kind, limits: Limits) -> int:
-    return (limits.max_input_bytes if kind is Kind.RUN else limits.max_output_bytes) + MIB  # room for names and shapes
+    return (limits.max_input_bytes if kind in (Kind.RUN, Kind.RUN_AGAIN) else limits.max_output_bytes) + ROOM_BYTES
 
 
 def encode_document(document: JsonValue) -> bytes:
@@ -118,7 +135,7 @@ def decode_document(body: Buffer) -> JsonValue:
 
 
 def encode_frame(frame: Frame) -> bytes:
-    """A whole frame in one piece, for what is small."""
+    """Head and body in one piece."""
     body = encode_document(frame.document) if frame.values is None else b"".join(encode_values(frame.values))
     return encode_head(kind=frame.kind, request=frame.request, length=len(body)) + body
 
@@ -130,6 +147,6 @@ def decode_frame(data: Buffer, *, limits: Limits = DEFAULT) -> Frame:
     body = view[HEAD_BYTES:]
     if len(body) != head.length:
         _fail(f"a body of {head.length} bytes is announced, here are {len(body)}", code="truncated")
-    if head.kind in _DOCUMENTS:
+    if head.kind in DOCUMENTS:
         return Frame(kind=head.kind, request=head.request, document=decode_document(body), values=None)
     return Frame(kind=head.kind, request=head.request, document=None, values=decode_values(body, limits=limits))

@@ -22,7 +22,9 @@ class JailSpec:
     loads. ``cpu_seconds`` is CPU time of all threads within one call; the parent measures it while it
     waits, so that a worker which serves for days is not punished for its age. ``wall_seconds`` is the
     deadline of one call, ``start_seconds`` that of spawning, confining and loading. ``threads`` is the
-    number of threads one operator may use; more than one lets the worker create threads at all.
+    number of threads one operator may use; more than one lets the worker create threads at all. ``busy``
+    lets a caller look for the answer for some microseconds before it sleeps, where there is a core to spare:
+    being woken takes longer than a small model.
     """
 
     memory_bytes: int = 2 * GIB
@@ -30,6 +32,7 @@ class JailSpec:
     wall_seconds: float = 15.0
     start_seconds: float = 60.0
     threads: int = 1
+    busy: bool = True
     isolation: Isolation = Isolation.AVAILABLE
     limits: Limits = DEFAULT
 

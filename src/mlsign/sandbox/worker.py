@@ -1,19 +1,16 @@
-"""The sandboxed process: confine, load one model, answer. Started by ``jail``, never imported by it.
+"""The sandboxed process: confine, load one model, answer. Forked by the ``zygote``, never imported by the parent.
 
-The only module that imports onnxruntime. Everything that Python, numpy and onnxruntime load lazily is
-loaded and used once before confinement; the model is read after it.
+Everything that Python, numpy and onnxruntime load lazily is loaded and used once in the zygote; the model is read
+after confinement.
 """
 
 from __future__ import annotations
 
 import base64
-import fcntl
 import gc
 import math
 import mmap
 import os
-import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
@@ -23,22 +20,23 @@ import onnxruntime as ort
 
 from mlsign.errors import JailError, MlsignError, shown
 from mlsign.limits import Limits
-from mlsign.sandbox import protocol
-from mlsign.sandbox.confine import Plan, confine
+from mlsign.sandbox import kernel, protocol
+from mlsign.sandbox.arena import attach
+from mlsign.sandbox.calls import Calls
+from mlsign.sandbox.confine import Plan, confine, fork_keeper
 from mlsign.sandbox.elements import BY_NUMBER
 from mlsign.sandbox.externals import External, check_externals, find_externals, region
 from mlsign.sandbox.layers import Layer
-from mlsign.sandbox.protocol import HEAD_BYTES, Head, Kind
-from mlsign.sandbox.runtime import Runtime, ort_value, warm_runtime
+from mlsign.sandbox.protocol import HEAD_BYTES, Head, Kind, Pace
+from mlsign.sandbox.runtime import ort_value, warm_runtime
 from mlsign.sandbox.seccomp import CONTROL_FD
-from mlsign.sandbox.values import Buffer, decode_values, encode_values
 from mlsign.strict import Fields, JsonValue
 
 _SMALL_BYTES: Final = 65536
 """A reply up to this size is joined and written at once."""
 
-_BASE_FD: Final = 64
-"""The control and status sockets are moved here first, so that neither stands where the other belongs."""
+_LOOKS: Final = 4000
+"""How often the bell is looked at after an answer to a caller that may call again at once: some 150 microseconds."""
 
 _WARMING: Final = (
     "CAg6sAEKEAoBcxIBdCIISWRlbnRpdHkKDwoBeAoBdxIBZyIER2VtbQoPCgFnEgFwIgdTb2Z0bWF4Cg4KAXASAWkiBkFyZ01heBIE"
@@ -47,8 +45,8 @@ _WARMING: Final = (
 )
 """A model of four nodes, opset 17: t = Identity(s) over strings; p = Softmax(Gemm(x, w)), i = ArgMax(p)."""
 
-Entry = tuple[str, int, int]
-"""Path, descriptor, size."""
+Entry = tuple[str, int]
+"""Path and size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +64,7 @@ class Task:
 
 def _entry(value: JsonValue, where: str) -> Entry:
     fields = Fields(value, where=where, format_name="start")
-    out = (fields.text("path"), fields.integer("fd"), fields.integer("size"))
+    out = (fields.text("path"), fields.integer("size"))
     fields.done()
     return out
 
@@ -136,21 +134,23 @@ class Pipe:
             self.read_exactly(sink[:count])
             length -= count
 
-    def write(self, kind: Kind, request: int, parts: list[Buffer]) -> None:
-        """One frame, whole. Exits when the parent is gone."""
-        length = sum(len(part) for part in parts)
-        head = protocol.encode_head(kind=kind, request=request, length=length)
-        pieces = [b"".join((head, *parts))] if length < _SMALL_BYTES else [head, *parts]
-        try:
-            for piece in pieces:
-                view = memoryview(piece)
-                while len(view) > 0:
-                    view = view[os.write(self.fd, view) :]
-        except BrokenPipeError:
-            os._exit(0)
+    def write_head(self, kind: Kind, request: int, length: int) -> None:
+        """A frame whose body lies in shared memory."""
+        self._write(protocol.encode_head(kind=kind, request=request, length=length))
 
     def write_document(self, kind: Kind, request: int, document: JsonValue) -> None:
-        self.write(kind, request, [protocol.encode_document(document)])
+        """One frame, whole."""
+        body = protocol.encode_document(document)
+        self._write(protocol.encode_head(kind=kind, request=request, length=len(body)) + body)
+
+    def _write(self, data: bytes) -> None:
+        """Exits when the parent is gone."""
+        view = memoryview(data)
+        try:
+            while len(view) > 0:
+                view = view[os.write(self.fd, view) :]
+        except BrokenPipeError:
+            os._exit(0)
 
 
 def options(threads: int) -> ort.SessionOptions:
@@ -161,7 +161,19 @@ def options(threads: int) -> ort.SessionOptions:
     out.log_severity_level = 4
     out.add_session_config_entry("session.load_model_format", "ONNX")
     out.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    out.add_session_config_entry("session.use_env_allocators", "1")
     return out
+
+
+def share_allocator() -> None:
+    """Sessions take memory as they need it.
+
+    By default the runtime doubles what it takes, and at a limit takes all that is left, so that whatever is allocated
+    next fails.
+    """
+    cpu = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    same_as_requested = 1
+    ort.create_and_register_allocator(cpu, ort.OrtArenaCfg(0, same_as_requested, -1, -1))
 
 
 def _session(model: bytes, settings: ort.SessionOptions) -> ort.InferenceSession:
@@ -185,8 +197,8 @@ def warm(threads: int) -> None:
     gc.collect()
 
 
-def _map(entry: Entry) -> memoryview:
-    _, fd, size = entry
+def _map(entry: Entry, fd: int) -> memoryview:
+    _, size = entry
     if size == 0:
         return memoryview(b"")
     try:  # shared, it can never be made writable: writing to private pages makes copies that no address space counts
@@ -229,13 +241,6 @@ def _layers(layers: tuple[Layer, ...]) -> JsonValue:
     return [{"name": layer.name, "in_force": layer.in_force, "detail": layer.detail} for layer in layers]
 
 
-def _answer(runtime: Runtime, body: bytearray, limits: Limits) -> list[Buffer]:
-    parts = encode_values(runtime.run(decode_values(body, limits=limits)))
-    if sum(len(part) for part in parts) > limits.max_output_bytes:
-        raise JailError(f"the outputs have more than {limits.max_output_bytes} bytes", code="sandbox.output.size")
-    return parts
-
-
 def _complaint(err: BaseException, *, doing: str) -> JsonValue:
     """An error as the document of an ERROR frame."""
     text = str(err)
@@ -246,55 +251,74 @@ def _complaint(err: BaseException, *, doing: str) -> JsonValue:
     return {"code": code, "message": text.encode("utf-8", "backslashreplace").decode()[:2000] or type(err).__name__}
 
 
-def serve(pipe: Pipe, *, status_fd: int) -> NoReturn:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """The descriptors that a worker was forked with: the keeper's socket, the two areas, the model and its weights."""
+
+    status: int
+    feeds: int
+    results: int
+    files: tuple[int, ...]
+
+
+def serve(pipe: Pipe, handed: Handed) -> NoReturn:
     """The life of a worker: start, confine, load, then calls until the parent closes."""
     head = pipe.read_head()
     task = decode_task(protocol.decode_document(pipe.read_body(head)))
     pipe.limits = task.limits
-    model = _map(task.model)
-    weights = {entry[0]: _map(entry) for entry in task.weights}
-    warm(task.threads)
+    feeds, results = attach(handed.feeds, read_only=True), attach(handed.results, read_only=False)
+    model, *mapped = (_map(entry, fd) for entry, fd in zip((task.model, *task.weights), handed.files, strict=True))
+    weights = {entry[0]: view for entry, view in zip(task.weights, mapped, strict=True)}
+    ort.set_seed(int.from_bytes(os.urandom(4), "little") >> 1)  # or all workers of one zygote would draw the same numbers
+    kernel.limit_arenas(task.threads)
     layers: tuple[Layer, ...] = ()
     if task.confined:
         _one_thread()
-        os.dup2(pipe.fd, CONTROL_FD)
-        pipe.fd = CONTROL_FD
-        layers, threads = confine(Plan(memory_bytes=task.memory_bytes, threads=task.threads, status_fd=status_fd))
+        layers, threads = confine(Plan(memory_bytes=task.memory_bytes, threads=task.threads, status_fd=handed.status))
         task = replace(task, threads=threads)
+    else:
+        fork_keeper(handed.status)
+        os.closerange(CONTROL_FD + 1, 1 + max(handed.status, handed.feeds, handed.results, *handed.files))
     pipe.write_document(Kind.CONFINED, head.request, _layers(layers))
     head = pipe.read_head()
     pipe.read_body(head)
     try:
         session, _values = load(task, model, weights)
-        runtime = Runtime(session)
         ready: JsonValue = {"inputs": _names(session.get_inputs()), "outputs": _names(session.get_outputs())}
     except Exception as err:  # noqa: BLE001  whatever the runtime says of a hostile model is an answer, not an end
         pipe.write_document(Kind.ERROR, head.request, _complaint(err, doing="load"))
         os._exit(0)
     pipe.write_document(Kind.READY, head.request, ready)
+    answer_calls(pipe, Calls(session, feeds=feeds, results=results, limits=task.limits), feeds=feeds, results=results)
+
+
+def answer_calls(pipe: Pipe, calls: Calls, *, feeds: memoryview, results: memoryview) -> NoReturn:
+    """Calls, one after the other. After each the bell is looked at for a while where the caller may call again at once."""
+    rung, bell = feeds[:8].cast("Q"), results[:8].cast("Q")
+    looks = 0
     while True:
+        last = rung[0]
+        for _ in range(looks):
+            if rung[0] != last:
+                break
+        else:
+            looks = 0  # not as fast as that: the next answer is waited for asleep
         head = pipe.read_head()
         try:
-            parts = _answer(runtime, pipe.read_body(head), task.limits)
+            kind, length = calls.answer(head)
         except Exception as err:  # noqa: BLE001  see above
             pipe.write_document(Kind.ERROR, head.request, _complaint(err, doing="run"))
         else:
-            pipe.write(Kind.RESULT, head.request, parts)
-            del parts  # gives the memory of this call back before the next one
+            pipe.write_head(kind, head.request, length)
+        bell[0] = head.request
+        looks = _LOOKS if head.pace is Pace.BUSY else 0
 
 
-def main() -> NoReturn:
-    """The entry point: descriptors by number in the arguments. Leaves without Python's own clean-up."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored in the parent it would be here, and the keeper could not reap
-    control, status = (fcntl.fcntl(int(text), fcntl.F_DUPFD_CLOEXEC, _BASE_FD) for text in sys.argv[1:3])
-    pipe = Pipe(control, limits=Limits())
+def run(pipe: Pipe, handed: Handed) -> NoReturn:
+    """What a fork of the zygote does. Leaves without Python's own clean-up."""
     try:
-        serve(pipe, status_fd=status)
+        serve(pipe, handed)
     except Exception as err:  # noqa: BLE001  the entry point of the process: everything becomes an answer
         pipe.write_document(Kind.ERROR, 0, _complaint(err, doing="start"))
     finally:
         os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,89 @@
+"""The zygote: a process that has imported and warmed the runtime, and forks one worker for each request.
+
+It never reads a byte of a model: workers confine themselves first, and it only ever reads numbers of descriptors. What it
+holds is a clean environment and one socket to its parent, with whose end it ends. Its forks share the layout of
+their memory, as those of one program that was started once do.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import gc
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+from typing import Final, NoReturn
+
+from mlsign.limits import Limits
+from mlsign.sandbox import worker
+from mlsign.sandbox.seccomp import CONTROL_FD
+from mlsign.sandbox.zygote_host import BATCH
+
+_REQUESTS_FD: Final = CONTROL_FD
+"""Where the socket stands that a fork does not need: what it is given lies above, and its own control socket comes here."""
+
+
+def receive(requests: socket.socket) -> list[int]:
+    """The descriptors of one request, in their order; none when the parent has gone."""
+    out: list[int] = []
+    while True:
+        data, ancillary, _, _ = requests.recvmsg(4, socket.CMSG_SPACE(4 * BATCH))
+        if not data:
+            return []
+        for _, _, content in ancillary:
+            found = array.array("i")
+            found.frombytes(content[: len(content) - len(content) % found.itemsize])
+            out += found
+        (count,) = struct.unpack("<I", data)
+        if len(out) >= count:
+            return out
+
+
+def become_worker(descriptors: list[int]) -> NoReturn:
+    """A fork takes its descriptors to their places and lives as a worker."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # or the keeper could not reap
+    control, status, stderr, feeds, results, *files = descriptors
+    os.dup2(control, CONTROL_FD)
+    os.dup2(stderr, 2)
+    for fd in (control, stderr):
+        os.close(fd)
+    pipe = worker.Pipe(CONTROL_FD, limits=Limits())
+    worker.run(pipe, worker.Handed(status=status, feeds=feeds, results=results, files=tuple(files)))
+
+
+def main() -> NoReturn:
+    """The entry point: the socket's number in the arguments. Ends when the parent has gone."""
+    requests = socket.socket(fileno=int(sys.argv[1]))
+    os.dup2(requests.fileno(), _REQUESTS_FD)
+    if requests.detach() != _REQUESTS_FD:
+        os.close(int(sys.argv[1]))
+    requests = socket.socket(fileno=_REQUESTS_FD)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # models with many files of weights need many descriptors for a moment
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are reaped by the kernel
+    worker.share_allocator()
+    for threads in (1, 2):
+        worker.warm(threads)
+    gc.collect()
+    gc.freeze()  # forks do not touch, and so do not copy, what lies here
+    while descriptors := receive(requests):
+        try:
+            child = os.fork()
+        except OSError as err:  # the sockets close below, which the parent sees
+            sys.stderr.write(f"no process could be forked: {err.strerror}\n")
+            sys.stderr.flush()
+        else:
+            if child == 0:
+                become_worker(descriptors)
+        for fd in descriptors:
+            os.close(fd)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
