@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from mlsign.cli.commands import attest, audit, explain, inspect, keygen, pack, policy, score, sign, trust, verify
+from mlsign.cli.commands import attest, audit, explain, inspect, keygen, pack, policy, sandbox, score, serve, sign, trust, verify
 from mlsign.cli.console import ANNOTATIONS, JSON, VERBOSE, complain, print_error, put
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError, shown
 
@@ -53,9 +53,11 @@ app.command("attest", help=attest.HELP, short_help="Sign how a package was built
 app.command("verify", help=verify.HELP, short_help="Verify a package under a policy.")(verify.verify_command)
 app.command("inspect", help=inspect.HELP, short_help="Show what is in a model or a package.")(inspect.inspect_command)
 app.command("score", help=score.HELP, short_help="Score rows in the sandbox.")(score.score_command)
+app.command("serve", help=serve.HELP, short_help="Serve packages over HTTP.")(serve.serve_command)
 app.add_typer(trust.app, name="trust", short_help="Keep the trust roots for keyless signatures.")
 app.add_typer(audit.app, name="audit", short_help="Read and verify the log of decisions.")
 app.add_typer(policy.app, name="policy", short_help="Check, explain, test, start and sign policies.")
+app.add_typer(sandbox.app, name="sandbox", short_help="See what the sandbox can enforce here.")
 app.command("explain", help=explain.HELP, short_help="Explain a finding code.")(explain.explain_command)
 
 

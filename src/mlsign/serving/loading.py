@@ -1,0 +1,73 @@
+"""From a package to a model that serves: verified, found to be servable, and with workers that are ready."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlsign.actions.admit import AdmittedModel
+from mlsign.actions.gate import Gate
+from mlsign.actions.load_policies import load_policies
+from mlsign.actions.pool import WorkerPool
+from mlsign.errors import InputError, shown
+from mlsign.serving.carriage import carried
+from mlsign.serving.settings import AdmissionSettings, ServeRequest
+from mlsign.serving.shelf import Origin, Served
+from mlsign.version import Version, decode_version
+
+UNNAMED_VERSION = "0.0.0"
+"""Of what others signed without a manifest, where the policy allows that: it says no version of itself."""
+
+
+def open_gate(settings: AdmissionSettings) -> Gate:
+    """The policies as they are now. Raises as ``load_policies``."""
+    return Gate(*load_policies(settings.policies, trust_root=settings.trust_root, signed=settings.signed), audit=settings.audit)
+
+
+def admit_model(path: Path, gate: Gate, *, settings: AdmissionSettings) -> AdmittedModel:
+    """The model of the package, read, hashed and judged now. Raises as ``Gate.admit``."""
+    return gate.admit(path, accept_vsa=settings.accept)
+
+
+def start_model(model: AdmittedModel, path: Path, *, request: ServeRequest) -> Served:
+    """The model with workers that are ready; the workers have its memory from then on, and it is closed here in any case.
+
+    Raises ``InputError`` (``serve.uncarried``) for an interface that the protocol cannot carry, ``JailError`` where no worker can be
+    started.
+    """
+    with model:
+        name, version = name_of(model, path)
+        report = model.report
+        interface = carried(model.summary.inputs, model.summary.outputs)
+        origin = Origin(
+            path=path,
+            digest=digest_of(model),
+            policy=report.policy.name,
+            policy_digest=str(report.policy.digest),
+        )
+        return Served(name=name, version=version, interface=interface, origin=origin, pool=_pool(model, request))
+
+
+def _pool(model: AdmittedModel, request: ServeRequest) -> WorkerPool:
+    confinement, waiting = request.admission.confinement, request.max_waiting
+    if request.workers is None:
+        return WorkerPool(model, max_waiting=waiting, confinement=confinement)
+    return WorkerPool(model, workers=request.workers, max_waiting=waiting, confinement=confinement)
+
+
+def name_of(model: AdmittedModel, path: Path) -> tuple[str, Version]:
+    """What the manifest calls it, or the folder where the policy asks for none. Raises ``InputError`` (``serve.unnamed``)."""
+    manifest = model.report.evidence.manifest
+    if manifest is not None:
+        return manifest.name, manifest.version
+    name = path.resolve().stem
+    if not name:
+        raise InputError(
+            "has neither a manifest nor a name", code="serve.unnamed", where=shown(path), hint="pack it with mlsign pack"
+        )
+    return name, decode_version(UNNAMED_VERSION)
+
+
+def digest_of(model: AdmittedModel) -> str:
+    """The digest that signatures of the package are about."""
+    digest = model.report.evidence.digest
+    return "" if digest is None else str(digest)
