@@ -39,17 +39,23 @@ def _op(code: int, k: int, true: int = 0, false: int = 0) -> bytes:
     return struct.pack("=HBBI", code, true, false, k)
 
 
+_ALLOW = _op(0x06, 0x7FFF0000)
+
+
+def refusing(*numbers: int) -> bytes:
+    """The beginning of a filter that refuses these calls with EPERM."""
+    refuse = _op(0x06, 0x00050000 | errno.EPERM)
+    return _op(0x20, 0) + b"".join(_op(0x15, number, 0, 1) + refuse for number in numbers)
+
+
 def container_filter() -> bytes:
     """Refuses with EPERM what container runtimes refuse by default, ``clone`` into namespaces, and ``clone3`` with ENOSYS."""
     at = list(ARCHITECTURES).index(kernel.machine())
-    refuse = _op(0x06, 0x00050000 | errno.EPERM)
-    program = _op(0x20, 0)
-    for number in (numbers[at] for numbers in _REFUSED.values()):
-        if number is not None:
-            program += _op(0x15, number, 0, 1) + refuse
+    program = refusing(*(numbers[at] for numbers in _REFUSED.values() if numbers[at] is not None))
     program += _op(0x15, 435, 0, 1) + _op(0x06, 0x00050000 | errno.ENOSYS)
-    program += _op(0x15, kernel.number("clone"), 0, 3) + _op(0x20, 16) + _op(0x45, NEW_NAMESPACES, 0, 1) + refuse
-    return program + _op(0x06, 0x7FFF0000)
+    program += _op(0x15, kernel.number("clone"), 0, 3) + _op(0x20, 16)
+    program += _op(0x45, NEW_NAMESPACES, 0, 1) + _op(0x06, 0x00050000 | errno.EPERM)
+    return program + _ALLOW
 
 
 def keep_capabilities(kept: int) -> None:
@@ -120,6 +126,24 @@ SETTINGS = {
 def enter(setting: str) -> None:
     for step in SETTINGS[setting]:
         step()
+
+
+def forbid_filters() -> None:
+    """As on a kernel that filters no system calls: nothing can be confined."""
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    kernel.install_filter(refusing(kernel.number("seccomp")) + _ALLOW)
+
+
+def forbid_landlock() -> None:
+    """As on a kernel without Landlock."""
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    kernel.install_filter(refusing(kernel.number("landlock_create_ruleset")) + _ALLOW)
+
+
+def forbid_mounts() -> None:
+    """As under an AppArmor profile of a container that may make namespaces."""
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    kernel.install_filter(refusing(kernel.number("mount")) + _ALLOW)
 
 
 def own_namespace(flag: int) -> None:

@@ -1,0 +1,122 @@
+"""What a machine says about itself that confinement depends on: its kernel, its settings, its cgroup.
+
+Facts only, read from ``/proc`` and ``/sys``; nothing is started and nothing is changed. What is really in force is
+seen by a worker that confines itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mlsign.sandbox import landlock
+
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+_UNLIMITED: Final = 1 << 60
+"""From here on a limit of cgroup version 1 is none: it spells "none" as the largest multiple of a page."""
+
+_SETTINGS: Final = (
+    ("user.max_user_namespaces", "0"),
+    ("kernel.unprivileged_userns_clone", "0"),
+    ("kernel.apparmor_restrict_unprivileged_userns", "1"),
+)
+"""Settings that forbid user namespaces, and the value with which they do: everywhere, on Debian, and on Ubuntu."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A setting of the kernel (``sysctl``) and its value."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """One machine. ``landlock`` is the version of Landlock, 0 where there is none; ``cgroup_memory`` the limit in bytes that a
+    cgroup sets to the memory of this process, None where none does; ``runsc`` where gVisor's program lies, or nothing.
+    ``limiting`` are the settings that forbid user namespaces to this user; ``filtered`` says that a system call filter is in
+    force for this very process already, as in containers.
+    """
+
+    system: str
+    kernel: str
+    architecture: str
+    user: int
+    landlock: int
+    limiting: tuple[Setting, ...]
+    filtered: bool
+    cgroup_memory: int | None
+    runsc: str
+
+
+def read_machine() -> Machine:
+    """The machine that this runs on, as far as it tells."""
+    uname = os.uname()
+    return Machine(
+        system=sys.platform,
+        kernel=uname.release,
+        architecture=uname.machine,
+        user=os.geteuid(),
+        landlock=_landlock(),
+        limiting=tuple(limiting_settings()),
+        filtered=_status().get("Seccomp", "0") != "0",
+        cgroup_memory=cgroup_memory(),
+        runsc=shutil.which("runsc") or "",
+    )
+
+
+def _landlock() -> int:
+    try:
+        return landlock.abi()
+    except (OSError, AttributeError):  # another system has no such call, or no table of calls at all
+        return 0
+
+
+def _read(path: Path) -> str:
+    """What a file of the kernel's says, empty where there is none or it is not for us."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def limiting_settings(*, root: Path = Path("/proc/sys")) -> list[Setting]:
+    """Settings under ``root`` that forbid user namespaces. Those with "unprivileged" in their name do not bind root."""
+    found = ((name, _read(root.joinpath(*name.split(".")))) for name, _ in _SETTINGS)
+    forbidding = dict(_SETTINGS)
+    return [
+        Setting(name=name, value=value)
+        for name, value in found
+        if value == forbidding[name] and not ("unprivileged" in name and os.geteuid() == 0)
+    ]
+
+
+def _status() -> dict[str, str]:
+    lines = _read(Path("/proc/self/status")).splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def cgroup_memory(*, membership: Path = Path("/proc/self/cgroup"), root: Path = _CGROUPS) -> int | None:
+    """The smallest limit on memory of the cgroup of this process and of those above it, None where there is none."""
+    limits = []
+    for line in _read(membership).splitlines():
+        number, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if number == "0" and not controllers:
+            limits += _limits(root, path, name="memory.max")
+        elif "memory" in controllers.split(","):
+            limits += _limits(root / "memory", path, name="memory.limit_in_bytes")
+    return min(limits, default=None)
+
+
+def _limits(root: Path, path: str, *, name: str) -> list[int]:
+    folder = root / path.lstrip("/")
+    folders = [folder, *(parent for parent in folder.parents if parent.is_relative_to(root))]
+    # In a container the path can be that of the machine outside: then the root of what is seen here is its own.
+    texts = (_read(one / name) for one in [*folders, root])
+    return [int(text) for text in texts if text.isascii() and text.isdigit() and int(text) < _UNLIMITED]
