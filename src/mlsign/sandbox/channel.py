@@ -144,19 +144,17 @@ class Channel:
                 raise died() from err
             if not received:
                 raise died()
+            if len(received) == HEAD_BYTES and not self._data:  # what every answer to an ordinary call is
+                head = self._head(received, request, limits=limits)
+                if head.kind not in DOCUMENTS:
+                    return head, b""
             self._data += received  # grows with what came: a length that was only announced takes no memory
             if len(self._data) >= HEAD_BYTES and (found := self._whole(request, limits=limits)) is not None:
                 return found
             watch.timeout()  # a worker that always has one byte ready would keep the wait from ever being reached
 
     def _whole(self, request: int, *, limits: Limits) -> tuple[Head, bytes] | None:
-        try:
-            head = decode_head(self._data[:HEAD_BYTES], limits=limits)
-        except InputError as err:
-            raise JailError(f"the worker sent what is not a frame: {err}", code="sandbox.frame", found=err.code) from err
-        if head.request != request:
-            message = f"the worker answered request {head.request}, asked was {request}"
-            raise JailError(message, code="sandbox.frame", expected=str(request), found=str(head.request))
+        head = self._head(self._data[:HEAD_BYTES], request, limits=limits)
         length = HEAD_BYTES + (head.length if head.kind in DOCUMENTS else 0)
         if len(self._data) < length:
             return None
@@ -165,6 +163,17 @@ class Channel:
         body = bytes(self._data[HEAD_BYTES:])
         self._data.clear()
         return head, body
+
+    @staticmethod
+    def _head(data: bytes | bytearray, request: int, *, limits: Limits) -> Head:
+        try:
+            head = decode_head(data, limits=limits)
+        except InputError as err:
+            raise JailError(f"the worker sent what is not a frame: {err}", code="sandbox.frame", found=err.code) from err
+        if head.request != request:
+            message = f"the worker answered request {head.request}, asked was {request}"
+            raise JailError(message, code="sandbox.frame", expected=str(request), found=str(head.request))
+        return head
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when an answer comes."""

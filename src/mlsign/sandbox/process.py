@@ -116,8 +116,8 @@ class Process:
                 self._how = struct.unpack("=i", data)[0] if len(data) == 4 else None
             self.control.close()
             self._status.shutdown(socket.SHUT_WR)  # a keeper that is still there ends its worker now
-            if self._readable(self._status, _PATIENCE_SECONDS):
-                self._status.recv(4)  # the end: nothing of the worker is left
+            while self._readable(self._status, _PATIENCE_SECONDS) and self._status.recv(4):
+                pass  # until the end: nothing of the worker is left
         self._gone = True
 
     @staticmethod

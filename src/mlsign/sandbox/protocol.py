@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from mlsign.errors import InputError, shown
 from mlsign.limits import DEFAULT, KIB, MIB, Limits
@@ -72,14 +72,21 @@ DOCUMENTS: Final[Mapping[Kind, int]] = MappingProxyType(
 cost many times their bytes, and the worker's are hostile."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """The head of a frame: what follows, to which request it belongs, and how long it is."""
+class Head(NamedTuple):
+    """The head of a frame: what follows, to which request it belongs, and how long it is.
+
+    A tuple, since one is made on either side of every call.
+    """
 
     kind: Kind
     request: int
     length: int
     pace: Pace = Pace.CALM
+
+
+_KINDS: Final = MappingProxyType({kind.value: kind for kind in Kind})
+_NUMBERS: Final = MappingProxyType({kind: kind.value for kind in Kind})
+_PACES: Final = (Pace.CALM, Pace.BUSY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +97,7 @@ class Frame:
     request: int
     document: JsonValue
     values: Mapping[str, Value] | None
+    pace: Pace = Pace.CALM
 
 
 def _fail(message: str, *, code: str, where: str = "", found: object = "") -> NoReturn:
@@ -97,7 +105,7 @@ def _fail(message: str, *, code: str, where: str = "", found: object = "") -> No
 
 
 def encode_head(*, kind: Kind, request: int, length: int, pace: Pace = Pace.CALM) -> bytes:
-    return _HEAD.pack(MAGIC, VERSION, kind.value, pace.value, 0, request, length)
+    return _HEAD.pack(MAGIC, VERSION, _NUMBERS[kind], pace is Pace.BUSY, 0, request, length)
 
 
 def decode_head(data: Buffer, *, limits: Limits = DEFAULT) -> Head:
@@ -105,16 +113,15 @@ def decode_head(data: Buffer, *, limits: Limits = DEFAULT) -> Head:
     if len(data) != HEAD_BYTES:
         _fail(f"a head has {HEAD_BYTES} bytes, here are {len(data)}", code="truncated")
     magic, version, number, pace, zero, request, length = _HEAD.unpack(data)
-    if magic != MAGIC or version != VERSION or zero != 0 or pace > Pace.BUSY.value:
+    if magic != MAGIC or version != VERSION or zero != 0 or pace >= len(_PACES):
         _fail("does not start like a frame", code="magic", found=bytes(data[:8]).hex())
-    try:
-        kind = Kind(number)
-    except ValueError as err:
-        raise InputError(f"{number} is not a kind of frame", code="frame.kind", found=str(number)) from err
+    kind = _KINDS.get(number)
+    if kind is None:
+        _fail(f"{number} is not a kind of frame", code="kind", found=number)
     largest = DOCUMENTS[kind] if kind in DOCUMENTS else _largest_body(kind, limits)
     if length > largest:
         _fail(f"a body of {length} bytes is announced, allowed are {largest}", code="size", found=length)
-    return Head(kind=kind, request=request, length=length, pace=Pace(pace))
+    return Head(kind, request, length, _PACES[pace])
 
 
 def _largest_body(kind: Kind, limits: Limits) -> int:
@@ -137,7 +144,7 @@ def decode_document(body: Buffer) -> JsonValue:
 def encode_frame(frame: Frame) -> bytes:
     """Head and body in one piece."""
     body = encode_document(frame.document) if frame.values is None else b"".join(encode_values(frame.values))
-    return encode_head(kind=frame.kind, request=frame.request, length=len(body)) + body
+    return encode_head(kind=frame.kind, request=frame.request, length=len(body), pace=frame.pace) + body
 
 
 def decode_frame(data: Buffer, *, limits: Limits = DEFAULT) -> Frame:
@@ -148,5 +155,6 @@ def decode_frame(data: Buffer, *, limits: Limits = DEFAULT) -> Frame:
     if len(body) != head.length:
         _fail(f"a body of {head.length} bytes is announced, here are {len(body)}", code="truncated")
     if head.kind in DOCUMENTS:
-        return Frame(kind=head.kind, request=head.request, document=decode_document(body), values=None)
-    return Frame(kind=head.kind, request=head.request, document=None, values=decode_values(body, limits=limits))
+        return Frame(kind=head.kind, request=head.request, document=decode_document(body), values=None, pace=head.pace)
+    values = decode_values(body, limits=limits)
+    return Frame(kind=head.kind, request=head.request, document=None, values=values, pace=head.pace)

@@ -113,8 +113,12 @@ class Pipe:
 
     def read_head(self) -> Head:
         """The head of the next frame. Raises ``InputError`` (``frame.…``)."""
-        data = bytearray(HEAD_BYTES)
-        self.read_exactly(memoryview(data))
+        data = os.read(self.fd, HEAD_BYTES)
+        if len(data) != HEAD_BYTES:
+            whole = bytearray(HEAD_BYTES)
+            whole[: len(data)] = data
+            self.read_exactly(memoryview(whole)[len(data) :])
+            data = bytes(whole)
         return protocol.decode_head(data, limits=self.limits)
 
     def read_body(self, head: Head) -> bytearray:
@@ -145,10 +149,9 @@ class Pipe:
 
     def _write(self, data: bytes) -> None:
         """Exits when the parent is gone."""
-        view = memoryview(data)
         try:
-            while len(view) > 0:
-                view = view[os.write(self.fd, view) :]
+            while data:
+                data = data[os.write(self.fd, data) :]
         except BrokenPipeError:
             os._exit(0)
 
