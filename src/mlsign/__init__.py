@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlsign.actions.inspect import Inspection, inspect
     from mlsign.actions.keygen import KeygenRequest, KeyPair, keygen
     from mlsign.actions.pack import Packed, PackRequest, pack
+    from mlsign.actions.pool import WorkerPool
     from mlsign.actions.score import Confinement, Scorer
     from mlsign.actions.sign import Signed, load_key, sign
     from mlsign.actions.verify import Report
@@ -42,6 +43,7 @@ _HOMES = {
     "Signed": "actions.sign",
     "TrustError": "errors",
     "Verdict": "policy.model",
+    "WorkerPool": "actions.pool",
     "inspect": "actions.inspect",
     "keygen": "actions.keygen",
     "load_key": "actions.sign",
@@ -70,6 +72,7 @@ __all__ = [
     "Signed",
     "TrustError",
     "Verdict",
+    "WorkerPool",
     "inspect",
     "keygen",
     "load_key",

@@ -1,0 +1,66 @@
+"""What tests of pools share: pools over models made on the spot, and what a pool must not leave behind."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+from mlsign.sandbox.pool import Pool
+from mlsign.sandbox.spec import JailSpec
+
+PATIENCE = 30.0
+"""For what must happen; nothing in these tests measures speed."""
+
+
+def until(condition, *, seconds: float = PATIENCE) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.002)
+
+
+def pool_of(memory, proto, *, workers=2, max_waiting=64, warm_up=True, full=True, **spec) -> Pool:
+    """A pool over the model; with ``full`` all its workers are ready."""
+    pool = Pool(memory.model(proto), workers=workers, spec=JailSpec(**spec), max_waiting=max_waiting, warm_up=warm_up)
+    if full:
+        until(lambda: pool.health().ready == workers)
+    return pool
+
+
+def crew_of(pool: Pool):
+    return pool._held.shift.crew
+
+
+def pids(pool: Pool) -> list[int]:
+    """The processes of all workers, as this process sees them."""
+    return [worker.jail.pid for worker in list(crew_of(pool)._workers)]
+
+
+def descendants() -> set[int]:
+    """All processes below this one."""
+    found: set[int] = set()
+    todo = [os.getpid()]
+    while todo:
+        for path in Path(f"/proc/{todo.pop()}/task").glob("*/children"):
+            try:
+                children = {int(pid) for pid in path.read_text().split()}
+            except FileNotFoundError:
+                continue
+            todo += children
+            found |= children
+    return found
+
+
+def footprint() -> tuple[int, int, int]:
+    """Descriptors, processes, threads."""
+    return len(os.listdir("/proc/self/fd")), len(descendants()), threading.active_count()
+
+
+def footprint_at_rest() -> tuple[int, int, int]:
+    """The footprint once it has not changed for a while: keepers of earlier tests are reaped by then."""
+    last, since = footprint(), time.monotonic()
+    while time.monotonic() < since + 0.2:
+        time.sleep(0.01)
+        if (now := footprint()) != last:
+            last, since = now, time.monotonic()
+    return last
