@@ -79,6 +79,8 @@ def seeds() -> dict[str, bytes]:
     values = {
         "tensor": Tensor("float", (3, 2), bytes(24)),
         "booleans": Tensor("bool", (3,), b"\0\1\0"),
+        "bits": Tensor("bfloat16", (2,), b"\x80\x3f\xc0\x7f"),
+        "packed": Tensor("int4", (3,), b"\x21\x03"),
         "empty": Tensor("int64", (0, 5), b""),
         "strings": Strings((2, 1), ("a", "\u00fc")),
         "zipmap": Sequence((Map(column, scores), Map(column, scores))),

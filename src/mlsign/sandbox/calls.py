@@ -77,7 +77,8 @@ class Calls:
             self._results[at : at + len(part)] = part
             at += len(part)
         self._length = length
-        self._outputs = places_of(results, parts)
+        # An output that is an input itself is handed through: the runtime does not write it to where it was bound.
+        self._outputs = places_of(results, parts) if results.keys().isdisjoint(self._values) else None
         return length
 
     def _bind(self, outputs: tuple[Place, ...]) -> ort.IOBinding:

@@ -88,11 +88,13 @@ def test_there_is_a_cap_on_objects_whatever_the_bytes_allow(body, type_):
         (absents(500_000), OPTIONALS),
         (empty_texts(200_000), TEXTS),
         (y(struct.pack("<BBBQI", 2, 8, 1, 1, 1_100_000) + "\U0001f600".encode() + b"a" * 1_099_996), TEXTS),
+        (body_of(Tensor("uint2", (600_000,), bytes(150_000))), tensor("uint2")),
+        (body_of(Tensor("int4", (600_000,), bytes(300_000))), tensor("int4")),
         (body_of(Map(Tensor("int64", (3000,), bytes(24000)), Tensor("int8", (3000,), bytes(3000)))), map_of("int64", "int8")),
     ],
 )
 def test_objects_are_charged_at_what_they_cost_in_memory(body, type_):
-    small = Limits(max_output_bytes=4 * MIB if len(body) > 100_000 else MIB // 2)
+    small = Limits(max_output_bytes=4 * MIB if len(body) > 500_000 else MIB // 2)
     assert refused(body, type_, limits=small) == "sandbox.output.size"
 
 
@@ -173,6 +175,23 @@ def test_maps_of_the_declared_types_come_out(value, type_, found):
 )
 def test_what_is_not_of_the_declared_type_is_refused(value, type_):
     assert refused(body_of(value), type_) == "sandbox.output"
+
+
+@pytest.mark.parametrize(
+    ("element", "data", "found"),
+    [
+        ("bfloat16", b"\x80\x3f\xc0\x7f\x01\x00", [0x3F80, 0x7FC0, 1]),
+        ("float8e5m2", b"\x00\x7f\xff", [0, 0x7F, 0xFF]),
+        ("int4", b"\xf8\xf7", [8, 15, 7]),  # what stands behind the last element says nothing
+        ("uint2", b"\xc6", [2, 1, 0]),
+    ],
+)
+def test_elements_that_numpy_lacks_come_out_as_their_bits(element, data, found):
+    got = read(body_of(Tensor(element, (3,), data)), tensor(element, ("n",)))
+    assert got.dtype == (np.uint16 if element == "bfloat16" else np.uint8)
+    assert got.tolist() == found
+    assert refused(body_of(Tensor(element, (3,), data)), tensor("uint8")) == "sandbox.output"
+    assert refused(body_of(Tensor("uint8", (3,), bytes(3))), tensor(element)) == "sandbox.output"
 
 
 def test_optionals_hold_what_is_declared():
