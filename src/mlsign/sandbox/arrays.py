@@ -65,10 +65,16 @@ def element_of(array: Array) -> str:
 
 
 def holds(array: Array, element: str) -> bool:
-    """The array holds such elements: in numpy's type for them, as their bits, or in the type of ``ml_dtypes``."""
-    if element not in RAW_DTYPES:
+    """The array holds such elements: in numpy's type for them, as their bits, or in the type of ``ml_dtypes``.
+
+    As ``.npy`` files have no word for the latter, bytes without a type are taken for whole elements of the size.
+    """
+    dtype = RAW_DTYPES.get(element)
+    if dtype is None:
         return element_of(array) == element
-    return array.dtype.newbyteorder("<") == RAW_DTYPES[element] or array.dtype.name == FOREIGN[element]
+    if array.dtype.kind == "V" and array.dtype.names is None and array.dtype.name.startswith("void"):
+        return ELEMENTS[element].bits >= 8 and array.dtype.itemsize == dtype.itemsize
+    return array.dtype.newbyteorder("<") == dtype or array.dtype.name == FOREIGN[element]
 
 
 def encode_array(array: Array, *, element: str = "", where: str = "") -> Tensor | Strings:

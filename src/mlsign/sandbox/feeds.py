@@ -22,7 +22,7 @@ import numpy as np
 from mlsign.errors import InputError, OutsideError, shown
 from mlsign.interface import ValueSpec
 from mlsign.limits import DEFAULT, Limits
-from mlsign.sandbox.arrays import Array
+from mlsign.sandbox.arrays import Array, Result
 from mlsign.sandbox.feeds_text import read_csv, read_json
 from mlsign.sandbox.tensors import describe_inputs
 
@@ -32,10 +32,13 @@ MAX_MEMBERS: Final = 10_000
 MAX_HEADER_BYTES: Final = 10_000
 """Of an .npy, as numpy itself has it: the header is read as a Python literal."""
 
+_DESCRIBED: Final = MappingProxyType({"<f1": "V1"})
+"""What the float8_e5m2 of ``ml_dtypes`` calls itself in a file, and numpy cannot read; its other types call themselves bytes."""
+
 Inputs = tuple[ValueSpec, ...]
 
 
-def read_feeds(path: Path, *, inputs: Inputs, limits: Limits = DEFAULT) -> dict[str, Array]:
+def read_feeds(path: Path, *, inputs: Inputs, limits: Limits = DEFAULT) -> dict[str, Result]:
     """The feeds in a file, by the format its name ends in.
 
     Raises ``InputError`` (``input.format``, ``input.file``, ``input.size``, ``input.npy``, ``input.npz``, ``input.json``,
@@ -94,7 +97,7 @@ def _decode_header(header: bytes, *, where: str) -> tuple[np.dtype[Any], bool, t
         if not isinstance(fields, dict) or fields.keys() != {"descr", "fortran_order", "shape"}:
             raise InputError("has a header of other fields", code="input.npy", where=where)
         descr, fortran, shape = fields["descr"], fields["fortran_order"], fields["shape"]
-        dtype = np.dtype(descr) if isinstance(descr, str) else None
+        dtype = np.dtype(_DESCRIBED.get(descr, descr)) if isinstance(descr, str) else None
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as err:
         raise InputError(f"has a header that is none: {shown(err)}", code="input.npy", where=where) from err
     if dtype is None or type(fortran) is not bool or not isinstance(shape, tuple):
@@ -109,7 +112,7 @@ def _decode_header(header: bytes, *, where: str) -> tuple[np.dtype[Any], bool, t
     return dtype, fortran, shape
 
 
-def _read_npy(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Array]:
+def _read_npy(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Result]:
     del limits
     array = decode_npy(data, where="")
     if len(inputs) == 1:
@@ -131,9 +134,9 @@ def _is_column(spec: ValueSpec) -> bool:
     return shape is not None and len(shape) == 2 and shape[1] == 1
 
 
-def _read_npz(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Array]:
+def _read_npz(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Result]:
     del inputs
-    out: dict[str, Array] = {}
+    out: dict[str, Result] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
@@ -164,6 +167,6 @@ def _read_npz(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Array]:
     return out
 
 
-READERS: Final[Mapping[str, Callable[[bytes, Inputs, Limits], dict[str, Array]]]] = MappingProxyType(
+READERS: Final[Mapping[str, Callable[[bytes, Inputs, Limits], dict[str, Result]]]] = MappingProxyType(
     {".npz": _read_npz, ".npy": _read_npy, ".json": read_json, ".csv": read_csv}
 )

@@ -4,6 +4,8 @@ A whole number may stand where the model takes floats; a fraction may not stand 
 a number where it takes texts, and what does not fit into the element type is refused, never wrapped. Where the
 model takes floats, each number, whole or not, becomes the nearest float, as 0.1 does: 16777217 is 16777216 in
 single precision. A number beyond the largest float is refused; infinity has to be written as such (CSV).
+
+In JSON a sequence is a list of what it holds, a map an object, and null an optional that holds nothing.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from typing import Any, Final, NoReturn
 import numpy as np
 
 from mlsign.errors import InputError, shown
-from mlsign.interface import ValueKind, ValueSpec
+from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
-from mlsign.sandbox.arrays import DTYPES, Array
+from mlsign.sandbox.arrays import DTYPES, RAW_DTYPES, Array, Result
 from mlsign.sandbox.tensors import describe_inputs
 from mlsign.strict import JsonValue, decode_json, describe
 
@@ -37,12 +39,13 @@ def _refuse(message: str, code: str, *, where: str = "", expected: str = "", hin
     raise InputError(message, code=f"input.{code}", where=where, expected=expected, hint=hint)
 
 
-def to_array(flat: Sequence[Any], shape: tuple[int, ...], spec: ValueSpec, *, where: str) -> Array:
+def to_array(flat: Sequence[Any], shape: tuple[int, ...], type_: TypeSpec, *, where: str) -> Array:
     """An array of the model's element type from plain values. Raises ``InputError`` (``input.dtype``, ``input.kind``)."""
-    element = spec.type.element
+    element = type_.element
     types = set(map(type, flat))
-    if spec.type.kind is not ValueKind.TENSOR or element not in (*DTYPES, "string"):
-        _refuse(f"{shown(spec.type)} cannot be written in this format", "kind", where=where)
+    if type_.kind is not ValueKind.TENSOR or element not in (*DTYPES, "string"):
+        hint = f"give its bits in an .npz, as {RAW_DTYPES[element]}" if element in RAW_DTYPES else ""
+        _refuse(f"{shown(type_)} cannot be written in this format", "kind", where=where, hint=hint)
     if element == "string":
         _only(types, {str}, "strings", where=where)
         out = np.empty(len(flat), dtype=object)
@@ -79,7 +82,7 @@ def _only(types: set[type], allowed: set[type], wanted: str, *, where: str) -> N
 # --- JSON ---
 
 
-def read_json(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Array]:
+def read_json(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Result]:
     """Feeds from ``{"inputs": {name: lists}}``, ``{name: lists}``, a list of row objects, or the lists of the only input."""
     document = decode_json(data, max_bytes=limits.max_input_bytes, limits=limits)
     specs = {spec.name: spec for spec in inputs}
@@ -91,19 +94,48 @@ def read_json(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Array]:
         document = {inputs[0].name: document}
     if not isinstance(document, dict):
         _refuse(f"is {describe(document)}, expected an object with {describe_inputs(inputs)}", "json")
-    out = {}
+    out: dict[str, Result] = {}
     for name, value in document.items():
         if name not in specs:
             wanted = describe_inputs(inputs)
             _refuse(f"the model has no input {shown(name)}, it takes {wanted}", "name", where=shown(name), expected=wanted)
-        flat, shape = _flatten(value, where=shown(name))
-        out[name] = to_array(flat, _as_column(shape, specs[name]), specs[name], where=shown(name))
+        out[name] = _value(value, specs[name].type, where=shown(name))
     return out
+
+
+def _value(value: JsonValue, type_: TypeSpec, *, where: str) -> Result:
+    """A feed of the type, which is as deep as the model's types may be."""
+    inner = type_.inner
+    if type_.kind is ValueKind.OPTIONAL and inner is not None:
+        return None if value is None else _value(value, inner, where=where)
+    if type_.kind is ValueKind.SEQUENCE and inner is not None:
+        if not isinstance(value, list):
+            _refuse(f"is {describe(value)}, expected a list of {shown(inner)}", "json", where=where, expected=shown(type_))
+        return [_value(item, inner, where=f"{where}[{index}]") for index, item in enumerate(value)]
+    if type_.kind is ValueKind.MAP:
+        return _map(value, type_, where=where)
+    flat, shape = _flatten(value, where=where)
+    return to_array(flat, _as_column(shape, type_), type_, where=where)
+
+
+def _map(value: JsonValue, type_: TypeSpec, *, where: str) -> dict[Any, Any]:
+    if not isinstance(value, dict):
+        _refuse(f"is {describe(value)}, expected an object for {shown(type_)}", "json", where=where, expected=shown(type_))
+    _only(set(map(type, value.values())), {int, float}, "numbers", where=where)
+    if type_.element == "string":
+        return dict(value)
+    odd = next((key for key in value if not _INTEGER.fullmatch(key) or str(int(key)) != key), None)
+    if odd is not None:  # one spelling for each number, so that no two keys are one
+        _refuse(f"has the key {shown(odd)}, the model takes whole numbers", "dtype", where=where, expected=shown(type_))
+    return {int(key): item for key, item in value.items()}
 
 
 def _columns(rows: list[JsonValue], specs: dict[str, ValueSpec], inputs: Inputs) -> dict[str, JsonValue]:
     """Row objects turned into one list for each input; a plain number in a row is a row of one column where the model says so."""
     out: dict[str, list[JsonValue]] = {name: [] for name in specs}
+    if other := next((spec for spec in inputs if spec.type.kind is not ValueKind.TENSOR), None):
+        message = f"rows hold tensors only, the model takes {shown(other.name)}: {shown(other.type)}"
+        _refuse(message, "json", where=shown(other.name), expected=describe_inputs(inputs), hint="give one value for each input")
     for index, row in enumerate(rows):
         if not isinstance(row, dict) or row.keys() != specs.keys():
             wanted = describe_inputs(inputs)
@@ -113,8 +145,8 @@ def _columns(rows: list[JsonValue], specs: dict[str, ValueSpec], inputs: Inputs)
     return dict(out)
 
 
-def _as_column(shape: tuple[int, ...], spec: ValueSpec) -> tuple[int, ...]:
-    dims = spec.type.shape
+def _as_column(shape: tuple[int, ...], type_: TypeSpec) -> tuple[int, ...]:
+    dims = type_.shape
     return (*shape, 1) if dims is not None and len(shape) == 1 and len(dims) == 2 and dims[1] == 1 else shape
 
 
@@ -136,7 +168,7 @@ def _flatten(value: JsonValue, *, where: str) -> tuple[list[JsonValue], tuple[in
 # --- CSV ---
 
 
-def read_csv(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Array]:
+def read_csv(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Result]:
     """Feeds from rows under a header: the names of the inputs, or any names for the columns of the only input."""
     del limits
     try:
@@ -190,7 +222,7 @@ def _column(rows: list[tuple[int, list[str]]], header: list[str], picked: list[i
     ]
     one = spec.type.shape is not None and len(spec.type.shape) == 1
     shape = (len(rows) - 1,) if one else (len(rows) - 1, len(picked))
-    return to_array(flat, shape, spec, where=shown(spec.name))
+    return to_array(flat, shape, spec.type, where=shown(spec.name))
 
 
 def _cell(text: str, spec: ValueSpec, *, where: str) -> str | bool | int | float:

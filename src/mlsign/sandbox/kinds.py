@@ -64,3 +64,21 @@ def why_not_fed(type_: TypeSpec) -> str:
             return "" if fits else "onnxruntime takes maps of string or int64 to float"
         case _:
             return "onnxruntime does not take it"
+
+
+def spelled(type_: TypeSpec) -> str:
+    """The type as onnxruntime spells it, which says no dimensions; empty where it says too little to be spelled."""
+    inner = spelled(type_.inner) if type_.inner is not None else ""
+    match type_.kind:
+        case ValueKind.TENSOR if type_.element:
+            return f"tensor({type_.element})"
+        case ValueKind.SPARSE_TENSOR if type_.element:
+            return f"sparse_tensor({type_.element})"
+        case ValueKind.SEQUENCE if inner:
+            return f"seq({inner})"
+        case ValueKind.OPTIONAL if inner:
+            return f"optional({inner})"
+        case ValueKind.MAP if inner and type_.element:
+            return f"map({type_.element},{inner})"
+        case _:
+            return ""

@@ -1,7 +1,8 @@
 """Results to files: ``.npz``, ``.npy``, ``.json`` and ``.csv``, whole or not at all.
 
 A file appears under its name by one rename, after everything was written and synced; what stood there
-before stays until then.
+before stays until then. Elements that numpy has no name for are written as their bits, as they are handed out; an optional
+that holds nothing is null in .json, and has no place in the others.
 
 Texts are the model's words, and a model may be hostile: a cell of a .csv that starts with ``=``, ``+``, ``-``,
 ``@``, a tab or a carriage return is a formula to a spreadsheet. They are written as they are, because a score
@@ -90,7 +91,7 @@ def _unfit(name: str, what: str, format_name: str) -> NoReturn:
 def _plain(name: str, value: Result, format_name: str) -> Array:
     """The array of an output, texts as fixed-width unicode: object arrays would be pickled."""
     if not isinstance(value, np.ndarray):
-        _unfit(name, "a sequence or a map", format_name)
+        _unfit(name, "nothing" if value is None else "a sequence or a map", format_name)
     if not value.dtype.hasobject:
         return value
     texts = value.reshape(-1).tolist()

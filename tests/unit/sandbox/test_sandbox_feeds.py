@@ -6,6 +6,7 @@ import os
 import pickle
 import zipfile
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,8 @@ from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
 from mlsign.sandbox import feeds
 from mlsign.sandbox.feeds import READERS, decode_npy, read_feeds
+from mlsign.sandbox.tensors import check_feeds
+from mlsign.sandbox.values import Absent
 
 
 def spec(name="x", element="float", shape=("n", 2), kind=ValueKind.TENSOR):
@@ -391,3 +394,109 @@ def test_files_that_cannot_be_read(tmp_path):
         with pytest.raises(OutsideError) as failed:
             read_feeds(tmp_path / f"loop{name}", inputs=ONE)
         assert failed.value.code == "input.unreadable"
+
+
+# --- sequences, maps, optionals, and elements that numpy has no name for ---
+
+FLOATS = TypeSpec(kind=ValueKind.TENSOR, element="float", shape=("n", 2))
+
+
+def typed(kind, inner=FLOATS, element="", name="x"):
+    return ValueSpec(name=name, type=TypeSpec(kind=kind, element=element, inner=inner))
+
+
+SEQUENCE = typed(ValueKind.SEQUENCE)
+OPTIONAL = typed(ValueKind.OPTIONAL)
+MAYBE_LIST = typed(ValueKind.OPTIONAL, TypeSpec(kind=ValueKind.SEQUENCE, inner=FLOATS))
+TEXT_MAP, NUMBER_MAP = typed(ValueKind.MAP, element="string"), typed(ValueKind.MAP, element="int64")
+
+
+def plain(value):
+    if isinstance(value, np.ndarray):
+        assert value.dtype == np.float32
+        return value.tolist()
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ('{"x":[[[1,2]],[[3,4],[5,6]]]}', SEQUENCE, [[[1, 2]], [[3, 4], [5, 6]]]),
+        ("[[[1,2]]]", SEQUENCE, [[[1, 2]]]),
+        ('{"x":[]}', SEQUENCE, []),
+        ('{"x":null}', OPTIONAL, None),
+        ('{"inputs":{"x":[[1,2]]}}', OPTIONAL, [[1, 2]]),
+        ('{"x":null}', MAYBE_LIST, None),
+        ('{"x":[[[1,2]]]}', MAYBE_LIST, [[[1, 2]]]),
+        ('{"x":{"a":1,"":0.5}}', TEXT_MAP, {"a": 1, "": 0.5}),
+        ('{"x":{"-1":1,"7":0.5}}', NUMBER_MAP, {-1: 1, 7: 0.5}),
+    ],
+)
+def test_json_of_other_kinds(tmp_path, text, value, expected):
+    found = read(tmp_path, "x.json", text, (value,))
+    assert plain(found["x"]) == expected
+    assert check_feeds(found, inputs=(value,))
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "code"),
+    [
+        ('{"x":{"a":1}}', SEQUENCE, "input.json"),
+        ('{"x":3}', SEQUENCE, "input.json"),
+        ('{"x":[[[1,2]],[[1],[2,3]]]}', SEQUENCE, "input.shape"),
+        ('{"x":[[["a","b"]]]}', SEQUENCE, "input.dtype"),
+        ('[{"x":[[1,2]]}]', SEQUENCE, "input.json"),
+        ('[{"x":null}]', OPTIONAL, "input.json"),
+        ('{"x":[null]}', OPTIONAL, "input.dtype"),
+        ('{"x":[1,2]}', TEXT_MAP, "input.json"),
+        ('{"x":{"a":"1"}}', TEXT_MAP, "input.dtype"),
+        ('{"x":{"a":true}}', TEXT_MAP, "input.dtype"),
+        ('{"x":{"a":[1]}}', TEXT_MAP, "input.dtype"),
+        ('{"x":{"a":1}}', NUMBER_MAP, "input.dtype"),
+        ('{"x":{"1":1,"+1":2}}', NUMBER_MAP, "input.dtype"),
+        ('{"x":{"1":1,"01":2}}', NUMBER_MAP, "input.dtype"),
+        ('{"x":{"1.0":1}}', NUMBER_MAP, "input.dtype"),
+        ('{"x":[[1,2]]}', spec(element="bfloat16"), "input.kind"),
+        ('{"x":[[1,2]]}', spec(element="float6e2m3"), "input.kind"),
+        ('{"x":[[1,2]]}', typed(ValueKind.SEQUENCE, inner=None), "input.kind"),
+        ('{"x":[[1,2]]}', typed(ValueKind.SPARSE_TENSOR, inner=None), "input.kind"),
+    ],
+)
+def test_json_that_is_of_another_kind_is_refused(tmp_path, text, value, code):
+    err = refused(tmp_path, "x.json", text, (value,))
+    assert err.code == code
+    if value.type.element == "bfloat16":
+        assert "npz" in err.hint
+
+
+def test_csv_has_no_place_for_other_kinds(tmp_path):
+    for value in (SEQUENCE, TEXT_MAP, OPTIONAL):
+        assert refused(tmp_path, "x.csv", "x\n1\n", (value,)).code == "input.name"
+
+
+@pytest.mark.parametrize("element", ["bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu"])
+def test_arrays_of_elements_that_numpy_lacks_are_read_as_they_were_saved(tmp_path, element):
+    array = np.array([[0.5, 2]], dtype=getattr(ml_dtypes, element))
+    inputs = (
+        spec(element=element.replace("_", "").removesuffix("fnu") if element.endswith("fnu") else element.replace("_", "")),
+    )
+    raw = array.view(np.uint16 if element == "bfloat16" else np.uint8)
+    wanted = check_feeds({"x": raw}, inputs=inputs)
+    assert wanted == check_feeds({"x": array}, inputs=inputs)
+    for name, data in (("x.npy", npy(array)), ("x.npz", npz(x=array)), ("y.npy", npy(raw)), ("y.npz", npz(x=raw))):
+        assert check_feeds(read(tmp_path, name, data, inputs), inputs=inputs) == wanted
+
+
+@pytest.mark.parametrize("element", ["int4", "float", "string", "bfloat16"])
+def test_bytes_without_a_type_are_taken_for_no_other_element(tmp_path, element):
+    array = np.zeros((1, 2), "V1" if element in ("int4", "bfloat16") else "V4")
+    inputs = (spec(element=element),)
+    with pytest.raises(InputError) as caught:
+        check_feeds(read(tmp_path, "x.npy", npy(array), inputs), inputs=inputs)
+    assert caught.value.code == "input.dtype"
+
+
+def test_an_npz_may_leave_optionals_out(tmp_path):
+    inputs = (spec(), typed(ValueKind.OPTIONAL, name="o"))
+    found = check_feeds(read(tmp_path, "x.npz", npz(x=X), inputs), inputs=inputs)
+    assert found["o"] == Absent()

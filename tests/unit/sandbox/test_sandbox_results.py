@@ -59,6 +59,11 @@ def test_json_is_exact(tmp_path):
     assert np.array_equal(np.array(found["s"][0], np.float32), SCORES)
 
 
+def test_json_of_sequences_and_optionals(tmp_path):
+    write_results(tmp_path / "y.json", {"q": [LABEL, LABEL[:0]], "o": None, "b": np.array([0x3F80], np.uint16)})
+    assert json.loads((tmp_path / "y.json").read_text())["outputs"] == {"q": [LABEL.tolist(), []], "o": None, "b": [0x3F80]}
+
+
 def test_csv(tmp_path):
     path = tmp_path / "y.csv"
     write_results(path, {**BOTH, "t": TEXTS, "z": MAPS, "one": SCORES[:, :1]})
@@ -75,6 +80,10 @@ def test_csv(tmp_path):
         ("y.npy", BOTH),
         ("y.npy", {"z": MAPS}),
         ("y.npz", {"z": MAPS}),
+        ("y.npz", {"o": None}),
+        ("y.npy", {"o": None}),
+        ("y.csv", {"o": None}),
+        ("y.npz", {"q": [SCORES, SCORES]}),
         ("y.npz", {"a/../../b": LABEL}),
         ("y.npz", {"..\\b": LABEL}),
         ("y.npz", {"/etc/x": LABEL}),
