@@ -1,4 +1,4 @@
-"""What came of every attempt in every setting, and the tables of it in ``docs/sandbox.md``."""
+"""What came of every attempt and every takeover in every setting, and the tables of it in ``docs/sandbox.md``."""
 
 import functools
 import json
@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attempts_files
 import attempts_kernel
@@ -14,6 +15,8 @@ import attempts_memory
 import attempts_network
 import attempts_processes
 from attempt import WORKS, Attempt
+from surroundings import ORDINARY
+from takeovers import ANSWER, TAKEOVERS
 
 from mlsign.sandbox import landlock
 
@@ -28,6 +31,10 @@ SHOWN = ("root", "user", "container")
 HEAD = (
     "| what is tried | outside | root | ordinary user | no user namespaces | denied by | with the filter left out |",
     "|---|---|---|---|---|---|---|",
+)
+TAKEOVER_HEAD = (
+    "| what a worker does that was taken over | what works | root | ordinary user | no user namespaces | by |",
+    "|---|---|---|---|---|---|",
 )
 
 
@@ -76,6 +83,26 @@ def behind(attempt: Attempt) -> str:
     return "; ".join(f"{setting} {answer}" for setting, answer in said.items())
 
 
+@functools.cache
+def takeovers(setting: str, mode: str) -> dict[str, dict[str, Any]]:
+    """How every takeover ended for the parent of a real worker, or its control (``mode``: inside or control)."""
+    prefix = ORDINARY if setting == "user" and os.geteuid() == 0 else ()
+    runner = Path(__file__).with_name("takeover_runner.py")
+    command = [*prefix, sys.executable, "-W", "ignore", runner, "here" if prefix else setting, mode]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd="/")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def takeover_rows() -> Iterator[str]:
+    for each in TAKEOVERS:
+        control = takeovers("root", "control")[each.name]["ended"]
+        assert control == each.works, each.name
+        inside = (takeovers(setting, "inside")[each.name]["ended"] for setting in SHOWN)
+        works = each.control if control == ANSWER else f"{each.control}: {control}"
+        yield f"| {' | '.join((each.tries, works, *inside, each.by))} |"
+
+
 def rows(attempts: tuple[Attempt, ...]) -> Iterator[str]:
     for attempt in attempts:
         inside = (ended(attempt, setting, "inside") for setting in SHOWN)
@@ -88,4 +115,5 @@ def render() -> str:
     lines = [f"Made on {machine()}."]
     for title, attempts in GROUPS:
         lines += ["", f"### {title}", "", *HEAD, *rows(attempts)]
+    lines += ["", "### Against the parent", "", *TAKEOVER_HEAD, *takeover_rows()]
     return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
 """A worker that a model has taken over: honest until it is told to load, then it does what its first argument says.
 
-    hostile.py MODE CONTROL_FD STATUS_FD
+    hostile.py MODE REQUESTS_FD
 
 The attacks run where a real one would: after confinement, in place of the runtime's own code.
 """
@@ -13,8 +13,13 @@ import sys
 import threading
 import time
 
+sys.path.insert(0, os.path.dirname(__file__))  # an isolated interpreter does not look beside the script
+
+import takeovers
+
 from mlsign.sandbox import calls, kernel, protocol, worker, zygote
 from mlsign.sandbox.protocol import Kind
+from mlsign.sandbox.values import decode_values
 from mlsign.strict import encode_json
 
 honest_load = worker.load
@@ -58,6 +63,26 @@ def in_first_call(deed):
         return session, values
 
     return attack
+
+
+def chosen(task, model, weights):
+    """Loads honestly; each call says by its number which of the deeds in ``takeovers`` is done in place of the answer, or before it."""
+    session, values = honest_load(task, model, weights)
+    honest_answer = calls.Calls.answer
+
+    def answer(self, head):
+        which = decode_values(self._feeds[: head.length], limits=self._limits)["which"]
+        areas = {"feeds": memoryview(self._feeds.obj), "results": memoryview(self._results.obj)}
+        try:
+            came = takeovers.DEEDS[int.from_bytes(which.data, "little")](takeovers.Hand(head=head, model=model, **areas))
+        except OSError as err:
+            raise RuntimeError(takeovers.outcome(err)) from err
+        if came is not None:
+            raise RuntimeError(str(came))
+        return honest_answer(self, head)
+
+    calls.Calls.answer = answer
+    return session, values
 
 
 def map_shared(_model, _weights):
@@ -130,6 +155,7 @@ ATTACKS = {
     "die_of_40": in_first_call(die_of(40)),
     "drip": in_first_call(drip),
     "announce": in_first_call(announce),
+    "chosen": chosen,
 }
 
 if __name__ == "__main__":

@@ -16,6 +16,17 @@ CLONE_NEWUSER = 0x10000000
 NEW_NAMESPACES = 0x7E020000
 """Every CLONE_NEW… flag of ``clone``."""
 
+ORDINARY = (
+    "setpriv",
+    "--reuid=1000",
+    "--regid=1000",
+    "--clear-groups",
+    "--inh-caps=+dac_read_search",
+    "--ambient-caps=+dac_read_search",
+)
+"""An ordinary user who may read where the interpreter lives, which in a test environment can be root's home: for what starts
+programs in this setting."""
+
 # name: (number on x86-64, number on aarch64); None where the architecture has no such call
 _REFUSED = {
     "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
@@ -124,7 +135,8 @@ SETTINGS = {
 
 
 def enter(setting: str) -> None:
-    for step in SETTINGS[setting]:
+    """Nothing is done for ``here``: the process was started in its setting."""
+    for step in SETTINGS[setting] if setting != "here" else ():
         step()
 
 

@@ -1,0 +1,49 @@
+"""Workers that a model has taken over, against their parent: over the socket, in shared memory, by taking too much.
+
+The deeds stand in ``takeovers``; ``takeover_runner`` does them in real workers, in the settings of ``surroundings``.
+"""
+
+import os
+import shutil
+
+import escape_table
+import pytest
+from surroundings import SETTINGS
+from takeovers import TAKEOVERS, Takeover
+
+from mlsign.sandbox.jail import _SURVIVABLE
+
+AS_ROOT = os.geteuid() == 0 and shutil.which("setpriv") is not None
+needs_root = pytest.mark.skipif(not AS_ROOT, reason="root alone enters this setting")
+RUN_IN = [s if s == "user" else pytest.param(s, marks=needs_root) for s in SETTINGS if s != "container_user"]
+HERE = "root" if AS_ROOT else "user"
+named = pytest.mark.parametrize("takeover", TAKEOVERS, ids=lambda takeover: takeover.name)
+
+
+def denied(takeover: Takeover, setting: str) -> str:
+    if isinstance(takeover.denied, str):
+        return takeover.denied
+    return takeover.denied.get(setting, takeover.denied["container"])
+
+
+@named
+@pytest.mark.parametrize("setting", RUN_IN)
+def test_the_parent_gets_an_error_that_says_what_was_done(takeover: Takeover, setting: str):
+    found = escape_table.takeovers(setting, "inside")[takeover.name]
+    assert found["ended"] == denied(takeover, setting)
+    assert takeover.says in found["says"]
+    assert found["clean"]  # no control characters, and no endless words
+    survives = found["ended"] in _SURVIVABLE or not found["ended"].startswith("sandbox.")
+    assert found["dead"] != survives
+    assert found["walls"] > 0
+
+
+@named
+def test_what_is_no_attack_works_the_same_way(takeover: Takeover):
+    found = escape_table.takeovers(HERE, "control")[takeover.name]
+    assert found["ended"] == takeover.works
+    assert (found["walls"] > 0) == takeover.walled
+
+
+def test_names_of_takeovers_are_given_once():
+    assert len({takeover.name for takeover in TAKEOVERS}) == len(TAKEOVERS)
