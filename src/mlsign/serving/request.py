@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from mlsign.errors import InputError, shown
-from mlsign.limits import MIB
+from mlsign.limits import MIB, Limits
 from mlsign.strict import Fields, JsonValue, decode_json, describe
 
 MAX_JSON_BYTES: Final = 16 * MIB
@@ -24,6 +24,9 @@ MAX_ELEMENTS: Final = 2**31
 
 MAX_TEXTS: Final = 1_000_000
 """Elements of BYTES in one request: each becomes an object that takes twenty times the bytes it came in."""
+
+_JSON: Final = Limits(max_json_integer_digits=20)
+"""The largest UINT64 has twenty digits."""
 
 _MAX_DIMENSION: Final = 2**63 - 1
 _CACHED_BYTES: Final = 2048
@@ -84,7 +87,7 @@ def _kept(data: bytes) -> InferRequest:
 
 def decode_request(data: bytes) -> InferRequest:
     """As ``read_request``, of any length, and nothing is kept."""
-    fields = Fields(decode_json(data, max_bytes=MAX_JSON_BYTES), where="", format_name="infer")
+    fields = Fields(decode_json(data, max_bytes=MAX_JSON_BYTES, limits=_JSON), where="", format_name="infer")
     identifier = fields.text("id", maximum=1024, empty=True) if fields.has("id") else None
     binary_output, seconds = _request_parameters(fields)
     inputs = fields.each("inputs", _input, maximum=MAX_TENSORS) if fields.has("inputs") else _no_inputs(fields)
