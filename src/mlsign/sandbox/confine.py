@@ -8,6 +8,7 @@ read. ``confine`` reports every layer; a required one that fails raises. The rea
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -168,21 +169,32 @@ def _watch(pid: int, status: socket.socket) -> int:
     """The wait status of the worker, once it ended by itself or because the parent has gone. Raises ``OSError``."""
     poll = select.poll()
     poll.register(status, select.POLLIN)
+    pidfd = -1
     if hasattr(os, "pidfd_open"):
         pidfd = os.pidfd_open(pid)
-        socket.send_fds(status, [struct.pack("=i", pid)], [pidfd])
         poll.register(pidfd, select.POLLIN)
-        ended = pidfd in {fd for fd, _ in poll.poll()}
+        socket.send_fds(status, [struct.pack("=i", pid)], [pidfd])
     else:
         status.send(struct.pack("=i", pid))
-        while not poll.poll(_LOOK_MILLISECONDS):
-            found, how = os.waitpid(pid, os.WNOHANG)
-            if found:
-                return how
-        ended = False
-    if not ended:
-        os.kill(pid, signal.SIGKILL)
+    while pidfd not in (ready := {fd for fd, _ in poll.poll(_LOOK_MILLISECONDS if pidfd < 0 else None)}):
+        if status.fileno() in ready:
+            data = status.recv(8)
+            if len(data) != 8:  # the parent has gone
+                os.kill(pid, signal.SIGKILL)
+                break
+            status.send(struct.pack("=i", _lower_address_space(pid, *struct.unpack("=Q", data))))
+        elif pidfd < 0 and (found := os.waitpid(pid, os.WNOHANG)) != (0, 0):
+            return found[1]
     return os.waitpid(pid, 0)[1]
+
+
+def _lower_address_space(pid: int, count: int) -> int:
+    """0 where the worker's limit is lower by so many bytes, else an errno. The keeper may set it: it has the worker's own user."""
+    try:
+        rlimits.lower_address_space(pid, by=count)
+    except (OSError, ValueError) as err:
+        return getattr(err, "errno", None) or errno.EINVAL
+    return 0
 
 
 def _close_descriptors() -> Layer:

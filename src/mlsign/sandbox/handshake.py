@@ -30,6 +30,7 @@ def task_document(model: JailedModel, spec: JailSpec, *, confined: bool) -> Json
         "confined": confined,
         "threads": spec.threads,
         "memory_bytes": spec.memory_bytes,
+        "load_bytes": model.load_bytes,
         "max_input_bytes": spec.limits.max_input_bytes,
         "max_output_bytes": spec.limits.max_output_bytes,
         "model": entry(model.model),

@@ -72,6 +72,7 @@ class Jail:
         self._owner = os.getpid()
         self._request = 0
         self._dead = ""
+        self._confined = False
         self._looks = _LOOKS if spec.busy and _cores() > 1 else 0
         self._slow = False
         """The last answer was waited for so long that looking for it was a waste."""
@@ -137,6 +138,7 @@ class Jail:
         self._meet(watch)
         layers = decode_layers(self._answer(Kind.CONFINED, watch)[1])
         self.layers = layers if confined else open_layers()
+        self._confined = confined
         if confined:
             check_layers(self.layers, isolation=self._spec.isolation)
 
@@ -145,6 +147,8 @@ class Jail:
             self._request = 1
             self._channel.send_document(Kind.LOAD, 1, protocol.encode_document(None), watch)
             check_interface(self._answer(Kind.READY, watch)[1], self._model)
+            if self._model.load_bytes and self._confined:
+                self._process.take_address_space(self._model.load_bytes, timeout=watch.timeout())
 
     def _meet(self, watch: Watch) -> None:
         try:

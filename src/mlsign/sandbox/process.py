@@ -96,6 +96,21 @@ class Process:
         poll.register(self.pidfd, select.POLLIN)
         return not poll.poll(0)
 
+    def take_address_space(self, count: int, *, timeout: float) -> None:
+        """The worker's limit is lower by so many bytes. Raises ``JailError`` (``sandbox.layer``, ``sandbox.worker.died``)."""
+        self._status.settimeout(timeout)
+        try:
+            self._status.send(struct.pack("=Q", count))
+            answer = self._status.recv(4)
+        except OSError as err:
+            raise JailError("the keeper of the worker said nothing", code="sandbox.worker.died") from err
+        if len(answer) != 4:
+            raise JailError("the keeper of the worker ended", code="sandbox.worker.died")
+        (code,) = struct.unpack("=i", answer)
+        if code:
+            message = f"the limit on address space could not be set after loading: {os.strerror(code)}"
+            raise JailError(message, code="sandbox.layer", where="rlimits", found=os.strerror(code))
+
     def kill(self) -> None:
         """The worker is dead and reaped; ``explain`` knows how it ended."""
         if self._gone:

@@ -33,3 +33,9 @@ def restrict(*, address_space_bytes: int, descriptors: int, processes: int) -> N
     for kind, value in wanted.items():
         if resource.getrlimit(kind) != (value, value):
             raise OSError(0, f"resource limit {kind} is {resource.getrlimit(kind)}, wanted {value}")
+
+
+def lower_address_space(pid: int, *, by: int) -> None:
+    """The limit of a process on its address space is so much lower. Raises ``OSError`` or ``ValueError`` where it is not."""
+    space, _ = resource.prlimit(pid, resource.RLIMIT_AS)
+    resource.prlimit(pid, resource.RLIMIT_AS, (space - by, space - by))

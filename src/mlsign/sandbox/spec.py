@@ -58,3 +58,8 @@ class JailedModel:
     external: tuple[ExternalTensor, ...]
     inputs: tuple[ValueSpec, ...]
     outputs: tuple[ValueSpec, ...]
+
+    @property
+    def load_bytes(self) -> int:
+        """The address space that loading takes beside the limit: the runtime copies external tensors and gives the copies back."""
+        return min(sum(tensor.size for tensor in self.external), sum(file.size for file in self.weights))

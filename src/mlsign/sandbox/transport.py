@@ -116,8 +116,11 @@ class Transport:
 
 
 def _unwritten(name: str, shape: tuple[int, ...], model: JailedModel) -> Array:
-    """An array of this shape and the type that the input has; its memory is never touched."""
+    """An array of this shape and the type that the input has, all of it one element."""
     spec = next((spec for spec in model.inputs if spec.name == name), None)
     if spec is None or spec.type.element not in DTYPES:
         raise InputError(f"the model has no input {shown(name)} that numpy has a type for", code="input.name", where=shown(name))
-    return np.empty(shape, dtype=DTYPES[spec.type.element])
+    try:
+        return np.broadcast_to(np.zeros((), dtype=DTYPES[spec.type.element]), shape)
+    except ValueError as err:
+        raise InputError(f"{shown(shape)} is not a shape", code="input.shape", where=shown(name)) from err

@@ -56,6 +56,7 @@ class Task:
     confined: bool
     threads: int
     memory_bytes: int
+    load_bytes: int
     limits: Limits
     model: Entry
     weights: tuple[Entry, ...]
@@ -85,6 +86,7 @@ def decode_task(document: JsonValue) -> Task:
         confined=fields.boolean("confined"),
         threads=fields.integer("threads", minimum=1),
         memory_bytes=fields.integer("memory_bytes"),
+        load_bytes=fields.integer("load_bytes"),
         limits=limits,
         model=_entry(fields.take("model"), "model"),
         weights=tuple(_entry(item, where) for item, where in fields.items("weights", maximum=limits.max_files)),
@@ -223,7 +225,11 @@ def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> tu
     check_externals(found, task.external)
     values = [_external_value(item, weights, model_path=task.model[0]) for item in found]
     if values:
+        # Packed for its kernels, every worker would have a copy of the weights to itself.
+        settings.add_session_config_entry("session.disable_prepacking", "1")
         settings.add_external_initializers([item.name for item in found], values)
+        for item, value in zip(found, values, strict=True):
+            settings.add_initializer(item.name, value)  # the runtime works on this memory, instead of on a copy of it
     return _session(bytes(model), settings), values
 
 
@@ -277,7 +283,9 @@ def serve(pipe: Pipe, handed: Handed) -> NoReturn:
     layers: tuple[Layer, ...] = ()
     if task.confined:
         _one_thread()
-        layers, threads = confine(Plan(memory_bytes=task.memory_bytes, threads=task.threads, status_fd=handed.status))
+        layers, threads = confine(
+            Plan(memory_bytes=task.memory_bytes + task.load_bytes, threads=task.threads, status_fd=handed.status)
+        )
         task = replace(task, threads=threads)
     else:
         fork_keeper(handed.status)
