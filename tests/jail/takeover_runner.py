@@ -9,10 +9,9 @@ import sys
 
 import numpy as np
 import surroundings
-import takeovers
 from jail_models import Memory, graph_model, popen_of, tensor
 from onnx import TensorProto, helper
-from takeovers import ANSWER, TAKEOVERS, Takeover
+from takeovers import ANSWER, TAKEOVERS, Takeover, number_of
 
 from mlsign.errors import JailError
 from mlsign.sandbox import jail as jail_module
@@ -42,14 +41,14 @@ def run(model: JailedModel, takeover: Takeover, *, control: bool) -> dict[str, o
     jail_module.can_confine = lambda: walled
     which = 2 * TAKEOVERS.index(takeover) + control
     with Jail.start(model, spec=JailSpec(**spec), allow_unsandboxed=not walled) as jail:
-        found = {"walls": sum(layer.in_force for layer in jail.layers), "dead": False, "clean": True}
+        found = {"walls": sum(layer.in_force for layer in jail.layers), "dead": False, "clean": True, "says": ""}
         try:
             y = jail.run({"x": X, "which": np.array(which)})["y"]
             return found | {"ended": ANSWER if np.array_equal(y, 2 * X) else "a wrong answer"}
         except JailError as err:
             found |= {"ended": told(err), "says": err.message, "clean": err.message.isprintable() and len(err.message) < 1500}
         try:
-            jail.run({"x": X, "which": np.array(takeovers.HONESTLY_NUMBER)})
+            jail.run({"x": X, "which": np.array(number_of("honest"))})
         except JailError as err:
             found["dead"] = err.code == "sandbox.dead"
         return found

@@ -11,6 +11,7 @@ import mmap
 import os
 import signal
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -227,10 +228,38 @@ def fill_by_mapping(count: int) -> Deed:
     return deed
 
 
-def kill_itself(_: Hand) -> None:
-    pid = kernel.syscall(kernel.number("getpid"))
-    kernel.syscall(kernel.number("tgkill"), pid, pid, signal.SIGKILL)
-    time.sleep(0.2)  # process 1 of a namespace is deaf to it
+def signal_itself(number: int) -> Deed:
+    def deed(_: Hand) -> None:
+        pid = kernel.syscall(kernel.number("getpid"))
+        kernel.syscall(kernel.number("tgkill"), pid, pid, number)
+
+    return deed
+
+
+def abort(_: Hand) -> None:
+    os.abort()
+
+
+def flip(hand: Hand) -> None:
+    """From now on a thread writes to the results while the parent reads them; answers are honest."""
+
+    def scribble() -> None:
+        at = 0
+        while True:
+            hand.results[BODY_OFFSET + at % 256] = at & 0xFF
+            at += 7
+
+    sys.setswitchinterval(1e-5)
+    threading.Thread(target=scribble, daemon=True).start()
+
+
+def touch_everything(hand: Hand) -> str:
+    """Reads every page of the inputs and writes every page of the results."""
+    for at in range(0, len(hand.feeds), mmap.PAGESIZE):
+        hand.feeds[at]
+    for at in range(0, len(hand.results), mmap.PAGESIZE):
+        hand.results[at] = 1
+    return f"{len(hand.feeds)} {len(hand.results)}"
 
 
 def leave(_: Hand) -> None:
@@ -256,7 +285,7 @@ def close_socket(_: Hand) -> None:
 
 
 def honest(_: Hand) -> None:
-    """Nothing."""
+    """Does nothing, so that an honest answer follows."""
 
 
 DEEP = b"[" * 4096
@@ -615,6 +644,27 @@ TAKEOVERS = (
         walled=True,
     ),
     Takeover(
+        name="abort",
+        tries="abort, as the runtime does where memory is short",
+        deed=abort,
+        denied={
+            "root": "sandbox.worker.died: SIGSEGV",  # process 1 of its namespace is deaf to SIGABRT; the C library then faults
+            "user": "sandbox.worker.died: SIGSEGV",
+            "container": "sandbox.worker.died: SIGABRT",
+        },
+        by="the keeper tells",
+        works="sandbox.worker.died: SIGABRT",
+    ),
+    Takeover(
+        name="stop",
+        tries="stop itself (SIGSTOP)",
+        deed=signal_itself(signal.SIGSTOP),
+        denied={"root": ANSWER, "user": ANSWER, "container": "sandbox.deadline"},
+        by="pid namespace (root, user), the deadline",
+        spec=SOON,
+        works="sandbox.deadline",
+    ),
+    Takeover(
         name="close_socket",
         tries="close the control socket and stay",
         deed=close_socket,
@@ -636,9 +686,17 @@ TAKEOVERS = (
     ),
 )
 
-DEEDS: tuple[Deed, ...] = (*(deed for each in TAKEOVERS for deed in (each.deed, each.instead or each.deed)), honest)
-"""Each deed and its control, by the number that a call brings; the last one does nothing."""
-HONESTLY_NUMBER = len(DEEDS) - 1
+OTHERS: Mapping[str, Deed] = {"honest": honest, "flip": flip, "touch_everything": touch_everything}
+DEEDS: tuple[Deed, ...] = (
+    *(deed for each in TAKEOVERS for deed in (each.deed, each.instead or each.deed)),
+    *OTHERS.values(),
+)
+"""Each deed and its control, by the number that a call brings; then those that are tested on their own."""
+
+
+def number_of(name: str) -> int:
+    """The number of one of ``OTHERS``."""
+    return 2 * len(TAKEOVERS) + list(OTHERS).index(name)
 
 
 def outcome(err: BaseException) -> str:
