@@ -35,6 +35,7 @@ class Calls:
         self._outputs: tuple[Place, ...] | None = None
         self._length = 0
         self._binding: ort.IOBinding | None = None
+        self._addresses: tuple[int, ...] = ()
         self._steady = True
         """Outputs have had the shapes of the call before whenever the inputs had."""
 
@@ -56,11 +57,19 @@ class Calls:
         self._plain_feeds = all(is_plain(value) for value in self._values.values())
 
     def _run_bound(self) -> bool:
-        """Whether the model ran with both ends in the areas."""
+        """Whether the model ran with both ends in the areas.
+
+        The runtime hands a value through that it need not compute, such as an input that is an output, and writes nothing
+        to where that was bound: only outputs that lie in their places count.
+        """
         try:
             if self._binding is None:
                 self._binding = self._bind(self._outputs or ())
             self._session.run_with_iobinding(self._binding)
+            found = self._binding.get_outputs_as_ortvaluevector()
+            if any(found[index].data_ptr() != address for index, address in enumerate(self._addresses)):
+                self._outputs = self._binding = None
+                return False
         except Exception:  # noqa: BLE001  other shapes than last time, or an error that the plain way raises again
             self._outputs = self._binding = None
             return False
@@ -77,8 +86,7 @@ class Calls:
             self._results[at : at + len(part)] = part
             at += len(part)
         self._length = length
-        # An output that is an input itself is handed through: the runtime does not write it to where it was bound.
-        self._outputs = places_of(results, parts) if results.keys().isdisjoint(self._values) else None
+        self._outputs = places_of(results, parts)
         return length
 
     def _bind(self, outputs: tuple[Place, ...]) -> ort.IOBinding:
@@ -87,8 +95,9 @@ class Calls:
             assert isinstance(value, Tensor)  # noqa: S101  for the type checker: all of them are plain
             binding.bind_input(name, "cpu", 0, ELEMENTS[value.element].number, value.shape, _address(value.data))
         start = _address(self._results)
-        for place in outputs:
-            binding.bind_output(place.name, "cpu", 0, ELEMENTS[place.element].number, place.shape, start + place.offset)
+        self._addresses = tuple(start + place.offset for place in outputs)
+        for place, address in zip(outputs, self._addresses, strict=True):
+            binding.bind_output(place.name, "cpu", 0, ELEMENTS[place.element].number, place.shape, address)
         return binding
 
 
