@@ -5,6 +5,7 @@ import threading
 import time
 from pathlib import Path
 
+from mlsign.sandbox.channel import cpu_time
 from mlsign.sandbox.pool import Pool
 from mlsign.sandbox.spec import JailSpec
 
@@ -34,6 +35,14 @@ def crew_of(pool: Pool):
 def pids(pool: Pool) -> list[int]:
     """The processes of all workers, as this process sees them."""
     return [worker.jail.pid for worker in list(crew_of(pool)._workers)]
+
+
+def at_work(pool: Pool) -> list[int]:
+    """The processes of workers that are in the midst of a long call: they have used up some time since they were asked."""
+    workers = [turn.worker for turn in list(pool._held.shift.queue._out)]
+    used = {worker: cpu_time(worker.jail.pid) for worker in workers if worker is not None and worker.jail.alive()}
+    time.sleep(0.02)
+    return [worker.jail.pid for worker, before in used.items() if cpu_time(worker.jail.pid) > before + 0.005]
 
 
 def descendants() -> set[int]:
