@@ -260,18 +260,24 @@ def metrics(server: Server, **headers: object) -> dict[str, float]:
     return {key: float(number) for key, _, number in (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))}
 
 
-def descendants(pid: int) -> list[int]:
-    """Every process below this one."""
-    out = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            out += [child, *descendants(child)]
-    return out
+def _children(pid: int) -> list[int]:
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):  # gone meanwhile
+        return []
 
 
-def workers_of(server: Server) -> list[int]:
-    """The processes that models run in: those that have none below them."""
-    return [pid for pid in descendants(server.process.pid) if not descendants(pid)]
+def workers_of(server: Server, *, count: int | None = 2) -> list[int]:
+    """The processes that models run in, once there are so many: the server has a zygote, that has keepers, and each of them has one."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        zygotes = _children(server.process.pid)
+        found = sorted(worker for zygote in zygotes for keeper in _children(zygote) for worker in _children(keeper))
+        if count is None or len(found) == count:
+            return found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
 
 
 def hang_up(server: Server) -> None:

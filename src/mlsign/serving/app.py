@@ -99,8 +99,10 @@ class Application:
         return Call(found, given)
 
     async def _answer(self, call: Call, scope: MutableMapping[str, Any], receive: Receive) -> Answer:
-        # 1. Nothing has two meanings: a header that decides is there once.
+        # 1. Nothing has two meanings: a header that decides is there once, and what follows the head is a body of HTTP/1.1.
         _check_once(scope["headers"], call.headers)
+        if b"upgrade" in call.headers and not call.body_is_read:
+            raise InputError("no other protocol is spoken here", code="serve.header", where="upgrade", hint="send it without Upgrade")
         # 2. Who may ask; what is open tells nothing of any model.
         path: bytes = scope["raw_path"]
         route = None

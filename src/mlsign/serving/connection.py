@@ -129,6 +129,11 @@ class _Connection(HttpToolsProtocol):
             self._refused = True
             self.transport.close()  # said nothing at all
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Goes on as if no other protocol had been asked for; but the parser has stopped, so this request is the last one."""
+        if (cycle := self._latest()) is not None:
+            cycle.keep_alive = False
+
     def send_400_response(self, msg: str) -> None:
         """Answers what is no request, and ends the connection; requests before it are still answered."""
         del msg  # uvicorn's own words
