@@ -37,6 +37,9 @@ _LONGEST_WAIT_SECONDS: Final = 3600.0
 """``poll`` counts milliseconds in an int."""
 
 
+_SLOW: Final = "send less at once, or raise sandbox.{} in the policy if the model is honestly slow"
+
+
 class Watch:
     """One call's deadline and CPU budget."""
 
@@ -61,7 +64,9 @@ class Watch:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise JailError(
-                f"no answer within {self._spec_wall:g} seconds", code="sandbox.deadline", expected=f"{self._spec_wall:g} s"
+                f"no answer within {self._spec_wall:g} seconds",
+                code="sandbox.deadline",
+                hint="" if self._cpu_start is None else _SLOW.format("wall"),
             )
         left = min(left, _LONGEST_WAIT_SECONDS)
         if self._cpu_start is None:
@@ -69,7 +74,7 @@ class Watch:
         budget = self._spec_cpu - (self._used() - self._cpu_start)
         if budget <= 0:
             message = f"the call used more than {self._spec_cpu:g} seconds of CPU time"
-            raise JailError(message, code="sandbox.cpu", expected=f"{self._spec_cpu:g} s")
+            raise JailError(message, code="sandbox.cpu", hint=_SLOW.format("cpu"))
         return min(left, max(budget / self._threads, _CPU_STEP_SECONDS))
 
 

@@ -6,12 +6,34 @@ verification did not see end it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from mlsign.errors import InputError, JailError, shown
 from mlsign.interface import ValueKind, ValueSpec
 from mlsign.sandbox import protocol
 from mlsign.sandbox.layers import FULL, Isolation, Layer, missing_layers
+from mlsign.sandbox.protocol import Kind
 from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
 from mlsign.strict import Fields, JsonValue
+
+_LARGE: Final = "send less at once, or raise sandbox.memory in the policy if the model is honestly large"
+
+SURVIVABLE: Final = frozenset({"sandbox.model.run", "sandbox.memory", "sandbox.output.size", "sandbox.output.kind"})
+"""Codes of ERROR frames after which the worker goes on serving."""
+
+ACCEPTED: Final[Mapping[Kind, frozenset[str]]] = MappingProxyType(
+    {
+        Kind.CONFINED: frozenset(
+            {"sandbox.layer", "sandbox.proof", "sandbox.threads", "sandbox.runtime", "sandbox.model.start", "sandbox.memory"}
+        ),
+        Kind.READY: frozenset({"sandbox.model.load", "sandbox.external", "sandbox.memory"}),
+        Kind.RESULT: SURVIVABLE,
+    }
+)
+"""Codes a worker may send instead of each answer; another one is a broken frame. A worker that has seen the model
+and says that a layer is missing is no honest one: it asks to be started again without walls."""
 
 
 def task_document(model: JailedModel, spec: JailSpec, *, confined: bool) -> JsonValue:
@@ -75,7 +97,10 @@ def reported(body: bytes, *, accepted: frozenset[str]) -> JailError:
         return JailError(f"the worker's error cannot be read: {err}", code="sandbox.frame", found=err.code)
     if code not in accepted:
         return JailError(f"the worker reports {shown(code)}: {shown(message)}", code="sandbox.frame", found=shown(code))
-    return JailError(shown(message, limit=600), code=code)
+    words = shown(message, limit=600)
+    if code == "sandbox.memory":
+        return JailError("the model wants more memory than it may have", code=code, found=words, hint=_LARGE)
+    return JailError(words, code=code)
 
 
 def check_interface(body: bytes, model: JailedModel) -> None:

@@ -13,14 +13,22 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Final, NoReturn, Self
 
 from mlsign.errors import JailError
-from mlsign.sandbox import protocol
+from mlsign.sandbox import protocol, zygote_host
 from mlsign.sandbox.channel import Channel, Watch
 from mlsign.sandbox.exchange import Exchange
-from mlsign.sandbox.handshake import check_interface, check_layers, decode_layers, open_layers, reported, task_document
+from mlsign.sandbox.handshake import (
+    ACCEPTED,
+    SURVIVABLE,
+    check_interface,
+    check_layers,
+    decode_layers,
+    open_layers,
+    reported,
+    task_document,
+)
 from mlsign.sandbox.layers import Isolation, Layer
 from mlsign.sandbox.preconditions import can_confine, check_sealed
 from mlsign.sandbox.process import Process
@@ -32,23 +40,10 @@ from mlsign.sandbox.transport import Transport
 _LOOKS: Final = 1500
 """How often a caller that may be busy looks at the bell before it sleeps: some 40 microseconds. Being woken takes as long."""
 
+_DIED: Final = "mlsign explain MLS504 says what that can mean"
+
 _PATIENT_AFTER_SECONDS: Final = 0.001
 """A model that takes longer than this is not worth a busy wait."""
-
-_SURVIVABLE: Final = frozenset({"sandbox.model.run", "sandbox.memory", "sandbox.output.size", "sandbox.output.kind"})
-"""Codes of ERROR frames after which the worker goes on serving."""
-
-_ACCEPTED: Final[Mapping[Kind, frozenset[str]]] = MappingProxyType(
-    {
-        Kind.CONFINED: frozenset(
-            {"sandbox.layer", "sandbox.proof", "sandbox.threads", "sandbox.runtime", "sandbox.model.start", "sandbox.memory"}
-        ),
-        Kind.READY: frozenset({"sandbox.model.load", "sandbox.external", "sandbox.memory"}),
-        Kind.RESULT: _SURVIVABLE,
-    }
-)
-"""Codes a worker may send instead of each answer; another one is a broken frame. A worker that has seen the model
-and says that a layer is missing is no honest one: it asks to be started again without walls."""
 
 
 class Jail:
@@ -77,6 +72,13 @@ class Jail:
         self._slow = False
         """The last answer was waited for so long that looking for it was a waste."""
         self._exchange: Exchange | None = None
+
+    @staticmethod
+    def prepare() -> None:
+        """The next start need not wait for a zygote that has yet to be started; what is wrong with it, that start says."""
+        if can_confine():
+            with contextlib.suppress(JailError):
+                zygote_host.prepare()
 
     @classmethod
     def start(cls, model: JailedModel, *, spec: JailSpec | None = None, allow_unsandboxed: bool = False) -> Self:
@@ -196,7 +198,7 @@ class Jail:
             try:
                 return self._take(kind, watch, self._wait(looks, watch))
             except JailError as err:
-                if err.code in _SURVIVABLE:
+                if err.code in SURVIVABLE:
                     raise
                 self._fall(err)
             except BaseException:  # an interrupt: the answer that is still to come would belong to no request
@@ -262,7 +264,7 @@ class Jail:
                 return None
             return self._take(kind, watch, self._accept(Kind.RESULT, found))
         except JailError as err:
-            if err.code in _SURVIVABLE:
+            if err.code in SURVIVABLE:
                 raise
             self._fall(err)
         except BaseException:
@@ -280,7 +282,7 @@ class Jail:
     def _accept(kind: Kind, found: tuple[protocol.Head, bytes]) -> tuple[protocol.Head, bytes]:
         head, body = found
         if head.kind is Kind.ERROR:
-            raise reported(body, accepted=_ACCEPTED[kind])
+            raise reported(body, accepted=ACCEPTED[kind])
         if head.kind is not kind and not (kind is Kind.RESULT and head.kind is Kind.RESULT_AGAIN):
             message = f"the worker sent {head.kind.name.lower()}, expected was {kind.name.lower()}"
             raise JailError(message, code="sandbox.frame", expected=kind.name, found=head.kind.name)
@@ -303,11 +305,13 @@ class Jail:
         self._dead = err.message  # first, and the end in a finally: whatever goes wrong below, nobody uses this jail again
         try:
             gone = err.code == "sandbox.worker.died"
-            if gone:
-                self._process.ended_by_itself(1.0)  # let it finish dying: a kill would hide the reason
+            alone = gone and self._process.ended_by_itself(1.0)  # let it finish dying: a kill would hide the reason
             self._process.kill()
             if gone:
-                err = JailError(f"the worker ended without an answer: {self._process.explain()}", code=err.code)
+                how = self._process.explain()
+                if not alone and how.startswith("SIGKILL"):
+                    how = "it closed its socket, went on, and was killed"
+                err = JailError(f"the worker ended without an answer: {how}", code=err.code, hint=_DIED)
                 self._dead = err.message
         finally:
             self._end()
