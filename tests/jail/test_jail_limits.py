@@ -205,9 +205,9 @@ def frame(kind=Kind.RESULT, request=2, body=b"", length=None):
     return protocol.encode_head(kind=kind, request=request, length=len(body) if length is None else length) + body
 
 
-def result(body: bytes, *, kind=Kind.RESULT, length=None) -> tuple[bytes, bytes]:
+def result(body: bytes, *, kind=Kind.RESULT, length=None, request=2) -> tuple[bytes, bytes]:
     """A frame on the socket, and the body that it speaks of in the area."""
-    return protocol.encode_head(kind=kind, request=2, length=len(body) if length is None else length), body
+    return protocol.encode_head(kind=kind, request=request, length=len(body) if length is None else length), body
 
 
 def values(**named):
@@ -258,8 +258,11 @@ def test_a_lie_is_an_error_and_ends_the_jail(liar, lie):
 
 
 AGAIN_LIES = {
-    "other_length": (result(ANSWER, kind=Kind.RESULT_AGAIN, length=len(ANSWER) - 16), "sandbox.frame"),
-    "a_call_that_has_passed": ((frame(Kind.RESULT_AGAIN, request=2, length=len(ANSWER)), ANSWER), "sandbox.frame"),
+    "other_length": (result(ANSWER, kind=Kind.RESULT_AGAIN, length=len(ANSWER) - 16, request=3), "never gave"),
+    "a_call_that_has_passed": (
+        (frame(Kind.RESULT_AGAIN, request=2, length=len(ANSWER)), ANSWER),
+        "answered request 2, asked was 3",
+    ),
 }
 
 
@@ -268,8 +271,11 @@ def test_a_lie_about_a_repeated_result_ends_the_jail_too(liar, lie):
     liar.area[: len(ANSWER)] = ANSWER
     liar.theirs.sendall(frame(length=len(ANSWER)))
     assert np.array_equal(liar.jail.run({"x": X})["y"], X)
-    words, code = AGAIN_LIES[lie]
-    assert liar.answer(*words).code == code
+    assert len(liar.theirs.recv(1 << 16)) == protocol.HEAD_BYTES  # the call that was answered before it was made
+    words, says = AGAIN_LIES[lie]
+    error = liar.answer(*words)
+    assert error.code == "sandbox.frame"
+    assert says in str(error)
 
 
 def test_a_repeated_result_answers_a_repeated_call_alone(liar):
