@@ -49,13 +49,24 @@ class Scorer:
         """Each layer of the sandbox and whether it is in force."""
         return self._jail.layers
 
-    def run(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    def run(self, inputs: Mapping[str, Any], *, seconds: float | None = None) -> dict[str, Any]:
         """Outputs by name for arrays by name.
 
-        Arrays are checked against the model's own inputs first: ``InputError`` (``input.…``) says what the
-        model wants. ``JailError`` (``sandbox.…``) means there is no answer, and the scorer is finished.
+        Sequences are lists, maps dictionaries, an optional that holds nothing None; elements that numpy has no name for
+        are unsigned integers of their bits. ``seconds`` shortens the deadline that the policy gives. Arrays are checked
+        against the model's own inputs first: ``InputError`` (``input.…``) says what the model wants. ``JailError``
+        (``sandbox.…``) means there is no answer: after an error of the model itself (``sandbox.model.run``,
+        ``sandbox.memory``, ``sandbox.output.…`` where the results are too large or of no kind) the scorer goes on, after
+        any other it is finished.
         """
-        return self._jail.run(inputs)
+        return self._jail.run(inputs, seconds=seconds)
+
+    def lend(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+        """Arrays of these shapes in the memory that the worker reads, to be filled and given to ``run``: nothing is copied in.
+
+        They hold what they held, and are good until a call with other shapes is made. Raises ``InputError`` (``input.…``).
+        """
+        return self._jail.lend(shapes)
 
     def close(self) -> None:
         """Ends the worker."""
@@ -95,10 +106,12 @@ def score(path: Path, request: ScoreRequest, *, advance: Advance | None = None) 
     ``JailError`` when there is no answer and ``OutsideError``. The output appears whole or not at all.
     """
     from mlsign.sandbox.feeds import read_feeds
+    from mlsign.sandbox.jail import Jail
     from mlsign.sandbox.results import check_output_format, write_results
 
     check_output_format(request.output)
     _check_output_apart(path, request)
+    Jail.prepare()  # the runtime is imported while the package is verified
     with admit(path, request.verify, advance=advance) as model:
         try:
             feeds = read_feeds(request.input, inputs=model.summary.inputs, limits=request.verify.limits)
