@@ -2,8 +2,8 @@
 
 Every contender runs once in each round, one after the other, and medians are compared: what else the machine does then
 hurts all of them alike. Files are random bytes, written by this script, in the page cache when the measuring begins. What
-verifying costs inside a process that runs already is in ``signing.py``, and what policies cost in ``policy.py``: their tables
-come last.
+verifying costs inside a process that runs already is in ``signing.py``, what policies cost in ``policy.py``, and what a call costs
+in the sandbox in ``sandbox.py``: their tables come last.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +27,7 @@ from onnx import TensorProto, helper, numpy_helper
 from policy import QUICK_ROUNDS as QUICK_POLICY_ROUNDS
 from policy import ROUNDS as POLICY_ROUNDS
 from policy import print_policy_table
+from sandbox import print_sandbox_table
 from signing import QUICK_ROUNDS, ROUNDS, print_table
 
 BIN = Path(sys.executable).parent
@@ -70,7 +69,6 @@ class Sizes:
     files: int
     file_bytes: int
     rounds: int
-    calls: int
 
 
 def main() -> None:
@@ -80,9 +78,9 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, default=ROOT, help="where to make the temporary folder; it is removed at the end")
     options = parser.parse_args()
     sizes = (
-        Sizes(big_bytes=64 * MIB, files=125, file_bytes=100_000, rounds=3, calls=300)
+        Sizes(big_bytes=64 * MIB, files=125, file_bytes=100_000, rounds=3)
         if options.quick
-        else Sizes(big_bytes=1024 * MIB, files=2000, file_bytes=100_000, rounds=5, calls=3000)
+        else Sizes(big_bytes=1024 * MIB, files=2000, file_bytes=100_000, rounds=5)
     )
     print(
         f"{os.cpu_count()} processors, {platform.machine()}, Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}"
@@ -92,9 +90,10 @@ def main() -> None:
         bench = Bench(Path(folder), sizes)
         bench.packages()
         bench.start_up()
-        bench.scoring()
     print_table(rounds=QUICK_ROUNDS if options.quick else ROUNDS)
     print_policy_table(rounds=QUICK_POLICY_ROUNDS if options.quick else POLICY_ROUNDS)
+    print()
+    print_sandbox_table(quick=options.quick)
 
 
 class Bench:
@@ -169,29 +168,6 @@ class Bench:
         bare = Contender(name="python -c pass", command=[sys.executable, "-c", "pass"])
         self.row("start, --help", help_of["mlsign"], help_of["model_signing"], bare, rounds=3 * self.sizes.rounds)
 
-    def scoring(self) -> None:
-        """One row through a confined worker, and through the runtime in this process."""
-        from mlsign import Gate, Scorer
-
-        source, package = self.folder / "mlp", self.folder / "mlp-1.0.0"
-        write_small_model(source / "model.onnx", source)
-        self.once([str(BIN / "mlsign"), "pack", str(source / "model.onnx"), "-o", str(package)])
-        self.once([str(BIN / "mlsign"), "sign", str(package), "--key", str(self.folder / "keys" / "release.key")])
-        row = {"x": np.random.default_rng(1).standard_normal((1, 64), dtype=np.float32)}
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 2  # as the policy gives the worker
-        plain = onnxruntime.InferenceSession(source / "model.onnx", options)
-        with Gate.load(self.policy).admit(package) as model, Scorer(model) as scorer:
-            np.testing.assert_allclose(scorer.run(row)["y"], plain.run(["y"], row)[0], rtol=1e-5)
-            ours, theirs = Samples(), Samples()
-            for _ in range(self.sizes.calls):
-                with clocked(ours):
-                    scorer.run(row)
-                with clocked(theirs):
-                    plain.run(["y"], row)
-        a, b = (statistics.median(samples.seconds) * 1e6 for samples in (ours, theirs))
-        print(f"| score, 1 row of 64 | {a:.0f} us | in-process onnxruntime: {b:.0f} us | {a / b:.1f} | | |")
-
     def row(self, what: str, ours: Contender, *others: Contender, rounds: int | None = None) -> None:
         """Runs the contenders round by round and prints how they compare; the first round only warms up."""
         samples = {contender.name: Samples() for contender in (ours, *others)}
@@ -219,14 +195,6 @@ class Bench:
             sys.exit(f"{' '.join(command)} failed:\n{self.log.read_text(errors='replace')}")
         seconds, kibibytes = done.stdout.split()
         return float(seconds), int(kibibytes) * 1024
-
-
-@contextmanager
-def clocked(samples: Samples) -> Iterator[None]:
-    """Adds the time that the block takes."""
-    started = time.perf_counter()
-    yield
-    samples.seconds.append(time.perf_counter() - started)
 
 
 def write_big_model(folder: Path, size: int) -> None:
