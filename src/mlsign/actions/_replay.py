@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlsign.actions._jailing import jail_spec, jailed_model
 from mlsign.actions.examine import Examination
@@ -20,7 +20,7 @@ from mlsign.evidence.record import Difference, ReplayedSet
 from mlsign.formats.manifest import GoldenSet, Manifest, Role
 from mlsign.interface import ValueKind, ValueSpec
 from mlsign.limits import Limits
-from mlsign.onnx.golden import GoldenTensor, decode_golden_tensor
+from mlsign.onnx.golden_values import GoldenValue, decode_golden_value
 from mlsign.onnx.summary import ModelSummary
 from mlsign.paths import PackagePath
 from mlsign.policy.model import Policy
@@ -38,8 +38,8 @@ Clock = Callable[[], float]
 class _Data:
     """One set, decoded: what to feed and what to expect, by the names of the model."""
 
-    inputs: Mapping[str, GoldenTensor]
-    outputs: Mapping[str, GoldenTensor]
+    inputs: Mapping[str, GoldenValue]
+    outputs: Mapping[str, GoldenValue]
 
 
 def replay(examination: Examination, policy: Policy, *, limits: Limits, clock: Clock = time.monotonic) -> tuple[ReplayedSet, ...]:
@@ -93,15 +93,17 @@ def _replay_in_time(
         return _unknown(found, JailError("the time for replaying golden data was over", code="sandbox.timeout", hint=hint))
     try:
         data = _data(found, examination, manifest, summary, limits=limits)
-        return _replay_set(found, data, jail)
+        return _replay_set(found, data, jail, outputs=summary.outputs)
     except MlsignError as err:
         return _unknown(found, err)
 
 
-def _replay_set(found: GoldenSet, data: _Data, jail: Jail) -> ReplayedSet:
-    from mlsign.sandbox.golden import array_of, compare_answer
+def _replay_set(found: GoldenSet, data: _Data, jail: Jail, *, outputs: tuple[ValueSpec, ...]) -> ReplayedSet:
+    from mlsign.sandbox.golden import compare_answer, count_of, feed_of
 
-    answers = jail.run({name: array_of(tensor) for name, tensor in data.inputs.items()})
+    types = {spec.name: spec.type for spec in outputs}
+    feeds: dict[str, Any] = {name: feed_of(value) for name, value in data.inputs.items()}
+    answers = jail.run(feeds)
     differences = [
         Difference(output=name, message="no golden data says what it should be", expected="an output_N.pb for it", found="none")
         for name in answers
@@ -110,19 +112,17 @@ def _replay_set(found: GoldenSet, data: _Data, jail: Jail) -> ReplayedSet:
     compared = 0
     for name, expected in data.outputs.items():
         if name not in answers:
-            differences.append(
-                Difference(output=name, message="there is no such answer", expected=expected.element, found="none")
-            )
+            differences.append(Difference(output=name, message="there is no such answer", expected="an answer", found="none"))
             continue
-        different = compare_answer(name, expected, answers[name], rtol=found.rtol, atol=found.atol)
-        compared += len(expected.texts) if expected.element == "string" else array_of(expected).size
+        different = compare_answer(name, expected, answers[name], type_=types[name], rtol=found.rtol, atol=found.atol)
+        compared += count_of(expected)
         differences += [] if different is None else [different]
     return ReplayedSet(path=str(found.path), compared=compared, differences=tuple(differences))
 
 
 def _data(found: GoldenSet, examination: Examination, manifest: Manifest, summary: ModelSummary, *, limits: Limits) -> _Data:
     """The set, from the bytes that were hashed. Raises ``InputError`` (``golden.…``, ``onnx.…``)."""
-    sides: dict[str, dict[int, GoldenTensor]] = {"input": {}, "output": {}}
+    sides: dict[str, dict[int, tuple[PackagePath, bytes]]] = {"input": {}, "output": {}}
     for path in golden_files(manifest, found):
         match = _FILE.fullmatch(path.name)
         if match is None:
@@ -135,11 +135,31 @@ def _data(found: GoldenSet, examination: Examination, manifest: Manifest, summar
                 where=shown(path),
                 expected=f"{limits.max_golden_bytes} bytes of golden data at most",
             )
-        sides[match[1]][int(match[2])] = decode_golden_tensor(data, where=str(path), limits=limits)
+        sides[match[1]][int(match[2])] = (path, data)
+    where = str(found.path)
     return _Data(
-        inputs=_named(sides["input"], summary.inputs, what="input", where=str(found.path)),
-        outputs=_named(sides["output"], summary.outputs, what="output", where=str(found.path)),
+        inputs=_decode(sides["input"], summary.inputs, what="input", where=where, limits=limits),
+        outputs=_decode(sides["output"], summary.outputs, what="output", where=where, limits=limits),
     )
+
+
+def _decode(
+    files: Mapping[int, tuple[PackagePath, bytes]], specs: tuple[ValueSpec, ...], *, what: str, where: str, limits: Limits
+) -> dict[str, GoldenValue]:
+    """The values by the names of the model. The kind of each is that of the input or output of its number."""
+    if sorted(files) != list(range(len(files))):
+        raise InputError(f"the numbers of its {what} files have gaps", code="golden.file", where=shown(where))
+    if len(files) > len(specs):
+        message = f"there are {len(files)} {what} files, and the model has {len(specs)}"
+        raise InputError(message, code="golden.file", where=shown(where), expected=str(len(specs)), found=str(len(files)))
+    ordered = []
+    for number, spec in zip(range(len(files)), specs, strict=False):
+        if spec.type.kind is ValueKind.SPARSE_TENSOR:
+            message = f"{what} {shown(spec.name)} of the model is {shown(spec.type)}, which is not replayed"
+            raise InputError(message, code="golden.kind", where=shown(where), found=shown(spec.type))
+        path, data = files[number]
+        ordered.append(decode_golden_value(data, kind=spec.type.kind, where=str(path), limits=limits))
+    return _named(ordered, specs, what=what, where=where)
 
 
 def golden_files(manifest: Manifest, found: GoldenSet) -> tuple[PackagePath, ...]:
@@ -147,25 +167,15 @@ def golden_files(manifest: Manifest, found: GoldenSet) -> tuple[PackagePath, ...
     return tuple(e.path for e in manifest.files if e.role is Role.GOLDEN and e.path.parts[:-1] == found.path.parts)
 
 
-def _named(
-    tensors: Mapping[int, GoldenTensor], specs: tuple[ValueSpec, ...], *, what: str, where: str
-) -> dict[str, GoldenTensor]:
-    """The tensors by the names of the model: their own where all have such, their numbers where none has."""
-    if sorted(tensors) != list(range(len(tensors))):
-        raise InputError(f"the numbers of its {what} files have gaps", code="golden.file", where=shown(where))
-    for spec in specs:
-        if spec.type.kind is not ValueKind.TENSOR:
-            message = f"{what} {shown(spec.name)} of the model is {shown(spec.type)}, and only tensors are replayed"
-            raise InputError(message, code="golden.kind", where=shown(where), found=shown(spec.type))
-    if len(tensors) > len(specs):
-        message = f"there are {len(tensors)} {what} files, and the model has {len(specs)}"
-        raise InputError(message, code="golden.file", where=shown(where), expected=str(len(specs)), found=str(len(tensors)))
-    ordered = [tensors[number] for number in range(len(tensors))]
-    known = {spec.name for spec in specs}
-    names = [tensor.name for tensor in ordered if tensor.name in known]
+def _named(ordered: Sequence[GoldenValue], specs: tuple[ValueSpec, ...], *, what: str, where: str) -> dict[str, GoldenValue]:
+    """The values by the names of the model: their own where all have such, their numbers where none has."""
+    kinds = {spec.name: spec.type.kind for spec in specs}
+    names = [value.name for value in ordered if value.name in kinds]
     if not names:
-        return {spec.name: tensor for spec, tensor in zip(specs, ordered, strict=False)}
-    if len(set(names)) != len(ordered):
+        return {spec.name: value for spec, value in zip(specs, ordered, strict=False)}
+    # A value that is named as one of another kind was read as what it is not.
+    strange = any(kinds[name] is not spec.type.kind for name, spec in zip(names, specs, strict=False))
+    if len(set(names)) != len(ordered) or strange:
         message = f"which {what} of the model each file is for cannot be told: some are named as one, and some are not"
         raise InputError(message, code="golden.names", where=shown(where), found=shown(", ".join(names)))
     return dict(zip(names, ordered, strict=True))

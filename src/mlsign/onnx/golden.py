@@ -1,7 +1,7 @@
-"""The tensors of golden test data, values included: one ``TensorProto`` in a file of its own.
+"""The tensors of golden test data, values included: one ``TensorProto``, in a file of its own or within another value.
 
 The counterpart of ``tensors``, which leaves values alone. What is not exactly a tensor with all its values inside, of an
-element type that can be compared, is refused.
+element type that can be compared, is refused. Sequences, maps and optionals are read by ``golden_values``.
 """
 
 from __future__ import annotations
@@ -37,9 +37,13 @@ _CODES: Final = MappingProxyType(
         "uint64": "Q",
         "complex64": "f",
         "complex128": "d",
+        "bfloat16": "H",
+        **dict.fromkeys(("float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "float8e8m0"), "B"),
+        **dict.fromkeys(("uint4", "int4", "float4e2m1", "uint2", "int2"), "B"),
     }
 )
-"""How ``struct`` spells an entry of the typed payload: half floats stand there as their bits."""
+"""How ``struct`` spells an entry of the typed payload: half floats and smaller ones stand there as their bits, and what is
+below a byte as bytes of several elements, as in ``raw_data``."""
 _RAW: Final = 9
 _TEXTS: Final = 6
 _FIXED: Final = frozenset((4, 10))
@@ -49,7 +53,10 @@ _PAYLOADS: Final = (4, 5, 6, 7, 9, 10, 11)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenTensor:
-    """One tensor: elements in C order, little-endian, in ``data``; the elements of strings in ``texts``."""
+    """One tensor: elements in C order, little-endian, in ``data``; the elements of strings in ``texts``.
+
+    Elements below a byte are packed, the first in the low bits.
+    """
 
     name: str
     element: str
@@ -60,18 +67,21 @@ class GoldenTensor:
 
 def decode_golden_tensor(data: bytes, *, where: str, limits: Limits = DEFAULT) -> GoldenTensor:
     """The tensor. Raises ``InputError`` (``onnx.…``, ``golden.tensor``, ``golden.element``, ``golden.value``)."""
+    return read_golden_tensor(Scan(MemorySource(data), limits=limits), data, where=where)
+
+
+def read_golden_tensor(scan: Scan, data: bytes, *, where: str) -> GoldenTensor:
+    """``decode_golden_tensor`` within a reading that has met no problem so far; its fields count as two each."""
     place: Where = (None, where, -1)
     external: list[ExternalTensor] = []
-    scan = Scan(MemorySource(data), limits=limits)
     facts = read_tensor(scan, data, place, external=external)
-    if problems := scan.problems.all():
-        raise InputError(problems[0].message, code="golden.tensor", where=shown(where), found=problems[0].code)
+    refuse_problems(scan, where=where)
     if external:
         raise InputError("keeps its values in another file", code="golden.tensor", where=shown(where))
     if facts.element not in _CODES and facts.element != "string":
         message = f"has elements of type {shown(facts.element)}, which cannot be compared"
         raise InputError(message, code="golden.element", where=shown(where), found=shown(facts.element))
-    parts = Scan(MemorySource(data), limits=limits).fields(data, schema.TENSOR, place)
+    parts = scan.fields(data, schema.TENSOR, place)
     name = facts.name.decode("utf-8")
     # The check above let one payload through, or none where there is no element.
     number, values = next(((n, parts[n]) for n in _PAYLOADS if n in parts), (_RAW, [b""]))
@@ -82,6 +92,12 @@ def decode_golden_tensor(data: bytes, *, where: str, limits: Limits = DEFAULT) -
     if facts.element == "bool" and payload.translate(None, b"\x00\x01"):
         raise InputError("has a boolean that is neither 0 nor 1", code="golden.value", where=shown(where))
     return GoldenTensor(name=name, element=facts.element, shape=facts.dims, data=payload)
+
+
+def refuse_problems(scan: Scan, *, where: str) -> None:
+    """Nothing that was read so far is out of order. Raises ``InputError`` (``golden.tensor``)."""
+    if problems := scan.problems.all():
+        raise InputError(problems[0].message, code="golden.tensor", where=shown(where), found=problems[0].code)
 
 
 def _texts(values: Sequence[Value], *, where: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The messages and element types of ONNX, as tables.
 
-Source: ``onnx.proto`` of ONNX IR version 14, every field of every message
-(https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). A field that is not here is unknown.
+Source: ``onnx.proto`` and, for values in files of their own, ``onnx-data.proto`` of ONNX IR version 14, every field of every
+message (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). A field that is not here is unknown.
 """
 
 from __future__ import annotations
@@ -117,6 +117,17 @@ NODE_CONFIGURATION: Final = _message(
 SHARDING: Final = _message(
     "ShardingSpecProto",
     "1 tensor_name string, 2 device int64*, 3 index_to_device_group_map message*, 4 sharded_dim message*",
+)
+SEQUENCE: Final = _message(
+    "SequenceProto",
+    "1 name string, 2 elem_type int32, 3 tensor_values message*, 4 sparse_tensor_values message*, 5 sequence_values message*,"
+    "6 map_values message*, 7 optional_values message*",
+)
+MAP: Final = _message("MapProto", "1 name string, 2 key_type int32, 3 keys int64*, 4 string_keys bytes*, 5 values message")
+OPTIONAL: Final = _message(
+    "OptionalProto",
+    "1 name string, 2 elem_type int32, 3 tensor_value message, 4 sparse_tensor_value message, 5 sequence_value message,"
+    "6 map_value message, 7 optional_value message",
 )
 INT_LIST: Final = _message("IntIntListEntryProto", "1 key int64, 2 value int64*")
 SHARDED_DIM: Final = _message("ShardedDimProto", "1 axis int64, 2 simple_sharding message*")

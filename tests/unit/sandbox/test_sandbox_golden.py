@@ -1,17 +1,21 @@
 """Answers held against golden data: how near is near enough, and what must be the same."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
+from mlsign.interface import TypeSpec, ValueKind
 from mlsign.onnx.golden import GoldenTensor
-from mlsign.sandbox.golden import compare_answer
+from mlsign.onnx.golden_values import GoldenMap, GoldenOptional, GoldenSequence
+from mlsign.sandbox.arrays import RAW_DTYPES, element_of
+from mlsign.sandbox.bits import are_floats, to_floats
+from mlsign.sandbox.elements import ELEMENTS
+from mlsign.sandbox.golden import compare_answer, count_of, feed_of
 
 NAN, INF = float("nan"), float("inf")
 
 
 def tensor(array):
-    from mlsign.sandbox.arrays import element_of
-
     array = np.asarray(array)
     if element_of(array) == "string":
         return GoldenTensor(name="y", element="string", shape=array.shape, texts=tuple(array.reshape(-1).tolist()))
@@ -19,7 +23,23 @@ def tensor(array):
 
 
 def compared(wanted, answer, *, rtol=1e-3, atol=1e-6):
-    return compare_answer("y", tensor(wanted), answer, rtol=rtol, atol=atol)
+    """As the answer of an output that is declared as what the answer is."""
+    element = element_of(answer) if isinstance(answer, np.ndarray) else "float"
+    return compare_answer("y", tensor(wanted), answer, type_=of(element), rtol=rtol, atol=atol)
+
+
+def of(element):
+    return TypeSpec(kind=ValueKind.TENSOR, element=element)
+
+
+def held(kind, inner, element=""):
+    return TypeSpec(kind=kind, inner=inner, element=element)
+
+
+def told(expected, answer, type_, *, rtol=1e-3, atol=1e-6):
+    """The message of what is different, empty where nothing is."""
+    found = compare_answer("y", expected, answer, type_=type_, rtol=rtol, atol=atol)
+    return "" if found is None else found.message
 
 
 def floats(*values, dtype="f4"):
@@ -56,6 +76,12 @@ def test_nan_and_infinity_are_met_by_themselves_alone(wanted, answer, same):
     assert (compared(floats(wanted), floats(answer), rtol=1.0, atol=1e6) is None) is same
 
 
+def test_a_signalling_nan_is_a_nan_without_a_word():
+    odd = np.array([0x7F800001], np.uint32).view(np.float32)
+    assert compared(odd, odd) is None
+    assert told(bits("bfloat16", 0x7F81)[0], np.array([0x7F81], np.uint16), of("bfloat16")) == ""
+
+
 @pytest.mark.parametrize("dtype", ["i8", "u8", "i4", "u1"])
 def test_integers_are_equal(dtype):
     top = np.iinfo(dtype).max
@@ -84,3 +110,120 @@ def test_what_is_shown_of_a_text_is_escaped():
     different = compared(np.array(["a"], dtype=object), np.array(["\x1b[31m" + "x" * 999], dtype=object))
     assert "\x1b" not in different.found
     assert len(different.found) < 300
+
+
+FLOATS = {
+    "bfloat16": "bfloat16",
+    "float8e4m3fn": "float8_e4m3fn",
+    "float8e4m3fnuz": "float8_e4m3fnuz",
+    "float8e5m2": "float8_e5m2",
+    "float8e5m2fnuz": "float8_e5m2fnuz",
+    "float8e8m0": "float8_e8m0fnu",
+    "float4e2m1": "float4_e2m1fn",
+}
+
+
+def test_the_floats_are_known():
+    assert {element for element in RAW_DTYPES if are_floats(element)} == set(FLOATS)
+
+
+@pytest.mark.parametrize("element", FLOATS)
+def test_every_bit_pattern_stands_for_the_number_that_others_read(element):
+    codes = np.arange(2 ** min(ELEMENTS[element].bits, 16)).astype(RAW_DTYPES[element])
+    with np.errstate(invalid="ignore"):
+        theirs = codes.view(getattr(ml_dtypes, FLOATS[element])).astype(np.float64)
+    ours = to_floats(codes, element)
+    assert np.array_equal(ours, theirs, equal_nan=True)
+    assert np.array_equal(np.signbit(ours[~np.isnan(ours)]), np.signbit(theirs[~np.isnan(theirs)]))
+
+
+def bits(element, *codes):
+    array = np.array(codes, RAW_DTYPES[element])
+    return GoldenTensor(name="y", element=element, shape=array.shape, data=array.tobytes()), array
+
+
+def test_floats_that_numpy_lacks_may_differ_as_others_may():
+    wanted, same = bits("bfloat16", 0x3F80, 0x7FC0)  # 1 and NaN
+    assert told(wanted, same, of("bfloat16")) == ""
+    assert told(wanted, np.array([0x3F81, 0x7FFF], np.uint16), of("bfloat16"), rtol=0.01) == ""
+    assert told(wanted, np.array([0x3F81, 0x7FC0], np.uint16), of("bfloat16")).startswith("1 of 2 elements are too far off")
+    assert told(wanted, np.array([0x3F80, 0x3F80], np.uint16), of("bfloat16"), rtol=1.0, atol=9.0).endswith("at [1]")
+    assert told(wanted, same, of("uint16")) == "its elements are of another type"
+    assert told(tensor(same), same, of("bfloat16")) == "its elements are of another type"
+    different = compare_answer("y", wanted, np.array([0x4000, 0x7FC0], np.uint16), type_=of("bfloat16"), rtol=0.0, atol=0.0)
+    assert (different.expected, different.found) == ("1.0", "2.0")
+
+
+def test_integers_below_a_byte_are_equal():
+    wanted = GoldenTensor(name="y", element="int4", shape=(3,), data=b"\x21\xf8")
+    assert told(wanted, np.array([1, 2, 8], np.uint8), of("int4")) == ""
+    assert told(wanted, np.array([1, 2, 7], np.uint8), of("int4"), rtol=1.0, atol=99.0).endswith("the first at [2]")
+
+
+SEQUENCE = held(ValueKind.SEQUENCE, of("float"))
+
+
+def test_sequences_are_compared_one_by_one():
+    wanted = GoldenSequence(name="y", items=(tensor(floats(1)), tensor(floats(1, 2))))
+    assert told(wanted, [floats(1), floats(1, 2)], SEQUENCE) == ""
+    assert told(wanted, [floats(1), floats(1, 3)], SEQUENCE) == "1 of 2 elements are too far off, the first at [1][1]"
+    assert told(wanted, [floats(1)], SEQUENCE) == "it has another length"
+    assert told(wanted, [floats(1), floats(1)], SEQUENCE) == "it has another shape at [1]"
+    assert told(wanted, floats(1), SEQUENCE) == "it is no sequence"
+    assert told(wanted, None, SEQUENCE) == "it is no sequence"
+    assert told(tensor(floats(1)), [floats(1)], SEQUENCE) == "it is no tensor"
+    assert told(GoldenSequence(name="y", items=()), [], SEQUENCE) == ""
+    nested = GoldenSequence(name="y", items=(wanted,))
+    assert told(nested, [[floats(1), floats(1, 9)]], held(ValueKind.SEQUENCE, SEQUENCE)).endswith("[0][1][1]")
+
+
+def map_of(row, dtype="f4"):
+    return GoldenMap(name="y", keys=tuple(row), values=tuple(tensor(np.array(value, dtype)) for value in row.values()))
+
+
+def test_maps_are_compared_key_by_key():
+    type_ = held(ValueKind.MAP, of("float"), "string")
+    wanted = map_of({"a": 0.25, "b": 0.75})
+    assert told(wanted, {"b": 0.7500001, "a": 0.25}, type_) == ""
+    assert told(wanted, {"b": 0.75, "a": 0.5}, type_) == "1 of 2 values are too far off, the first at a"
+    assert told(wanted, {"a": 0.25, "b": NAN}, type_).endswith("the first at b")
+    assert told(wanted, {"a": 0.25}, type_) == "it has other keys, for instance b"
+    assert told(wanted, {"a": 0.25, "b": 0.75, "\x1b": 1.0}, type_) == "it has other keys, for instance \\u{1b}"
+    assert told(wanted, {1: 0.25, 2: 0.75}, type_).startswith("it has other keys")
+    assert told(wanted, [], type_) == "it is no map"
+    assert told(map_of({"a": 0.25}, "f8"), {"a": 0.25}, type_) == ""  # as Python's numbers are written
+    assert told(map_of({"a": 1}, "i8"), {"a": 1.0}, type_) == "its values are of another type"
+    assert told(map_of({"a": 0.5}, "f2"), {"a": 0.5}, type_) == "its values are of another type"
+    whole = held(ValueKind.MAP, of("int64"), "int64")
+    assert told(map_of({7: 2**60 + 1}, "i8"), {7: 2**60 + 1}, whole) == ""
+    assert told(map_of({7: 2**60 + 1}, "i8"), {7: 2**60}, whole, rtol=1.0).startswith("1 of 1 values")
+    assert told(map_of({7: "x"}, object), {7: "x"}, held(ValueKind.MAP, of("string"), "int64")) == ""
+    assert told(map_of({7: "x"}, object), {7: "y"}, held(ValueKind.MAP, of("string"), "int64")).startswith("1 of 1 values")
+    assert told(map_of({}), {}, type_) == ""
+    rows = GoldenSequence(name="z", items=(wanted, wanted))
+    answer = [{"a": 0.25, "b": 0.75}, {"a": 0.25, "b": 0.0}]
+    assert told(rows, answer, held(ValueKind.SEQUENCE, type_)) == "1 of 2 values are too far off at [1], the first at b"
+
+
+def test_optionals_hold_the_same_or_nothing():
+    type_ = held(ValueKind.OPTIONAL, of("float"))
+    nothing, something = GoldenOptional(name="y", value=None), GoldenOptional(name="y", value=tensor(floats(1)))
+    assert told(nothing, None, type_) == told(something, floats(1), type_) == ""
+    assert told(nothing, floats(1), type_) == "it holds something"
+    assert told(something, None, type_) == "it is no tensor"
+    assert told(something, floats(2), type_).startswith("1 of 1")
+
+
+def test_what_is_fed_and_how_much_is_compared():
+    sequence = GoldenSequence(name="q", items=(tensor(floats(1, 2)), tensor(floats(3))))
+    assert [array.tolist() for array in feed_of(sequence)] == [[1, 2], [3]]
+    assert feed_of(map_of({"a": 0.5, "b": 2})) == {"a": 0.5, "b": 2.0}
+    assert feed_of(map_of({-1: 0.5})) == {-1: 0.5}
+    assert feed_of(GoldenOptional(name="o", value=None)) is None
+    assert feed_of(GoldenOptional(name="o", value=tensor(floats(1)))).tolist() == [1]
+    assert feed_of(bits("bfloat16", 0x3F80)[0]).tolist() == [0x3F80]
+    assert count_of(sequence) == 3
+    assert count_of(map_of({"a": 0.5, "b": 2})) == 2
+    assert count_of(GoldenOptional(name="o", value=None)) == 0
+    assert count_of(GoldenOptional(name="o", value=sequence)) == 3
+    assert count_of(tensor(np.array(["a", "b"], dtype=object))) == 2
