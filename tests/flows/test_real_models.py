@@ -165,3 +165,16 @@ def test_small_models_give_their_golden_outputs(request, tmp_path, keys, wide_ga
                         assert np.allclose(got, expected, rtol=1e-3, atol=1e-5, equal_nan=True)
                     else:
                         assert np.array_equal(got, expected)
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("path", [p for p in small_models() if "sequence" in p.parent.name], ids=lambda p: p.parent.name)
+def test_models_that_work_with_sequences_replay_the_data_that_onnx_ships(tmp_path, keys, path):
+    rest = 'model: {opset: {ai.onnx: ">=1,<=26"}}\ngolden: {required: true, replay: true}\n'
+    policy = write_policy(tmp_path, {"release": (1, [keys.release.public])}, rest=rest, allow="[inference-v1, sequence-v1]")
+    sets = tuple(sorted(path.parent.glob("test_data_set_*")))
+    package = mlsign.pack(mlsign.PackRequest(model=path, output=tmp_path / "p", golden=sets)).path
+    sign(package, keys.release.signer)
+    report = mlsign.Gate.load(policy).verify(package)
+    assert report.decision.verdict is Verdict.ALLOW, wrong(report)
+    assert any("golden test data says" in f.message for f in report.decision.findings)
