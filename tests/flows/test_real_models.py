@@ -135,9 +135,8 @@ def plain_session(path: Path) -> onnxruntime.InferenceSession | None:
 
 
 def scored() -> list:
-    """All that can be scored; one in eight in every run, the others with ``-m slow``, since each starts a worker."""
-    found = [p for p in small_models() if p.parent.name not in REFUSED]
-    return [pytest.param(p, id=p.parent.name, marks=() if i % 8 == 0 else pytest.mark.slow) for i, p in enumerate(found)]
+    """All that the sets of the baseline policy allow."""
+    return [pytest.param(p, id=p.parent.name) for p in small_models() if p.parent.name not in REFUSED]
 
 
 def read_value(path: Path) -> np.ndarray:
@@ -146,9 +145,7 @@ def read_value(path: Path) -> np.ndarray:
 
 @pytest.mark.linux
 @pytest.mark.parametrize("path", scored())
-def test_small_models_give_their_golden_outputs(request, tmp_path, keys, wide_gate, path):
-    if request.node.get_closest_marker("slow") and "slow" not in (request.config.option.markexpr or ""):
-        pytest.skip("one in eight is scored; -m slow scores all")
+def test_small_models_give_their_golden_outputs(tmp_path, keys, wide_gate, path):
     with chain(path, tmp_path, keys.release, wide_gate) as model:
         if plain_session(path) is None:
             with pytest.raises(mlsign.JailError):

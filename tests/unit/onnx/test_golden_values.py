@@ -1,5 +1,6 @@
 """Golden values of every kind, as onnx writes them, and the refusal of what is not exactly one of them."""
 
+import random
 import struct
 
 import numpy as np
@@ -221,3 +222,30 @@ def test_elements_that_numpy_lacks_in_either_spelling(element, values):
     assert found == decoded(raw)
     assert found.element == element.lower()
     assert len(found.data) == len(raw.raw_data)
+
+
+def test_bytes_of_any_kind_are_a_value_or_refused():
+    rng = random.Random(5)  # noqa: S311  a seed that repeats is the point
+    row = map_of(["a", "b"], [0.25, 0.75])
+    seeds = [
+        numpy_helper.from_list([X, X], "q"),
+        sequence_of(row, row, kind=SequenceProto.MAP),
+        numpy_helper.from_optional(X, "o"),
+        map_of([1, 2, 3], [1, 2, 3]),
+        numpy_helper.from_list([[X], [X, X]]),
+        helper.make_tensor("y", TensorProto.INT4, [3], [1, 2, 3]),
+    ]
+    read = 0
+    for _ in range(4000):
+        data = bytearray(rng.choice(seeds).SerializeToString())
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(len(data))
+            data[at : at + rng.randint(0, 2)] = rng.randbytes(rng.randint(0, 2))
+            data = data or bytearray(1)
+        try:
+            decode_golden_value(bytes(data), kind=rng.choice(list(KINDS.values())), where="f", limits=Limits())
+        except InputError as err:
+            assert err.code.startswith(("onnx.", "golden.")), err.code
+        else:
+            read += 1
+    assert read > 20
