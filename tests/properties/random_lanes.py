@@ -210,7 +210,7 @@ def in_process(session: ort.InferenceSession, lanes: list[Lane], feeds: dict[str
             given[f"x{index}"] = _ort_value(lane.element, value) if lane.element in RAW and value is not None else value
         return dict(zip(names, session.run(names, given), strict=True))
     given = {f"x{i}": _ort_value(lane.element, feeds[f"x{i}"]) for i, lane in enumerate(lanes) if feeds[f"x{i}"] is not None}
-    return dict(zip(names, map(_plainly, session.run_with_ort_values(names, given)), strict=True))
+    return dict(zip(names, map(plainly, session.run_with_ort_values(names, given)), strict=True))
 
 
 def packed(values: list[int], bits: int) -> bytes:
@@ -231,7 +231,7 @@ def _ort_value(element: str, array: np.ndarray) -> ort.OrtValue:
     return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array, number_of(element))
 
 
-def _plainly(value: ort.OrtValue) -> object:
+def plainly(value: ort.OrtValue) -> object:
     if not value.has_value():
         return None
     element = TensorProto.DataType.Name(value.element_type()).lower()

@@ -7,13 +7,32 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import onnxruntime as ort
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from random_lanes import RAW, UNREGISTERED, Lane, bits_models, feeds_of, gives_bits, in_process, model_of, packed, plain_models
+from onnx import ModelProto, TensorProto, helper
+from random_lanes import (
+    CALCULATED,
+    DTYPES,
+    IR,
+    OPSET,
+    RAW,
+    UNREGISTERED,
+    Lane,
+    bits_models,
+    feeds_of,
+    gives_bits,
+    in_process,
+    model_of,
+    number_of,
+    packed,
+    plain_models,
+    plainly,
+)
 
 from mlsign.errors import JailError
 from mlsign.onnx.inspect import read_model
@@ -27,19 +46,30 @@ F_ADD_SEALS, ALL_SEALS = 1033, 15
 
 
 @contextmanager
-def jailed(data: bytes, **spec) -> Iterator[Jail]:
-    """A jail over a model, with the interface that our own reader sees."""
-    summary = read_model(MemorySource(data))
+def sealed(path: str, data: bytes) -> Iterator[SealedFile]:
     fd = os.memfd_create("test", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         os.write(fd, data)
         fcntl.fcntl(fd, F_ADD_SEALS, ALL_SEALS)
-        file = SealedFile(path="model.onnx", fd=fd, size=len(data))
-        model = JailedModel(model=file, weights=(), external=(), inputs=summary.inputs, outputs=summary.outputs)
-        with Jail.start(model, spec=JailSpec(**spec)) as jail:
-            yield jail
+        yield SealedFile(path=path, fd=fd, size=len(data))
     finally:
         os.close(fd)
+
+
+@contextmanager
+def jailed(data: bytes, *, weights: bytes | None = None) -> Iterator[Jail]:
+    """A jail over a model and what it keeps in a file ``w``, with the interface that our own reader sees."""
+    summary = read_model(MemorySource(data))
+    with sealed("model.onnx", data) as file, sealed("w", weights or b"") as outside:
+        model = JailedModel(
+            model=file,
+            weights=() if weights is None else (outside,),
+            external=summary.external,
+            inputs=summary.inputs,
+            outputs=summary.outputs,
+        )
+        with Jail.start(model, spec=JailSpec()) as jail:
+            yield jail
 
 
 def session_of(data: bytes) -> ort.InferenceSession:
@@ -147,6 +177,48 @@ def test_the_comparison_sees_one_bit():
     with pytest.raises(AssertionError):
         assert_same(lanes, {"x0": np.array([1, 2], np.uint8)}, {"x0": ((2,), b"\x22")})
     assert_same(lanes, {"x0": np.array([1, 2], np.uint8)}, {"x0": ((2,), b"\x21")})
+
+
+def outside_model(offset: int) -> tuple[ModelProto, ModelProto, bytes]:
+    """Weights of every type in a file, where each begins ``offset`` bytes after a multiple of 64; and the same with them inside."""
+    rng = Random(offset)  # noqa: S311  repeatable
+    weights, nodes, outputs, inside, outside = bytearray(), [], [], [], []
+    for element in [*DTYPES, *CALCULATED, "int4", "uint4"]:
+        raw = rng.randbytes((5 * RAW[element] + 7) // 8 if element in RAW else 5 * np.dtype(DTYPES[element]).itemsize)
+        raw = bytes(byte & 1 for byte in raw) if element == "bool" else raw
+        inside.append(helper.make_tensor(f"w_{element}", number_of(element), [5], raw, raw=True))
+        weights += bytes(-len(weights) % 64 + offset)
+        proto = TensorProto(name=f"w_{element}", data_type=number_of(element), dims=[5], data_location=TensorProto.EXTERNAL)
+        for key, value in (("location", "w"), ("offset", len(weights)), ("length", len(raw))):
+            proto.external_data.add(key=key, value=str(value))
+        outside.append(proto)
+        weights += raw
+        work = "DequantizeLinear" if element.endswith("int4") else "Identity"
+        nodes.append(helper.make_node(work, [f"w_{element}", *(["one"] if work != "Identity" else [])], [f"y_{element}"]))
+        kind = TensorProto.FLOAT if work != "Identity" else number_of(element)
+        outputs.append(helper.make_tensor_value_info(f"y_{element}", kind, [5]))
+    one = helper.make_tensor("one", TensorProto.FLOAT, [], [1.0])
+    imports = [helper.make_opsetid("", OPSET)]
+    models = (
+        helper.make_model(helper.make_graph(nodes, "g", [], outputs, [*init, one]), opset_imports=imports, ir_version=IR)
+        for init in (inside, outside)
+    )
+    return *models, bytes(weights)
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_weights_of_every_type_in_another_file(offset):
+    inside, outside, weights = outside_model(offset)
+    session = session_of(inside.SerializeToString())
+    names = [output.name for output in session.get_outputs()]
+    wanted = [plainly(value) for value in session.run_with_ort_values(names, {})]
+    with jailed(outside.SerializeToString(), weights=weights) as jail:
+        found = jail.run({})
+    for name, value in zip(names, wanted, strict=True):
+        array = found[name]
+        assert ((array.shape, array.tobytes()) if isinstance(value, tuple) else exactly(array)) == (
+            value if isinstance(value, tuple) else exactly(value)
+        )
 
 
 def real_models() -> list:
