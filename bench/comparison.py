@@ -33,6 +33,7 @@ from honest import CHOICES, of_the_tests
 
 from mlsign.evidence.catalogue.pages import ENTRIES
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it writes files and starts a thread otherwise
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT / "tests" / "vectors" / "onnx"
 INDEX = json.loads((VECTORS / "index.json").read_text(encoding="utf-8"))

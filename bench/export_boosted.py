@@ -6,9 +6,12 @@ For the virtual environment that ``honest.py`` makes. Prints one line of JSON a 
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it writes files and starts a thread otherwise
 
 import lightgbm
 import numpy as np

@@ -8,9 +8,12 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it writes files and starts a thread otherwise
 
 import onnxruntime
 import torch

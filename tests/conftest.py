@@ -1,5 +1,6 @@
 """Fixtures that every suite shares. Keys and the good package are made once; each test works on its own copy."""
 
+import os
 import shutil
 import signal
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it writes files and starts a thread otherwise
 sys.path.insert(0, str(Path(__file__).parent / "fakes"))  # before tests are collected: any of them may import a fake
 
 from making import Pair, make_key, make_package, write_policy
