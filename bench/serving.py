@@ -27,6 +27,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it writes files and starts a thread otherwise
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -169,6 +171,7 @@ class InProcess:
         return SimpleNamespace(workers=count, ready=count, busy=0, waiting=0, calls=0, failures=0, restarts=0)
 
     def close(self, drain_seconds: float = 0.0) -> None:
+        del drain_seconds
         self._threads.shutdown()
 
 
@@ -287,8 +290,13 @@ def print_serving_table(*, workers: int, connections: int, rounds: int, seconds:
             for who, samples in found.items():
                 rate, p50, p99 = map(statistics.median, (samples.rate, samples.p50, samples.p99))
                 goal = f">= {GOALS[model.name]:g}" if who != "unprotected" else ""
-                ratios = (statistics.median(a / b for a, b in zip(samples.rate, base.rate, strict=True)), p99 / statistics.median(base.p99))
-                print(f"| {model.name} | {who} | {rate:.0f} | {ratios[0]:.2f} | {goal} | {p50:.2f} | {p99:.2f} | {ratios[1]:.2f} |")
+                ratios = (
+                    statistics.median(a / b for a, b in zip(samples.rate, base.rate, strict=True)),
+                    p99 / statistics.median(base.p99),
+                )
+                print(
+                    f"| {model.name} | {who} | {rate:.0f} | {ratios[0]:.2f} | {goal} | {p50:.2f} | {p99:.2f} | {ratios[1]:.2f} |"
+                )
 
 
 def main() -> None:

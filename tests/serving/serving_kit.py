@@ -54,7 +54,9 @@ def value(name: str, element: int = TensorProto.FLOAT, shape: Any = ("n",)):
 def linear(*, scale: float = 1.0) -> onnx.ModelProto:
     """``y = scale * x`` over rows of four."""
     weight = numpy_helper.from_array(np.array([scale], dtype=np.float32), "k")
-    return model_of([helper.make_node("Mul", ["x", "k"], ["y"])], [value("x", shape=("n", 4))], [value("y", shape=("n", 4))], weights=[weight])
+    return model_of(
+        [helper.make_node("Mul", ["x", "k"], ["y"])], [value("x", shape=("n", 4))], [value("y", shape=("n", 4))], weights=[weight]
+    )
 
 
 def echo() -> onnx.ModelProto:
@@ -101,12 +103,13 @@ def gatherer() -> onnx.ModelProto:
 
 
 def slow(*, turns: int = 60) -> onnx.ModelProto:
-    """Takes some tenths of a second for x of 1x1: matrix products in a row."""
-    nodes = [helper.make_node("Mul", ["x", "w"], ["h0"])]
+    """Matrix products in a row: takes no time for one row, and with some hundred tenths of a second."""
+    nodes = [helper.make_node("Mul", ["x", "ones"], ["h0"])]
     nodes += [helper.make_node("MatMul", [f"h{i}", "w"], [f"h{i + 1}"]) for i in range(turns)]
-    nodes += [helper.make_node("ReduceMean", [f"h{turns}"], ["y"], keepdims=1)]
-    weight = numpy_helper.from_array(np.full((512, 512), 1 / 512, dtype=np.float32), "w")
-    return model_of(nodes, [value("x", shape=(1, 1))], [value("y", shape=(1, 1))], weights=[weight])
+    nodes += [helper.make_node("ReduceMean", [f"h{turns}"], ["y"], axes=[1], keepdims=1)]
+    weights = {"w": np.full((512, 512), 1 / 512, dtype=np.float32), "ones": np.ones((1, 512), dtype=np.float32)}
+    made = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    return model_of(nodes, [value("x", shape=("n", 1))], [value("y", shape=("n", 1))], weights=made)
 
 
 def sequence_of_tensors() -> onnx.ModelProto:
@@ -257,7 +260,9 @@ def get(server: Server, path: str, **headers: object) -> Reply:
 def metrics(server: Server, **headers: object) -> dict[str, float]:
     """Every sample by its name and labels."""
     text = get(server, "/metrics", **headers).body.decode()
-    return {key: float(number) for key, _, number in (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))}
+    return {
+        key: float(number) for key, _, number in (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    }
 
 
 def _children(pid: int) -> list[int]:

@@ -118,9 +118,7 @@ def test_documents_that_are_wrong(shared: Server, document: object, code: str):
     assert "\x1b" not in reply.error
 
 
-@pytest.mark.parametrize(
-    "data", [[1, 2, 3, 4], [[1, 2, 3, 4]], [[1.5, 2, -3, 4e10]]], ids=["flat", "nested", "numbers"]
-)
+@pytest.mark.parametrize("data", [[1, 2, 3, 4], [[1, 2, 3, 4]], [[1.5, 2, -3, 4e10]]], ids=["flat", "nested", "numbers"])
 def test_data_may_be_flat_or_nested(shared: Server, data: list):
     assert infer(shared, {"inputs": [row(data=data)]}).status == 200
 
@@ -356,8 +354,10 @@ def test_too_many_requests_in_line_end_the_connection(shared: Server):
 def test_garbage_after_a_request_does_not_cost_its_answer(shared: Server):
     body = json.dumps(GOOD).encode()
     with connect(shared) as sock:
-        sock.sendall(f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body + b"\0\1\2 garbage\r\n\r\n")
-        reply, rest = read_reply(sock)
+        sock.sendall(
+            f"POST {INFER} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body + b"\0\1\2 garbage\r\n\r\n"
+        )
+        reply, _rest = read_reply(sock)
         assert reply.status == 200
         assert json.loads(reply.body)["outputs"][0]["data"] == [10, 20, 30, 40]
 

@@ -102,7 +102,9 @@ class Application:
         # 1. Nothing has two meanings: a header that decides is there once, and what follows the head is a body of HTTP/1.1.
         _check_once(scope["headers"], call.headers)
         if b"upgrade" in call.headers and not call.body_is_read:
-            raise InputError("no other protocol is spoken here", code="serve.header", where="upgrade", hint="send it without Upgrade")
+            raise InputError(
+                "no other protocol is spoken here", code="serve.header", where="upgrade", hint="send it without Upgrade"
+            )
         # 2. Who may ask; what is open tells nothing of any model.
         path: bytes = scope["raw_path"]
         route = None

@@ -45,7 +45,7 @@ class Metrics:
     def __init__(
         self, *, models: Callable[[], Iterable[Served]], in_flight: Callable[[], float], connections: ConnectionLimits
     ) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
         registry = CollectorRegistry()
         self._registry = registry
         self._requests = Counter(
