@@ -273,7 +273,11 @@ and by whatever admits a package for scoring, and its answers compared (MLS406):
   Integers, booleans and texts must be equal. A NaN is met by a NaN alone, an infinity by the same one.
 - Type and shape must be the expected ones, and every output of the model must be expected: what nobody compares could be anything.
 - Files belong to inputs and outputs by the names in them, where all have names of the model, and by their numbers where none has.
-- No sandbox, a worker that dies, data that cannot be read, sequences and maps, no time left: unknown, which denies.
+- What a file holds is told by the type of the input or output of its number, as in ONNX's own test runner: a `TensorProto`,
+  `SequenceProto`, `MapProto` or `OptionalProto`. Sequences must have the same length, maps the same keys, optionals hold
+  something or nothing as expected; what is inside is compared as any other. A model whose answers are of several kinds has its files by number.
+- bfloat16, the float8 types and float4 are compared as the numbers that they stand for, integers below a byte as integers.
+- No sandbox, a worker that dies, data that cannot be read, sparse tensors, no time left: unknown, which denies.
 
 A replay shows that the model answers as it did when it was tested. It does not show what it answers to anything else: whoever
 trains a model on purpose to misbehave leaves the test data alone.
