@@ -130,9 +130,8 @@ class Pool:
             return out
 
     async def _await_worker_async(self, call: Call, deadline: float | None) -> Worker:
-        queue, turn = call.shift.queue, call.turn
-        call.shift.crew.watch_turns()
-        while await await_worker(queue, turn, seconds=seconds_left(deadline), front=turn.waited):
+        queue, turn, joined = call.shift.queue, call.turn, call.shift.crew.watch_turns
+        while await await_worker(queue, turn, seconds=seconds_left(deadline), front=turn.waited, joined=joined):
             if (worker := call.granted()) is not None:
                 return worker
         raise call.late()

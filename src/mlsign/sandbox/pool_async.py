@@ -22,12 +22,18 @@ class Handle(Protocol):
     def cancel(self) -> None: ...
 
 
-async def await_worker(queue: Queue[Worker], turn: Turn[Worker], *, seconds: float | None, front: bool) -> bool:
-    """``Queue.await_worker`` from a coroutine. Raises ``JailError`` as that does; cancelled, the turn is still to be finished."""
+async def await_worker(
+    queue: Queue[Worker], turn: Turn[Worker], *, seconds: float | None, front: bool, joined: Callable[[], None]
+) -> bool:
+    """``Queue.await_worker`` from a coroutine; ``joined`` is called once the turn is in the line.
+
+    Raises ``JailError`` as that does. When the coroutine is cancelled the turn is still to be finished.
+    """
     loop = asyncio.get_running_loop()
     news: asyncio.Future[None] = loop.create_future()
     turn.wake = lambda: _tell(loop, news)
     queue.join(turn, front=front)
+    joined()
     if turn.state is State.WAITING:
         timer = None if seconds is None else loop.call_later(seconds, _set, news)
         try:

@@ -91,7 +91,7 @@ class Crew:
             self._hear_news()
 
     def watch_turns(self) -> None:
-        """From now on the thread looks after turns that expire."""
+        """The thread looks after turns that expire, until there are none: to be called after such a turn came into the queue."""
         if not self._watching_turns:
             self._watching_turns = True
             self._wake()
@@ -122,12 +122,14 @@ class Crew:
         try:
             while not self._stopping:
                 self._hear_news()
+                expiry = self._take_back() if self._watching_turns else None
                 now = time.monotonic()
                 place = min(self._empty, key=lambda place: place.due, default=None)
                 if place is not None and place.due <= now:
                     self._fill(place)
                     continue
-                self._wait(None if place is None else place.due - now)
+                due = [] if place is None else [place.due - now]
+                self._wait(min(due if expiry is None else [*due, expiry], default=None))
         except BaseException as err:
             # Without this thread nobody is ever served again: say so to everybody rather than letting them wait.
             self._queue.close(f"the pool has failed: {shown(err)}")
@@ -141,12 +143,10 @@ class Crew:
                 self._news.popleft()()
 
     def _wait(self, timeout: float | None) -> None:
-        expiry = self._take_back() if self._watching_turns else None
-        known = [seconds for seconds in (timeout, expiry) if seconds is not None]
         selector = self._selector
         if self._news or self._stopping or selector is None:
             return
-        for key, _ in selector.select(min(known) if known else None):
+        for key, _ in selector.select(timeout):
             if key.fd == self._wake_out:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake_out, 4096)

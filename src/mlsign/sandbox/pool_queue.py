@@ -29,6 +29,7 @@ class State(Enum):
     GRANTED = "granted"
     RUNNING = "running"
     REFUSED = "refused"
+    TAKEN_BACK = "taken back"
     DONE = "done"
 
 
@@ -135,14 +136,17 @@ class Queue(Generic[W]):
         return self.granted(turn)
 
     def granted(self, turn: Turn[W]) -> bool:
-        """Whether the turn has its worker now; if not it is out of the line. Raises the ``JailError`` it was refused with."""
+        """Whether the turn was given a worker; if not it is out of the line. Raises the ``JailError`` it was refused with.
+
+        The worker of an event loop may have been taken back meanwhile, which ``run`` tells.
+        """
         with self._lock:
             if turn.state is State.WAITING:
                 del self._waiting[turn]
                 turn.state = State.DONE
             if turn.error is not None:
                 raise turn.error
-            return turn.state is State.GRANTED
+            return turn.state in (State.GRANTED, State.TAKEN_BACK)
 
     def run(self, turn: Turn[W], *, expires: float) -> bool:
         """Whether the turn still has its worker, which from now on is taken back at ``expires`` only."""
@@ -206,7 +210,7 @@ class Queue(Generic[W]):
             for turn in [turn for turn in self._out if turn.expires and turn.expires <= now]:
                 worker, begun = turn.worker, turn.state is State.RUNNING
                 self._out.discard(turn)
-                turn.state = State.DONE  # its owner finds no worker, and ``finish`` has nothing to give back
+                turn.state = State.TAKEN_BACK
                 if worker is not None and (begun or not self._put(worker)):
                     self._doomed.discard(worker)
                     lost.append(worker)

@@ -118,8 +118,9 @@ class Call:
     def _claim(self) -> bool:
         if self.turn.loop is None:
             return True
+        running = self.shift.queue.run(self.turn, expires=time.monotonic() + self.shift.wall_seconds + _GRACE_SECONDS)
         self.shift.crew.watch_turns()
-        return self.shift.queue.run(self.turn, expires=time.monotonic() + self.shift.wall_seconds + _GRACE_SECONDS)
+        return running
 
     def begin(self, deadline: float | None) -> float | None:
         """The seconds that are left for running. Raises ``JailError`` (``sandbox.pool.deadline``) when they do not suffice.
@@ -151,7 +152,7 @@ class Call:
             # The coroutine is thrown away, maybe by the garbage collector in the midst of anything: no lock is safe here.
             self.shift.crew.later(self._drop)
             return
-        taken_back = self.turn.state is State.DONE and self.exchange is not None
+        taken_back = self.turn.state is State.TAKEN_BACK and self.exchange is not None
         if isinstance(err, JailError):
             self._give_back(err)
             raise self._told(err, taken_back=taken_back) from err
