@@ -7,6 +7,7 @@ are objects of Python in between, since onnxruntime offers nothing else. Nothing
 from __future__ import annotations
 
 import base64
+import math
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -67,9 +68,8 @@ class _Memory:
 
     __slots__ = ("__array_interface__", "_owner")
 
-    def __init__(self, owner: ort.OrtValue) -> None:
+    def __init__(self, owner: ort.OrtValue, size: int) -> None:
         self._owner = owner
-        size = owner.tensor_size_in_bytes()
         self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (size,), "data": (owner.data_ptr(), True)}
 
 
@@ -151,8 +151,9 @@ def _bits_value(result: ort.OrtValue) -> Value:
     element = BY_NUMBER.get(result.element_type())
     if element is None or element.name in DTYPES:
         return _value(result.numpy())
-    data = np.asarray(_Memory(result)).data if result.tensor_size_in_bytes() else b""
-    return Tensor(element.name, tuple(result.shape()), data)
+    shape = tuple(result.shape())
+    size = element.bytes_of(math.prod(shape))
+    return Tensor(element.name, shape, np.asarray(_Memory(result, size)).data if size else b"")
 
 
 def _value(result: Any) -> Value:
