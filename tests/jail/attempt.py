@@ -160,6 +160,10 @@ class Stage:
     def tear_down(self) -> None:
         os.kill(self.victim, signal.SIGKILL)
         os.waitpid(self.victim, 0)
+        self.clear()
+
+    def clear(self) -> None:
+        """What would outlive all processes is gone."""
         syscall("shmctl", self.segment, 0, 0)
         for name in os.listdir(self.folder):
             os.unlink(os.path.join(self.folder, name))

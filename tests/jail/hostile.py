@@ -16,6 +16,8 @@ import time
 sys.path.insert(0, os.path.dirname(__file__))  # an isolated interpreter does not look beside the script
 
 import takeovers
+from attempt import STAGE, WORKS
+from attempts import ATTEMPTS
 
 from mlsign.sandbox import calls, kernel, protocol, worker, zygote
 from mlsign.sandbox.protocol import Kind
@@ -83,6 +85,48 @@ def chosen(task, model, weights):
 
     calls.Calls.answer = answer
     return session, values
+
+
+def attempting(task, model, weights):
+    """Loads honestly; each call says by its number which of the attempts is made in place of the answer."""
+    session, values = honest_load(task, model, weights)
+
+    def answer(self, head):
+        which = decode_values(self._feeds[: head.length], limits=self._limits)["which"]
+        attempt = ATTEMPTS[int.from_bytes(which.data, "little")]
+        if attempt.takes_slot:
+            os.close(0)
+        try:
+            attempt.do()
+        except OSError as err:
+            raise RuntimeError(takeovers.outcome(err)) from err
+        raise RuntimeError(WORKS)
+
+    calls.Calls.answer = answer
+    return session, values
+
+
+def clear_stage_afterwards() -> None:
+    """A process that waits until the zygote and its workers are gone."""
+    ours, theirs = os.pipe()
+    if os.fork() == 0:
+        os.dup2(ours, 0)
+        os.closerange(1, 1024)
+        os.read(0, 1)
+        STAGE.clear()
+        os._exit(0)
+    os.close(ours)
+    os.set_inheritable(theirs, True)
+
+
+def set_stage() -> None:
+    """In the zygote, outside of all walls: what its workers then aim at."""
+    STAGE.set_up()
+    STAGE.keeper = os.getpid()
+    clear_stage_afterwards()
+    for attempt in ATTEMPTS:
+        if attempt.prepare is not None:
+            attempt.prepare()
 
 
 def map_shared(_model, _weights):
@@ -156,9 +200,12 @@ ATTACKS = {
     "drip": in_first_call(drip),
     "announce": in_first_call(announce),
     "chosen": chosen,
+    "attempting": attempting,
 }
 
 if __name__ == "__main__":
     mode = sys.argv.pop(1)
     worker.load = ATTACKS[mode]
+    if mode == "attempting":
+        set_stage()
     zygote.main()

@@ -1,6 +1,8 @@
 """Runs every takeover against real workers of one hostile zygote; outcomes as JSON on stdout.
 
-takeover_runner.py SETTING inside|control [NAME...]
+    takeover_runner.py SETTING inside|control|attempts [NAME...]
+
+With ``attempts`` it is the attempts of ``inmate`` that are made, from inside workers that have a model.
 """
 
 import json
@@ -9,6 +11,8 @@ import sys
 
 import numpy as np
 import surroundings
+from attempts import ATTEMPTS
+from inmate import MEMORY_BYTES
 from jail_models import Memory, graph_model, popen_of, tensor
 from onnx import TensorProto, helper
 from takeovers import ANSWER, TAKEOVERS, Takeover, number_of
@@ -54,11 +58,27 @@ def run(model: JailedModel, takeover: Takeover, *, control: bool) -> dict[str, o
         return found
 
 
+def attempt(model: JailedModel, which: int) -> str:
+    """How an attempt ended that was made in a worker: as ``inmate`` tells it."""
+    with Jail.start(model, spec=JailSpec(memory_bytes=MEMORY_BYTES, wall_seconds=10.0)) as jail:
+        try:
+            jail.run({"x": X, "which": np.array(which)})
+        except JailError as err:
+            if err.code == "sandbox.memory":
+                return "MemoryError"
+            return told(err).removeprefix("sandbox.worker.died: ")
+        return "an answer"
+
+
 def main(setting: str, mode: str, *names: str) -> None:
     surroundings.enter(setting)
-    subprocess.Popen = popen_of("chosen")
+    subprocess.Popen = popen_of("attempting" if mode == "attempts" else "chosen")
     memory = Memory()
     model = memory.model(doubler())
+    if mode == "attempts":
+        picked = [(which, each) for which, each in enumerate(ATTEMPTS) if not names or each.name in names]
+        print(json.dumps({each.name: {"ended": attempt(model, which)} for which, each in picked}))
+        return
     chosen = [each for each in TAKEOVERS if not names or each.name in names]
     print(json.dumps({each.name: run(model, each, control=mode == "control") for each in chosen}))
 

@@ -8,6 +8,8 @@ import shutil
 
 import escape_table
 import pytest
+from attempt import Attempt
+from attempts import ATTEMPTS
 from surroundings import SETTINGS
 from takeovers import TAKEOVERS, Takeover
 
@@ -43,6 +45,13 @@ def test_what_is_no_attack_works_the_same_way(takeover: Takeover):
     found = escape_table.takeovers(HERE, "control")[takeover.name]
     assert found["ended"] == takeover.works
     assert (found["walls"] > 0) == takeover.walled
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt.name)
+@pytest.mark.parametrize("setting", [HERE, pytest.param("container", marks=needs_root)])
+def test_a_worker_with_a_model_is_denied_what_any_confined_process_is(attempt: Attempt, setting: str):
+    """``test_jail_escape`` makes the attempts in processes that only went through the steps; here they are real workers."""
+    assert escape_table.takeovers(setting, "attempts")[attempt.name]["ended"] == attempt.denied
 
 
 def test_names_of_takeovers_are_given_once():
