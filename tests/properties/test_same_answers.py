@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
+import ml_dtypes
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -36,6 +37,7 @@ from random_lanes import (
 
 from mlsign.errors import JailError
 from mlsign.onnx.inspect import read_model
+from mlsign.sandbox.arrays import FOREIGN
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
 from mlsign.source import MemorySource
@@ -163,6 +165,37 @@ EVERY = {
 @pytest.mark.parametrize("name", EVERY)
 def test_every_type_in_one_model(name):
     run_and_compare(EVERY[name], [(number, sizes) for number in range(8) for sizes in range(4)])
+
+
+def spellings(array: np.ndarray, element: str) -> list[np.ndarray]:
+    """The same elements in other orders in memory, other orders of bytes, and in the types of ``ml_dtypes``."""
+    wide = np.repeat(array, 2, axis=-1)[..., ::2]
+    fixed = array.copy()
+    fixed.flags.writeable = False
+    out = [array, np.asfortranarray(array), wide, array[::-1].copy()[::-1], fixed]
+    if element == "string":
+        return [*out, array.astype(np.dtypes.StringDType())]  # texts of fixed width lose the zero characters at their ends
+    out += [array.astype(array.dtype.newbyteorder(">"))]
+    foreign = np.dtype(getattr(ml_dtypes, FOREIGN[element])) if element in RAW else None
+    out += [] if foreign is None else [array.view(foreign)] + ([array.view(f"V{foreign.itemsize}")] if RAW[element] >= 8 else [])
+    return out
+
+
+@pytest.mark.parametrize(
+    "elements", [list(DTYPES), ["string"], CALCULATED, list(RAW)], ids=["named", "texts", "calculated", "raw"]
+)
+def test_how_an_array_lies_in_memory_does_not_matter(elements):
+    work = "same" if elements == list(RAW) else "Identity"
+    lanes = [Lane("tensor", element, (3, 3), work) for element in elements]
+    rounds = [feeds_of(lanes, seed, sizes=0) for seed in range(3)]
+    with jailed(model_of(lanes).SerializeToString()) as jail:
+        for feeds in rounds:
+            wanted = {name: exactly(array) for name, array in jail.run(feeds).items()}
+            every = [spellings(array, lane.element) for lane, array in zip(lanes, feeds.values(), strict=True)]
+            for number in range(max(map(len, every))):
+                other = {name: kinds[number % len(kinds)] for name, kinds in zip(feeds, every, strict=True)}
+                for _ in range(2):
+                    assert {name: exactly(array) for name, array in jail.run(other).items()} == wanted, number
 
 
 def test_the_comparison_sees_one_bit():
