@@ -13,6 +13,7 @@ from typing import Final
 from mlsign.errors import InputError, JailError, shown
 from mlsign.interface import ValueKind, ValueSpec
 from mlsign.sandbox import protocol
+from mlsign.sandbox.kinds import spelled
 from mlsign.sandbox.layers import FULL, Isolation, Layer, missing_layers
 from mlsign.sandbox.protocol import Kind
 from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
@@ -130,8 +131,8 @@ def _seen(fields: Fields, side: str) -> dict[str, str]:
 
 
 def _runtime_type(spec: ValueSpec) -> str:
-    """A tensor type as onnxruntime spells it, empty for the others."""
-    return f"tensor({spec.type.element})" if spec.type.kind is ValueKind.TENSOR else ""
+    """The type as onnxruntime spells it, empty where it says too little: no result can be of such a one."""
+    return spelled(spec.type) or (f"tensor({spec.type.element})" if spec.type.kind is ValueKind.TENSOR else "")
 
 
 def _only_unspelled(seen: dict[str, str], wanted: dict[str, str]) -> bool:
