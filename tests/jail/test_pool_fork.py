@@ -111,8 +111,8 @@ def test_forking_under_load_from_threads_that_hold_locks(memory, doubler):
         def slay():
             while not stop.is_set():
                 time.sleep(0.1)
-                for pid in pids(pool)[:1]:
-                    os.kill(pid, signal.SIGKILL)
+                for worker in list(crew_of(pool)._workers)[:1]:
+                    worker.kill()
 
         def tolerant(n):
             while not stop.is_set():
