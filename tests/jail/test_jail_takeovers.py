@@ -13,12 +13,12 @@ from attempts import ATTEMPTS
 from surroundings import SETTINGS
 from takeovers import TAKEOVERS, Takeover
 
-from mlsign.sandbox.jail import _SURVIVABLE
-
 AS_ROOT = os.geteuid() == 0 and shutil.which("setpriv") is not None
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="root alone enters this setting")
 RUN_IN = [s if s == "user" else pytest.param(s, marks=needs_root) for s in SETTINGS if s != "container_user"]
 HERE = "root" if AS_ROOT else "user"
+SURVIVED = {"sandbox.memory"}
+"""After anything else than that and the model's own words, nobody uses this worker again."""
 named = pytest.mark.parametrize("takeover", TAKEOVERS, ids=lambda takeover: takeover.name)
 
 
@@ -35,7 +35,7 @@ def test_the_parent_gets_an_error_that_says_what_was_done(takeover: Takeover, se
     assert found["ended"] == denied(takeover, setting)
     assert takeover.says in found["says"]
     assert found["clean"]  # no control characters, and no endless words
-    survives = found["ended"] in _SURVIVABLE or not found["ended"].startswith("sandbox.")
+    survives = found["ended"] in SURVIVED or not found["ended"].startswith("sandbox.")
     assert found["dead"] != survives
     assert found["walls"] > 0
 
