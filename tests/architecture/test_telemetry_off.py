@@ -56,33 +56,54 @@ def inside() -> frozenset[str]:
 INSIDE = inside()
 
 
-def test_in_the_library_onnxruntime_is_reached_by_the_zygote_alone() -> None:
-    """Whatever imports it is imported by the zygote, and by nothing that a program of ours or of others imports."""
-    assert {"mlsign.sandbox.worker", "mlsign.sandbox.zygote"} <= INSIDE
+ENTRIES = frozenset({"mlsign.sandbox.zygote", "mlsign.sandbox.gvisor_worker"})
+"""What is run as a process of its own, by ``zygote_host`` and under gVisor."""
+
+
+def test_in_the_library_onnxruntime_is_reached_by_those_processes_alone() -> None:
+    """Nothing that brings it in is imported by what a program of ours or of others imports."""
+    assert "mlsign.sandbox.worker" in INSIDE
     assert all(name.startswith("mlsign.sandbox.") for name in INSIDE)
     text = {name: (ROOT / "src" / (name.replace(".", "/") + ".py")).read_text(encoding="utf-8") for name in INSIDE}
     importers = {name: {other for other in INSIDE if name in dict(imported(ast.parse(text[other])))} for name in INSIDE}
-    assert {name for name, others in importers.items() if not others} == {"mlsign.sandbox.zygote"}
+    roots = {name for name, others in importers.items() if not others}
+    assert roots
+    assert roots <= ENTRIES
 
 
-def test_the_zygote_is_started_with_the_switch_and_nothing_of_ours_else() -> None:
+def test_those_processes_are_started_with_the_switch() -> None:
     from mlsign.sandbox.zygote_host import ENVIRONMENT
 
     assert ENVIRONMENT[SWITCH] == "1"
-    starters = [path for path in SOURCES.rglob("*.py") if '"mlsign.sandbox.zygote"' in path.read_text(encoding="utf-8")]
-    assert [path.name for path in starters] == ["zygote_host.py"]
-    tree = ast.parse(starters[0].read_text(encoding="utf-8"))
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "Popen"]
-    assert [[ast.unparse(k.value) for k in call.keywords if k.arg == "env"] for call in calls] == [["dict(ENVIRONMENT)"]]
+    starts = {"Popen": [], "run": [], "env": []}
+    for path in sorted((SOURCES / "sandbox").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case (
+                    ast.Call(func=ast.Attribute(attr="Popen" as how))
+                    | ast.Call(func=ast.Attribute(attr="run" as how, value=ast.Name(id="subprocess")))
+                ):
+                    starts[how] += [ast.unparse(k.value) for k in node.keywords if k.arg == "env"] or [path.name]
+                case ast.Dict(keys=keys, values=values):  # of the bundle that gVisor runs
+                    starts["env"] += [
+                        ast.unparse(v) for k, v in zip(keys, values, strict=True) if getattr(k, "value", "") == "env"
+                    ]
+    assert (set(starts["Popen"]), starts["run"]) == ({"dict(ENVIRONMENT)"}, [])
+    assert all("ENVIRONMENT.items()" in words for words in starts["env"])
 
 
 def needs_it(path: Path) -> int:
     """The first line of a program that imports onnxruntime, or runs another one that does; 0 for none."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     lines = [line for name, line in imported(tree) if is_runtime(name) or name in INSIDE]
-    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    lines += [node.lineno for node in texts if _IN_TEXT.search(node.value)]
-    return min(lines, default=0)
+    texts = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Constant) and _IN_TEXT.search(str(node.value))]
+    if any(ast.unparse(node.value) == f"os.environ | {{'{SWITCH}': '1'}}" for node in ast.walk(tree) if is_environment(node)):
+        texts = []  # it runs that program with the switch
+    return min([*lines, *texts], default=0)
+
+
+def is_environment(node: ast.AST) -> bool:
+    return isinstance(node, ast.keyword) and node.arg == "env"
 
 
 def switched_at(path: Path) -> int:
