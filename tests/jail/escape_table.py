@@ -15,7 +15,7 @@ import attempts_memory
 import attempts_network
 import attempts_processes
 from attempt import WORKS, Attempt
-from surroundings import ORDINARY
+from surroundings import ORDINARY, SYSTEM_ROOT
 from takeovers import ANSWER, TAKEOVERS
 
 from mlsign.sandbox import landlock
@@ -53,7 +53,7 @@ def ended(attempt: Attempt, setting: str, mode: str) -> str:
 
 
 def impossible(attempt: Attempt) -> str:
-    return outcomes("root" if os.geteuid() == 0 else "user", "outside")[attempt.name]["impossible"]
+    return outcomes("root" if SYSTEM_ROOT else "user", "outside")[attempt.name]["impossible"]
 
 
 def machine() -> str:
@@ -86,7 +86,7 @@ def behind(attempt: Attempt) -> str:
 @functools.cache
 def takeovers(setting: str, mode: str) -> dict[str, dict[str, Any]]:
     """How every takeover ended for the parent of a real worker, or its control (``mode``: inside or control)."""
-    prefix = ORDINARY if setting == "user" and os.geteuid() == 0 else ()
+    prefix = ORDINARY if setting == "user" and SYSTEM_ROOT else ()
     runner = Path(__file__).with_name("takeover_runner.py")
     command = [*prefix, sys.executable, "-W", "ignore", runner, "here" if prefix else setting, mode]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, cwd="/")
@@ -112,7 +112,10 @@ def rows(attempts: tuple[Attempt, ...]) -> Iterator[str]:
 
 def render() -> str:
     """All tables, as they stand between the marks of the page."""
-    lines = [f"Made on {machine()}."]
+    every = [attempt for _, attempts in GROUPS for attempt in attempts]
+    missing = sum(impossible(attempt) != "" for attempt in every)
+    made = f"Made on {machine()}: {len(every)} attempts, {missing} of which this machine cannot make even outside"
+    lines = [f"{made}, and {len(TAKEOVERS)} takeovers."]
     for title, attempts in GROUPS:
         lines += ["", f"### {title}", "", *HEAD, *rows(attempts)]
     lines += ["", "### Against the parent", "", *TAKEOVER_HEAD, *takeover_rows()]

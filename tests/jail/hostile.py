@@ -68,7 +68,14 @@ def in_first_call(deed):
 
 
 def chosen(task, model, weights):
-    """Loads honestly; each call says by its number which of the deeds in ``takeovers`` is done in place of the answer, or before it."""
+    """Each call says by its number which of the deeds in ``takeovers`` is done in place of the answer, or before it.
+
+    Before that the model's name can say by its number what is done in place of loading it, or before it.
+    """
+    if at_load := task.model[0].partition("-")[2]:
+        head = protocol.Head(Kind.LOAD, 1, 0)
+        nothing = takeovers.NOTHING_YET
+        takeovers.DEEDS[int(at_load)](takeovers.Hand(head=head, model=model, feeds=nothing, results=nothing))
     session, values = honest_load(task, model, weights)
     honest_answer = calls.Calls.answer
 

@@ -83,7 +83,7 @@ def keep_capabilities(kept: int) -> None:
 
 def become_user() -> None:
     """An ordinary user, without groups. The interpreter is loaded already, so that nothing of root's has to be read."""
-    if os.geteuid() != 0:
+    if not SYSTEM_ROOT:
         return
     os.setgroups([])
     os.setresgid(USER, USER, USER)
@@ -132,6 +132,10 @@ SETTINGS = {
     "nested": (enter_nested,),
 }
 """What is done, in this order, to be in each setting. All but ``user`` are entered by root alone."""
+
+
+SYSTEM_ROOT = os.geteuid() == 0 and bool(kernel.capabilities()[0] >> _SYS_ADMIN & 1)
+"""Root with its privileges, as on a machine of one's own and not in a container: who may enter every setting."""
 
 
 def enter(setting: str) -> None:

@@ -8,6 +8,7 @@ With ``attempts`` it is the attempts of ``inmate`` that are made, from inside wo
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import surroundings
@@ -44,18 +45,31 @@ def run(model: JailedModel, takeover: Takeover, *, control: bool) -> dict[str, o
     walled = takeover.walled or not control
     jail_module.can_confine = lambda: walled
     which = 2 * TAKEOVERS.index(takeover) + control
-    with Jail.start(model, spec=JailSpec(**spec), allow_unsandboxed=not walled) as jail:
-        found = {"walls": sum(layer.in_force for layer in jail.layers), "dead": False, "clean": True, "says": ""}
+    if takeover.loading:  # the name says it, and the call is honest
+        model = replace(model, model=replace(model.model, path=f"model-{which}"))
+        which = number_of("honest")
+    try:
+        jail = Jail.start(model, spec=JailSpec(**spec), allow_unsandboxed=not walled or takeover.loading)
+    except JailError as err:
+        return {"walls": None, "dead": True, **words_of(err)}
+    with jail:
+        walls = [layer.name for layer in jail.layers if layer.in_force]
         try:
             y = jail.run({"x": X, "which": np.array(which)})["y"]
-            return found | {"ended": ANSWER if np.array_equal(y, 2 * X) else "a wrong answer"}
+            ended = ANSWER if np.array_equal(y, 2 * X) else "a wrong answer"
+            return {"walls": walls, "dead": False, "ended": ended, "says": "", "clean": True}
         except JailError as err:
-            found |= {"ended": told(err), "says": err.message, "clean": err.message.isprintable() and len(err.message) < 1500}
+            words = words_of(err)
+        dead = False
         try:
             jail.run({"x": X, "which": np.array(number_of("honest"))})
         except JailError as err:
-            found["dead"] = err.code == "sandbox.dead"
-        return found
+            dead = err.code == "sandbox.dead"
+        return {"walls": walls, "dead": dead, **words}
+
+
+def words_of(err: JailError) -> dict[str, object]:
+    return {"ended": told(err), "says": err.message, "clean": err.message.isprintable() and len(err.message) < 1500}
 
 
 def attempt(model: JailedModel, which: int) -> str:

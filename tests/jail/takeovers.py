@@ -45,8 +45,8 @@ Deed = Callable[[Hand], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Takeover:
-    """``denied`` is how the call ends at the parent, in every setting or in each; ``by`` is what sees to it, and ``says``
-    stands in the message.
+    """``denied`` is how the call ends at the parent, everywhere, or with namespaces (``root``) and without (``container``); ``by`` is what sees to it, and ``says``
+    stands in the message. ``loading`` is done in place of loading the model, before any call.
 
     The control is ``instead``, if the deed itself would be denied anywhere (the wall is no layer of the sandbox), under
     ``control_spec`` and, if not ``walled``, in a worker without confinement; it has to end in ``works``.
@@ -64,6 +64,7 @@ class Takeover:
     control_spec: Mapping[str, Any] = field(default_factory=dict)
     walled: bool = False
     works: str = ANSWER
+    loading: bool = False
 
 
 def address_of(view: memoryview) -> int:
@@ -155,6 +156,12 @@ def twice(hand: Hand) -> None:
 
 def ring(hand: Hand) -> None:
     hand.results[:8] = struct.pack("=Q", hand.head.request)
+    wait()
+
+
+def raw_twice(hand: Hand) -> None:
+    body = encode_json({"inputs": [], "outputs": []})
+    send(2 * (head(hand, Kind.READY, length=len(body)) + body))
     wait()
 
 
@@ -298,7 +305,59 @@ HONESTLY = {
     "walled": True,
 }
 
+READY = {"inputs": [{"name": "x", "type": "tensor(float)"}], "outputs": [{"name": "y", "type": "tensor(float)"}]}
+LOADING = {"control": "load it", "instead": honest, "walled": True, "loading": True}
+
+
+def at_load(name: str, tries: str, deed: Deed, denied: str, by: str, **more: Any) -> Takeover:
+    return Takeover(name=name, tries=f"while it loads: {tries}", deed=deed, denied=denied, by=by, **(LOADING | more))
+
+
 TAKEOVERS = (
+    at_load(
+        "load_without_end",
+        "never end",
+        asleep(60),
+        "sandbox.deadline",
+        "the deadline",
+        spec={"start_seconds": 1},
+        control_spec={"start_seconds": 60},
+    ),
+    at_load("load_and_leave", "end", leave, "sandbox.worker.died: it ended with status 0", "the keeper tells"),
+    at_load(
+        "load_other_interface",
+        "name an input that the model does not have",
+        frame(Kind.READY, encode_json(READY)),
+        "sandbox.interface",
+        "what verification saw",
+        says="onnxruntime sees the inputs",
+    ),
+    at_load(
+        "load_deep",
+        "be ready 4,096 levels deep",
+        frame(Kind.READY, DEEP + b"]" * 4096),
+        "sandbox.frame",
+        FRAME,
+        says="nested deeper than 64 levels",
+    ),
+    at_load(
+        "load_huge",
+        "announce interfaces of 64 MiB",
+        frame(Kind.READY, length=64 * MIB),
+        "sandbox.frame",
+        FRAME,
+        says="67108864 bytes is announced",
+    ),
+    at_load("load_result", "send results", frame(Kind.RESULT), "sandbox.frame", FRAME, says="sent result, expected was ready"),
+    at_load("load_again", "say twice that it is ready", raw_twice, "sandbox.frame", FRAME, says="more than one answer"),
+    at_load(
+        "load_blame",
+        "blame a missing layer, to be started again without walls",
+        complaint("sandbox.layer"),
+        "sandbox.frame",
+        "codes of each phase",
+        says="reports sandbox.layer",
+    ),
     Takeover(
         name="write_feeds",
         tries="make its inputs writable, and write",
@@ -590,7 +649,7 @@ TAKEOVERS = (
         name="exhaust_threads",
         tries="start 64 threads, where four are allowed",
         deed=start_threads,
-        denied={"root": "7 threads", "user": "7 threads", "container": "sandbox.worker.died: SIGSYS"},
+        denied={"root": "7 threads", "container": "sandbox.worker.died: SIGSYS"},
         by="limits (root, user), seccomp",
         spec={"threads": 4},
     ),
@@ -649,7 +708,6 @@ TAKEOVERS = (
         deed=abort,
         denied={
             "root": "sandbox.worker.died: SIGSEGV",  # process 1 of its namespace is deaf to SIGABRT; the C library then faults
-            "user": "sandbox.worker.died: SIGSEGV",
             "container": "sandbox.worker.died: SIGABRT",
         },
         by="the keeper tells",
@@ -659,7 +717,7 @@ TAKEOVERS = (
         name="stop",
         tries="stop itself (SIGSTOP)",
         deed=signal_itself(signal.SIGSTOP),
-        denied={"root": ANSWER, "user": ANSWER, "container": "sandbox.deadline"},
+        denied={"root": ANSWER, "container": "sandbox.deadline"},
         by="pid namespace (root, user), the deadline",
         spec=SOON,
         works="sandbox.deadline",
@@ -687,6 +745,7 @@ TAKEOVERS = (
 )
 
 OTHERS: Mapping[str, Deed] = {"honest": honest, "flip": flip, "touch_everything": touch_everything}
+NOTHING_YET = memoryview(b"")
 DEEDS: tuple[Deed, ...] = (
     *(deed for each in TAKEOVERS for deed in (each.deed, each.instead or each.deed)),
     *OTHERS.values(),

@@ -13,14 +13,14 @@ import escape_table
 import pytest
 from attempt import WORKS, Attempt
 from attempts import ATTEMPTS
-from surroundings import SETTINGS
+from surroundings import SETTINGS, SYSTEM_ROOT
 
 from mlsign.sandbox.syscalls import NUMBERS
 
 ROOT = Path(__file__).resolve().parents[2]
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone enters this setting")
+needs_root = pytest.mark.skipif(not SYSTEM_ROOT, reason="root alone enters this setting")
 EVERYWHERE = [setting if setting == "user" else pytest.param(setting, marks=needs_root) for setting in SETTINGS]
-HERE = "root" if os.geteuid() == 0 else "user"
+HERE = "root" if SYSTEM_ROOT else "user"
 named = pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt.name)
 
 
@@ -56,7 +56,7 @@ def test_what_leads_to_files_processes_and_networks_meets_a_second_wall():
         "signal_keeper", "signal_parent", "signal_everybody", "signal_other", "queue_signal", "bpf_program", "io_uring",
         "user_namespace", "become_root", "take_capabilities", "lock_memory", "exhaust_descriptors", "fork_bomb",
     }  # fmt: skip
-    settings = ("root", "user", "container") if os.geteuid() == 0 else ("user",)
+    settings = ("root", "user", "container") if SYSTEM_ROOT else ("user",)
     found = {a.name: [escape_table.ended(a, s, "unfiltered") for s in settings] for a in ATTEMPTS if a.name in walled}
     assert found.keys() == walled
     assert [name for name, ended in found.items() if WORKS in ended] == []
