@@ -43,19 +43,23 @@ _SLOW: Final = "send less at once, or raise sandbox.{} in the policy if the mode
 class Watch:
     """One call's deadline and CPU budget."""
 
-    __slots__ = ("_budget", "_cpu_start", "_deadline", "_pid", "_spec_cpu", "_spec_wall", "_threads")
+    __slots__ = ("_budget", "_cpu_start", "_deadline", "_others", "_pid", "_spec_cpu", "_spec_wall", "_threads")
 
-    def __init__(self, *, wall_seconds: float, cpu_seconds: float | None, pid: int, threads: int) -> None:
+    def __init__(
+        self, *, wall_seconds: float, cpu_seconds: float | None, pid: int, threads: int, others: tuple[int, ...] = ()
+    ) -> None:
+        """``others`` are processes whose CPU time counts with that of ``pid``."""
         self._spec_wall = wall_seconds
         self._spec_cpu = cpu_seconds or 0.0
         self._deadline = time.monotonic() + wall_seconds
         self._pid = pid
+        self._others = others
         self._threads = threads
         self._cpu_start = self._used() if cpu_seconds is not None else None
 
     def _used(self) -> float:
         try:
-            return cpu_time(self._pid)
+            return cpu_time(self._pid) + sum(map(cpu_time, self._others))
         except OSError:  # gone already: the socket will tell
             return 0.0
 

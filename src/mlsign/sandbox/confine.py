@@ -44,11 +44,13 @@ _MOUNT_POINTS: Final = ("/proc", "/tmp", "/dev", "/usr")  # noqa: S108  any fold
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the steps need to know. ``status_fd`` is the keeper's socket to the parent."""
+    """What the steps need to know. ``status_fd`` is the keeper's socket to the parent; none where the worker is the only process
+    of a kernel of its own, which has no namespaces that are worth the name and is kept from outside.
+    """
 
     memory_bytes: int
     threads: int
-    status_fd: int
+    status_fd: int | None
 
 
 def _held(name: str, detail: str) -> Layer:
@@ -72,17 +74,18 @@ def confine(plan: Plan) -> tuple[tuple[Layer, ...], int]:
     Raises ``JailError`` (``sandbox.layer``, ``sandbox.proof``).
     """
     layers: list[Layer] = []
-    asked = plan.threads
+    asked, status_fd = plan.threads, plan.status_fd
     # 1. Give up root while keeping its capabilities for the steps below, until step 6 drops them.
     layers.append(_leave_root())
-    # 2. Namespaces: a user namespace first, it brings the right to make the others to an ordinary user.
-    layers.extend(_leave_namespaces())
-    if not _in_force(layers, "user_namespace"):
-        # Outside one, RLIMIT_NPROC counts whatever else the user runs: no number bounds this process alone, and a
-        # filter cannot count. So no thread may be made at all.
-        plan = replace(plan, threads=1)
-    # 3. Fork: a pid namespace begins with a child. This side stays outside, reaps and does nothing else.
-    fork_keeper(plan.status_fd)
+    if status_fd is not None:
+        # 2. Namespaces: a user namespace first, it brings the right to make the others to an ordinary user.
+        layers.extend(_leave_namespaces())
+        if not _in_force(layers, "user_namespace"):
+            # Outside one, RLIMIT_NPROC counts whatever else the user runs: no number bounds this process alone, and a
+            # filter cannot count. So no thread may be made at all.
+            plan = replace(plan, threads=1)
+        # 3. Fork: a pid namespace begins with a child. This side stays outside, reaps and does nothing else.
+        fork_keeper(status_fd)
     # 4. Descriptors: nothing is open but /dev/null, the pipe for complaints and the control socket.
     layers.append(_close_descriptors())
     # The last look at /proc; the address space counts from here.
@@ -253,7 +256,11 @@ def _chroot() -> Layer:
 def _drop_capabilities() -> Layer:
     bounding = "bounding set emptied"
     try:
-        kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL)
+        try:
+            kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL)
+        except OSError as err:
+            if err.errno != errno.EINVAL:  # a kernel without that set, such as gVisor's
+                raise
         for capability in range(64):
             try:
                 kernel.prctl(kernel.PR_CAPBSET_READ, capability)

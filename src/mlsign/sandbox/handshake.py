@@ -14,7 +14,7 @@ from mlsign.errors import InputError, JailError, shown
 from mlsign.interface import ValueKind, ValueSpec
 from mlsign.sandbox import protocol
 from mlsign.sandbox.kinds import spelled
-from mlsign.sandbox.layers import FULL, Isolation, Layer, missing_layers
+from mlsign.sandbox.layers import FULL, Isolation, Layer, Wall, missing_layers
 from mlsign.sandbox.protocol import Kind
 from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
 from mlsign.strict import Fields, JsonValue
@@ -62,9 +62,9 @@ def task_document(model: JailedModel, spec: JailSpec, *, confined: bool) -> Json
     }
 
 
-def check_layers(layers: tuple[Layer, ...], *, isolation: Isolation) -> None:
+def check_layers(layers: tuple[Layer, ...], *, isolation: Isolation, wall: Wall) -> None:
     """Every layer that is asked for is in force. Raises ``JailError`` (``sandbox.layer``)."""
-    if missing := missing_layers(layers, isolation=isolation):
+    if missing := missing_layers(layers, isolation=isolation, wall=wall):
         names = ", ".join(f"{layer.name} ({shown(layer.detail)})" for layer in missing)
         raise JailError(f"not in force: {names}", code="sandbox.layer", where=missing[0].name, found=names)
 

@@ -19,6 +19,7 @@ from mlsign.errors import JailError
 from mlsign.sandbox import protocol, zygote_host
 from mlsign.sandbox.channel import Channel, Watch
 from mlsign.sandbox.exchange import Exchange
+from mlsign.sandbox.gvisor import GvisorProcess
 from mlsign.sandbox.handshake import (
     ACCEPTED,
     SURVIVABLE,
@@ -29,7 +30,7 @@ from mlsign.sandbox.handshake import (
     reported,
     task_document,
 )
-from mlsign.sandbox.layers import Isolation, Layer
+from mlsign.sandbox.layers import Isolation, Layer, Wall
 from mlsign.sandbox.preconditions import can_confine, check_sealed
 from mlsign.sandbox.process import Process
 from mlsign.sandbox.protocol import Kind, Pace
@@ -39,8 +40,6 @@ from mlsign.sandbox.transport import Transport
 
 _LOOKS: Final = 1500
 """How often a caller that may be busy looks at the bell before it sleeps: some 40 microseconds. Being woken takes as long."""
-
-_DIED: Final = "mlsign explain MLS504 says what that can mean"
 
 _PATIENT_AFTER_SECONDS: Final = 0.001
 """A model that takes longer than this is not worth a busy wait."""
@@ -56,7 +55,8 @@ class Jail:
         self._transport = Transport(model, limits=spec.limits, results_bytes=min(spec.limits.max_output_bytes, spec.memory_bytes))
         areas = (self._transport.feeds, self._transport.results)
         try:
-            self._process = Process([*(area.fd for area in areas), model.model.fd, *(file.fd for file in model.weights)])
+            kind = GvisorProcess if spec.wall is Wall.GVISOR else Process
+            self._process = kind([*(area.fd for area in areas), model.model.fd, *(file.fd for file in model.weights)])
         except BaseException:
             self._transport.close()
             raise
@@ -85,13 +85,13 @@ class Jail:
         """A worker that is confined as ``spec`` asks and has loaded the model.
 
         ``allow_unsandboxed`` runs the same worker as a plain process where, and only where, the kernel cannot
-        confine it; ``layers`` then says so. It does not weaken ``Isolation.FULL``.
+        confine it; ``layers`` then says so. It weakens neither ``Isolation.FULL`` nor a wall of gVisor.
         Raises ``JailError``: ``sandbox.unavailable`` where the kernel cannot confine, ``sandbox.layer`` where a
         layer that was asked for is missing, ``sandbox.unsealed`` for files that can still change,
         ``sandbox.model.load`` for a model that onnxruntime refuses, and whatever a dying worker comes to.
         """
         spec = spec if spec is not None else JailSpec()
-        may_fall_back = allow_unsandboxed and spec.isolation is not Isolation.FULL
+        may_fall_back = allow_unsandboxed and spec.isolation is not Isolation.FULL and spec.wall is Wall.PROCESS
         if not can_confine() and not may_fall_back:
             raise JailError(
                 f"{sys.platform} on {os.uname().machine} cannot confine a process, nothing is scored",
@@ -139,10 +139,10 @@ class Jail:
         self._channel.send_document(Kind.START, 0, protocol.encode_document(task), watch)
         self._meet(watch)
         layers = decode_layers(self._answer(Kind.CONFINED, watch)[1])
-        self.layers = layers if confined else open_layers()
+        self.layers = self._process.confirm(layers) if confined else open_layers()
         self._confined = confined
         if confined:
-            check_layers(self.layers, isolation=self._spec.isolation)
+            check_layers(self.layers, isolation=self._spec.isolation, wall=self._spec.wall)
 
     def _load(self, watch: Watch) -> None:
         with self._closed_unless_done():
@@ -245,7 +245,8 @@ class Jail:
         kind, length = self._transport.put(feeds)
         self._request += 1
         wall = spec.wall_seconds if seconds is None else min(seconds, spec.wall_seconds)
-        watch = Watch(wall_seconds=wall, cpu_seconds=spec.cpu_seconds, pid=self._process.pid, threads=spec.threads)
+        pid, others = self._process.pid, self._process.others
+        watch = Watch(wall_seconds=wall, cpu_seconds=spec.cpu_seconds, pid=pid, threads=spec.threads, others=others)
         try:
             self._channel.send_head(kind, self._request, length, pace)
         except JailError as err:
@@ -308,10 +309,7 @@ class Jail:
             alone = gone and self._process.ended_by_itself(1.0)  # let it finish dying: a kill would hide the reason
             self._process.kill()
             if gone:
-                how = self._process.explain()
-                if not alone and how.startswith("SIGKILL"):
-                    how = "it closed its socket, went on, and was killed"
-                err = JailError(f"the worker ended without an answer: {how}", code=err.code, hint=_DIED)
+                err = self._process.obituary(alone=alone)
                 self._dead = err.message
         finally:
             self._end()

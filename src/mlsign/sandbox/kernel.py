@@ -120,7 +120,7 @@ def install_filter(program: bytes) -> None:
     _checked(result, "seccomp")
 
 
-def close_descriptors(first: int, last: int = 2**32 - 1) -> None:
+def close_descriptors(first: int, last: int = 2**31 - 1) -> None:
     """No descriptor from ``first`` to ``last`` is open. Raises ``OSError`` (kernels before 5.9 cannot)."""
     if first <= last:
         syscall(number("close_range"), first, last, 0)

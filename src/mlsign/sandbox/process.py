@@ -12,16 +12,19 @@ import struct
 import weakref
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
 
 from mlsign.errors import JailError
 from mlsign.sandbox import zygote_host
+from mlsign.sandbox.layers import Layer
 
 _PATIENCE_SECONDS: Final = 5.0
 """How long a killed process may take to be gone; kernels need milliseconds."""
 
 _CLOSE_ON_EXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 """A program that another thread starts meanwhile is not to inherit the right to signal the worker."""
+
+_DIED: Final = "mlsign explain MLS504 says what that can mean"
 
 REASONS: Final = MappingProxyType(
     {
@@ -47,6 +50,14 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_fork)
 
 
+class Host(Protocol):
+    """What started a worker."""
+
+    def complaint(self) -> str:
+        """What it wrote to its error pipe, escaped and cut."""
+        ...
+
+
 class Process:
     """A worker and its keeper, forked from the zygote. ``close`` leaves no process and no descriptor behind."""
 
@@ -54,6 +65,8 @@ class Process:
         """Starts them; ``descriptors`` are handed to the worker, in this order. Raises ``JailError`` (``sandbox.spawn``)."""
         self.pid = -1
         self.pidfd = -1
+        self.others: tuple[int, ...] = ()
+        """Further processes that work for this worker."""
         self._how: int | None = None
         self._gone = False
         self.control, control = socket.socketpair()
@@ -63,7 +76,7 @@ class Process:
         os.set_blocking(stderr, False)  # a full pipe loses words rather than stopping the worker
         _LIVING.add(self)
         try:
-            self._zygote = zygote_host.spawn([control.fileno(), status.fileno(), stderr, *descriptors])
+            self._host = self._spawn(control.fileno(), status.fileno(), stderr, descriptors)
         except BaseException:  # also an interrupt: a worker that did start sees the end of its sockets, and ends
             self._close_descriptors()
             raise
@@ -71,6 +84,9 @@ class Process:
             control.close()
             status.close()
             os.close(stderr)
+
+    def _spawn(self, control: int, status: int, stderr: int, descriptors: Sequence[int]) -> Host:
+        return zygote_host.spawn([control, status, stderr, *descriptors])
 
     def meet_worker(self, timeout: float) -> None:
         """Takes the worker's pid and pidfd from the keeper. Raises ``JailError`` (``sandbox.worker.died``)."""
@@ -87,6 +103,10 @@ class Process:
         if len(data) != 4:
             raise JailError("the keeper of the worker ended", code="sandbox.worker.died")
         (self.pid,) = struct.unpack("=i", data)
+
+    def confirm(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        """The layers that a worker reports, completed by what is seen from here. Raises ``JailError``."""
+        return layers
 
     def alive(self) -> bool:
         """The worker has not ended, as far as can be seen without waiting."""
@@ -145,15 +165,25 @@ class Process:
         """Whether the worker ends within ``timeout`` without being told."""
         return self._gone or self._readable(self.pidfd if self.pidfd >= 0 else self._status, timeout)
 
+    def exit_code(self) -> int | None:
+        """The status with which the worker ended, the negative number of a signal, None where that is not known."""
+        return None if self._how is None else os.waitstatus_to_exitcode(self._how)
+
     def explain(self) -> str:
         """How the worker ended and what it complained about, as part of a sentence."""
-        if self._how is None:
-            text = "nobody knows how"
-        else:
-            code = os.waitstatus_to_exitcode(self._how)
+        code = self.exit_code()
+        text = "nobody knows how"
+        if code is not None:
             text = f"it ended with status {code}" if code >= 0 else _signal_words(-code)
-        complaint = zygote_host.last_words(self._complaints) or self._zygote.complaint()
+        complaint = zygote_host.last_words(self._complaints) or self._host.complaint()
         return f"{text}; its last words: {complaint}" if complaint else text
+
+    def obituary(self, *, alone: bool) -> JailError:
+        """What there is to say of a worker that ended without an answer, ``alone`` if nobody had to end it."""
+        how = self.explain()
+        if not alone and how.startswith("SIGKILL"):
+            how = "it closed its socket, went on, and was killed"
+        return JailError(f"the worker ended without an answer: {how}", code="sandbox.worker.died", hint=_DIED)
 
     def release(self) -> None:
         """Closes this side's descriptors and touches no process: for a fork of the parent."""

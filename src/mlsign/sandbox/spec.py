@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mlsign.interface import ValueSpec
 from mlsign.limits import DEFAULT, GIB, Limits
 from mlsign.onnx.summary import ExternalTensor
-from mlsign.sandbox.layers import Isolation
+from mlsign.sandbox.layers import Isolation, Wall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class JailSpec:
     deadline of one call, ``start_seconds`` that of spawning, confining and loading. ``threads`` is the
     number of threads one operator may use; more than one lets the worker create threads at all. ``busy``
     lets a caller look for the answer for some microseconds before it sleeps, where there is a core to spare:
-    being woken takes longer than a small model.
+    being woken takes longer than a small model. ``wall`` is what stands around the worker; another one is never put in its place.
     """
 
     memory_bytes: int = 2 * GIB
@@ -34,6 +34,7 @@ class JailSpec:
     threads: int = 1
     busy: bool = True
     isolation: Isolation = Isolation.AVAILABLE
+    wall: Wall = Wall.PROCESS
     limits: Limits = DEFAULT
 
 

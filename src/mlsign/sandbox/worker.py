@@ -262,9 +262,12 @@ def _complaint(err: BaseException, *, doing: str) -> JsonValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handed:
-    """The descriptors that a worker was forked with: the keeper's socket, the two areas, the model and its weights."""
+    """The descriptors that a worker was forked with: the keeper's socket, the two areas, the model and its weights.
 
-    status: int
+    There is no such socket where the worker is the only process of a kernel of its own.
+    """
+
+    status: int | None
     feeds: int
     results: int
     files: tuple[int, ...]
@@ -281,7 +284,7 @@ def serve(pipe: Pipe, handed: Handed) -> NoReturn:
     ort.set_seed(int.from_bytes(os.urandom(4), "little") >> 1)  # or all workers of one zygote would draw the same numbers
     kernel.limit_arenas(task.threads)
     layers: tuple[Layer, ...] = ()
-    if task.confined:
+    if task.confined or handed.status is None:
         _one_thread()
         layers, threads = confine(
             Plan(memory_bytes=task.memory_bytes + task.load_bytes, threads=task.threads, status_fd=handed.status)
