@@ -140,7 +140,7 @@ def prepare(folder: Path, model: Model) -> tuple[Path, Path]:
     policy = folder / f"{model.slug}.yaml"
     policy.write_text(
         f"apiVersion: mlsign/v1\nkind: Policy\nname: bench\nmanifest: required\nsigners:\n  - name: release\n    require: 1\n"
-        f"    any: [{{key: {key.name}.pub}}]\ndigests: [sha256, blake3]\noperators: {{allow: [inference-v1]}}\n"
+        f"    any: [{{key: {key.name}.pub}}]\ndigests: [sha256, blake3]\noperators: {{allow: [inference-v1]}}\nsandbox: {{threads: 1}}\n"
     )
     return package, policy
 

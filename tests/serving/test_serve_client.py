@@ -129,6 +129,22 @@ def test_texts_of_two_dimensions(client, binary):
     assert [word.decode() for word in result.as_numpy("y").reshape(-1)] == words.reshape(-1).tolist()
 
 
+@pytest.mark.parametrize("model", ["linear", "words"])
+def test_long_ones_in_json(client, model):
+    """What takes milliseconds is done aside, and comes out the same."""
+    if model == "linear":
+        array = np.arange(120_000, dtype=np.float32).reshape(-1, 4) % 7
+        given = tensor("x", array, "FP32", binary=False)
+    else:
+        array = np.array([str(i) for i in range(40_000)], dtype=object).reshape(-1, 2)
+        given = tensor("x", array, "BYTES", binary=False)
+    found = client.infer(model, [given], outputs=[triton.InferRequestedOutput("y", binary_data=False)]).as_numpy("y")
+    assert found.tolist() == (array * 10 if model == "linear" else array).tolist()
+    if model == "words":
+        found = client.infer(model, [tensor("x", array, "BYTES")]).as_numpy("y")
+        assert [text.decode() for text in found.reshape(-1)] == array.reshape(-1).tolist()
+
+
 @pytest.mark.parametrize("binary", [True, False])
 def test_a_classifier_with_a_zipmap(client, binary):
     rows = np.array([[1, 0], [0, 1], [5, 5]], dtype=np.float32)

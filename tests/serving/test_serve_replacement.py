@@ -12,6 +12,8 @@ import pytest
 from making import make_key
 from serving_kit import Server, classifier, get, hang_up, linear, metrics, package, policy, post, serving, workers_of
 
+from mlsign.actions.sign_policy import sign_policy
+
 pytestmark = pytest.mark.linux
 
 WATCH = ("--watch", "0.1")
@@ -262,6 +264,33 @@ def test_policies_are_read_again_and_a_broken_one_changes_nothing(tmp_path, plac
         server.wait_for("package.refused", outcome="denied", cause="signal", count=2)
         assert answer(server) == ("2.0.0", 2), "what serves was let in by the policy of today"
         assert metrics(server)['mlsign_policy_loads_total{outcome="refused"}'] == 6
+
+
+def test_only_signed_policies_are_read_again(tmp_path, place, releases, release):
+    """Whoever may write the policy, but not sign it, lets nothing in."""
+    rules = policy(tmp_path / "policy", release)
+    pair = make_key()
+    (tmp_path / "policy.pub").write_bytes(pair.public)
+    sign_policy(rules, pair.signer)
+    options = ("--policy-key", tmp_path / "policy.pub")
+    with serving(place, policy=rules, log=tmp_path / "log", options=options) as server:
+        put(place, releases["unsigned"])
+        rules.write_text(rules.read_text() + "mode: audit\n")
+        hang_up(server)
+        assert server.wait_for("policy.refused")["code"].startswith("policy.")
+        server.wait_for("package.refused", cause="signal")
+        assert answer(server) == ("1.0.0", 1)
+        sign_policy(rules, pair.signer)
+        hang_up(server)
+        line = server.wait_for("model.loaded", version="4.0.0")
+        assert line["mode"] == "audit"
+        assert answer(server) == ("4.0.0", 4)
+
+
+def test_the_log_says_how_a_model_is_confined(server):
+    line = server.lines("model.loaded")[0]
+    assert {"descriptors", "no_new_privs", "rlimits", "seccomp"} <= set(line["confined_by"])
+    assert not set(line["confined_by"]) & set(line["not_in_force"])
 
 
 def test_what_a_new_policy_revokes_is_withdrawn(tmp_path, place, releases, release, policy_of_release):

@@ -12,21 +12,32 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import partial
 from importlib.metadata import version as version_of
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, shown
 from mlsign.serving.answers import Answer, answer_defect, answer_error, answer_inference, answer_json, answer_text
+from mlsign.serving.carriage import TensorSpec
 from mlsign.serving.described import describe_index, describe_model, describe_server
 from mlsign.serving.intake import Body, ClientGoneError, Intake, Receive, decode_length
 from mlsign.serving.journal import Journal, Level
 from mlsign.serving.metrics import CONTENT_TYPE, Metrics
-from mlsign.serving.request import InferRequest, WantedOutput, read_request
+from mlsign.serving.request import (
+    LONG_BYTES,
+    InferRequest,
+    WantedOutput,
+    check_json_size,
+    decode_request,
+    is_long_work,
+    read_request,
+)
 from mlsign.serving.routes import OPEN, Kind, Route, decode_route
 from mlsign.serving.shelf import Served, Shelf
-from mlsign.serving.tensors import decode_inputs, encode_output
+from mlsign.serving.tensors import decode_inputs, encode_output, is_long_result
 from mlsign.serving.tokens import Tokens
 
+T = TypeVar("T")
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -166,7 +177,10 @@ class Application:
             if json_bytes > len(payload):
                 message = f"a JSON part of {json_bytes} bytes was announced, the body has {len(payload)}"
                 raise InputError(message, code="infer.length", found=str(json_bytes))
-            request = read_request(bytes(payload[:json_bytes]))
+            check_json_size(json_bytes)
+            is_long = json_bytes > LONG_BYTES
+            read = decode_request if is_long else read_request
+            request = await _aside(read, bytes(payload[:json_bytes]), when=is_long)
             rest = payload[json_bytes:]
             if request.binary_bytes != len(rest):
                 message = f"{len(rest)} bytes follow the JSON, its inputs announce {request.binary_bytes}"
@@ -178,7 +192,7 @@ class Application:
         while True:
             served = call.served = self._shelf.find(route.model, route.version)
             wanted = _wanted(request, served)
-            feeds = decode_inputs(request, rest, interface=served.interface)
+            feeds = await _aside(partial(decode_inputs, interface=served.interface), request, rest, when=is_long_work(request))
             left = deadline - time.monotonic()
             if left <= 0:
                 raise OutsideError("the time for this call is over before it began", code="serve.timeout", hint="grant it more")
@@ -189,8 +203,8 @@ class Application:
                 if err.code == "sandbox.pool.closed" and served not in self._shelf.models and not self.is_closing:
                     continue
                 raise
-            outputs = (encode_output(spec, results[spec.name], binary=binary) for spec, binary in wanted)
-            return answer_inference(outputs, opening=served.opening, identifier=request.id)
+            is_long = any(is_long_result(results[spec.name], binary=binary) for spec, binary in wanted)
+            return await _aside(_told, served, request, wanted, results, when=is_long)
 
     async def _send(self, call: Call, answer: Answer, receive: Receive, send: Send) -> None:
         length = answer.length
@@ -245,7 +259,7 @@ def _check_once(listed: list[tuple[bytes, bytes]], found: Mapping[bytes, bytes])
             raise InputError(f"the header {where} stands there twice", code="serve.header", where=where)
 
 
-def _wanted(request: InferRequest, served: Served) -> list[tuple[Any, bool]]:
+def _wanted(request: InferRequest, served: Served) -> list[tuple[TensorSpec, bool]]:
     """The outputs to send and whether in binary. Raises ``InputError`` (``infer.output``)."""
     known = served.interface.outputs
     if request.outputs is None:
@@ -254,12 +268,22 @@ def _wanted(request: InferRequest, served: Served) -> list[tuple[Any, bool]]:
     return [(_known(by_name, each), each.binary) for each in request.outputs]
 
 
-def _known(by_name: Mapping[str, Any], each: WantedOutput) -> Any:
+def _known(by_name: Mapping[str, TensorSpec], each: WantedOutput) -> TensorSpec:
     spec = by_name.get(each.name)
     if spec is None:
         names = ", ".join(map(shown, by_name))
         raise InputError(f"the model has no output {shown(each.name)}, it gives {names}", code="infer.output", expected=names)
     return spec
+
+
+def _told(served: Served, request: InferRequest, wanted: list[tuple[TensorSpec, bool]], results: Mapping[str, Any]) -> Answer:
+    outputs = (encode_output(spec, results[spec.name], binary=binary) for spec, binary in wanted)
+    return answer_inference(outputs, opening=served.opening, identifier=request.id)
+
+
+async def _aside(work: Callable[..., T], *given: Any, when: bool) -> T:
+    """What ``work`` makes of it; in a thread of its own where it takes long, so that others are answered meanwhile."""
+    return await asyncio.to_thread(work, *given) if when else work(*given)
 
 
 async def _linger(receive: Receive) -> None:

@@ -192,6 +192,9 @@ class Custodian:
             policy_digest=served.origin.policy_digest,
             mode=policy.mode.value,
             exceptions=len(decision.excepted),
+            loosened=len(policy.lineage.loosened),
+            confined_by=list(served.origin.layers),
+            not_in_force=list(served.origin.missing),
             replaces=None if replaces is None else str(replaces.version),
         )
 

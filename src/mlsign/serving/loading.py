@@ -38,13 +38,16 @@ def start_model(model: AdmittedModel, path: Path, *, request: ServeRequest) -> S
         name, version = name_of(model, path)
         report = model.report
         interface = carried(model.summary.inputs, model.summary.outputs)
+        pool = _pool(model, request)
         origin = Origin(
             path=path,
+            layers=tuple(layer.name for layer in pool.layers if layer.in_force),
+            missing=tuple(layer.name for layer in pool.layers if not layer.in_force),
             digest=digest_of(model),
             policy=report.policy.name,
             policy_digest=str(report.policy.digest),
         )
-        return Served(name=name, version=version, interface=interface, origin=origin, pool=_pool(model, request))
+        return Served(name=name, version=version, interface=interface, origin=origin, pool=pool)
 
 
 def _pool(model: AdmittedModel, request: ServeRequest) -> WorkerPool:

@@ -11,11 +11,15 @@ from functools import lru_cache
 from typing import Final
 
 from mlsign.errors import InputError, shown
-from mlsign.limits import MIB, Limits
+from mlsign.limits import KIB, MIB, Limits
 from mlsign.strict import Fields, JsonValue, decode_json, describe
 
 MAX_JSON_BYTES: Final = 16 * MIB
 """Reading JSON takes this much time per byte that larger tensors belong into the binary extension."""
+
+LONG_BYTES: Final = 128 * KIB
+LONG_TEXTS: Final = 5000
+"""From here on reading takes milliseconds, in which others would wait."""
 
 MAX_TENSORS: Final = 1024
 MAX_DIMENSIONS: Final = 32
@@ -70,6 +74,18 @@ class InferRequest:
     def binary_bytes(self) -> int:
         """How many bytes have to follow the JSON."""
         return sum(each.binary or 0 for each in self.inputs)
+
+
+def check_json_size(size: int) -> None:
+    """Raises ``InputError`` (``json.size``) for a JSON part that is not read at all."""
+    if size > MAX_JSON_BYTES:
+        message = f"a JSON part of {size} bytes, allowed are {MAX_JSON_BYTES}"
+        raise InputError(message, code="json.size", hint="send large tensors as binary data")
+
+
+def is_long_work(request: InferRequest) -> bool:
+    """Whether making arrays of it takes milliseconds: of numbers in binary it never does."""
+    return any(given.count > LONG_TEXTS for given in request.inputs if given.binary is None or given.datatype == "BYTES")
 
 
 def read_request(data: bytes) -> InferRequest:

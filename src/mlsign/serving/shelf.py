@@ -46,12 +46,17 @@ class Pool(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What a model was loaded from and what let it in: the path that was asked for, digests of package and policy."""
+    """What a model was loaded from, what let it in, and how it is confined.
+
+    The path that was asked for, digests of package and policy, and which layers of the sandbox are in force or missing.
+    """
 
     path: Path
     digest: str
     policy: str
     policy_digest: str
+    layers: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

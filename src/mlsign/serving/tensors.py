@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from mlsign.errors import InputError, JailError, shown
 from mlsign.serving.carriage import Form, Interface, TensorSpec
-from mlsign.serving.request import InferRequest, RequestInput
+from mlsign.serving.request import LONG_TEXTS, InferRequest, RequestInput
 from mlsign.strict import JsonValue, describe
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -186,6 +186,13 @@ def _flat(given: RequestInput) -> list[Any]:
     if len(flat) != given.count:
         _refuse(given, f"has {len(flat)} elements, its shape {list(given.shape)} has {given.count}", "data")
     return flat
+
+
+def is_long_result(result: Any, *, binary: bool) -> bool:
+    """Whether encoding it takes milliseconds, in which others would wait."""
+    if isinstance(result, np.ndarray):
+        return result.size > LONG_TEXTS and not (binary and result.dtype != object)
+    return isinstance(result, list) and len(result) * max(map(len, result[:1]), default=0) > LONG_TEXTS
 
 
 def encode_output(spec: TensorSpec, result: Any, *, binary: bool) -> EncodedOutput:
