@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from typing import Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 from mlsign.errors import JailError
 from mlsign.sandbox import protocol, zygote_host
@@ -185,7 +185,7 @@ class Jail:
             self._check_dead()
             return self._transport.lend(shapes)
 
-    def run(self, feeds: Mapping[str, Array], *, seconds: float | None = None) -> dict[str, Result]:
+    def run(self, feeds: Mapping[str, Any], *, seconds: float | None = None) -> dict[str, Result]:
         """The outputs for these feeds, by name; sequences as lists, maps as dictionaries.
 
         ``seconds`` is the deadline of this call; it can shorten that of the spec, not extend it. Raises ``InputError``
@@ -216,7 +216,7 @@ class Jail:
         self._slow = time.monotonic() - begun > _PATIENT_AFTER_SECONDS
         return found
 
-    def begin(self, feeds: Mapping[str, Array], *, seconds: float | None = None) -> Exchange:
+    def begin(self, feeds: Mapping[str, Any], *, seconds: float | None = None) -> Exchange:
         """The call is sent; its outputs come by way of the exchange. Raises as ``run`` does, and ``sandbox.busy`` while another is under way."""
         self._own()
         if not self._lock.acquire(blocking=False):
@@ -239,7 +239,7 @@ class Jail:
         self._exchange = None
         self._lock.release()
 
-    def _send(self, feeds: Mapping[str, Array], seconds: float | None, pace: Pace) -> tuple[Kind, Watch]:
+    def _send(self, feeds: Mapping[str, Any], seconds: float | None, pace: Pace) -> tuple[Kind, Watch]:
         self._check_dead()
         spec = self._spec
         kind, length = self._transport.put(feeds)
