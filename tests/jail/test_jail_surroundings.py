@@ -1,7 +1,6 @@
 """Jails where less is possible: an ordinary user, no user namespaces, a kernel that cannot confine."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jail_models import X
+from surroundings import ORDINARY, SYSTEM_ROOT
 
 from mlsign.errors import JailError
 from mlsign.sandbox import jail as jail_module
@@ -59,17 +59,7 @@ except JailError as err:
 print(json.dumps(out))
 """
 
-ORDINARY = (
-    "setpriv",
-    "--reuid=1000",
-    "--regid=1000",
-    "--clear-groups",
-    "--inh-caps=+dac_read_search",
-    "--ambient-caps=+dac_read_search",
-)
-"""An ordinary user who may read where the interpreter lives, which in a test environment can be root's home."""
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="becoming another user needs root")
+needs_root = pytest.mark.skipif(not SYSTEM_ROOT or not shutil.which("setpriv"), reason="becoming another user needs root")
 USERS = [(), pytest.param(ORDINARY, marks=needs_root)]
 
 
