@@ -26,11 +26,11 @@ from mlsign.serving.metrics import CONTENT_TYPE, Metrics
 from mlsign.serving.request import (
     LONG_BYTES,
     InferRequest,
+    KeptRequests,
     WantedOutput,
     check_json_size,
     decode_request,
     is_long_work,
-    read_request,
 )
 from mlsign.serving.routes import OPEN, Kind, Route, decode_route
 from mlsign.serving.shelf import Served, Shelf
@@ -80,6 +80,7 @@ class Application:
         self._metrics = metrics
         self._journal = journal
         self._seconds = seconds
+        self._requests = KeptRequests()
         self._prefix = os.urandom(8).hex()
         self._numbers = itertools.count(1)
         self._server = describe_server(version_of("mlsign"))
@@ -179,7 +180,7 @@ class Application:
                 raise InputError(message, code="infer.length", found=str(json_bytes))
             check_json_size(json_bytes)
             is_long = json_bytes > LONG_BYTES
-            read = decode_request if is_long else read_request
+            read = decode_request if is_long else self._requests.read
             request = await _aside(read, bytes(payload[:json_bytes]), when=is_long)
             rest = payload[json_bytes:]
             if request.binary_bytes != len(rest):

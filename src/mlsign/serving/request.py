@@ -7,7 +7,6 @@ checked here, before ``tensors`` makes an array of anything.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from mlsign.errors import InputError, shown
@@ -33,7 +32,8 @@ _JSON: Final = Limits(max_json_integer_digits=20)
 """The largest UINT64 has twenty digits."""
 
 _MAX_DIMENSION: Final = 2**63 - 1
-_CACHED_BYTES: Final = 2048
+_KEPT_BYTES: Final = 2 * KIB
+_KEPT_REQUESTS: Final = 512
 _MICROSECONDS: Final = 1e-6
 _SHARED_MEMORY: Final = "shared_memory_"
 _UNSUPPORTED: Final = frozenset({"sequence_id", "sequence_start", "sequence_end", "classification"})
@@ -88,21 +88,30 @@ def is_long_work(request: InferRequest) -> bool:
     return any(given.count > LONG_TEXTS for given in request.inputs if given.binary is None or given.datatype == "BYTES")
 
 
-def read_request(data: bytes) -> InferRequest:
-    """The request in the JSON part of a body. Raises ``InputError`` (``json.…``, ``infer.…``).
+class KeptRequests:
+    """Reads requests, and remembers what short ones said that have all their tensors in binary and no id.
 
-    Clients send the same few lines before their binary tensors again and again: short ones are read once.
+    Clients send the same few lines before their tensors again and again. What holds data, or a name for a request, is not kept.
     """
-    return _kept(data) if len(data) <= _CACHED_BYTES else decode_request(data)
 
+    def __init__(self) -> None:
+        self._kept: dict[bytes, InferRequest] = {}
 
-@lru_cache(maxsize=512)
-def _kept(data: bytes) -> InferRequest:
-    return decode_request(data)
+    def read(self, data: bytes) -> InferRequest:
+        """The request in the JSON part of a body. Raises as ``decode_request``."""
+        found = self._kept.get(data)
+        if found is not None:
+            return found
+        request = decode_request(data)
+        if len(data) <= _KEPT_BYTES and request.id is None and all(each.binary is not None for each in request.inputs):
+            if len(self._kept) >= _KEPT_REQUESTS:
+                self._kept.clear()
+            self._kept[data] = request
+        return request
 
 
 def decode_request(data: bytes) -> InferRequest:
-    """As ``read_request``, of any length, and nothing is kept."""
+    """The request in the JSON part of a body. Raises ``InputError`` (``json.…``, ``infer.…``)."""
     fields = Fields(decode_json(data, max_bytes=MAX_JSON_BYTES, limits=_JSON), where="", format_name="infer")
     identifier = fields.text("id", maximum=1024, empty=True) if fields.has("id") else None
     binary_output, seconds = _request_parameters(fields)

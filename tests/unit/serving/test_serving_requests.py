@@ -16,7 +16,7 @@ from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.serving.answers import STATUS, answer_error, answer_inference
 from mlsign.serving.carriage import DATATYPES, Form, Interface, TensorSpec, carried
 from mlsign.serving.fingerprint import fingerprint
-from mlsign.serving.request import InferRequest, decode_request, read_request
+from mlsign.serving.request import InferRequest, KeptRequests, decode_request
 from mlsign.serving.routes import Kind, decode_route
 from mlsign.serving.tensors import decode_inputs, encode_output
 from mlsign.serving.tokens import read_tokens
@@ -160,11 +160,23 @@ def test_inputs_are_views_of_the_body_where_they_lie_even():
     assert decode_inputs(request, odd, interface=INTERFACE)["x"].flags.aligned
 
 
-def test_what_is_kept_of_requests_is_what_they_say():
-    data = b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":8}}]}'
-    assert read_request(data) is read_request(bytes(data))
-    assert read_request(data) == decode_request(data)
-    assert read_request(data.replace(b"FP32", b"FP64")).inputs[0].datatype == "FP64"
+def test_what_is_kept_of_requests_is_what_they_say_and_none_of_their_data():
+    kept = KeptRequests()
+    tensor = {"name": "x", "shape": [1, 2], "datatype": "FP32", "parameters": {"binary_data_size": 8}}
+    data = json.dumps({"inputs": [tensor]}).encode()
+    assert kept.read(data) is kept.read(bytes(data))
+    assert kept.read(data) == decode_request(data)
+    assert kept.read(data.replace(b"FP32", b"FP64")).inputs[0].datatype == "FP64"
+    with_data = {name: given for name, given in tensor.items() if name != "parameters"} | {"data": [1, 2]}
+    for document in ({"inputs": [tensor], "id": "7"}, {"inputs": [with_data]}, {"inputs": [tensor], "later": "x" * 3000}):
+        data = json.dumps(document).encode()
+        assert kept.read(data) is not kept.read(data)
+        assert kept.read(data) == decode_request(data)
+    for number in range(2000):
+        kept.read(json.dumps({"inputs": [tensor], "later": number}).encode())
+    assert len(kept._kept) <= 512
+    with pytest.raises(InputError):
+        kept.read(b"{")
 
 
 def test_rows_of_a_classifier():
