@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from mlsign.actions._jailing import jail_spec, jailed_model
@@ -47,7 +48,8 @@ class WorkerPool:
         self._pool = Pool(
             jailed_model(model.sealed, model_path=model.model_path, summary=model.summary),
             workers=usable_cores() if workers is None else workers,
-            spec=jail_spec(model.report.policy.sandbox),
+            # A caller that looks for the answer instead of sleeping keeps the interpreter from the other callers.
+            spec=replace(jail_spec(model.report.policy.sandbox), busy=False),
             max_waiting=max_waiting,
             warm_up=warm_up,
             allow_unsandboxed=confinement is Confinement.WAIVED,

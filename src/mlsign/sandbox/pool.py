@@ -41,7 +41,7 @@ class PoolHealth:
     """How a pool stands.
 
     Of ``workers`` places, ``ready`` have a worker that takes calls, and ``busy`` of those are at one; ``waiting``
-    calls wait. ``calls`` got a worker so far, ``failures`` of them ended with a ``JailError``; ``restarts`` workers
+    calls wait. ``calls`` have run so far, ``failures`` of them ended with a ``JailError``; ``restarts`` workers
     were started in the place of others. ``last_error`` is why the last worker ended or could not be started.
     """
 

@@ -21,7 +21,10 @@ from mlsign.sandbox.pool_queue import Queue
 from mlsign.sandbox.pool_worker import Place, Worker
 
 _TRANSIENT: Final = frozenset({"sandbox.worker.died"})
-"""Failures to start that say little about the next attempt, which follows at once: callers wait for that one."""
+"""Failures to start that say little about the next attempt: somebody killed the worker."""
+
+_TRIES: Final = 5
+"""So often callers go on waiting after such a failure. The pauses between are below a second in sum."""
 
 
 _TICK_SECONDS: Final = 1.0
@@ -200,7 +203,7 @@ class Crew:
         code = err.code if isinstance(err, MlsignError) else ""
         reason = str(err) if isinstance(err, MlsignError) else f"{type(err).__name__}: {shown(err)}"
         self.last_error = reason
-        if code in _TRANSIENT and place.failures == 1:
+        if code in _TRANSIENT and place.failures <= _TRIES:
             return
         if self._queue.refuse(reason):
             known = err if isinstance(err, MlsignError) else JailError(reason, code="sandbox.spawn")

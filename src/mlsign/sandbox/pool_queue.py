@@ -56,7 +56,7 @@ class Turn(Generic[W]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How the queue stands: idle workers, those that are out with a call, and calls that wait or were served."""
+    """How the queue stands: idle workers, those that are out with a call, calls that wait, and how many ran and failed."""
 
     idle: int
     out: int
@@ -156,8 +156,8 @@ class Queue(Generic[W]):
             turn.state, turn.expires = State.RUNNING, expires
             return True
 
-    def finish(self, turn: Turn[W], *, keep: bool, failed: bool = False) -> W | None:
-        """The turn is over, wherever it stood, and its worker goes to the next one with ``keep``.
+    def finish(self, turn: Turn[W], *, keep: bool, ran: bool = False, failed: bool = False) -> W | None:
+        """The turn is over, wherever it stood, and its worker goes to the next one with ``keep``. ``ran`` and ``failed`` are counted.
 
         Returns the worker when it goes to nobody: it is not to be kept, has ended, or the pool is closed.
         """
@@ -165,6 +165,7 @@ class Queue(Generic[W]):
             worker, taken_back = turn.worker, turn not in self._out
             self._waiting.pop(turn, None)
             self._out.discard(turn)
+            self._calls += ran
             self._failures += failed
             turn.state, turn.worker, turn.wake = State.DONE, None, None
             if self._closed:
@@ -260,7 +261,6 @@ class Queue(Generic[W]):
         turn.state, turn.worker = State.GRANTED, worker
         turn.expires = time.monotonic() + turn.pickup_seconds if turn.pickup_seconds else 0.0
         self._out.add(turn)
-        self._calls += 1
 
     def _put(self, worker: W) -> bool:
         if self._closed or worker in self._doomed:
@@ -272,7 +272,6 @@ class Queue(Generic[W]):
             if turn.wake is None or turn.wake():
                 return True
             self._out.discard(turn)  # its event loop is closed: nobody is there any more
-            self._calls -= 1
             turn.state, turn.worker = State.DONE, None
         self._idle.append(worker)
         return True

@@ -11,7 +11,7 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-from mlsign.errors import JailError
+from mlsign.errors import InputError, JailError
 from mlsign.sandbox.exchange import Exchange
 from mlsign.sandbox.layers import Layer
 from mlsign.sandbox.pool_crew import Crew
@@ -152,6 +152,8 @@ class Call:
             # The coroutine is thrown away, maybe by the garbage collector in the midst of anything: no lock is safe here.
             self.shift.crew.later(self._drop)
             return
+        if isinstance(err, InputError):
+            self._begun = 0.0  # the worker never saw it
         taken_back = self.turn.state is State.TAKEN_BACK and self.exchange is not None
         if isinstance(err, JailError):
             self._give_back(err)
@@ -164,7 +166,7 @@ class Call:
         if exchange is None or self._done:
             self._give_back(None)
             return
-        lost = self.shift.queue.finish(self.turn, keep=False)
+        lost = self.shift.queue.finish(self.turn, keep=False, ran=True)
         if lost is not None:
             lost.kill()
 
@@ -178,7 +180,8 @@ class Call:
     def _give_back(self, err: JailError | None) -> None:
         worker = self.turn.worker
         keep = worker is not None and (self._done or worker.jail.alive())
-        lost = self.shift.queue.finish(self.turn, keep=keep, failed=err is not None and self._begun > 0)
+        ran = self._begun > 0
+        lost = self.shift.queue.finish(self.turn, keep=keep, ran=ran, failed=ran and err is not None)
         if lost is not None:
             self.shift.crew.report(lost, str(err) if err is not None else "a call was interrupted")
 

@@ -291,10 +291,11 @@ def test_a_call_whose_owner_does_not_come_back_loses_its_worker_once():
 def test_counts_add_up():
     queue = queue_of("a", "b")
     for failed in (True, False, False):
-        queue.finish(taken(queue), keep=True, failed=failed)
+        queue.finish(taken(queue), keep=True, ran=True, failed=failed)
+    queue.finish(taken(queue), keep=True)
     taken(queue)
     counts = queue.counts()
-    assert (counts.idle, counts.out, counts.waiting, counts.calls, counts.failures) == (1, 1, 0, 4, 1)
+    assert (counts.idle, counts.out, counts.waiting, counts.calls, counts.failures) == (1, 1, 0, 3, 1)
 
 
 def test_no_worker_is_ever_with_two_calls_and_none_is_lost():
@@ -329,7 +330,7 @@ def test_no_worker_is_ever_with_two_calls_and_none_is_lost():
                 time.sleep(dice.random() * 0.001)
             with lock:
                 del holding[worker]
-            if (lost := queue.finish(turn, keep=dice.random() > 0.05)) is not None:
+            if (lost := queue.finish(turn, keep=dice.random() > 0.05, ran=True)) is not None:
                 with lock:
                     dead.append(lost)
 
