@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from gvisor_setting import why_not
 from jail_models import Memory, graph_model, popen_of, tensor
 from onnx import ModelProto, TensorProto, helper
 
@@ -43,6 +44,13 @@ def start(memory: Memory) -> Iterator[Callable[..., Jail]]:
     yield make
     for jail in jails:
         jail.close()
+
+
+@pytest.fixture
+def gvisor() -> None:
+    """gVisor works here."""
+    if reason := why_not():
+        pytest.skip(f"no gVisor: {reason}")
 
 
 @pytest.fixture

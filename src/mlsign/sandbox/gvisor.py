@@ -149,21 +149,29 @@ def descendants(pid: int) -> list[int]:
 
 
 def _wall(below: list[int]) -> Iterator[Layer]:
-    """The layer that gVisor is: its kernel, and every process it runs programs in, are under filters of this machine's kernel."""
+    """The layer that gVisor is: its kernel, and the processes it runs programs in, see no file of this machine and are filtered."""
     kernels = [pid for pid in below if _is_kernel(pid)]
     if len(kernels) != 1:
         yield Layer(
             name="gvisor", in_force=False, detail=f"{len(kernels)} processes of gVisor's kernel are running, expected is one"
         )
         return
-    inside = [*kernels, *descendants(kernels[0])]
+    inside = [_PROC / str(pid) for pid in (*kernels, *descendants(kernels[0]))]
     try:
-        free = [thread for pid in inside for thread in sorted((_PROC / str(pid) / "task").iterdir()) if not _is_filtered(thread)]
+        rooted = sum(_is_same(process / "root", Path("/")) for process in inside)
+        free = sum(not _is_filtered(thread) for process in inside for thread in (process / "task").iterdir())
     except OSError as err:
-        yield Layer(name="gvisor", in_force=False, detail=f"its processes cannot be looked at: {err.strerror}")
+        yield Layer(name="gvisor", in_force=False, detail=f"its processes cannot be looked at: {shown(err.strerror)}")
         return
-    detail = f"its kernel is process {kernels[0]}; all threads of {len(inside)} processes are filtered"
-    yield Layer(name="gvisor", in_force=not free, detail=detail if not free else f"{len(free)} of its threads are not filtered")
+    detail = f"its kernel is process {kernels[0]}; {len(inside)} processes have another root, and all their threads a filter"
+    if rooted or free:
+        detail = f"{rooted} processes have this machine's root, {free} threads no filter"
+    yield Layer(name="gvisor", in_force=not (rooted or free), detail=detail)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    first, second = one.stat(), other.stat()
+    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
 
 
 def _is_kernel(pid: int) -> bool:

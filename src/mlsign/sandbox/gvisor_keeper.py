@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 
 from mlsign.sandbox import kernel
 from mlsign.sandbox.confine import fork_keeper
-from mlsign.sandbox.gvisor_bundle import Installation, find_installation, write_bundle
+from mlsign.sandbox.gvisor_bundle import find_installation, write_bundle
 from mlsign.sandbox.zygote_host import BATCH
 
 _CLONE_NEWUSER: Final = 0x10000000
@@ -44,8 +44,8 @@ def main(*, module: str = "mlsign.sandbox.gvisor_worker") -> NoReturn:
     status, *handed = (int(number) for number in numbers)
     try:
         installation = find_installation()
-        place = _place(installation)
-        _own_namespaces()
+        place = _place(runsc, *installation.sources)
+        rootless = ["--rootless"] if _own_namespaces() else []
         requests = _hand_over(handed)
         keeper = os.pidfd_open(os.getpid())
     except OSError as err:
@@ -59,14 +59,16 @@ def main(*, module: str = "mlsign.sandbox.gvisor_worker") -> NoReturn:
         write_bundle(place, installation, module=module)
         os.dup2(requests.fileno(), 0)
         kernel.close_descriptors(3)
-        command = [runsc, f"--root={place}/state", *_OPTIONS, "run", f"--bundle={place}", "worker"]
+        command = [runsc, f"--root={place}/state", *_OPTIONS, *rootless, "run", f"--bundle={place}", "worker"]
         os.execve(runsc, command, {"PATH": os.defpath})  # noqa: S606  the program that the parent named, and fixed words
     except OSError as err:
         _give_up(err)
 
 
-def _own_namespaces() -> None:
-    if os.geteuid() != 0:
+def _own_namespaces() -> bool:
+    """Whether this is an ordinary user, who had to become root of a user namespace for it."""
+    rootless = os.geteuid() != 0
+    if rootless:
         user, group = os.geteuid(), os.getegid()
         kernel.unshare(_CLONE_NEWUSER)
         Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
@@ -74,6 +76,7 @@ def _own_namespaces() -> None:
         Path("/proc/self/gid_map").write_text(f"0 {group} 1", encoding="ascii")
     for flag in _NAMESPACES:
         kernel.unshare(flag)
+    return rootless
 
 
 def _hand_over(descriptors: list[int]) -> socket.socket:
@@ -86,16 +89,12 @@ def _hand_over(descriptors: list[int]) -> socket.socket:
     return theirs
 
 
-def _place(installation: Installation) -> Path:
-    """A folder that nothing of the installation lies in: it is covered for the processes here."""
+def _place(*kept: str) -> Path:
+    """A folder that none of these paths lies in: it is covered for the processes here."""
     for path in map(Path, _PLACES):
-        if (
-            path.is_dir()
-            and not path.is_symlink()
-            and not any(Path(source).is_relative_to(path) for source in installation.sources)
-        ):
+        if path.is_dir() and not path.is_symlink() and not any(Path(each).is_relative_to(path) for each in kept):
             return path
-    raise OSError(0, f"the installation lies in all of {', '.join(_PLACES)}")
+    raise OSError(0, f"runsc and what a worker is made of lie in all of {', '.join(_PLACES)}")
 
 
 def _cover(place: Path) -> None:
