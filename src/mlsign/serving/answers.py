@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -122,13 +123,22 @@ def answer_inference(outputs: Iterable[EncodedOutput], *, opening: str, identifi
 
 
 def _output(each: EncodedOutput) -> str:
-    parameters: Mapping[str, Any] = each.parameters
-    if each.raw is not None:
-        parameters = {**parameters, "binary_data_size": len(each.raw)}
-    told = f',"parameters":{json.dumps(parameters)}' if parameters else ""
-    data = "" if each.raw is not None else f',"data":{json.dumps(each.data)}'
     shape = ",".join(map(str, each.shape))
-    return f'{{"name":{json.dumps(each.name)},"datatype":"{each.datatype}","shape":[{shape}]{told}{data}}}'
+    start = f'{{"name":{_quoted(each.name)},"datatype":"{each.datatype}","shape":[{shape}]'
+    parameters: Mapping[str, Any] = each.parameters
+    if each.raw is None:
+        told = f',"parameters":{json.dumps(parameters)}' if parameters else ""
+        return f'{start}{told},"data":{json.dumps(each.data)}}}'
+    size = len(each.raw)
+    if not parameters:
+        return f'{start},"parameters":{{"binary_data_size":{size}}}}}'
+    return f'{start},"parameters":{json.dumps({**parameters, "binary_data_size": size})}}}'
+
+
+@lru_cache(maxsize=1024)
+def _quoted(name: str) -> str:
+    """A name of an output, which are those of the models that serve."""
+    return json.dumps(name)
 
 
 def _dumps(value: object) -> bytes:

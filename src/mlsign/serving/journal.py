@@ -45,6 +45,7 @@ class Journal:
     def __init__(self, *, level: Level, stream: TextIO | None = None) -> None:
         self._level = level
         self._stream = sys.stderr if stream is None else stream
+        self._second, self._stamp = 0, ""
 
     def says(self, level: Level) -> bool:
         """Whether a line of this level is written at all."""
@@ -55,8 +56,11 @@ class Journal:
         if level < self._level:
             return
         now = time.time()
-        stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03d}Z"
-        line = json.dumps({"time": stamp, "level": level.name.lower(), "event": event, **fields}, default=_text)
+        second = int(now)
+        if second != self._second:
+            self._second, self._stamp = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        stamp = f"{self._stamp}.{int((now - second) * 1000):03d}Z"
+        line = _encode({"time": stamp, "level": _WORDS[level], "event": event, **fields})
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(line + "\n")
             self._stream.flush()
@@ -94,3 +98,7 @@ class _Adopted(logging.Handler):
 
 def _text(value: object) -> str:
     return shown(value)
+
+
+_WORDS: Final = {level: level.name.lower() for level in Level}
+_encode = json.JSONEncoder(default=_text).encode  # made once: json.dumps makes one for every line
