@@ -8,11 +8,11 @@ from mlsign.onnx.summary import ModelSummary
 from mlsign.package.sealed import SealedMemory
 from mlsign.paths import PackagePath
 from mlsign.policy.model import SandboxSettings
-from mlsign.sandbox.layers import Isolation
+from mlsign.sandbox.layers import Isolation, Wall
 from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
 
 
-def jail_spec(settings: SandboxSettings) -> JailSpec:
+def jail_spec(settings: SandboxSettings, *, wall: Wall = Wall.PROCESS) -> JailSpec:
     """The limits of a worker under these settings."""
     return JailSpec(
         memory_bytes=settings.memory_bytes,
@@ -20,6 +20,7 @@ def jail_spec(settings: SandboxSettings) -> JailSpec:
         wall_seconds=settings.wall_seconds,
         threads=settings.threads,
         isolation=Isolation(settings.isolation.value),
+        wall=wall,
     )
 
 

@@ -49,7 +49,7 @@ class WorkerPool:
             jailed_model(model.sealed, model_path=model.model_path, summary=model.summary),
             workers=usable_cores() if workers is None else workers,
             # A caller that looks for the answer instead of sleeping keeps the interpreter from the other callers.
-            spec=replace(jail_spec(model.report.policy.sandbox), busy=False),
+            spec=replace(jail_spec(model.report.policy.sandbox, wall=confinement.wall), busy=False),
             max_waiting=max_waiting,
             warm_up=warm_up,
             allow_unsandboxed=confinement is Confinement.WAIVED,

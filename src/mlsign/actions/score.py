@@ -14,17 +14,27 @@ from mlsign.actions.admit import AdmittedModel, admit
 from mlsign.actions.verify import Report, VerifyRequest
 from mlsign.errors import InputError, shown
 from mlsign.package.hashing import Advance
-from mlsign.sandbox.layers import Layer
+from mlsign.sandbox.layers import Layer, Wall
 
 if TYPE_CHECKING:
     from mlsign.sandbox.jail import Jail
 
 
 class Confinement(Enum):
-    """Whether a model may run where it cannot be confined."""
+    """How a model has to be confined.
+
+    ``REQUIRED``: it is, or does not run. ``WAIVED``: it may run where, and only where, it cannot be. ``GVISOR``: as required, and
+    inside gVisor, for which ``runsc`` has to be installed.
+    """
 
     REQUIRED = "required"
     WAIVED = "waived"
+    GVISOR = "gvisor"
+
+    @property
+    def wall(self) -> Wall:
+        """What stands around the worker."""
+        return Wall.GVISOR if self is Confinement.GVISOR else Wall.PROCESS
 
 
 class Scorer:
@@ -40,7 +50,7 @@ class Scorer:
 
         self._jail: Jail = Jail.start(
             jailed_model(model.sealed, model_path=model.model_path, summary=model.summary),
-            spec=jail_spec(model.report.policy.sandbox),
+            spec=jail_spec(model.report.policy.sandbox, wall=confinement.wall),
             allow_unsandboxed=confinement is Confinement.WAIVED,
         )
 

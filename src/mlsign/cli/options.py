@@ -14,9 +14,11 @@ from mlsign.cli.console import ANNOTATIONS, JSON, set_quiet, set_verbose
 from mlsign.errors import InputError, shown
 from mlsign.limits import KIB, MIB
 from mlsign.package.read import read_user_file
+from mlsign.sandbox.layers import Wall
 
 if TYPE_CHECKING:
     from mlsign.actions.append_audit import AuditLog
+    from mlsign.actions.score import Confinement
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=set_quiet, help="Say nothing but errors; data still goes out.")]
 Verbose = Annotated[
@@ -56,6 +58,9 @@ PinFile = Annotated[
 ]
 Pkcs11Module = Annotated[
     Path | None, typer.Option("--pkcs11-module", metavar="FILE", help="The driver; else MLSIGN_PKCS11_MODULE or the URI.")
+]
+Sandbox = Annotated[
+    Wall, typer.Option("--sandbox", help="What stands around a model: its own confined process, or gVisor (runsc) around that.")
 ]
 TrustRootFile = Annotated[
     Path | None,
@@ -151,6 +156,21 @@ def audit_log(path: Path | None, *, size: int, caller: str, loosened: tuple[str,
     from mlsign.actions.append_audit import AuditLog
 
     return None if path is None else AuditLog(path=path, caller=caller, max_bytes=size * MIB, loosened=loosened)
+
+
+def confinement_of(wall: Wall, *, allow_unsandboxed: bool) -> Confinement:
+    """How models have to be confined. Raises ``InputError`` (``usage.sandbox``) for a wall that may be left out."""
+    from mlsign.actions.score import Confinement
+
+    if wall is Wall.GVISOR and allow_unsandboxed:
+        raise InputError(
+            "--sandbox gvisor does not go with --allow-unsandboxed",
+            code="usage.sandbox",
+            hint="leave one of them out: a wall that was asked for by name is never left out",
+        )
+    if wall is Wall.GVISOR:
+        return Confinement.GVISOR
+    return Confinement.WAIVED if allow_unsandboxed else Confinement.REQUIRED
 
 
 def check_record(record: Path | None, trust_root: Path | None, *, package: Path) -> None:

@@ -16,15 +16,18 @@ from mlsign.cli.options import (
     Quiet,
     ReportFiles,
     ReportFormat,
+    Sandbox,
     SignatureFiles,
     TrustRootFile,
     Verbose,
     audit_log,
+    confinement_of,
 )
 from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
 from mlsign.cli.rendering import render
 from mlsign.cli.report_files import clear_places, decode_places, say_audited, say_conceded, write_reports
 from mlsign.errors import shown
+from mlsign.sandbox.layers import Wall
 
 HELP = """Score rows with a package: verify it into sealed memory, then run it in a confined process.
 
@@ -50,6 +53,7 @@ def score_command(
     policy_issuer: PolicyIssuer = None,
     policy_trust_root: PolicyTrustRoot = None,
     policy_root: PolicyRoots = None,
+    sandbox: Sandbox = Wall.PROCESS,
     allow_unsandboxed: Annotated[
         bool, typer.Option("--allow-unsandboxed", help="Run the model even where it cannot be confined. Dangerous.")
     ] = False,
@@ -63,9 +67,10 @@ def score_command(
     from mlsign.actions.admit import Denied
     from mlsign.actions.append_audit import recorded
     from mlsign.actions.load_policies import load_policies
-    from mlsign.actions.score import Confinement, ScoreRequest, score
+    from mlsign.actions.score import ScoreRequest, score
     from mlsign.actions.verify import VerifyRequest
 
+    confinement = confinement_of(sandbox, allow_unsandboxed=allow_unsandboxed)
     loosened = ("--allow-unsandboxed: the model runs even where it cannot be confined",) if allow_unsandboxed else ()
     log = audit_log(audit_log_file, size=audit_log_size, caller="mlsign score", loosened=loosened)
     places = decode_places(reports or ())
@@ -90,7 +95,7 @@ def score_command(
         ),
         input=input_file,
         output=output_file,
-        confinement=Confinement.WAIVED if allow_unsandboxed else Confinement.REQUIRED,
+        confinement=confinement,
     )
     try:
         with progress("scoring", package) as advance:
