@@ -1,5 +1,6 @@
 """What tests of pools share: pools over models made on the spot, and what a pool must not leave behind."""
 
+import contextlib
 import os
 import threading
 import time
@@ -45,19 +46,29 @@ def at_work(pool: Pool) -> list[int]:
     return [worker.jail.pid for worker, before in used.items() if cpu_time(worker.jail.pid) > before + 0.005]
 
 
+def children(pid: int) -> list[int]:
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found += [int(child) for child in path.read_text().split()]
+    return found
+
+
 def descendants() -> set[int]:
     """All processes below this one."""
     found: set[int] = set()
     todo = [os.getpid()]
     while todo:
-        for path in Path(f"/proc/{todo.pop()}/task").glob("*/children"):
-            try:
-                children = {int(pid) for pid in path.read_text().split()}
-            except FileNotFoundError:
-                continue
-            todo += children
-            found |= children
+        below = children(todo.pop())
+        todo += below
+        found.update(below)
     return found
+
+
+def workers_below() -> list[int]:
+    """Workers, also such that no pool knows yet: the zygote forks keepers, and these their workers."""
+    keepers = [keeper for zygote in children(os.getpid()) for keeper in children(zygote)]
+    return [worker for keeper in keepers for worker in children(keeper)]
 
 
 def footprint() -> tuple[int, int, int]:

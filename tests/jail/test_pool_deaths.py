@@ -1,5 +1,6 @@
 """A pool in bad weather: workers that are killed, hang, take memory, write garbage, or cannot be started."""
 
+import contextlib
 import os
 import random
 import signal
@@ -9,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from jail_models import X
-from pooling import PATIENCE, at_work, crew_of, footprint, footprint_at_rest, pids, pool_of, until
+from pooling import PATIENCE, at_work, crew_of, footprint, footprint_at_rest, pids, pool_of, until, workers_below
 
 from mlsign.errors import JailError
 from mlsign.sandbox import zygote_host
@@ -192,6 +193,36 @@ def test_the_zygote_may_be_killed(memory, doubler):
                 kill(pid)
             until(lambda round_=round_: whole(pool, restarts=2 * (round_ + 1)))
             assert pool.run({"x": X})["y"].shape == X.shape
+
+
+def test_a_worker_that_is_killed_while_it_starts_is_known_to_have_died(memory, doubler):
+    """Whatever step it is at: any other reason would be told to callers as one that lasts."""
+    model = memory.model(doubler)
+    started = time.monotonic()
+    Jail.start(model).close()
+    usual = time.monotonic() - started
+    dice = random.Random(3)  # noqa: S311  chance, not a secret
+    codes = []
+
+    def slay(over: threading.Event) -> None:
+        time.sleep(dice.random() * usual)
+        while not over.is_set():
+            for pid in workers_below():
+                with contextlib.suppress(ProcessLookupError):
+                    kill(pid)
+                    return
+
+    for _ in range(60):
+        over = threading.Event()
+        slayer = threading.Thread(target=slay, args=(over,))
+        slayer.start()
+        try:
+            Jail.start(model).close()
+        except JailError as err:
+            codes.append(err.code)
+        over.set()
+        slayer.join()
+    assert codes.count("sandbox.worker.died") == len(codes) >= 5
 
 
 def test_pauses_between_starts_double_up_to_a_limit():

@@ -127,6 +127,9 @@ class Process:
         if len(answer) != 4:
             raise JailError("the keeper of the worker ended", code="sandbox.worker.died")
         (code,) = struct.unpack("=i", answer)
+        if code and not self.alive():  # no answer, but how the worker ended meanwhile
+            self._how = code
+            raise JailError("the worker ended while it loaded", code="sandbox.worker.died")
         if code:
             message = f"the limit on address space could not be set after loading: {os.strerror(code)}"
             raise JailError(message, code="sandbox.layer", where="rlimits", found=os.strerror(code))
@@ -146,7 +149,7 @@ class Process:
     def _reap(self) -> None:
         """Hears from the keeper how the worker ended; a keeper that was not yet split in two ends with its sockets."""
         with contextlib.suppress(OSError):
-            if self.pid > 0 and self._readable(self._status, _PATIENCE_SECONDS):
+            if self.pid > 0 and self._how is None and self._readable(self._status, _PATIENCE_SECONDS):
                 data = self._status.recv(4)
                 self._how = struct.unpack("=i", data)[0] if len(data) == 4 else None
             self.control.close()
@@ -169,13 +172,17 @@ class Process:
         """The status with which the worker ended, the negative number of a signal, None where that is not known."""
         return None if self._how is None else os.waitstatus_to_exitcode(self._how)
 
+    def last_words(self) -> str:
+        """What it complained about, escaped and cut; said once."""
+        return zygote_host.last_words(self._complaints) or self._host.complaint()
+
     def explain(self) -> str:
         """How the worker ended and what it complained about, as part of a sentence."""
         code = self.exit_code()
         text = "nobody knows how"
         if code is not None:
             text = f"it ended with status {code}" if code >= 0 else _signal_words(-code)
-        complaint = zygote_host.last_words(self._complaints) or self._host.complaint()
+        complaint = self.last_words()
         return f"{text}; its last words: {complaint}" if complaint else text
 
     def obituary(self, *, alone: bool) -> JailError:
