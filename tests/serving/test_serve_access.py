@@ -129,6 +129,11 @@ def test_with_a_token(guarded: Server, given: str):
     assert get(guarded, "/nothing", Authorization=given).status == 404
 
 
+def test_a_page_with_a_token_is_somebody(guarded: Server):
+    reply = post(guarded, INFER, GOOD, Authorization=f"Bearer {FIRST}", Origin="http://ui.example")
+    assert reply.status == 200
+
+
 def test_two_tokens_are_none(guarded: Server):
     head = f"GET /v2 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {FIRST}\r\nAuthorization: Bearer wrong\r\n\r\n"
     with socket.create_connection(("127.0.0.1", guarded.port), timeout=20) as sock:

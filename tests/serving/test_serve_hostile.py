@@ -392,3 +392,15 @@ def test_one_that_asks_first_is_told_before_it_sends(shared: Server):
         assert sock.recv(65536).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
         sock.sendall(body)
         assert read_reply(sock)[0].status == 200
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:8080"])
+def test_a_page_in_a_browser_gets_nothing(shared: Server, origin: str):
+    for reply in (
+        infer(shared, GOOD, Origin=origin),
+        get(shared, "/v2/models/linear", Origin=origin),
+        get(shared, "/metrics", Origin=origin),
+    ):
+        assert (reply.status, reply.headers["mlsign-error-code"]) == (403, "serve.origin")
+        assert "access-control-allow-origin" not in reply.headers
+    assert get(shared, "/v2/health/live", Origin=origin).status == 200

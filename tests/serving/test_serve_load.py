@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import threading
@@ -330,6 +331,19 @@ def test_connections_have_a_limit(tmp_path, fast_package, policy_of_release):
         assert found["mlsign_connections_refused_total"] >= 1
         for sock in held:
             sock.close()
+
+
+def test_descriptors_are_there_for_as_many_connections_as_are_allowed(tmp_path, fast_package, policy_of_release):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(600, before[1]), before[1]))
+    try:
+        with serving(fast_package, policy=policy_of_release, log=tmp_path / "log", options=("--max-connections", 700)) as server:
+            soft, _ = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+            told = server.lines("descriptors.few")
+            assert soft >= 700 + 512 or (soft == before[1] and told)
+            assert ask_fast(server).status == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_signal_to_reload_while_it_loads_is_kept(tmp_path, fast_package, policy_of_release):

@@ -29,6 +29,7 @@ _FAMILIES: Final[tuple[tuple[type[MlsignError], int], ...]] = (
 
 STATUS: Final = MappingProxyType(
     {
+        "serve.origin": 403,
         "serve.path": 404,
         "serve.model": 404,
         "serve.method": 405,

@@ -16,7 +16,7 @@ from functools import partial
 from importlib.metadata import version as version_of
 from typing import Any, Final, TypeVar
 
-from mlsign.errors import InputError, JailError, MlsignError, OutsideError, shown
+from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError, shown
 from mlsign.serving.answers import Answer, answer_defect, answer_error, answer_inference, answer_json, answer_text
 from mlsign.serving.carriage import TensorSpec
 from mlsign.serving.described import describe_index, describe_model, describe_server
@@ -122,8 +122,8 @@ class Application:
         route = None
         with contextlib.suppress(InputError):
             route = decode_route(scope["method"], path)
-        if self.tokens is not None and (route is None or route.kind not in OPEN):
-            self.tokens.check(call.headers.get(b"authorization"))
+        if route is None or route.kind not in OPEN:
+            self._check_access(call)
         # 3. What is asked for.
         route = call.route = route or decode_route(scope["method"], path)
         match route.kind:
@@ -133,6 +133,20 @@ class Application:
                 return await self._index(call, receive)
             case _:
                 return self._tell(route)
+
+    def _check_access(self, call: Call) -> None:
+        """Raises ``TrustError``: ``serve.token``, and ``serve.origin`` for a page that a browser has opened where nobody needs a token.
+
+        Any page may have its reader's browser send requests to loopback, and by a name that changes its address even read the answers.
+        """
+        if self.tokens is not None:
+            self.tokens.check(call.headers.get(b"authorization"))
+        elif b"origin" in call.headers:
+            raise TrustError(
+                "a page in a browser asks, and this server has no tokens to tell one page from another",
+                code="serve.origin",
+                hint="start it with --token-file, or ask from a program",
+            )
 
     def _tell(self, route: Route) -> Answer:
         match route.kind:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import resource
 import socket
 import ssl
 from pathlib import Path
+from typing import Final
 
 from mlsign.errors import InputError, OutsideError, shown
 from mlsign.serving.settings import ListenSettings
 
-BACKLOG = 1024
+BACKLOG: Final = 1024
+SPARE_DESCRIPTORS: Final = 512
+"""For packages, models and workers, beside connections."""
 
 
 def open_socket(settings: ListenSettings) -> socket.socket:
@@ -49,6 +53,16 @@ def open_socket(settings: ListenSettings) -> socket.socket:
         message = f"cannot listen there: {err.strerror}"
         raise OutsideError(message, code="serve.listen", where=shown(where), hint="is something else listening?") from err
     return sock
+
+
+def make_room(connections: int) -> int:
+    """How many descriptors this process may have open, raised to what so many connections need as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft
 
 
 def _is_loopback(address: str) -> bool:

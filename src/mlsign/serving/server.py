@@ -20,7 +20,7 @@ from mlsign.serving.connection import ConnectionLimits, bounded
 from mlsign.serving.custodian import Custodian
 from mlsign.serving.intake import Intake
 from mlsign.serving.journal import Journal
-from mlsign.serving.listening import BACKLOG, Certificates, open_socket
+from mlsign.serving.listening import BACKLOG, SPARE_DESCRIPTORS, Certificates, make_room, open_socket
 from mlsign.serving.metrics import Metrics
 from mlsign.serving.settings import ServeRequest
 from mlsign.serving.shelf import Shelf
@@ -45,6 +45,8 @@ def serve(request: ServeRequest) -> None:
     app = Application(shelf=shelf, intake=intake, metrics=metrics, journal=journal, seconds=request.seconds)
     app.expected = len(request.paths)
     custodian = Custodian(request, shelf=shelf, metrics=metrics, journal=journal)
+    if (room := make_room(request.listen.max_connections)) < request.listen.max_connections + SPARE_DESCRIPTORS and room > 0:
+        journal.warning("descriptors.few", allowed=room, message="connections may run out of them; raise the limit (ulimit -n)")
     run = _Run(request, app=app, journal=journal, limits=limits, custodian=custodian)
     with contextlib.closing(open_socket(request.listen)) as listener, run.hangups_kept():
         try:
