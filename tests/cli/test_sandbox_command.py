@@ -70,6 +70,25 @@ def test_the_text_says_both_verdicts_last(run):
     assert run("sandbox", "status", "--quiet").out == ""
 
 
+@pytest.mark.skipif(not shutil.which("runsc"), reason="gVisor's runsc is not installed")
+def test_gvisor_is_really_tried(run):
+    found = json.loads(run("sandbox", "status", "--format", "json").out)
+    gvisor, path = found["gvisor"], found["machine"]["runsc"]
+    assert gvisor["usable"] == (gvisor["failure"] is None)
+    said = f"a worker ran inside {path}" if gvisor["usable"] else f"{path} cannot be used: gVisor could not start a worker: "
+    assert f"gvisor       {said}" in run("sandbox", "status").out
+
+
+@needs_root
+def test_where_gvisor_cannot_make_its_namespaces_or_is_missing_that_is_said():
+    _, found = document("enter_container")
+    assert (found["gvisor"]["usable"], found["gvisor"]["failure"]["code"]) == (False, "sandbox.unavailable")
+    if shutil.which("runsc"):
+        assert "could not start a worker: no place for gVisor could be made: unshare: " in found["gvisor"]["failure"]["message"]
+    else:
+        assert "gvisor       runsc is not installed" in status("enter_container").out
+
+
 def test_help_has_an_example(run):
     done = run("sandbox", "status", "--help")
     assert (done.code, done.err) == (0, "")

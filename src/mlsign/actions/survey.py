@@ -14,9 +14,9 @@ from typing import Final
 from mlsign.errors import JailError, MlsignError, OutsideError
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.package.sealed import ALL_SEALS, F_ADD_SEALS
-from mlsign.sandbox.layers import Isolation, Layer, missing_layers
+from mlsign.sandbox.layers import Isolation, Layer, Wall, missing_layers
 from mlsign.sandbox.machine import Machine, read_machine
-from mlsign.sandbox.spec import JailedModel, SealedFile
+from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
 
 _MODEL: Final = base64.b64decode("CAg6LwoQCgF4EgF5IghJZGVudGl0eRIBbVoLCgF4EgYKBAgBEgBiCwoBeRIGCgQIARIAQgQKABAR")
 """y = Identity(x), one float, opset 17."""
@@ -46,12 +46,14 @@ _RETIRE: Final = "start as an ordinary user, or leave CAP_SETUID and CAP_SETGID 
 class Survey:
     """A machine, what came of confining a worker on it, and what has to change for the layers that are missing.
 
-    ``failure`` says why no confined worker could be had; ``layers`` are empty then.
+    ``failure`` says why no confined worker could be had; ``layers`` are empty then. ``without_gvisor`` says why none could be had
+    inside gVisor, None where one was.
     """
 
     machine: Machine
     layers: tuple[Layer, ...]
     failure: MlsignError | None
+    without_gvisor: MlsignError | None
     advice: tuple[str, ...]
 
     def meets(self, isolation: Isolation) -> bool:
@@ -60,18 +62,22 @@ class Survey:
 
 
 def survey() -> Survey:
-    """Starts a worker over a model of one node, as scoring would, and ends it. Raises nothing that scoring would refuse."""
+    """Starts workers over a model of one node, as scoring would, and ends them. Raises nothing that scoring would refuse."""
     machine = read_machine()
-    layers: tuple[Layer, ...] = ()
-    failure: MlsignError | None = None
+    layers, failure = _try(Wall.PROCESS)
+    _, without_gvisor = _try(Wall.GVISOR)
+    advice = tuple(_advise(machine, layers, failure))
+    return Survey(machine=machine, layers=layers, failure=failure, without_gvisor=without_gvisor, advice=advice)
+
+
+def _try(wall: Wall) -> tuple[tuple[Layer, ...], MlsignError | None]:
     try:
-        layers = _confine()
+        return _confine(wall), None
     except (JailError, OutsideError) as err:
-        failure = err
-    return Survey(machine=machine, layers=layers, failure=failure, advice=tuple(_advise(machine, layers, failure)))
+        return (), err
 
 
-def _confine() -> tuple[Layer, ...]:
+def _confine(wall: Wall) -> tuple[Layer, ...]:
     # Brings in numpy, which the rest of the command line does without.
     from mlsign.sandbox.jail import Jail
 
@@ -84,7 +90,7 @@ def _confine() -> tuple[Layer, ...]:
             inputs=(ValueSpec(name="x", type=value),),
             outputs=(ValueSpec(name="y", type=value),),
         )
-        with Jail.start(model) as jail:
+        with Jail.start(model, spec=JailSpec(wall=wall)) as jail:
             return jail.layers
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlsign.actions.survey import Survey
-from mlsign.errors import shown
+from mlsign.errors import MlsignError, shown
 from mlsign.report.findings_as_json import dump
 from mlsign.report.workflow import inert
 from mlsign.sandbox.layers import Isolation, missing_layers
@@ -17,7 +17,7 @@ SCHEMA = "mlsign/sandbox/v1"
 
 def render_survey_text(survey: Survey) -> str:
     """For people: the machine, a line for each layer, whether each setting of a policy can be met, and what to change."""
-    lines = [*_machine(survey.machine), "", *_layers(survey), ""]
+    lines = [*_machine(survey.machine), f"gvisor       {_gvisor(survey)}", "", *_layers(survey), ""]
     lines += [f"isolation: {isolation.value:9}  {_verdict(survey, isolation)}" for isolation in Isolation]
     if survey.advice:
         lines += ["", "to change"] + [f"  - {words}" for words in survey.advice]
@@ -26,13 +26,13 @@ def render_survey_text(survey: Survey) -> str:
 
 def render_survey_json(survey: Survey) -> str:
     """For programs."""
-    machine, failure = survey.machine, survey.failure
+    machine = survey.machine
     return dump(
         {
             "schema": SCHEMA,
             "isolation": {isolation.value: survey.meets(isolation) for isolation in Isolation},
             "layers": [{"name": each.name, "in_force": each.in_force, "detail": each.detail} for each in survey.layers],
-            "failure": None if failure is None else {"code": failure.code, "message": failure.message},
+            "failure": _failure(survey.failure),
             "advice": list(survey.advice),
             "machine": {
                 "system": machine.system,
@@ -45,6 +45,7 @@ def render_survey_json(survey: Survey) -> str:
                 "cgroup_memory": machine.cgroup_memory,
                 "runsc": machine.runsc or None,
             },
+            "gvisor": {"usable": survey.without_gvisor is None, "failure": _failure(survey.without_gvisor)},
         }
     )
 
@@ -57,7 +58,17 @@ def _machine(machine: Machine) -> Iterator[str]:
     yield f"container    {'a system call filter is in force already' if machine.filtered else 'no system call filter so far'}"
     memory = machine.cgroup_memory
     yield f"cgroup       {'no limit on memory' if memory is None else f'memory limited to {size(memory)}'}"
-    yield f"gvisor       {shown(machine.runsc) or 'runsc is not installed'}"
+
+
+def _gvisor(survey: Survey) -> str:
+    runsc = shown(survey.machine.runsc)
+    if survey.without_gvisor is None:
+        return f"a worker ran inside {runsc}"
+    return f"{runsc} cannot be used: {shown(survey.without_gvisor.message, limit=1000)}" if runsc else "runsc is not installed"
+
+
+def _failure(error: MlsignError | None) -> dict[str, str] | None:
+    return None if error is None else {"code": error.code, "message": error.message}
 
 
 def _layers(survey: Survey) -> Iterator[str]:

@@ -118,7 +118,8 @@ class GvisorProcess(Process):
         """A worker that never came so far as to be confined was not ended by a model: gVisor does not work here."""
         if self._confirmed:
             return super().obituary(alone=alone)
-        return JailError(f"gVisor could not start a worker: {self.explain()}", code="sandbox.unavailable", hint=_HINT)
+        how = self.explain() if self.exit_code() is not None else self.last_words() or "its keeper ended without a word"
+        return JailError(f"gVisor could not start a worker: {how}", code="sandbox.unavailable", hint=_HINT)
 
     def release(self) -> None:
         """Closes this side's descriptors and touches no process: for a fork of the parent."""

@@ -110,7 +110,8 @@ def _has_ended(pidfd: int) -> bool:
 
 
 def _give_up(err: OSError) -> NoReturn:
-    sys.stderr.write(f"no place for gvisor could be made: {err}\n")
+    where = f" ({err.filename})" if err.filename else ""
+    sys.stderr.write(f"no place for gVisor could be made: {err.strerror}{where}\n")
     sys.stderr.flush()
     os._exit(_FAILED)
 

@@ -1,5 +1,8 @@
 """What a survey says has to change: one thing for each reason why a layer is missing, and nothing where none is."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from mlsign.actions.survey import Survey, _advise
@@ -73,16 +76,31 @@ def test_every_other_layer_has_its_own():
 def test_where_no_worker_could_be_confined_the_reason_decides(failure, words):
     (found,) = _advise(machine(), (), failure)
     assert words in found
-    survey = Survey(machine=machine(), layers=(), failure=failure, advice=(found,))
+    survey = Survey(machine=machine(), layers=(), failure=failure, without_gvisor=failure, advice=(found,))
     assert not any(survey.meets(isolation) for isolation in Isolation)
     assert "isolation: full       cannot be met\n" in render_survey_text(survey)
 
 
 def test_what_a_machine_says_cannot_colour_the_terminal():
-    survey = Survey(machine=machine(), layers=layers("landlock"), failure=None, advice=())
+    survey = Survey(machine=machine(), layers=layers("landlock"), failure=None, without_gvisor=None, advice=())
     text = render_survey_text(survey)
     assert "\x1b" not in text + render_survey_json(survey)
     assert "memory limited to 2.0 GB" in text
-    assert "gvisor       /usr/bin/runsc" in text
+    assert "gvisor       a worker ran inside /usr/bin/runsc" in text
     assert survey.meets(Isolation.AVAILABLE)
     assert not survey.meets(Isolation.FULL)
+
+
+@pytest.mark.parametrize(
+    ("runsc", "words"),
+    [
+        ("/opt/runsc", "gvisor       /opt/runsc cannot be used: it said \\u{1b}[31m no"),
+        ("", "gvisor       runsc is not installed"),
+    ],
+)
+def test_where_gvisor_cannot_be_used_the_reason_is_given(runsc, words):
+    failure = JailError("it said \x1b[31m no", code="sandbox.unavailable")
+    survey = Survey(machine=replace(machine(), runsc=runsc), layers=layers(), failure=None, without_gvisor=failure, advice=())
+    assert words in render_survey_text(survey)
+    assert json.loads(render_survey_json(survey))["gvisor"]["failure"]["code"] == "sandbox.unavailable"
+    assert survey.meets(Isolation.FULL)
