@@ -140,6 +140,8 @@ def test_token_files_that_are_wrong(tmp_path, good, policy_of_release, content, 
         (("--tls-key", "c.pem"), 2),
         (("--tls-cert", "nothing.pem", "--tls-key", "nothing.pem"), 4),
         (("--log-level", "loud"), 2),
+        (("--sandbox", "gvisor", "--allow-unsandboxed"), 2),
+        (("--sandbox", "cardboard"), 2),
         (("--port", "70000"), 2),
         (("--workers", "0"), 2),
         (("--max-request", "1"), 2),
@@ -153,6 +155,20 @@ def test_options_that_are_wrong(good, policy_of_release, options, code):
     done = refused(good, policy=policy_of_release, options=options)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_gvisor_or_nothing(tmp_path, good, policy_of_release):
+    """Where it is installed models run in it; where it is not, the server does not start without it."""
+    from mlsign.actions.survey import survey
+
+    options = ("--sandbox", "gvisor")
+    if (failure := survey().without_gvisor) is not None:
+        done = refused(good, policy=policy_of_release, options=options)
+        assert done.returncode == 4
+        assert failure.message.split(":", maxsplit=1)[0] in done.stderr
+        return
+    with serving(good, policy=policy_of_release, log=tmp_path / "log", options=options) as server:
+        assert "gvisor" in server.lines("model.loaded")[0]["confined_by"]
 
 
 def test_a_file_that_others_can_read_is_warned_about(tmp_path, good, policy_of_release, tokens):

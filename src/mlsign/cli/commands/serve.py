@@ -15,13 +15,16 @@ from mlsign.cli.options import (
     PolicyFiles,
     Quiet,
     ReportFormat,
+    Sandbox,
     TrustRootFile,
     Verbose,
     audit_log,
+    confinement_of,
 )
 from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
 from mlsign.cli.rendering import render
 from mlsign.errors import InputError, OutsideError
+from mlsign.sandbox.layers import Wall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +92,7 @@ def serve_command(
     policy_issuer: PolicyIssuer = None,
     policy_trust_root: PolicyTrustRoot = None,
     policy_root: PolicyRoots = None,
+    sandbox: Sandbox = Wall.PROCESS,
     allow_unsandboxed: Annotated[
         bool, typer.Option("--allow-unsandboxed", help="Run models even where they cannot be confined. Dangerous.")
     ] = False,
@@ -99,7 +103,6 @@ def serve_command(
 ) -> None:
     """Parses, serves until a signal, says why a package was denied."""
     from mlsign.actions.admit import Denied
-    from mlsign.actions.score import Confinement
 
     serve = _load_server()
     from mlsign.serving.journal import level_of
@@ -124,7 +127,7 @@ def serve_command(
             trust_root=trust_root,
             accept=tuple(accept_vsa or ()),
             audit=audit_log(audit_log_file, size=audit_log_size, caller="mlsign serve", loosened=loosened),
-            confinement=Confinement.WAIVED if allow_unsandboxed else Confinement.REQUIRED,
+            confinement=confinement_of(sandbox, allow_unsandboxed=allow_unsandboxed),
         ),
         listen=ListenSettings(
             host=host,
