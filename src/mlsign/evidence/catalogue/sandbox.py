@@ -12,10 +12,11 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
     CodeEntry(
         code="MLS501",
         title="this system cannot confine a process",
-        meaning="Scoring needs Linux on x86-64 or aarch64. Packing, signing, verifying and inspecting work elsewhere, too.",
+        meaning="Scoring needs Linux on x86-64 or aarch64. Packing, signing, verifying and inspecting work elsewhere, too. With "
+        "--sandbox gvisor it needs gVisor's runsc as well, and the right to make namespaces; the message says what failed.",
         abuse="A model that runs without walls is as powerful as the program that loads it: parsers and operators of model "
         "runtimes have had memory errors that a crafted model reaches (CVE-2023-4863 shows the class in an image decoder).",
-        action="Score on Linux. Where that is impossible and the model is trusted like code, allow scoring without a sandbox "
+        action="Score on Linux. With gVisor, see what mlsign sandbox status says of it. Where that is impossible and the model is trusted like code, allow scoring without a sandbox "
         "explicitly; every report then says so.",
     ),
     CodeEntry(
