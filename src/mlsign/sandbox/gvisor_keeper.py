@@ -71,9 +71,9 @@ def _own_namespaces() -> bool:
     if rootless:
         user, group = os.geteuid(), os.getegid()
         kernel.unshare(_CLONE_NEWUSER)
-        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"0 {user} 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1", encoding="ascii")
+        Path("/proc/self/setgroups").write_text("deny", encoding="utf-8")
+        Path("/proc/self/uid_map").write_text(f"0 {user} 1", encoding="utf-8")
+        Path("/proc/self/gid_map").write_text(f"0 {group} 1", encoding="utf-8")
     for flag in _NAMESPACES:
         kernel.unshare(flag)
     return rootless
