@@ -39,11 +39,15 @@ def pids(pool: Pool) -> list[int]:
 
 
 def at_work(pool: Pool) -> list[int]:
-    """The processes of workers that are in the midst of a long call: they have used up some time since they were asked."""
-    workers = [turn.worker for turn in list(pool._held.shift.queue._out)]
-    used = {worker: cpu_time(worker.jail.pid) for worker in workers if worker is not None and worker.jail.alive()}
-    time.sleep(0.02)
-    return [worker.jail.pid for worker, before in used.items() if cpu_time(worker.jail.pid) > before + 0.005]
+    """The processes of workers that are in the midst of a long call, once there are any: they use up time."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        workers = [turn.worker for turn in list(pool._held.shift.queue._out)]
+        used = {worker: cpu_time(worker.jail.pid) for worker in workers if worker is not None and worker.jail.alive()}
+        time.sleep(0.02)
+        if found := [worker.jail.pid for worker, before in used.items() if cpu_time(worker.jail.pid) > before + 0.005]:
+            return found
+    raise AssertionError("nobody ever came to work")
 
 
 def children(pid: int) -> list[int]:

@@ -171,7 +171,6 @@ def test_errors_of_the_model_keep_the_worker_and_deaths_do_not(memory, filler, r
 def test_a_worker_that_is_killed_or_burns_its_time_gives_its_task_an_error(memory, spinner, run):
     async def scenario():
         task = asyncio.ensure_future(pool.run_async(looping(1 << 60)))
-        await asyncio.to_thread(until, lambda: at_work(pool))
         found = await asyncio.to_thread(at_work, pool)
         signal.pidfd_send_signal(next(w.pidfd for w in crew_of(pool)._workers if w.jail.pid in found), signal.SIGKILL)
         assert await code_of(task) == "sandbox.worker.died"

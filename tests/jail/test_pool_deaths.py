@@ -77,7 +77,6 @@ def test_whoever_was_at_a_call_is_told_and_the_next_call_works(memory, spinner):
         caught = []
         thread = threading.Thread(target=lambda: caught.append(error_of(lambda: pool.run(looping(1 << 60)))))
         thread.start()
-        until(lambda: at_work(pool))
         kill(*at_work(pool))
         thread.join(PATIENCE)
         assert caught[0].code == "sandbox.worker.died"
@@ -161,7 +160,7 @@ def test_without_a_worker_callers_are_told_why_at_once_and_served_when_there_is_
         caught = []
         first = threading.Thread(target=lambda: caught.append(error_of(lambda: pool.run(looping(1 << 60))).code))
         first.start()
-        until(lambda: at_work(pool))
+        at_work(pool)
         waiting = [threading.Thread(target=lambda: caught.append(error_of(lambda: pool.run(looping(1))))) for _ in range(3)]
         for thread in waiting:
             thread.start()
@@ -257,7 +256,8 @@ def test_a_defect_of_the_crew_is_told_to_everybody(memory, spinner, monkeypatch)
     threads = [threading.Thread(target=lambda: caught.append(error_of(lambda: pool.run(looping(1 << 60))))) for _ in range(3)]
     for thread in threads:
         thread.start()
-    until(lambda: pool.health().waiting == 2 and at_work(pool))
+    until(lambda: pool.health().waiting == 2)
+    at_work(pool)
     monkeypatch.setattr(crew_of(pool), "lost", lambda *_: 1 // 0)
     kill(pids(pool)[0])
     for thread in threads:

@@ -23,8 +23,8 @@ from mlsign.sandbox.pool_worker import Place, Worker
 _TRANSIENT: Final = frozenset({"sandbox.worker.died"})
 """Failures to start that say little about the next attempt: somebody killed the worker."""
 
-_TRIES: Final = 5
-"""So often callers go on waiting after such a failure. The pauses between are below a second in sum."""
+_HOPE_SECONDS: Final = 2.0
+"""So long callers go on waiting after such failures, since there last was a worker. One that never was gets a second attempt."""
 
 
 _TICK_SECONDS: Final = 1.0
@@ -54,6 +54,7 @@ class Crew:
         self._stopping = False
         self._ended = False
         self._watching_turns = False
+        self._seen = -_HOPE_SECONDS
         self._lock = threading.Lock()
         self._wake_lock = threading.RLock()  # a finalizer may run anywhere, also within the few lines that hold it
         self._thread: threading.Thread | None = None
@@ -203,7 +204,7 @@ class Crew:
         code = err.code if isinstance(err, MlsignError) else ""
         reason = str(err) if isinstance(err, MlsignError) else f"{type(err).__name__}: {shown(err)}"
         self.last_error = reason
-        if code in _TRANSIENT and place.failures <= _TRIES:
+        if code in _TRANSIENT and (place.failures == 1 or time.monotonic() < self._seen + _HOPE_SECONDS):
             return
         if self._queue.refuse(reason):
             known = err if isinstance(err, MlsignError) else JailError(reason, code="sandbox.spawn")
@@ -215,6 +216,7 @@ class Crew:
         if worker not in self._workers:
             return
         self.last_error = reason
+        self._seen = time.monotonic()
         place = worker.place
         if worker.answered:
             place.failures = 0
