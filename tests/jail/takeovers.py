@@ -261,12 +261,12 @@ def flip(hand: Hand) -> None:
 
 
 def touch_everything(hand: Hand) -> str:
-    """Reads every page of the inputs and writes every page of the results."""
-    for at in range(0, len(hand.feeds), mmap.PAGESIZE):
-        hand.feeds[at]
+    """Writes every page of the results and reads every page of the inputs."""
     for at in range(0, len(hand.results), mmap.PAGESIZE):
         hand.results[at] = 1
-    return f"{len(hand.feeds)} {len(hand.results)}"
+    for at in range(0, len(hand.feeds), mmap.PAGESIZE):
+        hand.feeds[at]
+    return "took all of them"
 
 
 def leave(_: Hand) -> None:

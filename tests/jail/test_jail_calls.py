@@ -1,6 +1,7 @@
 """Calls over shared memory: repeated layouts, lent arrays, exchanges, a zygote that dies, memory that is given back."""
 
 import gc
+import mmap
 import os
 import select
 import signal
@@ -341,6 +342,26 @@ def test_memory_of_a_large_result_is_given_back(start, doubler):
         assert jail.run({"x": big})["y"][-1].tolist() == [2, 2]
         assert shared_bytes(jail) <= KEPT_BYTES + (1 << 20)
     assert np.array_equal(jail.run({"x": X})["y"], 2 * X)
+
+
+def test_memory_of_large_feeds_is_given_back_but_not_from_under_what_is_lent(start, doubler):
+    jail = start(doubler, memory_bytes=1 << 30)
+    rows_of_three_areas = KEPT_BYTES // 8 * 3
+    for _ in range(2):
+        jail.run({"x": np.ones((rows_of_three_areas, 2), np.float32)})
+        assert size(jail) >= 3 * KEPT_BYTES
+        assert np.array_equal(jail.run({"x": X})["y"], 2 * X)
+        assert size(jail) == mmap.PAGESIZE
+    lent = jail.lend({"x": (rows_of_three_areas, 2)})["x"]
+    lent[...] = 1
+    jail.run({"x": X})
+    lent[...] = 2  # of no use any more, but no harm either
+    jail.close()
+    lent[...] = 3
+
+
+def size(jail):
+    return os.fstat(jail._transport.feeds._own_fd).st_size
 
 
 def test_results_are_no_larger_than_the_memory_of_the_worker(start, doubler):

@@ -1,9 +1,10 @@
-"""Memory that parent and worker share: one area for feeds, one for results, each of a size that never changes.
+"""Memory that parent and worker share: one area for feeds, one for results, each mapped once and whole.
 
 An area begins with a bell, one number that its writer raises after it has sent a frame, so that the other side may
 look instead of sleeping; the truth is on the socket. After it lies the body of the last frame, from a multiple of
-64 bytes on. The worker holds the feeds by a descriptor that can only be read, and both sizes are sealed. Whatever
-the parent reads from the results it has copied first: the worker can write them at any time.
+64 bytes on. The worker holds the feeds by a descriptor that can only be read; of them there is as much as there were. The
+size of the results is sealed, and whatever the parent reads from them it has copied first: the worker can write them at
+any time.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ class Area:
     def __init__(self, body_bytes: int, *, read_only: bool) -> None:
         """Raises ``JailError`` (``sandbox.spawn``) where the memory cannot be had."""
         self._size = BODY_OFFSET + body_bytes
+        self._fitted: int | None = None
         try:
-            self._own_fd = _anonymous_file(self._size)
+            self._own_fd = _anonymous_file(self._size, sealed=not read_only)
             try:
                 self._map = mmap.mmap(self._own_fd, self._size)
                 # A description that cannot write: no mapping made through it can be made writable afterwards.
@@ -60,6 +62,29 @@ class Area:
         """There is memory behind a body of this length: what was never written takes none, and is not to take any by being read."""
         return os.fstat(self._own_fd).st_blocks * 512 >= BODY_OFFSET + length
 
+    def begin_fitting(self) -> None:
+        """From now on there is as much of the area as its bodies have needed: the other side has mapped all of it.
+
+        Reading what nobody wrote would take memory that no limit of the reader counts. Beyond the end, it ends the reader.
+        """
+        self._fitted = mmap.PAGESIZE
+        os.ftruncate(self._own_fd, self._fitted)
+
+    def fit(self, length: int, *, keep: bool) -> None:
+        """There is room for a body of this length. What is far beyond it is given back, but with ``keep``, for arrays that lie there.
+
+        Raises ``JailError`` (``sandbox.spawn``) where the memory cannot be had.
+        """
+        if self._fitted is None:
+            return
+        wanted = -(-(BODY_OFFSET + length) // mmap.PAGESIZE) * mmap.PAGESIZE
+        if wanted > self._fitted or (self._fitted > KEPT_BYTES >= wanted and not keep):
+            try:
+                os.ftruncate(self._own_fd, wanted)
+            except OSError as err:
+                raise JailError(f"no shared memory could be made: {err.strerror}", code="sandbox.spawn") from err
+            self._fitted = wanted
+
     def trim(self, used: int) -> None:
         """Gives back the memory behind what an ordinary call uses, where the last one used ``used`` bytes of the body."""
         if used > KEPT_BYTES:
@@ -78,11 +103,16 @@ class Area:
             self._map.close()
 
 
-def _anonymous_file(size: int) -> int:
+def _anonymous_file(size: int, *, sealed: bool) -> int:
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("mlsign-area", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(fd, size)
-        fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
+        try:
+            os.ftruncate(fd, size)
+            if sealed:  # what the other side cannot write to it cannot resize either
+                fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
+        except BaseException:
+            os.close(fd)
+            raise
         return fd
     with tempfile.TemporaryFile() as file:
         os.ftruncate(file.fileno(), size)

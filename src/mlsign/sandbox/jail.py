@@ -143,6 +143,8 @@ class Jail:
         self._confined = confined
         if confined:
             check_layers(self.layers, isolation=self._spec.isolation, wall=self._spec.wall)
+        if self._spec.wall is Wall.PROCESS:  # the kernel of gVisor keeps the size that it saw first
+            self._transport.feeds.begin_fitting()
 
     def _load(self, watch: Watch) -> None:
         with self._closed_unless_done():

@@ -6,6 +6,7 @@ anything. Only bodies of nothing but tensors have a layout.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +54,7 @@ def is_plain(value: Value) -> bool:
 class FeedLayout:
     """Arrays over the area of feeds, one for each input; ``length`` is that of the whole body."""
 
-    __slots__ = ("_views", "announced", "length")
+    __slots__ = ("_lent", "_views", "announced", "length")
 
     def __init__(self, places: tuple[Place, ...], feeds: Mapping[str, Array], body: memoryview, *, length: int) -> None:
         self.length = length
@@ -62,6 +63,7 @@ class FeedLayout:
         self._views = tuple(
             (place.name, _over(body, place.offset, feeds[place.name].dtype.newbyteorder("<"), place.shape)) for place in places
         )
+        self._lent: dict[str, Array] = {}
 
     def matches(self, feeds: Mapping[str, Array]) -> bool:
         """These feeds have the names, types and shapes of the layout: what was checked of those holds for these."""
@@ -77,12 +79,22 @@ class FeedLayout:
         """The elements are in the area. An array that was lent from it is there already."""
         for name, view in self._views:
             array = feeds[name]
-            if array is not view:
+            if view.dtype.kind == "b":
+                np.not_equal(array.view(np.uint8), 0, out=view)  # as in ``encode_array``
+            elif not self.lies(name, array):
                 view[...] = array
 
     def lend(self) -> dict[str, Array]:
-        """The arrays in the area themselves, by input."""
-        return dict(self._views)
+        """Arrays in the area itself, by input; not the layout's own, whose shape and type are what was checked."""
+        for name, view in self._views:
+            lent = self._lent.get(name)
+            if lent is None or lent.shape != view.shape or lent.dtype != view.dtype:
+                self._lent[name] = view.view()
+        return dict(self._lent)
+
+    def lies(self, name: str, array: object) -> bool:
+        """This is the array that was lent for this input."""
+        return array is self._lent.get(name, self)
 
 
 class ResultLayout:
@@ -117,7 +129,9 @@ class ResultLayout:
 
 
 def _over(body: memoryview, offset: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
-    return np.ndarray(shape, dtype=dtype, buffer=body, offset=offset)
+    size = dtype.itemsize * math.prod(shape)
+    # Not by ``np.ndarray``, which does not hold on to the memory: an array that was lent may outlive the area.
+    return np.frombuffer(body[offset : offset + size], dtype=np.uint8).view(dtype).reshape(shape)
 
 
 def _address(array: Array) -> int:

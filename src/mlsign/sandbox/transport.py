@@ -7,6 +7,7 @@ write its area at any time.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -29,15 +30,22 @@ class Transport:
         self._model = model
         self._limits = limits
         self.feeds = Area(limits.max_input_bytes + ROOM_BYTES, read_only=True)
-        self.results = Area(results_bytes + ROOM_BYTES, read_only=False)
+        try:
+            self.results = Area(results_bytes + ROOM_BYTES, read_only=False)
+        except BaseException:
+            self.feeds.close()
+            raise
         self._layout: FeedLayout | None = None
         self._results: ResultLayout | None = None
         self._length = 0
+        self._lent = False
 
     def put(self, feeds: Mapping[str, Array]) -> tuple[Kind, int]:
         """The feeds lie in the area; which frame says so, and the length of the body. Raises ``InputError`` (``input.…``)."""
-        layout = self._layout
-        if layout is None or not layout.matches(feeds):
+        layout = self._layout if self._layout is not None and self._layout.matches(feeds) else None
+        if self._lent:
+            feeds = self._apart(feeds, layout)
+        if layout is None:
             layout = self._lay_out(feeds, check_feeds(feeds, inputs=self._model.inputs, limits=self._limits))
             if layout is None:
                 return Kind.RUN, self._length
@@ -52,17 +60,26 @@ class Transport:
             layout = self._lay_out(feeds, check_feeds(feeds, inputs=self._model.inputs, limits=self._limits))
         if layout is None:
             raise InputError("only tensors that hold something can be lent", code="input.kind")
+        self._lent = True  # whoever has such an array may touch it as long as this worker lives
         return layout.lend()
+
+    def _apart(self, feeds: Mapping[str, Any], layout: FeedLayout | None) -> dict[str, Any]:
+        """The feeds, with copies of what lies in the area elsewhere than it has to: writing one would overwrite the other."""
+        area = np.frombuffer(self.feeds.body, dtype=np.uint8)
+        return {
+            name: value if layout is not None and layout.lies(name, value) else _outside(value, area)
+            for name, value in feeds.items()
+        }
 
     def _lay_out(self, feeds: Mapping[str, Array], values: Mapping[str, Value]) -> FeedLayout | None:
         """The body without the elements where it has a layout, which is returned; else with everything."""
         self._layout = self._results = None
-        self.feeds.trim(self._length)
         parts = encode_values(values)
         places = places_of(values, parts)
         self._length = sum(len(part) for part in parts)
         if self._length > len(self.feeds.body):
             raise InputError(f"the inputs have more than {self._limits.max_input_bytes} bytes", code="input.size")
+        self.feeds.fit(self._length, keep=self._lent)
         elements = {id(value.data) for value in values.values() if isinstance(value, Tensor)} if places is not None else set()
         at = 0
         for part in parts:
@@ -113,6 +130,13 @@ class Transport:
         self._layout = self._results = None
         self.feeds.close()
         self.results.close()
+
+
+def _outside(value: Any, area: Array) -> Any:
+    """The value, copied where it lies in the area."""
+    if isinstance(value, np.ndarray):
+        return value.copy() if np.may_share_memory(value, area) else value
+    return [_outside(item, area) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _unwritten(name: str, shape: tuple[int, ...], model: JailedModel) -> Array:
