@@ -1,6 +1,7 @@
 """A worker inside gVisor that was taken over; each call says by its number which of ``DEEDS`` is done in place of the answer.
 
 In mode ``alone`` it does not confine itself and only claims to: what denies a deed then is gVisor. In mode ``confined`` it does.
+In mode ``chosen`` it confines itself, and the deeds are those of ``takeovers``.
 The same deeds are done outside as a control, with the same targets in the environment's place: a file, a port, a process.
 """
 
@@ -156,6 +157,11 @@ def main():
             setattr(AIM, name, value)
         raise RuntimeError(outcome(DEEDS[which]))
 
+    if os.environ["MODE"] == "chosen":
+        import hostile
+
+        worker.load = hostile.chosen
+        gvisor_worker.main()
     worker.run = run
     calls.Calls.answer = answer
     if os.environ["MODE"] == "alone":

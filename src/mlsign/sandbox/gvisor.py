@@ -92,9 +92,14 @@ class GvisorProcess(Process):
         areas, files = descriptors[:_AREAS], descriptors[_AREAS:]
         with contextlib.ExitStack() as opened:
             readable = []
-            for fd in files:  # by descriptions that cannot write: gVisor maps them shared, which older kernels refuse otherwise
-                readable.append(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC))
-                opened.callback(os.close, readable[-1])
+            try:
+                for (
+                    fd
+                ) in files:  # by descriptions that cannot write: gVisor maps them shared, which older kernels refuse otherwise
+                    readable.append(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC))
+                    opened.callback(os.close, readable[-1])
+            except OSError as err:
+                raise JailError(f"the model could not be handed to gVisor: {err.strerror}", code="sandbox.spawn") from err
             self._keeper = _Keeper([status, control, *areas, *readable], stderr=stderr)
         return self._keeper
 
