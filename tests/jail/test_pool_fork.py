@@ -1,6 +1,8 @@
 """A pool after ``fork``, in both processes; and at the end of programs that did not close it."""
 
+import asyncio
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -138,6 +140,26 @@ def test_forking_under_load_from_threads_that_hold_locks(memory, doubler):
         assert said == ["True"] * 12
         assert wrong == []
         assert counted[0] > 0
+
+
+def test_forking_from_a_task_while_others_are_at_calls_and_wait(memory, doubler):
+    """The child has their coroutines too, and throws them away."""
+
+    async def scenario():
+        tasks = [asyncio.ensure_future(pool.run_async({"x": X})) for _ in range(20)]
+        await asyncio.sleep(0)
+
+        def deed():
+            tasks.clear()
+            gc.collect()
+            return np.array_equal(pool.run({"x": X}, timeout=PATIENCE)["y"], 2 * X)
+
+        said = in_fork(deed)
+        return said, [np.array_equal(outputs["y"], 2 * X) for outputs in await asyncio.gather(*tasks)]
+
+    with pool_of(memory, doubler, workers=1) as pool:
+        assert asyncio.run(scenario()) == ("True", [True] * 20)
+        assert (pool.health().calls, pool.health().restarts) == (20, 0)
 
 
 def test_a_fork_of_a_fork_has_a_pool_as_well(memory, doubler):

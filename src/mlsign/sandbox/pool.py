@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from mlsign.errors import InputError, shown
+from mlsign.sandbox.arrays import Array, Result
 from mlsign.sandbox.layers import Layer
 from mlsign.sandbox.pool_async import await_answer, await_worker
 from mlsign.sandbox.pool_queue import seconds_left
@@ -25,7 +26,7 @@ from mlsign.sandbox.pool_shift import Call, Shift
 from mlsign.sandbox.pool_start import Starter
 from mlsign.sandbox.pool_worker import Worker
 from mlsign.sandbox.spec import JailedModel, JailSpec
-from mlsign.sandbox.tensors import Array, Result, check_feeds
+from mlsign.sandbox.tensors import check_feeds
 
 MAX_WORKERS: Final = 1024
 """More than any machine has cores for; a slip of the finger is not to fork a million."""

@@ -10,10 +10,10 @@ import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
+from mlsign.sandbox.arrays import Result
 from mlsign.sandbox.exchange import Exchange
 from mlsign.sandbox.pool_queue import Queue, State, Turn
 from mlsign.sandbox.pool_worker import Worker
-from mlsign.sandbox.tensors import Result
 
 
 class Handle(Protocol):

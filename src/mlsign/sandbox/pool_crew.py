@@ -115,6 +115,7 @@ class Crew:
 
     def forget(self) -> None:
         """Closes this process's copies of descriptors, and nothing else: for a fork, where no lock can be trusted."""
+        self._wake_lock = threading.RLock()  # coroutines of the parent that are thrown away here still come by
         self._close_descriptors()
         for worker in self._workers:
             worker.close_pidfd()
@@ -142,9 +143,12 @@ class Crew:
             self._end()
 
     def _hear_news(self) -> None:
-        with contextlib.suppress(IndexError):
-            while True:
-                self._news.popleft()()
+        while self._news:
+            try:
+                deed = self._news.popleft()
+            except IndexError:  # another thread was faster, after the end
+                return
+            deed()
 
     def _wait(self, timeout: float | None) -> None:
         selector = self._selector
@@ -188,9 +192,9 @@ class Crew:
         self._workers.add(worker)
         if self._selector is not None and worker.pidfd >= 0:
             self._selector.register(worker.pidfd, selectors.EVENT_READ, worker)
-        self.settled.set()
         if not self._queue.put(worker):
             self._dismiss(worker)
+        self.settled.set()
 
     def _hire(self, place: Place) -> Worker:
         jail = self._start_worker()

@@ -6,17 +6,19 @@ memory is held by copies of its descriptors.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 from mlsign.errors import InputError, JailError
+from mlsign.sandbox.arrays import Array
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.layers import Layer
 from mlsign.sandbox.pool_warm import zeros
 from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
-from mlsign.sandbox.tensors import Array, check_feeds
+from mlsign.sandbox.tensors import check_feeds
 
 _OF_THE_MODEL: Final = frozenset({"sandbox.model.run", "sandbox.memory", "sandbox.output.size", "sandbox.output.kind"})
 """What zeros that nobody chose may well lead to, and what leaves the worker as it was."""
@@ -37,7 +39,7 @@ class Starter:
             self._feeds = zeros(model.inputs) if warm_up else None
         else:
             check_feeds(warm_up, inputs=model.inputs, limits=spec.limits)
-            self._feeds = {name: array.copy() for name, array in warm_up.items()}
+            self._feeds = copy.deepcopy(dict(warm_up))  # whoever gave them may use the arrays for something else
         self._fds: list[int] = []
         try:
             self._model = replace(model, model=self._held(model.model), weights=tuple(map(self._held, model.weights)))
@@ -57,11 +59,11 @@ class Starter:
         jail = Jail.start(self._model, spec=self._spec, allow_unsandboxed=self._allow_unsandboxed and not _confined(self.layers))
         try:
             _check_no_weaker(jail.layers, than=self.layers)
+            self.layers = self.layers or jail.layers  # before the model is run for the first time
             self._warm_up(jail)
         except BaseException:
             jail.close()
             raise
-        self.layers = self.layers or jail.layers
         return jail
 
     def _warm_up(self, jail: Jail) -> None:

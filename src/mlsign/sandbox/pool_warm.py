@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import numpy as np
 
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
-from mlsign.sandbox.tensors import DTYPES, RAW_DTYPES, Array
+from mlsign.sandbox.arrays import DTYPES, RAW_DTYPES
+
+_MADE_UP: Final = frozenset({ValueKind.TENSOR, ValueKind.OPTIONAL, ValueKind.SEQUENCE})
 
 
-def zeros(inputs: tuple[ValueSpec, ...]) -> dict[str, Array] | None:
-    """A feed for each input; None where one is no tensor that numpy carries: nothing can be made up there."""
-    made = {spec.name: _zero(spec.type) for spec in inputs}
-    known = {name: array for name, array in made.items() if array is not None}
-    return known if len(known) == len(made) else None
-
-
-def _zero(spec: TypeSpec) -> Array | None:
-    if spec.kind is not ValueKind.TENSOR:
+def zeros(inputs: tuple[ValueSpec, ...]) -> dict[str, Any] | None:
+    """A feed for each input, nothing where that is enough; None where one is of a kind that nothing can be made up for."""
+    if not all(_can_be_made_up(spec.type) for spec in inputs):
         return None
+    return {spec.name: _zero(spec.type) for spec in inputs}
+
+
+def _can_be_made_up(spec: TypeSpec) -> bool:
+    if spec.kind is ValueKind.TENSOR:
+        return spec.element in DTYPES or spec.element in RAW_DTYPES or spec.element == "string"
+    return spec.kind in _MADE_UP
+
+
+def _zero(spec: TypeSpec) -> Any:
+    if spec.kind is ValueKind.OPTIONAL:
+        return None
+    if spec.kind is ValueKind.SEQUENCE:
+        return []
     shape = (1,) if spec.shape is None else tuple(dim if isinstance(dim, int) else 1 for dim in spec.shape)
     if spec.element == "string":
         return np.full(shape, "", dtype=object)
-    dtype = DTYPES.get(spec.element, RAW_DTYPES.get(spec.element))
-    return None if dtype is None else np.zeros(shape, dtype)
+    return np.zeros(shape, DTYPES[spec.element] if spec.element in DTYPES else RAW_DTYPES[spec.element])
