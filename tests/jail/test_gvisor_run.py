@@ -17,13 +17,15 @@ from onnx import TensorProto, helper
 from pooling import pool_of, until
 
 from mlsign.errors import JailError
+from mlsign.sandbox.channel import Watch
 from mlsign.sandbox.gvisor import descendants
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.layers import FULL, Isolation, Wall, missing_layers, wanted_layers
 from mlsign.sandbox.spec import JailSpec
 
 pytestmark = pytest.mark.usefixtures("gvisor")
-PLACES = ("/tmp", "/run", "/var/run", "/mnt")
+PLACES = ("/tmp", "/run", "/mnt", "/media", "/srv", "/var/tmp")
+OURS = ("config.json", "root", "state")
 
 
 @pytest.fixture
@@ -148,6 +150,18 @@ def test_a_loop_without_end_is_ended_by_its_limit(limits, code, within, spinner)
     assert caught.value.code == "sandbox.dead"
 
 
+def test_time_is_counted_though_a_process_has_gone():
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    watch = Watch(wall_seconds=60.0, cpu_seconds=0.05, pid=os.getpid(), threads=1, others=(gone.pid,))
+    until_burnt = time.process_time() + 0.1
+    while time.process_time() < until_burnt:
+        pass
+    with pytest.raises(JailError) as caught:
+        watch.timeout()
+    assert caught.value.code == "sandbox.cpu"
+
+
 def test_short_calls_do_not_add_up_to_the_limit_on_cpu(within, spinner):
     jail = within(spinner, cpu_seconds=0.5, wall_seconds=60.0)
     begun = time.monotonic()
@@ -199,10 +213,32 @@ def test_nothing_outlives_a_parent_that_is_killed(within, doubler):
     until(lambda: not [pid for pid in processes if Path(f"/proc/{pid}").exists()])
 
 
+def test_a_parent_without_standard_streams_has_workers_too():
+    script = f"""
+        import os, sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from jail_models import X, Memory, graph_model, tensor
+        from onnx import helper
+        from mlsign.sandbox.jail import Jail
+        from mlsign.sandbox.layers import Wall
+        from mlsign.sandbox.spec import JailSpec
+        model = graph_model([helper.make_node("Add", ["x", "x"], ["y"])], [tensor("x")], [tensor("y")])
+        model, report = Memory().model(model), os.dup(1)
+        for fd in range(3):  # the areas come to lie there
+            os.close(fd)
+        with Jail.start(model, spec=JailSpec(wall=Wall.GVISOR)) as jail:
+            os.write(report, str(jail.run({{"x": X}})["y"].tolist()).encode())
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, timeout=60, text=True)
+    assert (done.returncode, done.stdout) == (0, "[[2.0, 4.0], [6.0, 8.0], [10.0, 12.0]]")
+
+
 def everything() -> tuple:
+    """Descriptors, processes, mounts, and what a container's description and the state of ``runsc`` would be called outside."""
     gc.collect()
     mounts = Path("/proc/self/mountinfo").read_text().count("\n")
-    return sorted(os.listdir("/proc/self/fd")), descendants(os.getpid()), mounts, [sorted(os.listdir(place)) for place in PLACES]
+    files = [each for place in map(Path, PLACES) for each in place.iterdir() if each.name in OURS or "runsc" in each.name]
+    return sorted(os.listdir("/proc/self/fd")), descendants(os.getpid()), mounts, sorted(files)
 
 
 def test_ten_starts_leave_nothing_behind(memory, doubler):

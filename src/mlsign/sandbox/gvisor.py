@@ -7,6 +7,7 @@ in this machine's ``/proc``.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ _HINT: Final = "mlsign sandbox status says whether gVisor works here; --sandbox 
 _AREAS: Final = 2
 """The first two descriptors of a worker are the areas, the others the model and its weights."""
 
+_LAST_STREAM: Final = 2
 _PATIENCE_SECONDS: Final = 5.0
 _SIGNALLED: Final = 128
 """``runsc`` ends with this number and that of the signal that ended its container."""
@@ -91,16 +93,13 @@ class GvisorProcess(Process):
     def _spawn(self, control: int, status: int, stderr: int, descriptors: Sequence[int]) -> _Keeper:
         areas, files = descriptors[:_AREAS], descriptors[_AREAS:]
         with contextlib.ExitStack() as opened:
-            readable = []
             try:
-                for (
-                    fd
-                ) in files:  # by descriptions that cannot write: gVisor maps them shared, which older kernels refuse otherwise
-                    readable.append(os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC))
-                    opened.callback(os.close, readable[-1])
+                # By descriptions that cannot write: gVisor maps them shared, which older kernels refuse otherwise.
+                readable = [_open_again(fd, opened) for fd in files]
+                passed = [_above_streams(fd, opened) for fd in (status, control, *areas, *readable)]
             except OSError as err:
                 raise JailError(f"the model could not be handed to gVisor: {err.strerror}", code="sandbox.spawn") from err
-            self._keeper = _Keeper([status, control, *areas, *readable], stderr=stderr)
+            self._keeper = _Keeper(passed, stderr=stderr)
         return self._keeper
 
     def confirm(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
@@ -138,6 +137,21 @@ class GvisorProcess(Process):
         if self._keeper is not None:
             self._keeper.reap()
             self._keeper = None
+
+
+def _open_again(fd: int, opened: contextlib.ExitStack) -> int:
+    readable = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    opened.callback(os.close, readable)
+    return readable
+
+
+def _above_streams(fd: int, opened: contextlib.ExitStack) -> int:
+    """Above 2, where in a parent without standard streams it may come to lie, the keeper's own streams take no place away."""
+    if fd > _LAST_STREAM:
+        return fd
+    other = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _LAST_STREAM + 1)
+    opened.callback(os.close, other)
+    return other
 
 
 def descendants(pid: int) -> list[int]:
