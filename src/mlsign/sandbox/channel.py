@@ -6,6 +6,7 @@ Nothing in here waits without a bound, and nothing the worker sends is believed 
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import time
@@ -59,9 +60,13 @@ class Watch:
 
     def _used(self) -> float:
         try:
-            return cpu_time(self._pid) + sum(map(cpu_time, self._others))
+            used = cpu_time(self._pid)
         except OSError:  # gone already: the socket will tell
             return 0.0
+        for pid in self._others:
+            with contextlib.suppress(OSError):  # the time of the rest still counts
+                used += cpu_time(pid)
+        return used
 
     def timeout(self) -> float:
         """Seconds until the next look is due. Raises ``JailError`` (``sandbox.deadline``, ``sandbox.cpu``)."""
@@ -91,15 +96,14 @@ class Channel:
         sock.setblocking(False)
         self._sock = sock
         self._data = bytearray()
-        self._pidfd = pidfd
         self._poll = select.poll()
-        if pidfd >= 0:
-            self._poll.register(pidfd, select.POLLIN)
+        self.watch_process(pidfd)
 
     def watch_process(self, pidfd: int) -> None:
-        """From now on the end of this process ends waiting, too."""
+        """From now on the end of this process ends waiting, too; -1 where the platform has no such descriptors."""
         self._pidfd = pidfd
-        self._poll.register(pidfd, select.POLLIN)
+        if pidfd >= 0:
+            self._poll.register(pidfd, select.POLLIN)
 
     def _wait(self, event: int, watch: Watch) -> None:
         self._poll.register(self._sock, event)
