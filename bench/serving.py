@@ -193,7 +193,8 @@ def serve_unprotected(path: Path, *, threads: int) -> None:
 
     spec = TypeSpec(kind=ValueKind.TENSOR, element="float")
     interface = carried((ValueSpec(name="x", type=spec),), (ValueSpec(name="y", type=spec),))
-    shelf, journal, limits = Shelf(), Journal(level=Level.INFO), ConnectionLimits(most=1024)
+    shelf, journal = Shelf(), Journal(level=Level.INFO)
+    limits = ConnectionLimits(most=1024, journal=journal)
     origin = Origin(path=path, digest="", policy="", policy_digest="")
     pool = InProcess(path, threads=threads)
     shelf.put(Served(name="m", version=decode_version("1.0.0"), interface=interface, origin=origin, pool=pool))

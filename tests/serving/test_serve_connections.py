@@ -26,7 +26,7 @@ from mlsign.serving.shelf import Shelf
 
 pytestmark = pytest.mark.linux
 
-HEAD_SECONDS = 0.4
+HEAD_SECONDS = 1.0
 UNREAD_SECONDS = 0.4
 
 
@@ -56,12 +56,14 @@ def inside(tmp_path, release, monkeypatch) -> Iterator[Inside]:
     path = package(tmp_path, "linear-1.0.0", linear(), release)
     model = admit_model(path, open_gate(admission), settings=admission)
     served = start_model(model, path, request=ServeRequest(paths=(path,), admission=admission, workers=1))
-    shelf, limits = Shelf(), ConnectionLimits(most=20)
+    shelf = Shelf()
     shelf.put(served)
     intake = Intake(max_requests=20, max_body=64 << 20, body_seconds=30)
-    metrics = Metrics(models=lambda: shelf.models, in_flight=lambda: intake.requests, connections=limits)
     with (tmp_path / "log").open("w") as log, open_socket(ListenSettings(port=0)) as listener:
-        app = Application(shelf=shelf, intake=intake, metrics=metrics, journal=Journal(level=Level.INFO, stream=log), seconds=30)
+        journal = Journal(level=Level.INFO, stream=log)
+        limits = ConnectionLimits(most=20, journal=journal)
+        metrics = Metrics(models=lambda: shelf.models, in_flight=lambda: intake.requests, connections=limits)
+        app = Application(shelf=shelf, intake=intake, metrics=metrics, journal=journal, seconds=30)
         config = uvicorn.Config(app, http=bounded(limits), ws="none", lifespan="off", log_config=None, access_log=False)
         server = uvicorn.Server(config)
         port = listener.getsockname()[1]
@@ -130,29 +132,28 @@ def test_connections_that_are_idle_between_requests_are_kept(inside: Inside):
         for _ in range(3):
             sock.sendall(b"GET /v2 HTTP/1.1\r\nHost: x\r\n\r\n")
             assert read_reply(sock)[0].status == 200
-            time.sleep(HEAD_SECONDS * 1.5)
+            time.sleep(HEAD_SECONDS * 1.2)
 
 
-def ask_for_much(sock: socket.socket, *, close: bool = False) -> int:
-    """A request whose answer is larger than what sockets hold; how large."""
+def request_for_much(*, close: bool = False) -> tuple[bytes, int]:
+    """A request whose answer is larger than what sockets hold, and how large that is."""
     rows = np.ones((1 << 20, 4), np.float32)
     raw = rows.tobytes()
     tensor = {"name": "x", "shape": rows.shape, "datatype": "FP32", "parameters": {"binary_data_size": len(raw)}}
     head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     ending = "Connection: close\r\n" if close else ""
-    sock.sendall(
+    lines = (
         f"POST /v2/models/linear/infer HTTP/1.1\r\nHost: x\r\n{ending}Inference-Header-Content-Length: {len(head)}\r\n"
-        f"Content-Length: {len(head) + len(raw)}\r\n\r\n".encode()
-        + head
-        + raw
+        f"Content-Length: {len(head) + len(raw)}\r\n\r\n"
     )
-    return len(raw)
+    return lines.encode() + head + raw, len(raw)
 
 
 @pytest.mark.parametrize("close", [False, True])
 def test_an_answer_that_nobody_reads(inside: Inside, close: bool):
+    request, size = request_for_much(close=close)
     with inside.connect() as sock:
-        size = ask_for_much(sock, close=close)
+        sock.sendall(request)
         deadline = time.monotonic() + WAIT_SECONDS
         while inside.connections:
             assert time.monotonic() < deadline
@@ -161,8 +162,9 @@ def test_an_answer_that_nobody_reads(inside: Inside, close: bool):
 
 
 def test_an_answer_that_is_read_slowly_but_steadily(inside: Inside):
+    request, size = request_for_much()
     with inside.connect() as sock:
-        size = ask_for_much(sock)
+        sock.sendall(request)
         data = b""
         while len(data) < size:
             part = sock.recv(1 << 20)

@@ -226,6 +226,13 @@ def test_heads_that_are_wrong(shared: Server, head: bytes, status: int):
     assert reply.headers["connection"] == "close"
 
 
+def test_what_is_no_request_is_counted_and_logged(shared: Server):
+    before = metrics(shared)["mlsign_malformed_requests_total"]
+    send(shared, b"\0\r\n\r\n")
+    shared.wait_for("connection.malformed", client="127.0.0.1", status=400)
+    assert metrics(shared)["mlsign_malformed_requests_total"] == before + 1
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

@@ -14,6 +14,7 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from mlsign.limits import KIB
+from mlsign.serving.journal import Journal
 
 MAX_HEAD_BYTES: Final = 32 * KIB
 MAX_PIPELINED: Final = 16
@@ -25,9 +26,10 @@ UNREAD_BYTES: Final = 256 * KIB
 
 @dataclass(slots=True)
 class ConnectionLimits:
-    """How many connections there may be, and how many were turned away."""
+    """How many connections there may be, who is told of those that come to nothing, and how many did."""
 
     most: int
+    journal: Journal
     refused: int = 0
     malformed: int = 0
 
@@ -58,6 +60,7 @@ class _Connection(HttpToolsProtocol):
         if len(self.connections) > self.shared.most:
             self.shared.refused += 1
             self._refused = True
+            self._tell("connection.refused", most=self.shared.most)
             transport.abort()
             return
         self._await_head()
@@ -139,6 +142,7 @@ class _Connection(HttpToolsProtocol):
         del msg  # uvicorn's own words
         self.shared.malformed += 1
         self._refused = True
+        self._tell("connection.malformed", status=self._refusal[0])
         cycle = self._latest()
         if cycle is not None and not cycle.response_complete and not cycle.more_body:
             cycle.keep_alive = False
@@ -151,6 +155,9 @@ class _Connection(HttpToolsProtocol):
         if cycle is None or cycle.response_complete or not cycle.response_started:
             self.transport.write(head + body)
         self.transport.close()
+
+    def _tell(self, event: str, **fields: int) -> None:
+        self.shared.journal.info(event, client=self.client[0] if self.client else "", **fields)
 
     def pause_writing(self) -> None:
         """More lies unread than is good: from here on the client has to read, or the connection is cut."""

@@ -39,7 +39,7 @@ def serve(request: ServeRequest) -> None:
     journal = Journal(level=request.level)
     journal.adopt_library()
     shelf = Shelf()
-    limits = ConnectionLimits(most=request.listen.max_connections)
+    limits = ConnectionLimits(most=request.listen.max_connections, journal=journal)
     intake = Intake(max_requests=request.max_requests, max_body=request.max_body, body_seconds=request.body_seconds)
     metrics = Metrics(models=lambda: shelf.models, in_flight=lambda: intake.requests, connections=limits)
     app = Application(shelf=shelf, intake=intake, metrics=metrics, journal=journal, seconds=request.seconds)
