@@ -42,6 +42,11 @@ RAW_DTYPES: Final[Mapping[str, np.dtype[Any]]] = MappingProxyType(
 """Arrays of elements that numpy has no name for hold their bits, one element in each; those of less than a byte in its low bits."""
 
 _NAMES: Final = MappingProxyType({dtype: name for name, dtype in DTYPES.items()})
+_SMALL_MAP: Final = 1024
+_MAP_COMPARISONS: Final = 1 << 20
+_FEWEST_ENTRIES: Final = 4
+"""A map of more entries than ``_SMALL_MAP`` is built in steps of as many comparisons at most, but of some entries at least."""
+
 FOREIGN: Final = MappingProxyType(
     {
         "bfloat16": "bfloat16",
@@ -142,11 +147,27 @@ def decode_result(value: Value, *, tick: Callable[[], object] = lambda: None) ->
         case Sequence(items):
             return [decode_result(item, tick=tick) for item in items]
         case Map(keys, values):
-            return dict(zip(decode_array(keys).tolist(), decode_array(values).tolist(), strict=True))
+            return build_map(decode_array(keys).tolist(), decode_array(values).tolist(), tick=tick)
         case Absent():
             return None
         case _:
             return decode_array(value)
+
+
+def build_map(keys: list[Any], values: list[Any], *, tick: Callable[[], object]) -> dict[Any, Any]:
+    """A dictionary; ``tick`` is called often enough while it is built.
+
+    Hashes of numbers can be foreseen. Keys can be chosen so that each is compared with most of those before it: hours
+    for some millions of them, if nothing looks at the clock.
+    """
+    if len(keys) <= _SMALL_MAP:
+        return dict(zip(keys, values, strict=True))
+    out: dict[Any, Any] = {}
+    step = max(_MAP_COMPARISONS // len(keys), _FEWEST_ENTRIES)
+    for at in range(0, len(keys), step):
+        out.update(zip(keys[at : at + step], values[at : at + step], strict=True))
+        tick()
+    return out
 
 
 def _refuse(message: str, code: str, *, where: str, expected: str = "", found: str = "", hint: str = "") -> NoReturn:

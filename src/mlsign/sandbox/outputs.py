@@ -11,7 +11,7 @@ from collections.abc import Callable
 from mlsign.errors import InputError, JailError, shown
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
-from mlsign.sandbox.arrays import DTYPES, Result, decode_array, decode_result
+from mlsign.sandbox.arrays import DTYPES, Result, build_map, decode_array, decode_result
 from mlsign.sandbox.values import Absent, Buffer, Map, Sequence, Strings, Tensor, Value, decode_values
 
 
@@ -77,7 +77,7 @@ def mismatch(value: Value, spec: TypeSpec, *, tick: Callable[[], object] = lambd
                     return text
             return ""
         case Map():
-            return _map_mismatch(value, spec)
+            return _map_mismatch(value, spec, tick=tick)
         case Tensor() | Strings():
             return _tensor_mismatch(value, spec)
 
@@ -86,7 +86,7 @@ def _element(value: Tensor | Strings) -> str:
     return "string" if isinstance(value, Strings) else value.element
 
 
-def _map_mismatch(value: Map, spec: TypeSpec) -> str:
+def _map_mismatch(value: Map, spec: TypeSpec, *, tick: Callable[[], object]) -> str:
     """Writers and callers take the keys and values of a map for what is declared, so both are held to it."""
     keys, values = _element(value.keys), _element(value.values)
     actual = f"map({keys}, {values})"
@@ -100,8 +100,8 @@ def _map_mismatch(value: Map, spec: TypeSpec) -> str:
         or not _same_kind(values, spec.inner.element)
     ):
         return actual
-    items = value.keys.items if isinstance(value.keys, Strings) else decode_array(value.keys).tolist()
-    return f"{actual} with a key that stands twice" if len(set(items)) != len(items) else ""
+    items = decode_array(value.keys).tolist()
+    return f"{actual} with a key that stands twice" if len(build_map(items, items, tick=tick)) != len(items) else ""
 
 
 def _same_kind(found: str, declared: str) -> bool:

@@ -226,3 +226,24 @@ def test_documents_of_the_worker_are_small(kind, largest):
         decode_head(encode_head(kind=kind, request=1, length=largest + 1))
     assert caught.value.code == "frame.size"
     assert HEAD_BYTES == 24
+
+
+def test_keys_whose_hashes_collide_do_not_outlast_the_deadline():
+    """Python places a number in a dictionary by its value: each of the last keys is compared with nearly all before it."""
+    count, slots = 1_000_000, 1 << 21
+    keys, slot = [], 1
+    for _ in range(count * 9 // 10):
+        keys.append(slot)
+        slot = (5 * slot + 1) % slots
+    keys += [1 + turn * slots for turn in range(1, count - len(keys) + 1)]
+    body = body_of(Map(Tensor("int64", (count,), np.array(keys).tobytes()), Tensor("float", (count,), bytes(4 * count))))
+    watch = Watch(wall_seconds=1.0, cpu_seconds=None, pid=-1, threads=1)
+    begun = time.monotonic()
+    with pytest.raises(JailError) as caught:
+        read(body, map_of("int64", "float"), tick=watch.timeout)
+    assert caught.value.code == "sandbox.deadline"
+    assert time.monotonic() - begun < 30  # minutes, if nothing looks at the clock
+    honest = Tensor("int64", (count,), np.arange(count).tobytes())
+    assert read(body_of(Map(honest, Tensor("float", (count,), bytes(4 * count)))), map_of("int64", "float")).keys() == set(
+        range(count)
+    )
