@@ -95,6 +95,8 @@ def encode_array(array: Array, *, element: str = "", where: str = "") -> Tensor 
         return _encode_bits(array, element, where=where)
     if array.dtype is not dtype or not array.flags.c_contiguous:
         array = np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)  # which makes a scalar a row
+    if element == "bool":  # a view of bytes can hold other true values than 1, which nobody else takes for booleans
+        array = np.asarray(array.view(np.uint8) != 0)
     return Tensor(element, array.shape, array.reshape(-1).view(np.uint8).data)
 
 

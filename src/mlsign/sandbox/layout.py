@@ -93,7 +93,7 @@ class FeedLayout:
         return dict(self._lent)
 
     def lies(self, name: str, array: object) -> bool:
-        """This is the array that was lent for this input."""
+        """That array was lent for this input."""
         return array is self._lent.get(name, self)
 
 

@@ -99,6 +99,7 @@ class _Check:
                 where=where,
                 expected="ndarray",
             )
+        array = np.asarray(array)  # a matrix, say, is never of one dimension, whatever it is reshaped to
         if array.dtype is not DTYPES.get(element) and not holds(array, element):
             self._wrong_element(array, type_, where)
         if type_.shape is not None:
