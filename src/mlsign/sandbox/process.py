@@ -69,30 +69,26 @@ class Process:
         """Further processes that work for this worker."""
         self._how: int | None = None
         self._gone = False
-        self.control, control = socket.socketpair()
-        self._status, status = socket.socketpair()
-        self._complaints, stderr = os.pipe()
-        os.set_blocking(self._complaints, False)
-        os.set_blocking(stderr, False)  # a full pipe loses words rather than stopping the worker
-        _LIVING.add(self)
-        try:
-            self._host = self._spawn(control.fileno(), status.fileno(), stderr, descriptors)
-        except BaseException:  # also an interrupt: a worker that did start sees the end of its sockets, and ends
-            self._close_descriptors()
-            raise
-        finally:
-            control.close()
-            status.close()
-            os.close(stderr)
+        with zygote_host.no_forks(), contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            try:
+                self.control, control = _pair(ours, theirs)
+                self._status, status = _pair(ours, theirs)
+                self._complaints, stderr = zygote_host.pipe(ours, theirs)
+                os.set_blocking(stderr, False)  # a full pipe loses words rather than stopping the worker
+                self._host = self._spawn(control.fileno(), status.fileno(), stderr, descriptors)
+            except OSError as err:  # a worker that did start sees the end of its sockets, and ends
+                raise JailError(f"the worker could not be started: {err.strerror}", code="sandbox.spawn") from err
+            ours.pop_all()
+            _LIVING.add(self)
 
     def _spawn(self, control: int, status: int, stderr: int, descriptors: Sequence[int]) -> Host:
         return zygote_host.spawn([control, status, stderr, *descriptors])
 
     def meet_worker(self, timeout: float) -> None:
-        """Takes the worker's pid and pidfd from the keeper. Raises ``JailError`` (``sandbox.worker.died``)."""
+        """Takes the worker's pid and pidfd from the keeper. Raises ``JailError`` (``sandbox.worker.died``, ``sandbox.spawn``)."""
         self._status.settimeout(timeout)
         try:
-            data, ancillary, _, _ = self._status.recvmsg(4, socket.CMSG_SPACE(4), _CLOSE_ON_EXEC)
+            data, ancillary, flags, _ = self._status.recvmsg(4, socket.CMSG_SPACE(4), _CLOSE_ON_EXEC)
         except OSError as err:
             raise JailError("the keeper of the worker said nothing", code="sandbox.worker.died") from err
         descriptors = array.array("i")
@@ -100,6 +96,8 @@ class Process:
             descriptors.frombytes(content[:4])
         if descriptors:
             self.pidfd = descriptors[0]
+        if flags & socket.MSG_CTRUNC:
+            raise JailError("this process may open no descriptor for the worker", code="sandbox.spawn")
         if len(data) != 4:
             raise JailError("the keeper of the worker ended", code="sandbox.worker.died")
         (self.pid,) = struct.unpack("=i", data)
@@ -205,10 +203,17 @@ class Process:
     def _close_descriptors(self) -> None:
         self.control.close()
         self._status.close()
-        for fd in (self._complaints, self.pidfd):
+        descriptors = (self._complaints, self.pidfd)
+        self._complaints = self.pidfd = -1  # first: closed twice, a number could be somebody else's
+        for fd in descriptors:
             if fd >= 0:
                 os.close(fd)
-        self._complaints = self.pidfd = -1
+
+
+def _pair(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
+    """A pair of sockets that are closed with these. Raises ``OSError``."""
+    one, other = socket.socketpair()
+    return ours.enter_context(one), theirs.enter_context(other)
 
 
 def _signal_words(number: int) -> str:

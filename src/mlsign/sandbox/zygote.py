@@ -28,11 +28,15 @@ _REQUESTS_FD: Final = CONTROL_FD
 
 
 def receive(requests: socket.socket) -> list[int]:
-    """The descriptors of one request, in their order; none when the parent has gone."""
+    """The descriptors of one request, in their order; none when the parent has gone, or when one was lost on the way."""
     out: list[int] = []
     while True:
-        data, ancillary, _, _ = requests.recvmsg(4, socket.CMSG_SPACE(4 * BATCH))
+        data, ancillary, flags, _ = requests.recvmsg(4, socket.CMSG_SPACE(4 * BATCH))
         if not data:
+            return []
+        if flags & socket.MSG_CTRUNC:  # waiting for the rest, it would mix them with those of the next request
+            sys.stderr.write("some descriptors of a worker could not be taken\n")
+            sys.stderr.flush()
             return []
         for _, _, content in ancillary:
             found = array.array("i")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import array
 import atexit
+import contextlib
+import fcntl
 import os
 import socket
 import struct
@@ -50,34 +52,51 @@ def last_words(fd: int) -> str:
     return shown(" / ".join(line.strip() for line in lines[-3:]), limit=_COMPLAINT_CHARS)
 
 
+def pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:
+    """A pipe whose ends are closed with these; reading never waits. Raises ``OSError``."""
+    read, write = os.pipe()
+    ours.callback(os.close, read)
+    theirs.callback(os.close, write)
+    os.set_blocking(read, False)
+    return read, write
+
+
+def _above_streams(sock: socket.socket, opened: contextlib.ExitStack) -> int:
+    """A descriptor of this socket above 2: in a parent without standard streams it may be one that the zygote's streams come over."""
+    fd = fcntl.fcntl(sock, fcntl.F_DUPFD_CLOEXEC, 3)
+    opened.callback(os.close, fd)
+    return fd
+
+
+def _start(requests: int, *, stderr: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603  this interpreter, our own module, a number as argument
+        [sys.executable, "-I", "-B", "-m", "mlsign.sandbox.zygote", str(requests)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        pass_fds=(requests,),
+        env=dict(ENVIRONMENT),
+        cwd="/",
+        start_new_session=True,  # an interrupt typed at the parent is the parent's to handle
+    )
+
+
 class Zygote:
     """A running zygote."""
 
     def __init__(self) -> None:
         """Starts one, without waiting until it is warm. Raises ``JailError`` (``sandbox.spawn``)."""
-        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._complaints, stderr = os.pipe()
-        os.set_blocking(self._complaints, False)
-        try:
-            self._popen = subprocess.Popen(  # noqa: S603  this interpreter, our own module, a number as argument
-                [sys.executable, "-I", "-B", "-m", "mlsign.sandbox.zygote", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                pass_fds=(theirs.fileno(),),
-                env=dict(ENVIRONMENT),
-                cwd="/",
-                start_new_session=True,  # an interrupt typed at the parent is the parent's to handle
-            )
-        except OSError as err:
-            self._close_descriptors()
-            raise JailError(f"the worker could not be started: {err.strerror}", code="sandbox.spawn") from err
-        except BaseException:  # an interrupt: a zygote that did start sees the end of its socket, and ends
-            self._close_descriptors()
-            raise
-        finally:
-            theirs.close()
-            os.close(stderr)
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            try:
+                self._requests, requests = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                ours.enter_context(self._requests)
+                theirs.enter_context(requests)
+                self._requests.settimeout(_PATIENCE_SECONDS)  # one that reads nothing any more is replaced
+                self._complaints, stderr = pipe(ours, theirs)
+                self._popen = _start(_above_streams(requests, theirs), stderr=stderr)
+            except OSError as err:
+                raise JailError(f"the worker could not be started: {err.strerror}", code="sandbox.spawn") from err
+            ours.pop_all()  # up to here, an interrupt closes them: a zygote that did start sees the end of its socket, and ends
 
     @property
     def ended(self) -> bool:
@@ -112,16 +131,16 @@ class Zygote:
 
     def _close_descriptors(self) -> None:
         self._requests.close()
-        if self._complaints >= 0:
-            os.close(self._complaints)
-        self._complaints = -1
+        complaints, self._complaints = self._complaints, -1  # first: closed twice, a number could be somebody else's
+        if complaints >= 0:
+            os.close(complaints)
 
 
 class _Current:
     """The zygote of this process, if there is one."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.zygote: Zygote | None = None
 
     def take(self) -> Zygote:
@@ -134,6 +153,11 @@ class _Current:
 
 
 _current = _Current()
+
+
+def no_forks() -> contextlib.AbstractContextManager[object]:
+    """Meanwhile other threads do not fork: the child would keep ends of sockets open whose close means something."""
+    return _current.lock
 
 
 def prepare() -> None:
@@ -151,7 +175,7 @@ def spawn(descriptors: Sequence[int]) -> Zygote:
             try:
                 zygote.fork(descriptors)
             except OSError as err:
-                reason = err.strerror or ""
+                reason = err.strerror or str(err)
                 zygote.close()
                 _current.zygote = None
             else:
@@ -167,10 +191,20 @@ def end() -> None:
             _current.zygote = None
 
 
+def _await_starts() -> None:
+    """What another thread starts just now has been started; but no fork waits for ever."""
+    _current.lock.acquire(timeout=_PATIENCE_SECONDS)
+
+
+def _go_on() -> None:
+    with contextlib.suppress(RuntimeError):  # it was waited for in vain, and is another thread's
+        _current.lock.release()
+
+
 def _forget_in_fork() -> None:
     """A fork has no zygote: the parent's belongs to the parent, and its lock may be held here for ever."""
     zygote = _current.zygote
-    _current.lock = threading.Lock()
+    _current.lock = threading.RLock()
     _current.zygote = None
     if zygote is not None:
         zygote.release()
@@ -178,4 +212,4 @@ def _forget_in_fork() -> None:
 
 atexit.register(end)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_fork)
+    os.register_at_fork(before=_await_starts, after_in_parent=_go_on, after_in_child=_forget_in_fork)
