@@ -13,7 +13,7 @@ from takeovers import TAKEOVERS, Takeover, number_of
 from mlsign.sandbox.layers import Wall
 from mlsign.sandbox.spec import JailSpec
 
-pytestmark = [pytest.mark.usefixtures("gvisor"), pytest.mark.slow]
+pytestmark = pytest.mark.usefixtures("gvisor")
 DIFFERS = {
     "exhaust_threads": "9 threads",  # gVisor does not count the first one
     "abort": "sandbox.worker.died: SIGABRT",  # on Linux, process 1 of a namespace does not feel it, and crashes
