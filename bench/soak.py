@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import os
 import platform
 import random
@@ -24,7 +25,6 @@ import sys
 import tempfile
 import threading
 import time
-from array import array
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -57,6 +57,9 @@ GROWTH = 0.05
 GROWTH_BYTES = 16 << 20
 """Memory may be so much higher at the end than at the beginning: allocators do not give everything back."""
 
+OBJECT_GROWTH = 0.02
+"""Blocks of memory that Python has given out know no fragmentation: one object for each kill would be twice that."""
+
 REFERENCE = """
 import sys
 import numpy as np, onnxruntime
@@ -80,6 +83,7 @@ class Sample:
     parent_bytes: int
     children_bytes: int
     zygote_bytes: int
+    objects: int
     descriptors: int
     zygote_descriptors: int
     processes: int
@@ -89,21 +93,46 @@ class Sample:
     worst_ms: float
 
 
+class Latencies:
+    """A histogram whose classes are 4 % wide, from a microsecond up: lists of all times would be what grows in this program."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * 512
+        self.worst = 0.0
+
+    def add(self, seconds: float) -> None:
+        self._counts[min(int(math.log(max(seconds * 1e6, 1.0)) / 0.04), 511)] += 1
+        self.worst = max(self.worst, seconds)
+
+    def quantile(self, share: float) -> float:
+        """Seconds; 0 where there was no call."""
+        left = share * sum(self._counts)
+        for index, count in enumerate(self._counts):
+            left -= count
+            if count and left <= 0:
+                return min(math.exp((index + 0.5) * 0.04) / 1e6, self.worst)
+        return 0.0
+
+    def clear(self) -> None:
+        self._counts[:] = [0] * 512
+        self.worst = 0.0
+
+
 @dataclass(slots=True)
 class Tally:
-    """What callers and the killer have seen so far. Each caller has a list of latencies of its own."""
+    """What callers and the killer have seen so far; ``latencies`` since the last sample."""
 
     calls: int = 0
     kills: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    latencies: array[float] = field(default_factory=lambda: array("d"))
+    latencies: Latencies = field(default_factory=Latencies)
 
     def note(self, seconds: float, *, code: str = "") -> None:
         with self.lock:
             self.calls += 1
-            self.latencies.append(seconds)
+            self.latencies.add(seconds)
             if code:
                 self.errors[code] += 1
 
@@ -215,12 +244,12 @@ class Load:
 
         asyncio.run(all_of_them())
 
-    def guarded(self, work, *arguments: int) -> None:
-        """A caller that ends by anything else is a problem, not a silence."""
+    def guarded(self, work, *arguments) -> None:
+        """A caller or killer that ends by an error is a problem, not a silence."""
         try:
             work(*arguments)
         except BaseException as err:
-            self.tally.problem(f"a caller ended: {type(err).__name__}: {err}")
+            self.tally.problem(f"a thread ended: {type(err).__name__}: {err}")
             raise
 
 
@@ -235,8 +264,8 @@ def tree() -> dict[int, list[int]]:
     while level:
         below: list[int] = []
         for pid in level:
-            for path in Path(f"/proc/{pid}/task").glob("*/children"):
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # it has ended
+                for path in Path(f"/proc/{pid}/task").glob("*/children"):
                     below += [int(child) for child in path.read_text().split()]
         depth += 1
         if below:
@@ -284,7 +313,7 @@ def kill_one(dice: random.Random) -> bool:
     return True
 
 
-def kill_along(tally: Tally, stop: threading.Event, *, kills: int, seconds: float) -> None:
+def kill_along(tally: Tally, stop: threading.Event, kills: int, seconds: float) -> None:
     """So many kills, spread over the time at random; goes on after it until there were as many."""
     dice = random.Random(7)  # noqa: S311  chance, not a secret
     ending = time.monotonic() + seconds
@@ -301,9 +330,10 @@ def kill_along(tally: Tally, stop: threading.Event, *, kills: int, seconds: floa
 
 def sample(tally: Tally, started: float) -> Sample:
     with tally.lock:
-        latencies, tally.latencies = tally.latencies, array("d")
+        times = [tally.latencies.quantile(0.5), tally.latencies.quantile(0.99), tally.latencies.worst]
+        tally.latencies.clear()
         calls, errors, kills = tally.calls, sum(tally.errors.values()), tally.kills
-    times = np.sort(np.frombuffer(latencies)) * 1000 if latencies else np.zeros(1)
+    p50, p99, worst = (round(seconds * 1000, 4) for seconds in times)
     below = tree()
     children = [pid for level in below.values() for pid in level]
     zygote = below.get(1, [])
@@ -315,13 +345,14 @@ def sample(tally: Tally, started: float) -> Sample:
         parent_bytes=resident_bytes("self"),
         children_bytes=sum(map(resident_bytes, children)),
         zygote_bytes=sum(map(resident_bytes, zygote)),
+        objects=sys.getallocatedblocks(),
         descriptors=descriptors("self"),
         zygote_descriptors=sum(map(descriptors, zygote)),
         processes=len(children),
         threads=int(status("self")["Threads"]),
-        p50_ms=round(float(np.quantile(times, 0.5)), 4),
-        p99_ms=round(float(np.quantile(times, 0.99)), 4),
-        worst_ms=round(float(times[-1]), 4),
+        p50_ms=p50,
+        p99_ms=p99,
+        worst_ms=worst,
     )
 
 
@@ -392,7 +423,8 @@ def soak(pool: mlsign.WorkerPool, known: list[tuple[np.ndarray, np.ndarray]], op
     load = Load(pool, known, tally)
     for feed, want in known:  # every shape once, before anything is counted as the beginning
         load.judge(time.perf_counter(), want, pool.run({"x": feed}))
-    tally.calls, tally.latencies = 0, array("d")
+    tally.calls = 0
+    tally.latencies.clear()
     first_calls = pool.health().calls
     rest = footprint_at_rest(pool)
     callers = [threading.Thread(target=load.guarded, args=(load.thread, seed)) for seed in range(options.threads)]
@@ -400,9 +432,7 @@ def soak(pool: mlsign.WorkerPool, known: list[tuple[np.ndarray, np.ndarray]], op
         callers.append(threading.Thread(target=load.guarded, args=(load.loop, 1000, options.tasks)))
     seconds = options.minutes * 60
     stop_kills = threading.Event()
-    killer = threading.Thread(
-        target=kill_along, args=(tally, stop_kills), kwargs={"kills": options.kills, "seconds": seconds * 0.99}
-    )
+    killer = threading.Thread(target=load.guarded, args=(kill_along, tally, stop_kills, options.kills, seconds * 0.99))
     started = time.monotonic()
     samples: list[Sample] = []
     for thread in (*callers, killer):
@@ -456,6 +486,9 @@ def finished(
         early, late = growth(samples, name)
         if late > early * (1 + GROWTH) + GROWTH_BYTES:
             tally.problem(f"{name} grew from {early / 2**20:.1f} MiB to {late / 2**20:.1f} MiB")
+    early, late = growth(samples, "objects")
+    if late > early * (1 + OBJECT_GROWTH):
+        tally.problem(f"there were {early:.0f} objects, and are {late:.0f}")
     pool.close()
     return {
         "machine": f"{os.cpu_count()} processors, {platform.machine()}, Linux {platform.release()}",

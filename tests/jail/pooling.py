@@ -52,8 +52,8 @@ def at_work(pool: Pool) -> list[int]:
 
 def children(pid: int) -> list[int]:
     found: list[int] = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for path in Path(f"/proc/{pid}/task").glob("*/children"):
             found += [int(child) for child in path.read_text().split()]
     return found
 
