@@ -436,7 +436,7 @@ def soak(pool: mlsign.WorkerPool, known: list[tuple[np.ndarray, np.ndarray]], op
     stop_kills = threading.Event()
     killer = threading.Thread(target=load.guarded, args=(kill_along, tally, stop_kills, options.kills, seconds * 0.99))
     started = time.monotonic()
-    samples: list[Sample] = []
+    kept: list[str] = []  # as text: what is sampled is objects, too
     for thread in (*callers, killer):
         thread.start()
     interval = seconds / SAMPLES
@@ -446,10 +446,10 @@ def soak(pool: mlsign.WorkerPool, known: list[tuple[np.ndarray, np.ndarray]], op
             break
         if not all(thread.is_alive() for thread in callers):
             break
-        time.sleep(max(interval * (len(samples) + 1) - (time.monotonic() - started), 0.01))
-        samples.append(sample(tally, started))
-        if len(samples) % (SAMPLES // 20) == 0:
-            print(samples[-1], file=sys.stderr, flush=True)
+        time.sleep(max(interval * (len(kept) + 1) - (time.monotonic() - started), 0.01))
+        kept.append(json.dumps(asdict(sample(tally, started))))
+        if len(kept) % (SAMPLES // 20) == 0:
+            print(kept[-1], file=sys.stderr, flush=True)
     load.stop.set()
     stop_kills.set()
     for thread in (*callers, killer):
@@ -457,6 +457,7 @@ def soak(pool: mlsign.WorkerPool, known: list[tuple[np.ndarray, np.ndarray]], op
         if thread.is_alive():
             tally.problem("a caller did not come back: its call is lost")
     elapsed = time.monotonic() - started
+    samples = [Sample(**json.loads(text)) for text in kept]
     return finished(pool, known, tally, samples, rest=rest, first_calls=first_calls, elapsed=elapsed, options=options)
 
 
