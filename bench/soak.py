@@ -66,7 +66,6 @@ import sys
 import numpy as np, onnxruntime
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
-options.add_session_config_entry("session.disable_prepacking", "1")  # as for all weights that workers share
 session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
 feeds = np.load(sys.argv[2])
 np.savez(sys.argv[3], **{name: session.run(None, {"x": feeds[name]})[0] for name in feeds})

@@ -11,7 +11,7 @@ PINS = {
     for m in re.finditer(r"^([a-z0-9._-]+)==(?:.*\\\n)(?:    --hash=.*\n)+", LOCK, re.MULTILINE)
 }
 
-ONE_FOR_ALL = {"flatbuffers"}
+ONE_FOR_ALL = {"flatbuffers", "tritonclient"}
 """Released as one pure wheel, without its source."""
 
 

@@ -38,6 +38,9 @@ _SMALL_BYTES: Final = 65536
 _LOOKS: Final = 4000
 """How often the bell is looked at after an answer to a caller that may call again at once: some 150 microseconds."""
 
+_SHARED_BYTES: Final = 64 << 20
+"""From this size on external weights are not packed: memory counts for more then than the last bit of a sum, and what packing saves."""
+
 _WARMING: Final = (
     "CAg6sAEKEAoBcxIBdCIISWRlbnRpdHkKDwoBeAoBdxIBZyIER2VtbQoPCgFnEgFwIgdTb2Z0bWF4Cg4KAXASAWkiBkFyZ01heBIE"
     "d2FybSobCAIIAhABIhAAAIA/AAAAQAAAQEAAAIBAQgF3WhQKAXgSDwoNCAESCQoDEgFuCgIIAloQCgFzEgsKCQgIEgUKAxIBbmIJ"
@@ -225,8 +228,8 @@ def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> tu
     check_externals(found, task.external)
     values = [_external_value(item, weights, model_path=task.model[0]) for item in found]
     if values:
-        # Packed for its kernels, every worker would have a copy of the weights to itself.
-        settings.add_session_config_entry("session.disable_prepacking", "1")
+        if task.load_bytes >= _SHARED_BYTES:  # packed for its kernels, each worker would have a copy of them to itself
+            settings.add_session_config_entry("session.disable_prepacking", "1")
         settings.add_external_initializers([item.name for item in found], values)
         for item, value in zip(found, values, strict=True):
             settings.add_initializer(item.name, value)  # the runtime works on this memory, instead of on a copy of it
