@@ -46,7 +46,10 @@ async def await_worker(
 
 def _tell(loop: asyncio.AbstractEventLoop, news: asyncio.Future[None]) -> bool:
     try:
-        loop.call_soon_threadsafe(_set, news)
+        if asyncio._get_running_loop() is loop:  # noqa: SLF001  documented; no other thread has to be woken
+            loop.call_soon(_set, news)
+        else:
+            loop.call_soon_threadsafe(_set, news)
     except RuntimeError:  # the loop is closed
         return False
     return True
@@ -80,13 +83,17 @@ class _Progress:
         self._loop = loop
         self._fd = exchange.fileno()
         self._timer: Handle | None = None
-        loop.add_reader(self._fd, self._look)
-        self._put_off(self._look)
+        self._reads = self._left = False
+        # A small model has answered when the loop comes round: to have its poller watch the descriptor and forget it again
+        # costs as much as the call itself.
+        loop.call_soon(self._look)
 
     def _put_off(self, look: Callable[[], None]) -> None:
         self._timer = self._loop.call_later(self._exchange.due_seconds(), look)
 
     def _look(self) -> None:
+        if self._left:
+            return
         if self._timer is not None:
             self._timer.cancel()
         try:
@@ -97,6 +104,9 @@ class _Progress:
                 self.outcome.set_exception(err)
             return
         if out is None:
+            if not self._reads:
+                self._reads = True
+                self._loop.add_reader(self._fd, self._look)
             self._put_off(self._look)
             return
         self.leave()
@@ -107,7 +117,9 @@ class _Progress:
         """Nothing is looked at any more. At once, not when the coroutine comes to it: a worker that was ended has closed the
         descriptor, and its number may be given to the next call of this very loop.
         """
+        self._left = True
         if self._timer is not None:
             self._timer.cancel()
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.remove_reader(self._fd)
+        if self._reads:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.remove_reader(self._fd)
