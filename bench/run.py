@@ -2,8 +2,8 @@
 
 Every contender runs once in each round, one after the other, and medians are compared: what else the machine does then
 hurts all of them alike. Files are random bytes, written by this script, in the page cache when the measuring begins. What
-verifying costs inside a process that runs already is in ``signing.py``, what policies cost in ``policy.py``, and what a call costs
-in the sandbox in ``sandbox.py``: their tables come last.
+verifying costs inside a process that runs already is in ``signing.py``, what policies cost in ``policy.py``, what a call costs
+in the sandbox in ``sandbox.py``, and what it costs over HTTP in ``serving.py``: their tables come last.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from policy import QUICK_ROUNDS as QUICK_POLICY_ROUNDS
 from policy import ROUNDS as POLICY_ROUNDS
 from policy import print_policy_table
 from sandbox import print_sandbox_table
+from serving import print_serving_table
 from signing import QUICK_ROUNDS, ROUNDS, print_table
 
 BIN = Path(sys.executable).parent
@@ -96,6 +97,10 @@ def main() -> None:
     print_policy_table(rounds=QUICK_POLICY_ROUNDS if options.quick else POLICY_ROUNDS)
     print()
     print_sandbox_table(quick=options.quick)
+    print()
+    print_serving_table(
+        workers=os.cpu_count() or 1, connections=8, rounds=1 if options.quick else 5, seconds=1 if options.quick else 3
+    )
 
 
 class Bench:

@@ -50,3 +50,13 @@ def test_a_type_that_was_not_verified_is_refused(memory, proto, right, wrong):
         with pytest.raises(JailError, match="verified are") as caught:
             Jail.start(replace(other, **{side: (ValueSpec(name="x", type=wrong),)}))
         assert caught.value.code == "sandbox.interface"
+
+
+def test_a_model_that_the_runtime_cannot_be_fed_with_is_refused_when_it_is_loaded(memory):
+    bits = helper.make_tensor_value_info("b", TensorProto.BFLOAT16, ["n"])
+    texts = helper.make_tensor_value_info("s", TensorProto.STRING, ["n"])
+    out = helper.make_tensor_value_info("c", TensorProto.BFLOAT16, ["n"])
+    proto = graph_model([helper.make_node("Identity", ["b"], ["c"])], [bits, texts], [out])
+    with pytest.raises(JailError, match="only one or the other") as caught:
+        Jail.start(memory.model(proto))
+    assert caught.value.code == "sandbox.model.load"

@@ -301,12 +301,13 @@ def serve(pipe: Pipe, handed: Handed) -> NoReturn:
     pipe.read_body(head)
     try:
         session, _values = load(task, model, weights)
+        calls = Calls(session, feeds=feeds, results=results, limits=task.limits)
         ready: JsonValue = {"inputs": _names(session.get_inputs()), "outputs": _names(session.get_outputs())}
     except Exception as err:  # noqa: BLE001  whatever the runtime says of a hostile model is an answer, not an end
         pipe.write_document(Kind.ERROR, head.request, _complaint(err, doing="load"))
         os._exit(0)
     pipe.write_document(Kind.READY, head.request, ready)
-    answer_calls(pipe, Calls(session, feeds=feeds, results=results, limits=task.limits), feeds=feeds, results=results)
+    answer_calls(pipe, calls, feeds=feeds, results=results)
 
 
 def answer_calls(pipe: Pipe, calls: Calls, *, feeds: memoryview, results: memoryview) -> NoReturn:
