@@ -1,8 +1,11 @@
 """Callers and machines with bad luck: borrowed arrays in the wrong place, descriptors that run out, forks at any moment."""
 
 import contextlib
+import gc
 import os
+import random
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -181,6 +184,26 @@ def test_descriptors_that_were_cut_off_are_not_mixed_with_those_of_the_next_work
     assert "could not be taken" in capfd.readouterr().err
 
 
+ZYGOTE_GONE = """
+import signal, sys
+from mlsign.sandbox import zygote_host
+zygote_host.prepare()
+zygote = zygote_host._current.zygote
+zygote._popen.kill()
+zygote._popen.wait()
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+try:
+    zygote.fork([2])
+except OSError as err:
+    print(type(err).__name__)
+"""
+
+
+def test_a_zygote_that_has_gone_is_an_error_also_where_a_broken_pipe_ends_programs():
+    done = subprocess.run([sys.executable, "-c", ZYGOTE_GONE], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout, done.returncode) == ("BrokenPipeError\n", 0)
+
+
 PROGRAM = """
 import os, sys
 held = [os.open("/dev/null", os.O_RDONLY) for _ in range({low})]
@@ -264,3 +287,66 @@ def test_a_zygote_that_reads_nothing_any_more_is_replaced(memory, doubler, monke
         assert np.array_equal(jail.run({"x": X})["y"], X + X)
     assert zygote_host._current.zygote is not stopped
     assert stopped._popen.returncode == -signal.SIGKILL
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_jail_that_nobody_closed_leaves_no_descriptor_and_no_worker(memory, doubler):
+    model = memory.model(doubler)
+    Jail.start(model).close()
+    before = descriptors()
+    jail = Jail.start(model)
+    jail.run({"x": X})
+    worker = os.pidfd_open(jail.pid)
+    del jail
+    gc.collect()
+    poll = select.poll()
+    poll.register(worker, select.POLLIN)
+    ended = poll.poll(30_000)
+    os.close(worker)
+    assert ended
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("seconds", [0, -1.5, float("-inf"), float("nan")])
+def test_a_call_for_which_no_time_is_left_is_not_made_and_costs_no_worker(start, doubler, seconds):
+    jail = start(doubler)
+    for call in (jail.run, jail.begin):
+        with pytest.raises(JailError, match="no time is left") as caught:
+            call({"x": X}, seconds=seconds)
+        assert caught.value.code == "sandbox.deadline"
+    assert jail.alive()
+    assert np.array_equal(jail.run({"x": X}, seconds=float("inf"))["y"], X + X)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_calls_and_starts_that_are_interrupted_at_any_moment_never_give_another_answer(memory, doubler):
+    """Like Ctrl-C: the next call is right or says that the jail has ended, and starting anew is possible."""
+    model = memory.model(doubler)
+    luck = random.Random(7)  # noqa: S311  moments, no secrets
+    jail, right, interrupted = Jail.start(model), 0, 0
+    old = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        until = time.monotonic() + 8
+        while time.monotonic() < until:
+            value = luck.random()
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 + luck.random() * (0.001 if jail.alive() else 0.02))
+                if not jail.alive():
+                    jail.close()
+                    jail = Jail.start(model)
+                found = jail.run({"x": np.full((3, 2), value, np.float32)})["y"]
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                assert np.array_equal(found, np.full((3, 2), value, np.float32) * 2)
+                right += 1
+            except KeyboardInterrupt:
+                interrupted += 1
+            except JailError as err:
+                assert err.code in {"sandbox.dead", "sandbox.frame"}
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+        jail.close()
+    assert right > 0
+    assert interrupted > 0

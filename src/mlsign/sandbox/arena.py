@@ -33,6 +33,8 @@ _SEALS: Final = 0x1 | 0x2 | 0x4
 class Area:
     """One area, seen from the parent. ``fd`` is what the worker gets; it is closed once it has been passed on."""
 
+    fd = _own_fd = -1
+
     def __init__(self, body_bytes: int, *, read_only: bool) -> None:
         """Raises ``JailError`` (``sandbox.spawn``) where the memory cannot be had."""
         self._size = BODY_OFFSET + body_bytes
@@ -44,7 +46,8 @@ class Area:
                 # A description that cannot write: no mapping made through it can be made writable afterwards.
                 self.fd = _for_reading(self._own_fd) if read_only else os.dup(self._own_fd)
             except BaseException:
-                os.close(self._own_fd)
+                fd, self._own_fd = self._own_fd, -1
+                os.close(fd)
                 raise
         except (OSError, ValueError) as err:
             raise JailError(f"no shared memory could be made: {err}", code="sandbox.spawn") from err
@@ -54,9 +57,9 @@ class Area:
 
     def hand_over(self) -> None:
         """The worker has its descriptor: this one is closed."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        fd, self.fd = self.fd, -1  # first: closed twice, a number could be somebody else's
+        if fd >= 0:
+            os.close(fd)
 
     def holds(self, length: int) -> bool:
         """There is memory behind a body of this length: what was never written takes none, and is not to take any by being read."""
@@ -94,13 +97,20 @@ class Area:
     def close(self) -> None:
         """The memory is given back, once no array lies in it any more."""
         self.hand_over()
-        if self._own_fd >= 0:
-            os.close(self._own_fd)
-            self._own_fd = -1
+        fd, self._own_fd = self._own_fd, -1
+        if fd >= 0:
+            os.close(fd)
         with contextlib.suppress(BufferError):  # arrays that a caller still holds keep it until they go
             self.body.release()
             self.bell.release()
             self._map.close()
+
+    def __del__(self) -> None:
+        """One that nobody closed, such as after an interrupt at a bad moment, keeps no descriptor."""
+        for fd in (self.fd, self._own_fd):
+            if fd >= 0:
+                with contextlib.suppress(OSError):
+                    os.close(fd)
 
 
 def _anonymous_file(size: int, *, sealed: bool) -> int:

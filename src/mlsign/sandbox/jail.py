@@ -225,16 +225,16 @@ class Jail:
             raise JailError("another call is under way", code="sandbox.busy", hint="let each caller have a worker of its own")
         try:
             kind, watch = self._send(feeds, seconds, Pace.CALM)
+            self._exchange = Exchange(
+                lambda: self._advance(kind, watch),
+                fd=self._channel.fileno(),
+                watch=watch,
+                abandon=self._abandon,
+                finished=self._exchanged,
+            )
         except BaseException:
             self._lock.release()
             raise
-        self._exchange = Exchange(
-            lambda: self._advance(kind, watch),
-            fd=self._channel.fileno(),
-            watch=watch,
-            abandon=self._abandon,
-            finished=self._exchanged,
-        )
         return self._exchange
 
     def _exchanged(self) -> None:
@@ -244,9 +244,11 @@ class Jail:
     def _send(self, feeds: Mapping[str, Any], seconds: float | None, pace: Pace) -> tuple[Kind, Watch]:
         self._check_dead()
         spec = self._spec
+        wall = spec.wall_seconds if seconds is None else min(seconds, spec.wall_seconds)
+        if not wall > 0:  # nor is what is no number; nothing was sent, so the worker goes on
+            raise JailError(f"no time is left for the call: {wall:g} seconds", code="sandbox.deadline")
         kind, length = self._transport.put(feeds)
         self._request += 1
-        wall = spec.wall_seconds if seconds is None else min(seconds, spec.wall_seconds)
         pid, others = self._process.pid, self._process.others
         watch = Watch(wall_seconds=wall, cpu_seconds=spec.cpu_seconds, pid=pid, threads=spec.threads, others=others)
         try:

@@ -61,10 +61,11 @@ class Host(Protocol):
 class Process:
     """A worker and its keeper, forked from the zygote. ``close`` leaves no process and no descriptor behind."""
 
+    pidfd = _complaints = -1
+
     def __init__(self, descriptors: Sequence[int]) -> None:
         """Starts them; ``descriptors`` are handed to the worker, in this order. Raises ``JailError`` (``sandbox.spawn``)."""
         self.pid = -1
-        self.pidfd = -1
         self.others: tuple[int, ...] = ()
         """Further processes that work for this worker."""
         self._how: int | None = None
@@ -73,12 +74,13 @@ class Process:
             try:
                 self.control, control = _pair(ours, theirs)
                 self._status, status = _pair(ours, theirs)
-                self._complaints, stderr = zygote_host.pipe(ours, theirs)
+                complaints, stderr = zygote_host.pipe(ours, theirs)
                 os.set_blocking(stderr, False)  # a full pipe loses words rather than stopping the worker
                 self._host = self._spawn(control.fileno(), status.fileno(), stderr, descriptors)
             except OSError as err:  # a worker that did start sees the end of its sockets, and ends
                 raise JailError(f"the worker could not be started: {err.strerror}", code="sandbox.spawn") from err
             ours.pop_all()
+            self._complaints = complaints
             _LIVING.add(self)
 
     def _spawn(self, control: int, status: int, stderr: int, descriptors: Sequence[int]) -> Host:
@@ -86,7 +88,8 @@ class Process:
 
     def meet_worker(self, timeout: float) -> None:
         """Takes the worker's pid and pidfd from the keeper. Raises ``JailError`` (``sandbox.worker.died``, ``sandbox.spawn``)."""
-        self._status.settimeout(timeout)
+        self._readable(self._status, timeout)  # waited for here: an interrupt that comes while it is taken loses the descriptor
+        self._status.settimeout(0)
         try:
             data, ancillary, flags, _ = self._status.recvmsg(4, socket.CMSG_SPACE(4), _CLOSE_ON_EXEC)
         except OSError as err:
@@ -118,7 +121,7 @@ class Process:
         """The worker's limit is lower by so many bytes. Raises ``JailError`` (``sandbox.layer``, ``sandbox.worker.died``)."""
         self._status.settimeout(timeout)
         try:
-            self._status.send(struct.pack("=Q", count))
+            self._status.send(struct.pack("=Q", count), zygote_host.NO_SIGNAL)
             answer = self._status.recv(4)
         except OSError as err:
             raise JailError("the keeper of the worker said nothing", code="sandbox.worker.died") from err
@@ -208,6 +211,13 @@ class Process:
         for fd in descriptors:
             if fd >= 0:
                 os.close(fd)
+
+    def __del__(self) -> None:
+        """One that nobody closed, such as after an interrupt at a bad moment, keeps no descriptor; its sockets end the worker."""
+        for fd in (self._complaints, self.pidfd):
+            if fd >= 0:
+                with contextlib.suppress(OSError):
+                    os.close(fd)
 
 
 def _pair(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:

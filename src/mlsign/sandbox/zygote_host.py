@@ -38,6 +38,9 @@ ENVIRONMENT: Final = MappingProxyType(
 BATCH: Final = 200
 """Descriptors in one message; the kernel takes 253 (``SCM_MAX_FD``)."""
 
+NO_SIGNAL: Final = getattr(socket, "MSG_NOSIGNAL", 0)
+"""A peer that is gone is an error here, not a SIGPIPE, which ends programs that took Python's setting for it back."""
+
 _COMPLAINT_CHARS: Final = 600
 _PATIENCE_SECONDS: Final = 5.0
 
@@ -108,7 +111,7 @@ class Zygote:
         count = struct.pack("<I", len(descriptors))
         for start in range(0, len(descriptors), BATCH):
             batch = array.array("i", descriptors[start : start + BATCH])
-            self._requests.sendmsg([count], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, batch)])
+            self._requests.sendmsg([count], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, batch)], NO_SIGNAL)
 
     def complaint(self) -> str:
         """What it wrote to its error pipe, escaped and cut."""
