@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -37,22 +38,32 @@ PolicyRoots = Annotated[
 ]
 
 
-def read_policy_signers(
-    policy: Path | None,
-    *,
-    keys: list[Path] | None,
-    identity: str | None,
-    issuer: str | None,
-    trust_root: Path | None,
-    roots: list[Path] | None,
-) -> PolicyTrust | None:
-    """Who must have signed ``policy``, or None where nobody is asked for. Raises ``InputError`` (``usage.policy_signer``)."""
-    if policy is None:
-        if keys or roots or any(value is not None for value in (identity, issuer, trust_root)):
-            raise InputError("nothing is signed without --policy", code="usage.policy_signer", hint="add --policy FILE")
-        return None
-    from mlsign.actions._policy_signers import named_signers
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySignerOptions:
+    """What was said of who must have signed a policy: a field is an option, in the order of ``--help``."""
 
-    return named_signers(
-        keys=tuple(keys or ()), identity=identity, issuer=issuer, trust_root=trust_root, roots=tuple(roots or ())
-    )
+    policy_key: PolicyKeys = None
+    policy_identity: PolicyIdentity = None
+    policy_issuer: PolicyIssuer = None
+    policy_trust_root: PolicyTrustRoot = None
+    policy_root: PolicyRoots = None
+
+    def trusted(self, policy: Path | None) -> PolicyTrust | None:
+        """Who must have signed ``policy``, or None where nobody is asked for. Raises ``InputError`` (``usage.policy_signer``)."""
+        if policy is None:
+            others = (self.policy_identity, self.policy_issuer, self.policy_trust_root)
+            if self.policy_key or self.policy_root or any(value is not None for value in others):
+                raise InputError("nothing is signed without --policy", code="usage.policy_signer", hint="add --policy FILE")
+            return None
+        from mlsign.actions._policy_signers import named_signers
+
+        return named_signers(
+            keys=tuple(self.policy_key or ()),
+            identity=self.policy_identity,
+            issuer=self.policy_issuer,
+            trust_root=self.policy_trust_root,
+            roots=tuple(self.policy_root or ()),
+        )
+
+
+NO_POLICY_SIGNER: Final = PolicySignerOptions()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -120,26 +117,3 @@ class SignerOptions:
 
 
 NOBODY: Final = SignerOptions()
-_PARAMETER: Final = "signer_options"
-
-
-def with_signer_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with an option for each field of ``SignerOptions``, where its own parameter ``signer_options`` stands."""
-    types = get_type_hints(SignerOptions, include_extras=True)
-    options = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=types[name])
-        for name, field in SignerOptions.__dataclass_fields__.items()
-    ]
-    parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        # The framework passes everything by name.
-        by_name = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        parameters.extend(options if parameter.name == _PARAMETER else [by_name])
-
-    @functools.wraps(command)
-    def run(**given: Any) -> None:
-        own = {name: given.pop(name) for name in list(given) if name not in SignerOptions.__dataclass_fields__}
-        command(**own, **{_PARAMETER: SignerOptions(**given)})
-
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return run

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from mlsign.cli.commands._signer_options import NOBODY, SignerOptions, with_signer_options
+from mlsign.cli.commands._signer_options import NOBODY, SignerOptions
 from mlsign.cli.commands._signing import say_identity
 from mlsign.cli.console import progress, put, say
+from mlsign.cli.option_groups import with_option_groups
 from mlsign.cli.options import Quiet, Verbose
 
 HELP = """Sign a statement about how a package was built. Adds a file under signatures/ and changes nothing else.
@@ -25,7 +26,7 @@ Example:
 """
 
 
-@with_signer_options
+@with_option_groups
 def attest_command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package.")],
     provenance: Annotated[Path, typer.Option("--provenance", metavar="FILE", help="The SLSA v1 predicate, a JSON file.")],

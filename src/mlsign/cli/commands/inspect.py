@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from mlsign.cli.console import counted_progress, progress, put
+from mlsign.cli.option_groups import with_option_groups
 from mlsign.cli.options import FindingsFormat, FindingsFormatOption, Quiet, Verbose
-from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
+from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
 from mlsign.cli.rendering import render_findings, render_inspected
 from mlsign.errors import InputError
 
@@ -26,6 +27,7 @@ Example:
 """
 
 
+@with_option_groups
 def inspect_command(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="An ONNX file or a package; with --findings any folder, too.")],
     findings: Annotated[bool, typer.Option("--findings", help="Say what is wrong with every model there.")] = False,
@@ -33,24 +35,13 @@ def inspect_command(
         Path | None,
         typer.Option("--policy", "-p", metavar="FILE", help="With --findings: what to judge by. Default: the shipped baseline."),
     ] = None,
-    policy_key: PolicyKeys = None,
-    policy_identity: PolicyIdentity = None,
-    policy_issuer: PolicyIssuer = None,
-    policy_trust_root: PolicyTrustRoot = None,
-    policy_root: PolicyRoots = None,
+    policy_signers: PolicySignerOptions = NO_POLICY_SIGNER,
     output_format: FindingsFormatOption = FindingsFormat.TEXT,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Parses, inspects or scans, prints; a scan exits by what it found."""
-    signed = read_policy_signers(
-        policy,
-        keys=policy_key,
-        identity=policy_identity,
-        issuer=policy_issuer,
-        trust_root=policy_trust_root,
-        roots=policy_root,
-    )
+    signed = policy_signers.trusted(policy)
     if not findings:
         if policy is not None:
             raise InputError(

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from mlsign.cli.commands._signer_options import NOBODY, SignerOptions, with_signer_options
+from mlsign.cli.commands._signer_options import NOBODY, SignerOptions
 from mlsign.cli.commands._signing import say_identity
 from mlsign.cli.console import detail, put, say
+from mlsign.cli.option_groups import with_option_groups
 from mlsign.cli.options import Quiet, Verbose
 from mlsign.errors import shown
 
@@ -27,7 +28,7 @@ Example:
 """
 
 
-@with_signer_options
+@with_option_groups
 def policy_sign_command(
     policy: Annotated[Path, typer.Argument(metavar="FILE", help="The policy.")],
     signer_options: SignerOptions = NOBODY,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlsign.cli.console import detail, progress, put, say
+from mlsign.cli.option_groups import with_option_groups
 from mlsign.cli.options import (
     AcceptVsa,
     AuditLogFile,
@@ -23,7 +24,7 @@ from mlsign.cli.options import (
     audit_log,
     confinement_of,
 )
-from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
+from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
 from mlsign.cli.rendering import render
 from mlsign.cli.report_files import clear_places, decode_places, say_audited, say_conceded, write_reports
 from mlsign.errors import shown
@@ -40,6 +41,7 @@ Example:
 """
 
 
+@with_option_groups
 def score_command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package.")],
     policy: PolicyFiles,
@@ -48,11 +50,7 @@ def score_command(
     signature: SignatureFiles = None,
     trust_root: TrustRootFile = None,
     accept_vsa: AcceptVsa = None,
-    policy_key: PolicyKeys = None,
-    policy_identity: PolicyIdentity = None,
-    policy_issuer: PolicyIssuer = None,
-    policy_trust_root: PolicyTrustRoot = None,
-    policy_root: PolicyRoots = None,
+    policy_signers: PolicySignerOptions = NO_POLICY_SIGNER,
     sandbox: Sandbox = Wall.PROCESS,
     allow_unsandboxed: Annotated[
         bool, typer.Option("--allow-unsandboxed", help="Run the model even where it cannot be confined. Dangerous.")
@@ -76,14 +74,7 @@ def score_command(
     places = decode_places(reports or ())
     clear_places(places, package=package, read=(*policy, trust_root, input_file, output_file, audit_log_file, *(signature or ())))
     with recorded(package, log):
-        signed = read_policy_signers(
-            policy[0],
-            keys=policy_key,
-            identity=policy_identity,
-            issuer=policy_issuer,
-            trust_root=policy_trust_root,
-            roots=policy_root,
-        )
+        signed = policy_signers.trusted(policy[0])
         first, *others = load_policies(policy, trust_root=trust_root, signed=signed)
     request = ScoreRequest(
         verify=VerifyRequest(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mlsign.cli.console import say
+from mlsign.cli.option_groups import with_option_groups
 from mlsign.cli.options import (
     AcceptVsa,
     AuditLogFile,
@@ -21,7 +22,7 @@ from mlsign.cli.options import (
     audit_log,
     confinement_of,
 )
-from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
+from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
 from mlsign.cli.rendering import render
 from mlsign.errors import InputError, OutsideError
 from mlsign.sandbox.layers import Wall
@@ -46,6 +47,7 @@ Example:
 _NEEDS = frozenset({"uvicorn", "httptools", "uvloop", "prometheus_client"})
 
 
+@with_option_groups
 def serve_command(
     packages: Annotated[list[Path], typer.Argument(metavar="PACKAGE...", help="The packages.")],
     policy: PolicyFiles,
@@ -87,11 +89,7 @@ def serve_command(
     log_level: Annotated[str, typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error.")] = "info",
     trust_root: TrustRootFile = None,
     accept_vsa: AcceptVsa = None,
-    policy_key: PolicyKeys = None,
-    policy_identity: PolicyIdentity = None,
-    policy_issuer: PolicyIssuer = None,
-    policy_trust_root: PolicyTrustRoot = None,
-    policy_root: PolicyRoots = None,
+    policy_signers: PolicySignerOptions = NO_POLICY_SIGNER,
     sandbox: Sandbox = Wall.PROCESS,
     allow_unsandboxed: Annotated[
         bool, typer.Option("--allow-unsandboxed", help="Run models even where they cannot be confined. Dangerous.")
@@ -111,14 +109,7 @@ def serve_command(
     if (tls_cert is None) != (tls_key is None):
         raise InputError("--tls-cert and --tls-key go together", code="usage.tls", hint="give both, or neither")
     loosened = ("--allow-unsandboxed: models run even where they cannot be confined",) if allow_unsandboxed else ()
-    signed = read_policy_signers(
-        policy[0],
-        keys=policy_key,
-        identity=policy_identity,
-        issuer=policy_issuer,
-        trust_root=policy_trust_root,
-        roots=policy_root,
-    )
+    signed = policy_signers.trusted(policy[0])
     request = ServeRequest(
         paths=tuple(packages),
         admission=AdmissionSettings(

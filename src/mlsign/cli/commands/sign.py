@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from mlsign.cli.commands._signer_options import NOBODY, SignerOptions, with_signer_options
+from mlsign.cli.commands._signer_options import NOBODY, SignerOptions
 from mlsign.cli.commands._signing import say_countersigned, say_identity, say_neighbours
 from mlsign.cli.console import progress, put, say
+from mlsign.cli.option_groups import with_option_groups
 from mlsign.cli.options import Quiet, Verbose
-from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
+from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
 
 HELP = """Sign a package. Adds a file under signatures/ and changes nothing else.
 
@@ -33,18 +34,14 @@ Example:
 """
 
 
-@with_signer_options
+@with_option_groups
 def sign_command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package.")],
     signer_options: SignerOptions = NOBODY,
     policy: Annotated[
         Path | None, typer.Option("--policy", "-p", metavar="FILE", help="Check signatures that are there against this policy.")
     ] = None,
-    policy_key: PolicyKeys = None,
-    policy_identity: PolicyIdentity = None,
-    policy_issuer: PolicyIssuer = None,
-    policy_trust_root: PolicyTrustRoot = None,
-    policy_root: PolicyRoots = None,
+    policy_signers: PolicySignerOptions = NO_POLICY_SIGNER,
     countersign: Annotated[
         str | None, typer.Option("--countersign", metavar="BUNDLE", help="Vouch for this signature, and not for the package.")
     ] = None,
@@ -59,14 +56,7 @@ def sign_command(
     from mlsign.words import counted
 
     request = signer_options.request()
-    trusted = read_policy_signers(
-        policy,
-        keys=policy_key,
-        identity=policy_identity,
-        issuer=policy_issuer,
-        trust_root=policy_trust_root,
-        roots=policy_root,
-    )
+    trusted = policy_signers.trusted(policy)
     loaded = None if policy is None else load_policy(policy, signed=trusted)
     if countersign is not None:
         with open_signer(request) as signer, progress("signing", package) as advance:

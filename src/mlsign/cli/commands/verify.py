@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlsign.cli.commands._signer_options import NOBODY, SignerOptions, with_signer_options
+from mlsign.cli.commands._signer_options import NOBODY, SignerOptions
 from mlsign.cli.commands._signing import say_attested
 from mlsign.cli.console import progress, put
+from mlsign.cli.option_groups import with_option_groups
 from mlsign.cli.options import (
     AcceptVsa,
     AuditLogFile,
@@ -28,7 +29,7 @@ from mlsign.cli.options import (
     check_record,
     check_why,
 )
-from mlsign.cli.policy_options import PolicyIdentity, PolicyIssuer, PolicyKeys, PolicyRoots, PolicyTrustRoot, read_policy_signers
+from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
 from mlsign.cli.rendering import reasons_of, render
 from mlsign.cli.report_files import append_summary, clear_places, decode_places, say_audited, write_reports
 
@@ -56,17 +57,13 @@ _OUTPUT = "Write the summary here, and not into signatures/ of the package."
 _ASTRAY = "the options that say who signs go with --attest"
 
 
-@with_signer_options
+@with_option_groups
 def verify_command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package, or a folder or file that others signed.")],
     policy: PolicyFiles,
     signature: SignatureFiles = None,
     trust_root: TrustRootFile = None,
-    policy_key: PolicyKeys = None,
-    policy_identity: PolicyIdentity = None,
-    policy_issuer: PolicyIssuer = None,
-    policy_trust_root: PolicyTrustRoot = None,
-    policy_root: PolicyRoots = None,
+    policy_signers: PolicySignerOptions = NO_POLICY_SIGNER,
     audit_log_file: AuditLogFile = None,
     audit_log_size: AuditLogSize = 64,
     output_format: ReportFormatOption = ReportFormat.TEXT,
@@ -105,14 +102,7 @@ def verify_command(
     clear_places(places, package=package, read=read)
     log = audit_log(audit_log_file, size=audit_log_size, caller="mlsign verify")
     with recorded(package, log):
-        signed = read_policy_signers(
-            policy[0],
-            keys=policy_key,
-            identity=policy_identity,
-            issuer=policy_issuer,
-            trust_root=policy_trust_root,
-            roots=policy_root,
-        )
+        signed = policy_signers.trusted(policy[0])
         first, *others = load_policies(policy, trust_root=trust_root, signed=signed)
     request = VerifyRequest(
         policy=first,
