@@ -271,7 +271,7 @@ class Jail:
         except JailError as err:
             if err.code in SURVIVABLE:
                 raise
-            self._fall(err)
+            self._fall(err, patience=0.1)  # an event loop has others to serve
         except BaseException:
             self._abandon()
             raise
@@ -305,12 +305,12 @@ class Jail:
         self._dead = "a call was interrupted"
         self._end()
 
-    def _fall(self, err: JailError) -> NoReturn:
+    def _fall(self, err: JailError, *, patience: float = 1.0) -> NoReturn:
         """Ends the worker for ``err`` and raises it, completed by how the worker ended."""
         self._dead = err.message  # first, and the end in a finally: whatever goes wrong below, nobody uses this jail again
         try:
             gone = err.code == "sandbox.worker.died"
-            alone = gone and self._process.ended_by_itself(1.0)  # let it finish dying: a kill would hide the reason
+            alone = gone and self._process.ended_by_itself(patience)  # let it finish dying: a kill would hide the reason
             self._process.kill()
             if gone:
                 err = self._process.obituary(alone=alone)
