@@ -19,6 +19,9 @@ from mlsign.sandbox.protocol import DOCUMENTS, HEAD_BYTES, Head, Kind, Pace, dec
 _TURN_BYTES: Final = 1 << 20
 """Sent or received in one turn, between two looks at the clock."""
 
+_FIRST_BYTES: Final = 4096
+"""Asked for at first: memory is taken for as much, and most answers are a head alone."""
+
 _NO_SIGNAL: Final = getattr(socket, "MSG_NOSIGNAL", 0)
 """A worker that closes its end is an error here, not a SIGPIPE, which ends programs that took Python's setting for it back."""
 
@@ -150,7 +153,7 @@ class Channel:
         """The answer to ``request`` as far as it came without waiting: None where more is to come. Raises as ``receive`` does."""
         while True:
             try:
-                received = self._sock.recv(_TURN_BYTES)
+                received = self._sock.recv(_TURN_BYTES if self._data else _FIRST_BYTES)
             except BlockingIOError:
                 return None
             except OSError as err:
