@@ -196,7 +196,7 @@ class Jail:
         self._own()  # before the lock: in a fork it may be held for ever
         with self._lock:
             looks = 0 if self._slow else self._looks
-            kind, watch = self._send(feeds, seconds, Pace.BUSY if looks else Pace.CALM)
+            kind, watch = self._send(feeds, seconds, Pace.BUSY if self._looks else Pace.CALM)
             try:
                 return self._take(kind, watch, self._wait(looks, watch))
             except JailError as err:
