@@ -44,6 +44,12 @@ def test_signing_adds_one_file_and_changes_none(bare, keys):
     assert signed.identity.method is Method.KEY
 
 
+def test_what_is_signed_is_read_whatever_its_size(bare, keys):
+    """The cap on what strangers may have us read is none on what people sign themselves."""
+    signed = sign(bare, keys.release.signer, limits=replace(DEFAULT, max_unvouched_bytes=10))
+    assert (signed.addition, signed.files) == (Addition.ADDED, 6)
+
+
 def test_signing_twice_adds_nothing(bare, keys):
     first = sign(bare, keys.release.signer)
     second = sign(bare, keys.release.signer)

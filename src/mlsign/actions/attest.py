@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlsign.actions._adding import add_bundle
-from mlsign.actions.examine import ExamineRequest, examine
+from mlsign.actions.examine import examine_to_vouch
 from mlsign.actions.sign import checked_manifest, package_statement
 from mlsign.errors import naming, shown
 from mlsign.formats.slsa import MAX_PROVENANCE_BYTES, SlsaProvenance, decode_slsa_predicate, encode_slsa_statement
@@ -17,7 +17,6 @@ from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage, read_user_file
 from mlsign.signers.protocol import Signer
 from mlsign.trust.authenticate import authenticate_provenance
-from mlsign.trust.root import TrustRoot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +50,7 @@ def attest(
     # The package stays open to the end: its name may lead elsewhere by the time that a signature is there.
     with OpenPackage.open(path) as package:
         # 1. Look at what lies there, trusting nobody; what is not what its manifest says was built by nobody.
-        request = ExamineRequest(root=TrustRoot(keys=()), now=now or datetime.now(UTC), limits=limits)
-        examination = examine(package, request, advance=advance)
-        examination.contents.close()
+        examination = examine_to_vouch(package, now=now or datetime.now(UTC), limits=limits, advance=advance)
         about = package_statement(checked_manifest(path, examination), examination)
         # 2. What is to be signed follows from the files and the predicate alone.
         with naming(shown(provenance)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlsign.actions._adding import add_bundle
 from mlsign.actions._signatures import Attempt
-from mlsign.actions.examine import Examination, ExamineRequest, examine
+from mlsign.actions.examine import Examination, examine_to_vouch
 from mlsign.compare.content import compare_with_statement
 from mlsign.digest import Digest
 from mlsign.errors import InputError, TrustError, shown
@@ -25,7 +25,6 @@ from mlsign.package.write import signature_name
 from mlsign.paths import SIGNATURES_NAME
 from mlsign.signers.protocol import Signer
 from mlsign.trust.authenticate import authenticate_countersignature, authenticate_envelope
-from mlsign.trust.root import TrustRoot
 
 if TYPE_CHECKING:
     from mlsign.actions.load_policy import LoadedPolicy
@@ -62,9 +61,7 @@ def countersign(
     # The package stays open to the end: its name may lead elsewhere by the time that a signature is there.
     with OpenPackage.open(path) as package:
         # 1. Everything is hashed again, trusting nobody.
-        request = ExamineRequest(root=TrustRoot(keys=()), now=moment, limits=limits)
-        examination = examine(package, request, advance=advance)
-        examination.contents.close()
+        examination = examine_to_vouch(package, now=moment, limits=limits, advance=advance)
         # 2. The one bundle that is meant, over exactly these files, by somebody whom the policy names, if there is one.
         over = _meant(examination, bundle, limits=limits)
         whose = None if policy is None else _signer(over, policy, now=moment)

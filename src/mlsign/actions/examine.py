@@ -180,6 +180,18 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
     return Examination(evidence=evidence, attempts=attempts, contents=contents, model_path=model_path)
 
 
+def examine_to_vouch(package: OpenPackage, *, now: datetime, limits: Limits, advance: Advance | None) -> Examination:
+    """Evidence for somebody who is about to vouch for the package: no older statement is trusted, and all of it is read.
+
+    Raises as ``examine`` does. The contents are closed.
+    """
+    # A stranger's package is not worth hours of hashing; this one is the caller's own.
+    limits = replace(limits, max_unvouched_bytes=limits.max_package_bytes)
+    examination = examine(package, ExamineRequest(root=TrustRoot(keys=()), now=now, limits=limits), advance=advance)
+    examination.contents.close()
+    return examination
+
+
 def _read_manifest(contents: Contents, *, limits: Limits) -> tuple[Manifest | None, Digest | None, tuple[Finding, ...]]:
     if MANIFEST_PATH not in contents.paths:
         return None, None, ()

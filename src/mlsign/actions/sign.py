@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlsign.actions._adding import add_bundle
 from mlsign.actions._signatures import Attempt
-from mlsign.actions.examine import Examination, ExamineRequest, examine
+from mlsign.actions.examine import Examination, examine_to_vouch
 from mlsign.compare.content import CHANGED, EXTRA, MISSING, compare_with_manifest
 from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome
@@ -113,9 +113,7 @@ def sign(
     # The package stays open to the end: its name may lead elsewhere by the time that a signature is there.
     with OpenPackage.open(path) as package:
         # 1. Look at what lies there, trusting nobody: no older statement, not even the signer's own, says what may be left unread.
-        request = ExamineRequest(root=TrustRoot(keys=()), now=moment, limits=limits)
-        examination = examine(package, request, advance=advance)
-        examination.contents.close()
+        examination = examine_to_vouch(package, now=moment, limits=limits, advance=advance)
         manifest = checked_manifest(path, examination)
         # 2. What is to be signed follows from the files alone.
         statement = package_statement(manifest, examination)
