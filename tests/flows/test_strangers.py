@@ -123,7 +123,7 @@ def test_a_store_through_a_mapping_between_inspection_and_hashing_is_seen(tmp_pa
             at = view.find(b"Relu")
             view[at : at + 4] = b"Tanh"
             with pytest.raises(InputError, match="changed while it was read"):
-                hash_source(recorded.source, algorithms=(), consume=recorded.comparer())
+                hash_source(recorded.source, algorithms=(), consumers=[recorded.comparer()])
             recorded.close()
 
 
@@ -133,7 +133,7 @@ def test_bytes_that_stay_are_no_change(tmp_path):
         recorded = RecordedSource(package.open_file(PackagePath("net.onnx")))
         read_model(recorded)
         recorded.read_at(3, path.stat().st_size - 3)
-        hash_source(recorded.source, algorithms=(), consume=recorded.comparer())
+        hash_source(recorded.source, algorithms=(), consumers=[recorded.comparer()])
         recorded.close()
 
 

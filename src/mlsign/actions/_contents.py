@@ -6,7 +6,7 @@ sealed ones; for big files on disk from one descriptor whose state is checked af
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from enum import Enum
 from functools import partial
@@ -20,12 +20,14 @@ from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, finding_of
 from mlsign.formats.statement import Sharding
 from mlsign.limits import KIB, MIB, Limits
+from mlsign.package.crew import Job, Worker, run_largest_first
 from mlsign.package.file_source import FileSource
-from mlsign.package.hashing import Advance, ShardHasher, hash_memory, hash_source, run_largest_first
+from mlsign.package.hashing import Hasher, ShardHasher, hash_memory, hash_source, is_wide, new_hasher
 from mlsign.package.read import OpenPackage
 from mlsign.package.recorded import RecordedSource
 from mlsign.package.scan import FoundFile
 from mlsign.package.sealed import SealedMemory, seal_file
+from mlsign.package.stream import Advance, Consumer
 from mlsign.paths import PackagePath
 from mlsign.source import ByteSource, MemorySource
 
@@ -64,6 +66,7 @@ class Contents:
         self._sealable: frozenset[PackagePath] = frozenset()
         self._trusted_sizes = False
         self._sizes: Mapping[PackagePath, int] = {}
+        self._algorithms: tuple[Algorithm, ...] = ()
         self._shards: Mapping[PackagePath, frozenset[tuple[Sharding, int]]] = {}
         self._budget = 0
         self.files = files
@@ -100,8 +103,12 @@ class Contents:
         """Sizes that a manifest gives; a file of another size is changed, and is not read to find that out."""
         self._sizes = sizes
 
-    def want_shards(self, shards: Mapping[PackagePath, frozenset[tuple[Sharding, int]]]) -> None:
-        """Which files are hashed by shards as well, each sharding with the size that the file must have for that."""
+    def want(self, algorithms: Iterable[Algorithm], shards: Mapping[PackagePath, frozenset[tuple[Sharding, int]]]) -> None:
+        """Which digests are computed of every file, and which files are hashed by shards as well.
+
+        Each sharding comes with the size that the file must have for that. To be said before anything is held or read.
+        """
+        self._algorithms = tuple(sorted(algorithms, key=lambda a: a.value))
         self._shards = shards
 
     def allow_sealing(self, paths: Iterable[PackagePath], *, sizes: Sizes) -> None:
@@ -114,11 +121,12 @@ class Contents:
         self._budget = self.limits.max_unsized_bytes
 
     def hold(self, path: PackagePath) -> ByteSource:
-        """The file as a source of exactly the bytes that will be hashed. Raises ``InputError``, ``OutsideError``."""
+        """The file as a source of exactly the bytes that are hashed. Raises ``InputError``, ``OutsideError``."""
         source = self._package.open_file(path)
         if self._may_seal(path, source):
             with source:
-                return self._seal(path, source)
+                self._seal(path, source, worker=None)
+            return self.sealed[path]
         if source.size > _WHOLE_BYTES:
             self._open[path] = RecordedSource(source)
             return self._open[path]
@@ -130,13 +138,16 @@ class Contents:
         # A file of another size than the manifest says is changed; it is not copied to find that out.
         return path in self._sealable and self._sizes.get(path, source.size) == source.size
 
-    def _seal(self, path: PackagePath, source: FileSource) -> SealedMemory:
+    def _seal(self, path: PackagePath, source: FileSource, *, worker: Worker | None) -> Observed:
+        """Copies the file into sealed memory; what is written there is hashed on its way."""
         if not (self._trusted_sizes and path in self._sizes):
             self._charge(path, source.size)
-        memory = seal_file(source)
+        plan = _Plan(self._algorithms, self._sharding(path, size=source.size), size=source.size)
+        memory = seal_file(source, consumers=plan.consumers, worker=worker, advance=self._advance)
         with self._lock:
             self.sealed[path] = memory
-        return memory
+            self.observed[path] = plan.observed()
+        return self.observed[path]
 
     def _charge(self, path: PackagePath, size: int) -> None:
         with self._lock:
@@ -152,66 +163,54 @@ class Contents:
                 hint="pack the model with mlsign: the sizes in a signed manifest say how much memory it takes",
             )
 
-    def read_rest(self, weights: frozenset[PackagePath], *, algorithms: frozenset[Algorithm]) -> None:
+    def read_rest(self, weights: frozenset[PackagePath]) -> None:
         """Reads and hashes every file that has not been, in parallel; weights are held as the storage says.
 
         Raises ``OutsideError``. A file that changes or vanishes meanwhile is a finding and has no digest.
         """
-        ordered = tuple(sorted(algorithms, key=lambda a: a.value))
-        jobs = [(f.size, partial(self._read_one, f.path, ordered, seal=f.path in weights)) for f in self.files]
-        few = sum(size for size, _ in jobs) <= _FEW_BYTES
-        run_largest_first(jobs, workers=1 if few else None)
+        # One after the other where each keeps every processor busy by itself.
+        wide = [f for f in self.files if is_wide(f.size, algorithms=self._algorithms)]
+        run_largest_first(self._jobs(wide, weights), workers=1)
+        rest = [f for f in self.files if not is_wide(f.size, algorithms=self._algorithms)]
+        few = sum(f.size for f in rest) <= _FEW_BYTES
+        run_largest_first(self._jobs(rest, weights), workers=1 if few else None)
 
-    def _read_one(self, path: PackagePath, algorithms: tuple[Algorithm, ...], *, seal: bool) -> None:
+    def _jobs(self, files: Iterable[FoundFile], weights: frozenset[PackagePath]) -> Iterator[tuple[int, Job]]:
+        return ((f.size, partial(self._read_one, f.path, f.path in weights)) for f in files if f.path not in self.observed)
+
+    def _read_one(self, path: PackagePath, seal: bool, worker: Worker) -> None:
         try:
-            observed = self._observe(path, algorithms, seal=seal)
+            observed = self._observe(path, worker, seal=seal)
         except InputError as err:
-            finding = finding_of(err, code=code_of(err), where=str(path))
-            with self._lock:
-                self.findings.append(finding)
+            self.findings.append(finding_of(err, code=code_of(err), where=str(path)))
             return
-        with self._lock:
-            self.observed[path] = observed
+        self.observed[path] = observed
 
-    def _observe(self, path: PackagePath, algorithms: tuple[Algorithm, ...], *, seal: bool) -> Observed:
-        if path in self.sealed:
-            return self._observe_sealed(path, self.sealed[path], algorithms)
-        if path in self._whole:
-            return self._observe_memory(path, memoryview(self._whole[path]), algorithms)
+    def _observe(self, path: PackagePath, worker: Worker, *, seal: bool) -> Observed:
+        if (whole := self._whole.get(path)) is not None:
+            return self._observe_memory(path, memoryview(whole))
         held = self._open.get(path)
         with self._package.open_file(path) if held is None else held.source as source:
             if self._sizes.get(path, source.size) != source.size:
                 return Observed(size=source.size, digests={})
             if seal and self._may_seal(path, source):
-                return self._observe_sealed(path, self._seal(path, source), algorithms)
-            shards = self._shard_hashers(path, size=source.size)
+                return self._seal(path, source, worker=worker)
+            shards = self._sharding(path, size=source.size)
+            plan = _Plan((), shards, size=source.size)
             # What was inspected before must be what is hashed now; a time stamp would not tell.
-            consumers: list[Callable[[memoryview], None]] = [] if held is None else [held.comparer()]
-            consumers += [hasher.update for hasher in shards.values() if hasher is not None]
-            digests = hash_source(source, algorithms=algorithms, consume=_each(consumers), advance=self._advance)
-            return _observed(source.size, digests, shards)
+            consumers = plan.consumers if held is None else [*plan.consumers, held.comparer()]
+            digests = hash_source(source, algorithms=self._algorithms, consumers=consumers, worker=worker, advance=self._advance)
+            return plan.observed(digests)
 
-    def _observe_memory(self, path: PackagePath, view: memoryview, algorithms: tuple[Algorithm, ...]) -> Observed:
-        digests = hash_memory(view, algorithms=algorithms, advance=self._advance)
-        shards = self._shard_hashers(path, size=len(view))
-        for hasher in shards.values():
-            if hasher is not None:
-                hasher.update(view)
-        return _observed(len(view), digests, shards)
+    def _observe_memory(self, path: PackagePath, view: memoryview) -> Observed:
+        plan = _Plan((), self._sharding(path, size=len(view)), size=len(view))
+        for consume in plan.consumers:
+            consume(view)
+        return plan.observed(hash_memory(view, algorithms=self._algorithms, advance=self._advance))
 
-    def _observe_sealed(self, path: PackagePath, memory: SealedMemory, algorithms: tuple[Algorithm, ...]) -> Observed:
-        observed = self._observe_memory(path, memory.view, algorithms)
-        memory.unmap()
-        return observed
-
-    def _shard_hashers(self, path: PackagePath, *, size: int) -> dict[Sharding, ShardHasher | None]:
-        # A file of another size is changed; how many shards it has then is nobody's business. One shard is the whole file.
-        wanted = self._shards.get(path, frozenset())
-        return {
-            sharding: ShardHasher(sharding, size=size) if sharding.shard_size < size else None
-            for sharding, expected in wanted
-            if expected == size
-        }
+    def _sharding(self, path: PackagePath, *, size: int) -> tuple[Sharding, ...]:
+        # A file of another size is changed; how many shards it has then is nobody's business.
+        return tuple(sharding for sharding, expected in self._shards.get(path, ()) if expected == size)
 
     def close(self) -> None:
         """Gives back descriptors and memory; what was sealed is gone unless it was taken with ``take_sealed``."""
@@ -228,23 +227,23 @@ class Contents:
         return taken
 
 
-def _each(consumers: list[Callable[[memoryview], None]]) -> Callable[[memoryview], None] | None:
-    if not consumers:
-        return None
+class _Plan:
+    """Which digests of one file of ``size`` bytes are made, and the consumers of its chunks that make them."""
 
-    def consume(chunk: memoryview) -> None:
-        for consumer in consumers:
-            consumer(chunk)
+    def __init__(self, algorithms: tuple[Algorithm, ...], shards: tuple[Sharding, ...], *, size: int) -> None:
+        self._size = size
+        self._hashers: dict[Algorithm, Hasher] = {a: new_hasher(a, size=size) for a in algorithms}
+        # One shard is the whole file.
+        self._shards = {s: ShardHasher(s, size=size) if s.shard_size < size else None for s in shards}
+        self.consumers: list[Consumer] = [hasher.update for hasher in self._hashers.values()]
+        self.consumers += [hasher.update for hasher in self._shards.values() if hasher is not None]
 
-    return consume
-
-
-def _observed(size: int, digests: tuple[Digest, ...], shards: Mapping[Sharding, ShardHasher | None]) -> Observed:
-    known = {digest.algorithm: digest for digest in digests}
-    return Observed(
-        size=size,
-        digests=known,
-        shards={
-            sharding: (known[sharding.algorithm],) if hasher is None else hasher.digests() for sharding, hasher in shards.items()
-        },
-    )
+    def observed(self, digests: tuple[Digest, ...] = ()) -> Observed:
+        """What was seen, with these ``digests`` that were made elsewhere. To be called once, after the last chunk."""
+        known = {digest.algorithm: digest for digest in digests}
+        known |= {a: Digest(algorithm=a, value=hasher.digest()) for a, hasher in self._hashers.items()}
+        return Observed(
+            size=self._size,
+            digests=known,
+            shards={s: (known[s.algorithm],) if hasher is None else hasher.digests() for s, hasher in self._shards.items()},
+        )

@@ -13,9 +13,9 @@ from mlsign.actions.verify import Report, VerifyRequest, judge_package, logged_p
 from mlsign.errors import TrustError
 from mlsign.evidence.findings import Outcome
 from mlsign.onnx.summary import ModelSummary
-from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage
 from mlsign.package.sealed import SealedMemory
+from mlsign.package.stream import Advance
 from mlsign.paths import PackagePath
 from mlsign.policy.model import Mode, Verdict
 

@@ -13,8 +13,8 @@ from mlsign.errors import naming, shown
 from mlsign.formats.slsa import MAX_PROVENANCE_BYTES, SlsaProvenance, decode_slsa_predicate, encode_slsa_statement
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
-from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage, read_user_file
+from mlsign.package.stream import Advance
 from mlsign.signers.protocol import Signer
 from mlsign.trust.authenticate import authenticate_provenance
 

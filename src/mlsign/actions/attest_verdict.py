@@ -16,8 +16,8 @@ from mlsign.errors import InputError, shown
 from mlsign.formats.bundle import encode_bundle
 from mlsign.formats.verification_summary import encode_summary
 from mlsign.identity import Identity
-from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage
+from mlsign.package.stream import Advance
 from mlsign.package.write import write_new_files
 from mlsign.paths import SIGNATURES_NAME
 from mlsign.policy.model import Verdict

@@ -19,8 +19,8 @@ from mlsign.formats.countersignature import Countersignature, claims_countersign
 from mlsign.formats.statement import decode_statement
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
-from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage
+from mlsign.package.stream import Advance
 from mlsign.package.write import signature_name
 from mlsign.paths import SIGNATURES_NAME
 from mlsign.signers.protocol import Signer

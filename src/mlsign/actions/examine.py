@@ -36,10 +36,10 @@ from mlsign.formats.statement import ACCEPTED_FORMATS, Statement, StatementForma
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.summary import ModelSummary
-from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage
 from mlsign.package.scan import Listing
 from mlsign.package.sealed import SealedMemory
+from mlsign.package.stream import Advance
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 from mlsign.trust.root import TrustRoot
 from mlsign.words import size
@@ -130,16 +130,16 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
             tuple(e.path for e in manifest.files if e.role is Role.GOLDEN) if manifest is not None and request.keep_golden else ()
         )
         allow_sealing(contents, statements, summarized, storage=request.storage, golden=golden)
+        wanted = {s.algorithm for s in statements} | request.algorithms | ({manifest.algorithm} if manifest else set())
+        wanted |= {Algorithm.SHA256} if needs_sha256(statements) else set()
+        contents.want(frozenset(wanted) or frozenset({Algorithm.SHA256}), wanted_shards(statements))
         model_path, model_findings = _find_model(package, contents, manifest, listing)
         summary, inspect_findings = _inspect(contents, model_path, limits=limits)
         weights = _weights(manifest, summary, model_path)
-        wanted = {s.algorithm for s in statements} | request.algorithms | ({manifest.algorithm} if manifest else set())
-        wanted |= {Algorithm.SHA256} if needs_sha256(statements) else set()
-        contents.want_shards(wanted_shards(statements))
         present = frozenset(path for path in weights if path in contents.paths)
         unread = () if summarized is not None else _check_effort(contents, statements, request)
         if not unread:
-            contents.read_rest(present, algorithms=frozenset(wanted) or frozenset({Algorithm.SHA256}))
+            contents.read_rest(present)
         # 5. Compare the content with each statement. A signature over other content counts for nothing.
         needed = {p for p in (model_path, *weights, MANIFEST_PATH) if p is not None}
         signatures, content_findings = judge(attempts, contents.observed, needed=needed, unsigned=request.unsigned)

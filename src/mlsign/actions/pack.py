@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -23,8 +23,10 @@ from mlsign.formats.manifest_codec import decode_manifest, decode_name, decode_p
 from mlsign.interface import OperatorId, decode_operator
 from mlsign.limits import DEFAULT, MIB, Limits
 from mlsign.onnx.summary import ExternalTensor, ModelSummary
-from mlsign.package.hashing import Advance, run_largest_first
+from mlsign.package.crew import Job, Worker, run_largest_first
+from mlsign.package.hashing import is_wide
 from mlsign.package.read import read_user_file
+from mlsign.package.stream import Advance
 from mlsign.package.write import copy_file, new_folder, write_file
 from mlsign.paths import MANIFEST_NAME, PackagePath
 from mlsign.strict import Fields, decode_json
@@ -222,11 +224,20 @@ def _copy(
 ) -> dict[PackagePath, Digest]:
     digests: dict[PackagePath, Digest] = {}
 
-    def copy(path: PackagePath, item: Ingredient) -> None:
+    def copy(path: PackagePath, item: Ingredient, worker: Worker) -> None:
         with item.source() as source:
-            digests[path] = copy_file(folder, path, source, algorithm=algorithm, advance=advance)
+            digests[path] = copy_file(folder, path, source, algorithm=algorithm, worker=worker, advance=advance)
 
-    run_largest_first((item.size, partial(copy, path, item)) for path, item in ingredients.items())
+    def jobs(*, wide: bool) -> Iterator[tuple[int, Job]]:
+        return (
+            (item.size, partial(copy, path, item))
+            for path, item in ingredients.items()
+            if is_wide(item.size, algorithms=(algorithm,)) is wide
+        )
+
+    # One after the other where each keeps every processor busy by itself.
+    run_largest_first(jobs(wide=True), workers=1)
+    run_largest_first(jobs(wide=False))
     return digests
 
 

@@ -13,7 +13,7 @@ from mlsign.actions._jailing import jail_spec, jailed_model
 from mlsign.actions.admit import AdmittedModel, admit
 from mlsign.actions.verify import Report, VerifyRequest
 from mlsign.errors import InputError, shown
-from mlsign.package.hashing import Advance
+from mlsign.package.stream import Advance
 from mlsign.sandbox.layers import Layer, Wall
 
 if TYPE_CHECKING:

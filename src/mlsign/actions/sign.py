@@ -22,8 +22,8 @@ from mlsign.formats.statement import Resource, Statement, build_statement, encod
 from mlsign.formats.verification_summary import claims_summary
 from mlsign.identity import Identity, Method
 from mlsign.limits import DEFAULT, Limits
-from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage, read_user_file
+from mlsign.package.stream import Advance
 from mlsign.paths import SIGNATURES_NAME
 from mlsign.signers.key import KeySigner, decode_private_key
 from mlsign.signers.protocol import Signer

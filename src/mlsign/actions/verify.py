@@ -18,8 +18,8 @@ from mlsign.digest import Algorithm
 from mlsign.errors import InputError
 from mlsign.evidence.record import Evidence
 from mlsign.limits import DEFAULT, Limits
-from mlsign.package.hashing import Advance
 from mlsign.package.read import OpenPackage
+from mlsign.package.stream import Advance
 from mlsign.policy.model import Decision, Policy
 
 

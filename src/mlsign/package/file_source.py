@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import Self
 
 from mlsign.errors import InputError, OutsideError
@@ -21,12 +22,13 @@ def changed(where: str) -> InputError:
 class FileSource:
     """Owns a descriptor; reads by offset, so several readers do not disturb each other."""
 
-    __slots__ = ("_state", "fd", "size", "where")
+    __slots__ = ("_state", "fd", "regular", "size", "where")
 
     def __init__(self, fd: int, *, where: str) -> None:
         self.fd = fd
         self.where = where
         status = os.fstat(fd)
+        self.regular = stat.S_ISREG(status.st_mode)
         self.size = status.st_size
         self._state = _state(status)
 

@@ -1,34 +1,25 @@
-"""Digests of files, in parallel, with memory that does not grow with their size.
+"""Digests of files and of memory, with memory that does not grow with their size.
 
-Files go to a pool of threads, largest first, so that one big file does not start last; blake3 additionally
-splits a big file among threads. The answer is the same for any number of workers. Nothing is memory-mapped:
-a file that is cut short while it is read is an error here, not a signal that ends the process.
+The answer is the same for any number of threads: blake3 splits big chunks among all processors, and of several algorithms
+each has a thread of its own on a large file.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from blake3 import blake3
 
 from mlsign.digest import Algorithm, Digest
-from mlsign.errors import OutsideError
 from mlsign.formats.statement import Sharding
 from mlsign.limits import MIB
-from mlsign.package.file_source import FileSource, changed
+from mlsign.package.crew import Worker
+from mlsign.package.file_source import FileSource
+from mlsign.package.stream import LARGE_BYTES, Advance, Consumer, stream
 
-CHUNK_BYTES: Final = 1 * MIB
-"""Large enough that the interpreter lock is free nearly all the time, small enough to stay in the cache."""
-_WIDE_BYTES: Final = 32 * MIB
-"""Files from this size on are hashed by several threads where the algorithm can (blake3)."""
 _WIDE_CHUNK_BYTES: Final = 8 * MIB
-
-Advance = Callable[[int], None]
-"""Called with the number of bytes that were just processed, from any thread."""
 
 
 class Hasher(Protocol):
@@ -59,7 +50,12 @@ def new_hasher(algorithm: Algorithm, *, size: int) -> Hasher:
         case Algorithm.BLAKE2B:
             return hashlib.blake2b()
         case Algorithm.BLAKE3:
-            return _WideBlake3() if size >= _WIDE_BYTES else blake3()
+            return _WideBlake3() if size >= LARGE_BYTES else blake3()
+
+
+def is_wide(size: int, *, algorithms: Iterable[Algorithm]) -> bool:
+    """Whether hashing one file of ``size`` bytes occupies every processor, so that two at once gain nothing."""
+    return size >= LARGE_BYTES and Algorithm.BLAKE3 in algorithms
 
 
 class ShardHasher:
@@ -101,38 +97,20 @@ def hash_source(
     source: FileSource,
     *,
     algorithms: Iterable[Algorithm],
-    consume: Callable[[memoryview], object] | None = None,
+    consumers: Iterable[Consumer] = (),
+    worker: Worker | None = None,
     advance: Advance | None = None,
 ) -> tuple[Digest, ...]:
-    """Digests of an open file, one for each algorithm; ``consume`` sees every chunk that was hashed.
+    """Digests of an open file, one for each algorithm; ``consumers`` see every chunk that was hashed.
 
-    Raises ``InputError`` (``file.changed``) when the file ends early, grows or is written to meanwhile.
+    Raises as ``stream`` does.
     """
     wanted = tuple(algorithms)
     hashers = [new_hasher(a, size=source.size) for a in wanted]
-    wide = Algorithm.BLAKE3 in wanted and source.size >= _WIDE_BYTES
-    buffer = memoryview(bytearray(min(_WIDE_CHUNK_BYTES if wide else CHUNK_BYTES, source.size + 1)))
-    offset = 0
-    while True:
-        try:
-            count = os.preadv(source.fd, [buffer], offset)
-        except OSError as err:
-            raise OutsideError(f"cannot be read: {err.strerror}", code="file.read", where=source.where) from err
-        if count == 0:
-            break
-        chunk = buffer[:count]
-        for hasher in hashers:
-            hasher.update(chunk)
-        if consume is not None:
-            consume(chunk)
-        offset += count
-        if offset > source.size:
-            break
-        if advance is not None:
-            advance(count)
-    if offset != source.size:
-        raise changed(source.where)
-    source.check_unchanged()
+    everybody = [*(hasher.update for hasher in hashers), *consumers]
+    # A single narrow algorithm gains nothing from a second thread that reads for it.
+    ahead = len(everybody) > 1 or is_wide(source.size, algorithms=wanted)
+    stream(source, everybody, worker=worker, ahead=ahead, advance=advance)
     return tuple(Digest(algorithm=a, value=h.digest()) for a, h in zip(wanted, hashers, strict=True))
 
 
@@ -154,26 +132,3 @@ def hash_shards(view: memoryview, *, sharding: Sharding) -> tuple[Digest, ...]:
     hasher = ShardHasher(sharding, size=len(view))
     hasher.update(view)
     return hasher.digests()
-
-
-def worker_count() -> int:
-    """How many threads hash at once: the processors this process may use, eight at most."""
-    return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
-
-
-def run_largest_first(jobs: Iterable[tuple[int, Callable[[], None]]], *, workers: int | None = None) -> None:
-    """Runs jobs given with their size in bytes, large ones first; the first error stops what has not begun and is raised."""
-    ordered = [job for _, job in sorted(jobs, key=lambda item: -item[0])]
-    count = min(workers or worker_count(), len(ordered))
-    if count <= 1:
-        for job in ordered:
-            job()
-        return
-    with ThreadPoolExecutor(max_workers=count, thread_name_prefix="mlsign-hash") as pool:
-        futures = [pool.submit(job) for job in ordered]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise

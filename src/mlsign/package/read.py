@@ -25,6 +25,8 @@ PARTIAL_PREFIX: Final = ".partial-"
 """Files being written into ``signatures/`` carry this prefix until they are whole."""
 
 _FILE_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+_MAX_FOLDERS: Final = 128
+"""Folders that are kept open, so that not every file in them is looked for from the top."""
 _DIRECTORY_ONCE: Final = DIRECTORY_FLAGS & ~getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -43,6 +45,7 @@ class OpenPackage:
     def __init__(self, fd: int, *, where: str, only: str | None) -> None:
         self._fd = fd
         self._only = only
+        self._folders: dict[str, int] = {"": fd}
         self.where = where
 
     @classmethod
@@ -89,7 +92,24 @@ class OpenPackage:
 
         Raises ``InputError`` (``file.missing``, ``file.kind``), ``OutsideError`` (``file.read``).
         """
-        return open_beneath(self._fd, path.parts, where=str(path))
+        parent, _, name = path.text.rpartition("/")
+        folder = self._folders.get(parent)
+        if folder is None:
+            folder = self._open_folder(parent, where=path.text)
+            if folder is None:
+                return open_beneath(self._fd, path.parts, where=path.text)
+        return _open_in(folder, name, where=path.text)
+
+    def _open_folder(self, path: str, *, where: str) -> int | None:
+        """A descriptor that stays open as long as the package; None when there are many already."""
+        if len(self._folders) >= _MAX_FOLDERS:
+            return None
+        with folder_beneath(self._fd, tuple(path.split("/")), where=where) as found:
+            mine = os.dup(found)
+        folder = self._folders.setdefault(path, mine)
+        if folder != mine:  # another thread was faster
+            os.close(mine)
+        return folder
 
     def read_bundles(self, *, limits: Limits = DEFAULT) -> tuple[FoundBundle, ...]:
         """Every file in ``signatures/``, by name. Names prove nothing, so any name will do.
@@ -153,9 +173,9 @@ class OpenPackage:
         return self._only
 
     def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self._fd = -1
+        while self._folders:
+            os.close(self._folders.popitem()[1])
 
     def __enter__(self) -> Self:
         return self
@@ -188,14 +208,19 @@ def folder_beneath(root: int, parts: tuple[str, ...], *, where: str) -> Iterator
 def open_beneath(root: int, parts: tuple[str, ...], *, where: str) -> FileSource:
     """The regular file of that name beneath the open folder ``root``; opening never waits. Raises as ``folder_beneath``."""
     with folder_beneath(root, parts[:-1], where=where) as folder:
-        try:
-            fd = os.open(parts[-1], _FILE_FLAGS, dir_fd=folder)
-        except OSError as err:
-            raise _unreadable(where, err) from err
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
+        return _open_in(folder, parts[-1], where=where)
+
+
+def _open_in(folder: int, name: str, *, where: str) -> FileSource:
+    try:
+        fd = os.open(name, _FILE_FLAGS, dir_fd=folder)
+    except OSError as err:
+        raise _unreadable(where, err) from err
+    source = FileSource(fd, where=where)
+    if not source.regular:
+        source.close()
         raise InputError("is no regular file", code="file.kind", where=where)
-    return FileSource(fd, where=where)
+    return source
 
 
 def read_bundle_file(path: Path, *, limits: Limits = DEFAULT) -> FoundBundle:

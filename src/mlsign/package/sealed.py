@@ -11,11 +11,13 @@ import errno
 import mmap
 import os
 import sys
+from collections.abc import Iterable
 from typing import Final, Self
 
 from mlsign.errors import InputError, OutsideError, TrustError
+from mlsign.package.crew import Worker
 from mlsign.package.file_source import FileSource
-from mlsign.package.hashing import CHUNK_BYTES, Advance
+from mlsign.package.stream import Advance, Consumer, stream, writer
 
 if sys.platform == "linux":
     import fcntl
@@ -86,12 +88,17 @@ class SealedMemory:
         self.close()
 
 
-def seal_file(source: FileSource, *, advance: Advance | None = None) -> SealedMemory:
-    """A sealed copy of an open file.
+def seal_file(
+    source: FileSource,
+    *,
+    consumers: Iterable[Consumer] = (),
+    worker: Worker | None = None,
+    advance: Advance | None = None,
+) -> SealedMemory:
+    """A sealed copy of an open file, every byte of which the consumers have seen.
 
-    What was copied is what counts: a file that changes meanwhile gives a copy with another digest, which
-    the caller finds by hashing the copy. Raises ``InputError`` (``file.changed``) when the file ends early,
-    and ``OutsideError`` (``sealed.unavailable``, ``sealed.memory``).
+    What they see is what is written, from memory that nobody else has, to memory that nobody else has. Raises as ``stream``
+    does, and ``OutsideError`` (``sealed.unavailable``, ``sealed.memory``).
     """
     if sys.platform != "linux":
         raise OutsideError("sealed memory needs Linux", code="sealed.unavailable")
@@ -101,7 +108,7 @@ def seal_file(source: FileSource, *, advance: Advance | None = None) -> SealedMe
         raise _memory(err, where=source.where) from err
     try:
         os.ftruncate(fd, source.size)
-        _copy(source, fd, advance=advance)
+        stream(source, [*consumers, writer(fd)], worker=worker, ahead=True, advance=advance)
         fcntl.fcntl(fd, F_ADD_SEALS, ALL_SEALS)
         return SealedMemory(fd, size=source.size)
     except OSError as err:
@@ -116,14 +123,3 @@ def _memory(err: OSError, *, where: str) -> OutsideError:
     full = err.errno in {errno.EMFILE, errno.ENFILE}
     hint = "raise the limit of open files (ulimit -n), or keep the weights in fewer files" if full else ""
     return OutsideError(f"cannot be held in memory: {err.strerror}", code="sealed.memory", where=where, hint=hint)
-
-
-def _copy(source: FileSource, fd: int, *, advance: Advance | None) -> None:
-    offset = 0
-    while offset < source.size:
-        count = os.sendfile(fd, source.fd, offset, min(8 * CHUNK_BYTES, source.size - offset))
-        if count == 0:
-            raise InputError("ended early while it was read", code="file.changed", where=source.where)
-        offset += count
-        if advance is not None:
-            advance(count)

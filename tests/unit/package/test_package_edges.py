@@ -14,8 +14,10 @@ from mlsign.digest import Algorithm
 from mlsign.errors import InputError, MlsignError, OutsideError
 from mlsign.limits import DEFAULT
 from mlsign.package import hashing
+from mlsign.package import stream as stream_module
+from mlsign.package.crew import Worker, run_largest_first, worker_count
 from mlsign.package.file_source import FileSource
-from mlsign.package.hashing import hash_memory, hash_source, new_hasher, run_largest_first, worker_count
+from mlsign.package.hashing import hash_memory, hash_source, new_hasher
 from mlsign.package.read import OpenPackage, read_bundle_file, read_user_file
 from mlsign.package.sealed import seal_file
 from mlsign.package.write import add_signature, copy_file, new_folder, write_file, write_new_files
@@ -163,7 +165,7 @@ def test_digests_of_every_size(tmp_path, count):
     advanced: list[int] = []
     parts: list[bytes] = []
     with source(tmp_path / "f") as file:
-        digests = hash_source(file, algorithms=ALL, advance=advanced.append, consume=lambda chunk: parts.append(bytes(chunk)))
+        digests = hash_source(file, algorithms=ALL, advance=advanced.append, consumers=[lambda chunk: parts.append(bytes(chunk))])
     assert [d.value for d in digests] == expected(data)
     assert sum(advanced) == count
     assert b"".join(parts) == data
@@ -173,7 +175,7 @@ def test_digests_of_every_size(tmp_path, count):
 def test_a_wide_blake3_gives_the_same_answer(tmp_path, monkeypatch):
     data = os.urandom(300_000)
     (tmp_path / "f").write_bytes(data)
-    monkeypatch.setattr(hashing, "_WIDE_BYTES", 1000)
+    monkeypatch.setattr(hashing, "LARGE_BYTES", 1000)
     assert not isinstance(new_hasher(Algorithm.BLAKE3, size=2000), blake3)
     with source(tmp_path / "f") as file:
         assert [d.value for d in hash_source(file, algorithms=ALL)] == expected(data)
@@ -215,23 +217,60 @@ def test_reading_past_the_end(tmp_path):
 @pytest.mark.parametrize("workers", [1, 2, 5, None])
 def test_jobs_run_once_whatever_the_number_of_workers(workers):
     done: list[int] = []
-    run_largest_first([(n, lambda n=n: done.append(n)) for n in range(20)], workers=workers)
+    run_largest_first([(n, lambda _, n=n: done.append(n)) for n in range(20)], workers=workers)
     assert sorted(done) == list(range(20))
-    if workers == 1:
-        assert done == list(range(19, -1, -1))
     run_largest_first([])
     assert 1 <= worker_count() <= 8
+
+
+def test_large_jobs_come_first_and_small_ones_in_their_order():
+    done: list[int] = []
+    sizes = [5, 3 << 20, 4, 9 << 20, 6, 2 << 20]
+    run_largest_first([(n, lambda _, n=n: done.append(n)) for n in sizes], workers=1)
+    assert done == [9 << 20, 3 << 20, 2 << 20, 5, 4, 6]
 
 
 def test_the_first_error_is_raised_and_stops_the_rest():
     ran = threading.Event()
 
-    def fail() -> None:
+    def fail(_: Worker) -> None:
         raise InputError("no", code="x")
 
-    assert refused(InputError, run_largest_first, [(9, fail), *[(1, lambda: None)] * 50], workers=2) == "x"
-    assert refused(InputError, run_largest_first, [(9, fail), (1, ran.set)], workers=1) == "x"
+    assert refused(InputError, run_largest_first, [(9, fail), *[(1, lambda _: None)] * 50], workers=2) == "x"
+    assert refused(InputError, run_largest_first, [(9, fail), (1, lambda _: ran.set())], workers=1) == "x"
     assert not ran.is_set()
+
+
+def test_an_error_stops_what_is_under_way(no_hang):
+    """A file of a terabyte is not read to its end because somebody pressed a key, or another file is gone."""
+    begun = threading.Event()
+
+    def endless(worker: Worker) -> None:
+        begun.set()
+        while True:
+            worker.check()
+
+    def interrupted(_: Worker) -> None:
+        begun.wait()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_largest_first([(1, endless), (1, interrupted)], workers=2)
+
+
+def test_without_threads_the_same_work_is_done(tmp_path, monkeypatch):
+    def none_left(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    done: list[int] = []
+    run_largest_first([(n, lambda _, n=n: done.append(n)) for n in range(9)], workers=4)
+    assert done == list(range(9))
+    monkeypatch.setattr(stream_module, "LARGE_BYTES", 1)
+    data = os.urandom(3_000_000)
+    (tmp_path / "f").write_bytes(data)
+    with source(tmp_path / "f") as file:
+        assert [d.value for d in hash_source(file, algorithms=ALL)] == expected(data)
 
 
 # --- sealing
@@ -274,7 +313,7 @@ def test_a_file_that_shrinks_is_not_sealed(tmp_path):
         assert refused(InputError, seal_file, file) == "file.changed"
     with source(place) as file:
         pass
-    assert refused(OutsideError, seal_file, file) == "sealed.memory"
+    assert refused(OutsideError, seal_file, file) == "file.read"
 
 
 def test_without_linux_there_is_no_sealed_memory(tmp_path, monkeypatch):
@@ -332,7 +371,7 @@ def test_a_disk_that_fails(folder, tmp_path, monkeypatch, number, code):
     with pytest.raises(OutsideError) as caught, new_folder(tmp_path / "q"):
         pass
     assert caught.value.code == code
-    monkeypatch.setattr("mlsign.package.write._prepare", fail_with(number))
+    monkeypatch.setattr("mlsign.package.write._create", fail_with(number))
     assert refused(OutsideError, write_file, folder, PackagePath("n"), b"x") == code
     with source(folder / "b") as file:
         assert refused(OutsideError, copy_file, folder, PackagePath("n"), file, algorithm=Algorithm.SHA256) == code

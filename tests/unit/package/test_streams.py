@@ -1,0 +1,120 @@
+"""A file read once, ahead of those who want its chunks: all of it for everybody, or an error."""
+
+import hashlib
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from mlsign.digest import Algorithm
+from mlsign.errors import InputError
+from mlsign.package import hashing
+from mlsign.package import stream as stream_module
+from mlsign.package.crew import Stopped, Worker
+from mlsign.package.file_source import FileSource
+from mlsign.package.hashing import hash_source
+from mlsign.package.sealed import seal_file
+from mlsign.package.stream import stream
+
+ALL = tuple(Algorithm)
+
+
+def expected(data: bytes) -> list[bytes]:
+    return [hashlib.sha256(data).digest(), blake3(data).digest(), hashlib.blake2b(data).digest()]
+
+
+def refused(kind, call, *args, **how) -> str:
+    with pytest.raises(kind) as caught:
+        call(*args, **how)
+    return caught.value.code
+
+
+def source(path: Path) -> FileSource:
+    return FileSource(os.open(path, os.O_RDONLY), where=path.name)
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch) -> Path:
+    """A file that counts as large, and ends within a chunk."""
+    monkeypatch.setattr(stream_module, "LARGE_BYTES", 1)
+    monkeypatch.setattr(hashing, "LARGE_BYTES", 1)
+    place = tmp_path / "large"
+    place.write_bytes(os.urandom((18 << 20) + 5))
+    return place
+
+
+def test_large_files_are_read_ahead_and_everybody_sees_all_of_them(large, no_hang):
+    parts: list[bytes] = []
+    advanced: list[int] = []
+
+    def slow(chunk: memoryview) -> None:
+        time.sleep(0.01)
+        parts.append(bytes(chunk))
+
+    with source(large) as file:
+        digests = hash_source(file, algorithms=ALL, consumers=[slow], advance=advanced.append)
+    assert [d.value for d in digests] == expected(large.read_bytes())
+    assert b"".join(parts) == large.read_bytes()
+    assert sum(advanced) == len(b"".join(parts))
+
+
+@pytest.mark.parametrize("size", [0, 5 << 20, 8 << 20, (18 << 20) + 6, 40 << 20])
+def test_a_large_file_that_gets_another_size_under_the_reader(large, size, no_hang):
+    seen: list[int] = []
+
+    def change(chunk: memoryview) -> None:
+        if not seen:
+            os.truncate(large, size)
+        seen.append(len(chunk))
+
+    with source(large) as file:
+        assert refused(InputError, hash_source, file, algorithms=ALL, consumers=[change]) == "file.changed"
+        assert refused(InputError, seal_file, file, consumers=[change]) == "file.changed"
+
+
+def test_a_write_behind_the_reader_is_seen(large, no_hang):
+    """What was read already is written again: the digest is right, and the file is not what it was."""
+
+    def change(chunk: memoryview) -> None:
+        with large.open("r+b") as file:
+            file.write(b"x")
+
+    with source(large) as file:
+        assert refused(InputError, hash_source, file, algorithms=ALL, consumers=[change]) == "file.changed"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), InputError("no", code="x")])
+def test_a_consumer_that_fails_ends_the_stream(large, error, no_hang):
+    others: list[int] = []
+
+    def fail(chunk: memoryview) -> None:
+        if len(others) > 1:
+            raise error
+
+    with source(large) as file, pytest.raises(type(error)) as caught:
+        stream(file, [lambda chunk: others.append(len(chunk)), fail], ahead=True)
+    assert caught.value is error
+    assert not [thread for thread in threading.enumerate() if thread.name == "mlsign-stream"]
+
+
+def test_a_stream_that_nobody_wants_any_more_ends(large, no_hang):
+    with source(large) as file, pytest.raises(Stopped):
+        stream(file, [lambda _: None], worker=Worker([KeyboardInterrupt()]), ahead=True)
+    with source(large) as file, pytest.raises(Stopped):
+        stream(file, [lambda _: None], worker=Worker([KeyboardInterrupt()]))
+
+
+def test_memory_is_used_again_only_when_everybody_is_done(large, no_hang):
+    """A consumer that is slower than the rest still gets what the others got."""
+    fast, slow = hashlib.sha256(), hashlib.sha256()
+
+    def late(chunk: memoryview) -> None:
+        time.sleep(0.02)
+        slow.update(chunk)
+
+    with source(large) as file:
+        stream(file, [fast.update, late], ahead=True)
+    assert fast.digest() == slow.digest() == hashlib.sha256(large.read_bytes()).digest()
