@@ -5,6 +5,7 @@ beneath the folder in which it will be packed.
 """
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -224,7 +225,9 @@ def test_a_file_that_need_not_stay_open_is_closed_after_the_check(tmp_path, keep
     size = put(tmp_path, "w.bin", b"0123")
     place = tmp_path / "w.bin"
     before = len(os.listdir("/proc/self/fd"))
-    item = Ingredient(path=PackagePath("w.bin"), origin=str(place), role=Role.WEIGHTS, fd=os.open(place, os.O_RDONLY), keep=keep)
+    item = Ingredient.opened(
+        path=PackagePath("w.bin"), origin=str(place), role=Role.WEIGHTS, fd=os.open(place, os.O_RDONLY), keep=keep
+    )
     tensor = ExternalTensor(name="t", where="", location="w.bin", offset=0, length=size, size=size)
     check_covered(item, [tensor], model=tmp_path / "m.onnx")
     assert len(os.listdir("/proc/self/fd")) == before + keep
@@ -246,7 +249,9 @@ def test_regions_beyond_two_gibibytes_count(tmp_path):
     place = tmp_path / "w.bin"
     with place.open("wb") as file:
         file.truncate(3 * GIB)
-    item = Ingredient(path=PackagePath("w.bin"), origin=str(place), role=Role.WEIGHTS, fd=os.open(place, os.O_RDONLY), keep=True)
+    item = Ingredient.opened(
+        path=PackagePath("w.bin"), origin=str(place), role=Role.WEIGHTS, fd=os.open(place, os.O_RDONLY), keep=True
+    )
 
     def tensor(offset: int, size: int) -> ExternalTensor:
         return ExternalTensor(name="t", where="", location="w.bin", offset=offset, length=size, size=size)
@@ -328,38 +333,57 @@ def test_golden_data_swapped_for_a_link_after_it_was_listed_leads_nowhere(tmp_pa
 def test_a_folder_swapped_for_a_link_after_it_was_listed_is_refused(tmp_path):
     for name in ("in/a.txt", "in/d/b.txt", "secret/b.txt"):
         put(tmp_path, name, name.encode())
-    items = find_included((tmp_path / "in",))
-    first = next(items)
-    try:
+    with ExitStack() as opened:
+        _, second = find_included((tmp_path / "in",), opened=opened)
         swap(tmp_path / "in" / "d", tmp_path / "secret")
         with pytest.raises(InputError) as caught:
-            next(items)
+            second.source()
         assert (caught.value.code, caught.value.where) == ("file.kind", str(tmp_path / "in" / "d" / "b.txt"))
-    finally:
-        first.close()
 
 
-@pytest.mark.parametrize("named", ["in", "in/a.txt"])
-def test_a_file_swapped_for_a_link_at_the_last_moment_is_refused(tmp_path, monkeypatch, named):
+@pytest.mark.parametrize("how", ["replaced", "written", "touched"])
+def test_a_file_that_is_not_as_it_was_listed_is_refused(tmp_path, how):
+    put(tmp_path, "in/a.txt", b"mine")
+    put(tmp_path, "secret", b"evil")
+    place = tmp_path / "in" / "a.txt"
+    with ExitStack() as opened:
+        (item,) = find_included((tmp_path / "in",), opened=opened)
+        if how == "replaced":
+            (tmp_path / "secret").rename(place)
+        elif how == "written":
+            place.write_bytes(b"evil")
+        else:
+            os.utime(place, (1, 1))
+        with pytest.raises(InputError) as caught:
+            item.source()
+        assert caught.value.code == "file.changed"
+        item.close()
+
+
+def test_a_file_swapped_for_a_link_at_the_last_moment_is_refused(tmp_path, monkeypatch):
     """The swap comes after the last look at the name and before the opening: only the opening itself can refuse."""
     put(tmp_path, "in/a.txt", b"mine")
     put(tmp_path, "secret", b"secret")
     victim = tmp_path / "in" / "a.txt"
-    looks = {"is_symlink": Path.is_symlink, "is_dir": Path.is_dir}
+    with ExitStack() as opened:
+        (item,) = find_included((tmp_path / "in",), opened=opened)
+        swap(victim, tmp_path / "secret")
+        with pytest.raises(InputError) as caught:
+            item.source()
+        assert caught.value.code == "file.kind"
+    put(tmp_path, "in/b.txt", b"mine")
+    victim = tmp_path / "in" / "b.txt"
+    is_dir = Path.is_dir
 
-    def look(name: str):
-        def answer(path: Path) -> bool:
-            found = looks[name](path)
-            if path == victim:
-                swap(victim, tmp_path / "secret")
-            return found
-
-        return answer
+    def look(path: Path) -> bool:
+        found = is_dir(path)
+        if path == victim:
+            swap(victim, tmp_path / "secret")
+        return found
 
     # For a file that was named by itself, the last look is whether it is a folder.
-    last = "is_symlink" if named == "in" else "is_dir"
-    monkeypatch.setattr(Path, last, look(last))
-    with pytest.raises(InputError) as caught:
-        list(find_included((tmp_path / named,)))
+    monkeypatch.setattr(Path, "is_dir", look)
+    with pytest.raises(InputError) as caught, ExitStack() as opened:
+        list(find_included((victim,), opened=opened))
     assert caught.value.code == "file.kind"
     assert victim.is_symlink()

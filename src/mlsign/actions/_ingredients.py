@@ -15,17 +15,20 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from mlsign.compare.external import external_path
 from mlsign.errors import InputError, OutsideError, shown
 from mlsign.formats.manifest import Role
-from mlsign.limits import KIB
+from mlsign.limits import DEFAULT, KIB, Limits
 from mlsign.onnx.summary import ExternalTensor, ModelSummary
 from mlsign.package.file_source import FileSource
 from mlsign.package.read import OpenPackage
+from mlsign.package.scan import FoundFile, found_file
 from mlsign.paths import PackagePath, decode_path
 
 _DOCUMENTS: Final = frozenset({".md", ".txt", ".rst", ".pdf", ".html", ".htm", ".csv", ".json", ".yaml", ".yml", ".png", ".svg"})
@@ -43,39 +46,51 @@ _OTHERS: Final = 0o077
 
 
 class Ingredient:
-    """A file on its way into the package. Reopening is refused when the file is not the one that was found."""
+    """A file on its way into the package: as it was found, and how to open it. One that is not as it was found is refused."""
 
-    def __init__(self, *, path: PackagePath, origin: str, role: Role, fd: int, keep: bool) -> None:
+    def __init__(self, *, path: PackagePath, origin: str, role: Role, found: FoundFile, reopen: Callable[[], FileSource]) -> None:
         self.path = path
         self.origin = origin
         self.role = role
-        self._source: FileSource | None = FileSource(fd, where=shown(origin))
-        self.size = self._source.size
-        status = os.fstat(fd)
-        self.links = status.st_nlink
-        self.mode = stat.S_IMODE(status.st_mode)
-        self._identity = (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
-        self._keep = keep
-        self.rest()
+        self.size = found.size
+        self.links = found.links
+        self._found = found
+        self._reopen = reopen
+        self._source: FileSource | None = None
+        self._keep = False
+
+    @classmethod
+    def opened(cls, *, path: PackagePath, origin: str, role: Role, fd: int, keep: bool) -> Self:
+        """A file that was opened to find it; it stays open with ``keep``. Owns the descriptor."""
+        source = FileSource(fd, where=shown(origin))
+        item = cls(
+            path=path,
+            origin=origin,
+            role=role,
+            found=found_file(path, os.fstat(fd)),
+            reopen=lambda: FileSource(_open(Path(origin), follow=False), where=shown(origin)),
+        )
+        item._source, item._keep = source, keep
+        item.rest()
+        return item
 
     def source(self) -> FileSource:
         """The open file."""
         if self._source is None:
-            self._source = FileSource(_open(Path(self.origin), follow=False), where=shown(self.origin))
-            status = os.fstat(self._source.fd)
-            if (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns) != self._identity:
+            self._source = self._reopen()
+            if self._source.state != (*self._found.inode, self._found.size, *self._found.times):
                 raise InputError("was replaced while packing", code="file.changed", where=shown(self.origin))
         return self._source
 
     def rest(self) -> None:
         """Closes the file until it is asked for again, unless it is one of those that stay open."""
-        if self._source is not None and not self._keep:
-            self._source.close()
-            self._source = None
+        if not self._keep:
+            self.close()
 
     def close(self) -> None:
-        if self._source is not None:
-            self._source.close()
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
 
 
 def _open(path: Path, *, follow: bool) -> int:
@@ -100,9 +115,11 @@ def _is_link(path: Path) -> InputError:
     return InputError("is a symbolic link", code="file.kind", where=shown(path), hint="put what it leads to in its place")
 
 
-def open_model(path: Path) -> Ingredient:
-    """The model file the user named; a link to it may be followed, because the user named it."""
-    return Ingredient(path=PackagePath("model.onnx"), origin=str(path), role=Role.MODEL, fd=_open(path, follow=True), keep=True)
+def open_model(path: Path) -> tuple[Ingredient, int]:
+    """The model file the user named, and its mode; a link to it may be followed, because the user named it."""
+    fd = _open(path, follow=True)
+    mode = stat.S_IMODE(os.fstat(fd).st_mode)
+    return Ingredient.opened(path=PackagePath("model.onnx"), origin=str(path), role=Role.MODEL, fd=fd, keep=True), mode
 
 
 def find_weights(model: Path, summary: ModelSummary, *, model_path: PackagePath, model_mode: int) -> Iterator[Ingredient]:
@@ -133,7 +150,7 @@ def find_weights(model: Path, summary: ModelSummary, *, model_path: PackagePath,
             except BaseException:
                 source.close()
                 raise
-            yield Ingredient(
+            yield Ingredient.opened(
                 path=path, origin=str(model.parent / path.text), role=Role.WEIGHTS, fd=source.fd, keep=index < _MAX_OPEN
             )
 
@@ -256,8 +273,8 @@ def _children(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
         raise InputError(f"cannot be listed: {err.strerror}", code="file.missing", where=shown(folder)) from err
 
 
-def find_included(paths: Iterable[Path]) -> Iterator[Ingredient]:
-    """Further files, and folders with everything in them, under their own names.
+def find_included(paths: Iterable[Path], *, opened: ExitStack, limits: Limits = DEFAULT) -> Iterator[Ingredient]:
+    """Further files, and folders with everything in them, under their own names; folders stay open until ``opened`` is closed.
 
     Raises ``InputError`` (``path.…``, ``file.missing``, ``file.kind``).
     """
@@ -266,25 +283,48 @@ def find_included(paths: Iterable[Path]) -> Iterator[Ingredient]:
         top = path.resolve().name if path.name in {"", ".", ".."} else path.name
         if not path.is_dir():
             name = decode_path(top, where=shown(path))
-            fd = _open(path, follow=False)
-            yield Ingredient(path=name, origin=str(path), role=_role(path), fd=fd, keep=seen < _MAX_OPEN)
+            yield Ingredient.opened(
+                path=name, origin=str(path), role=_role(name), fd=_open(path, follow=False), keep=seen < _MAX_OPEN
+            )
             seen += 1
             continue
-        with OpenPackage.open(path) as opened:
-            for file in sorted(_walk(path)):
-                place = f"{top}/{file.relative_to(path).as_posix()}"
-                yield _beneath(opened, file, folder=path, name=place, role=_role(file), keep=seen < _MAX_OPEN)
-                seen += 1
+        folder = opened.enter_context(OpenPackage.open(path))
+        listing = folder.list_files(skip=frozenset(), limits=limits)
+        for intruder in listing.intruders:
+            raise InputError(
+                intruder.error.message,
+                code=intruder.error.code,
+                where=f"{shown(path)}/{intruder.name}",
+                hint="name regular files and folders, no links",
+            )
+        for found in listing.files:
+            name = decode_path(f"{top}/{found.path}", where=shown(path / found.path.text))
+            yield Ingredient(
+                path=name,
+                origin=f"{path}/{found.path}",
+                role=_role(name),
+                found=found,
+                reopen=partial(_reopen, folder, found.path, f"{path}/{found.path}"),
+            )
 
 
-def _role(file: Path) -> Role:
-    return Role.DOCUMENT if file.suffix.casefold() in _DOCUMENTS else Role.OTHER
+def _reopen(folder: OpenPackage, path: PackagePath, origin: str) -> FileSource:
+    """The file beneath the descriptor of its folder, without following any link."""
+    try:
+        return folder.open_file(path)
+    except InputError as err:
+        raise InputError(
+            err.message, code=err.code, where=shown(origin), hint="name regular files and folders, no links"
+        ) from err
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder, followlinks=False):
-        for name in (*files, *(d for d in folders if os.path.islink(os.path.join(root, d)))):  # noqa: PTH114, PTH118 - os.walk gives strings
-            yield Path(root, name)
+def _role(path: PackagePath) -> Role:
+    return Role.DOCUMENT if _suffix(path.name) in _DOCUMENTS else Role.OTHER
+
+
+def _suffix(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return f"{dot}{suffix}".casefold() if stem else ""
 
 
 def _beneath(opened: OpenPackage, file: Path, *, folder: Path, name: str, role: Role, keep: bool) -> Ingredient:
@@ -292,8 +332,5 @@ def _beneath(opened: OpenPackage, file: Path, *, folder: Path, name: str, role: 
     if file.is_symlink():
         raise _is_link(file)  # for the message alone: the opening below refuses links that appear after this look
     path = decode_path(name, where=shown(file))
-    try:
-        source = opened.open_file(decode_path(file.relative_to(folder).as_posix(), where=shown(file)))
-    except InputError as err:
-        raise InputError(err.message, code=err.code, where=shown(file), hint="name regular files and folders, no links") from err
-    return Ingredient(path=path, origin=str(file), role=role, fd=source.fd, keep=keep)
+    source = _reopen(opened, decode_path(file.relative_to(folder).as_posix(), where=shown(file)), str(file))
+    return Ingredient.opened(path=path, origin=str(file), role=role, fd=source.fd, keep=keep)

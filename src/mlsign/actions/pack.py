@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -100,16 +101,17 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
     """
     name, version = _name_and_version(request)
     ingredients: dict[PackagePath, Ingredient] = {}
+    opened = ExitStack()
     try:
         # The model is opened once; what is inspected here is what is copied below, or the copy fails.
-        model = open_model(request.model)
+        model, mode = open_model(request.model)
         ingredients[MODEL_PATH] = model
         taken = {MODEL_PATH.folded}
         summary = summarize(model.source(), where=str(request.model), limits=request.limits)
         for item in chain(
-            find_weights(request.model, summary, model_path=MODEL_PATH, model_mode=model.mode),
+            find_weights(request.model, summary, model_path=MODEL_PATH, model_mode=mode),
             find_golden(request.golden),
-            find_included(request.include),
+            find_included(request.include, opened=opened, limits=request.limits),
         ):
             _add(ingredients, item, taken=taken)
         _check(request, summary, ingredients)
@@ -139,6 +141,7 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
     finally:
         for item in ingredients.values():
             item.close()
+        opened.close()
     return Packed(path=request.output, manifest=manifest, bytes=sum(entry.size for entry in manifest.files))
 
 

@@ -20,9 +20,13 @@ def changed(where: str) -> InputError:
 
 
 class FileSource:
-    """Owns a descriptor; reads by offset, so several readers do not disturb each other."""
+    """Owns a descriptor; reads by offset, so several readers do not disturb each other.
 
-    __slots__ = ("_state", "fd", "regular", "size", "where")
+    ``state`` is which file it is and when it last changed: device, inode, size, and the times of its bytes and of what the
+    disk says about it, in nanoseconds.
+    """
+
+    __slots__ = ("fd", "regular", "size", "state", "where")
 
     def __init__(self, fd: int, *, where: str) -> None:
         self.fd = fd
@@ -30,7 +34,7 @@ class FileSource:
         status = os.fstat(fd)
         self.regular = stat.S_ISREG(status.st_mode)
         self.size = status.st_size
-        self._state = _state(status)
+        self.state = _state(status)
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Exactly ``length`` bytes. Raises ``InputError`` (``file.changed``), ``OutsideError`` (``file.read``)."""
@@ -61,7 +65,7 @@ class FileSource:
         The kernel moves the change time on every write; on kernels with coarse clocks two writes within one
         tick can look like one, which is why bytes that will be run are sealed instead.
         """
-        if _state(os.fstat(self.fd)) != self._state:
+        if _state(os.fstat(self.fd)) != self.state:
             raise changed(self.where)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mlsign.errors import InputError, OutsideError, shown
 from mlsign.limits import DEFAULT, Limits
@@ -26,11 +26,10 @@ _KINDS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundFile:
+class FoundFile(NamedTuple):
     """A regular file: its size in bytes, how many names it has, which file it is on its device, and when it last changed.
 
-    ``times`` are those of its bytes and of what the disk says about it, in nanoseconds.
+    ``times`` are those of its bytes and of what the disk says about it, in nanoseconds. A tuple, because there are as many as files.
     """
 
     path: PackagePath
@@ -74,8 +73,7 @@ def scan(root: int, *, skip: frozenset[str] = frozenset(), limits: Limits = DEFA
     total = 0
     seen = [0]
     for name, status in _walk(seen, root, prefix="", depth=1, skip=skip, skipped=skipped, intruders=intruders, limits=limits):
-        kind = kind_of(status.st_mode)
-        if kind:
+        if not stat.S_ISREG(status.st_mode) and (kind := kind_of(status.st_mode)):
             intruders.append(Intruder(name=shown(name), error=_refused(name, f"is {kind}, packages hold regular files only")))
             continue
         try:
@@ -84,14 +82,15 @@ def scan(root: int, *, skip: frozenset[str] = frozenset(), limits: Limits = DEFA
             intruders.append(Intruder(name=shown(name), error=err))
             continue
         total += status.st_size
-        files.append(_found(path, status))
+        files.append(found_file(path, status))
         if total > limits.max_package_bytes:
             raise InputError(f"has more than {limits.max_package_bytes} bytes", code="package.bytes")
     files.sort(key=lambda f: f.path)
     return Listing(files=tuple(files), intruders=tuple(intruders), skipped=tuple(sorted(skipped)))
 
 
-def _found(path: PackagePath, status: os.stat_result) -> FoundFile:
+def found_file(path: PackagePath, status: os.stat_result) -> FoundFile:
+    """What the disk says about a file."""
     return FoundFile(
         path=path,
         size=status.st_size,
