@@ -16,6 +16,7 @@ from mlsign.formats.slsa import SlsaStatement
 from mlsign.formats.verification_summary import VerificationSummary
 from mlsign.identity import Identity, Method
 from mlsign.onnx.summary import ModelSummary
+from mlsign.paths import PackagePath
 from mlsign.times import TrustedTime
 from mlsign.version import Version
 
@@ -117,6 +118,25 @@ class ReplayedSet:
     problem: Finding | None = None
 
 
+class KnownBy(Enum):
+    """Who has hashed a file before, so that its bytes are known without reading it.
+
+    Memory that this process has sealed and hashed and that is used in place of the file; or a store that mlsign wrote it to.
+    """
+
+    SEALED_MEMORY = "sealed-memory"
+    STORE = "store"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadFile:
+    """A file of the package that was not read for this decision."""
+
+    path: PackagePath
+    size: int
+    known_by: KnownBy
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What is known about one package.
@@ -129,7 +149,7 @@ class Evidence:
     that no counted signature covers and nothing is loaded from. ``trust`` is None where no trust root was needed,
     ``seen`` where nobody looked it up. ``manifest_digest`` is the sha256 of the manifest that was decoded. ``replay`` is None where
     the model was not run on its golden test data. ``sealed_since`` is when content was read and hashed that a seal of the kernel keeps
-    as it was since; None where all of it was for this decision.
+    as it was since; None where all of it was for this decision. ``unread`` are files that were not read because their bytes were known.
     """
 
     digest: Digest | None
@@ -145,6 +165,7 @@ class Evidence:
     manifest_digest: Digest | None = None
     replay: tuple[ReplayedSet, ...] | None = None
     sealed_since: datetime | None = None
+    unread: tuple[UnreadFile, ...] = ()
 
     @property
     def counted(self) -> tuple[SignatureRecord, ...]:

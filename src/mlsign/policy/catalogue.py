@@ -18,6 +18,7 @@ from mlsign.policy.rules import (
     digests,
     external_data,
     golden,
+    hashing,
     hazards,
     lineage,
     manifest,
@@ -149,6 +150,7 @@ RULES: Final[tuple[Rule, ...]] = (
         run=lambda p, e, now: provenance.check(e, provenance_settings(p), now=now),
     ),
     Rule(codes=(golden.DATA, golden.REPLAY), subject=Subject.PACKAGE, run=lambda p, e, _: golden.check(e, p.golden)),
+    Rule(codes=(hashing.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: hashing.check(e, p.hashing)),
     Rule(codes=(presence.CODE,), subject=Subject.ABSENCE, run=lambda _p, _e, _: presence.check()),
 )
 

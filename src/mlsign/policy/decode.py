@@ -51,6 +51,7 @@ from mlsign.policy.fields import (
 from mlsign.policy.golden import GoldenSettings
 from mlsign.policy.match import EVERY_PACKAGE
 from mlsign.policy.model import (
+    Hashing,
     Hazard,
     ManifestMode,
     Mode,
@@ -86,6 +87,7 @@ FIELDS: Final = (
     "unsigned_files",
     "provenance",
     "golden",
+    "hashing",
     *FRESHNESS_FIELDS,
     SUMMARY_FIELD,
     *VALIDITY_FIELDS,
@@ -197,6 +199,7 @@ def decode_policy_node(
         revision=fields.optional("revision", read_revision),
         provenance=provenance[0],
         golden=fields.optional("golden", decode_golden) or GoldenSettings(),
+        hashing=fields.optional("hashing", lambda n, p: read_choice(n, p, Hashing)) or Hashing.ALWAYS,
     )
     vsa = fields.optional(SUMMARY_FIELD, decode_summaries)
     return PolicyDocument(unbound=unbound, groups=groups, attesters=provenance[1], vsa=vsa)

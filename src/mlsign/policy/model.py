@@ -77,6 +77,13 @@ class Rollback(Enum):
     ALLOW = "allow"
 
 
+class Hashing(Enum):
+    """Whether every file is hashed for each decision, or once, by a store that notices when one is touched."""
+
+    ALWAYS = "always"
+    ONCE = "once"
+
+
 class Isolation(Enum):
     """How much of the sandbox must be in force: all of it, or whatever this kernel and container give."""
 
@@ -251,6 +258,7 @@ class Policy:
     rivals: tuple[Rival, ...] = ()
     provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)
     golden: GoldenSettings = field(default_factory=GoldenSettings)
+    hashing: Hashing = Hashing.ALWAYS
 
     def names(self, identity: Identity) -> bool:
         """Whether a group that signs packages asks for somebody like this."""

@@ -6,6 +6,7 @@ None of them takes a demand back: whoever wants it gone has to change the policy
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -15,7 +16,7 @@ from mlsign.paths import MANIFEST_NAME
 from mlsign.policy import recorded
 from mlsign.policy.exemption import EXPIRED
 from mlsign.policy.remedy import Answer, Findings, Party, Remedy, State, codes_of
-from mlsign.policy.rules import conditions, golden, match, provenance, summary, validity
+from mlsign.policy.rules import conditions, golden, hashing, match, provenance, summary, validity
 
 _LONG: Final = 400
 _CLAIMED: Final = f"{MANIFEST_NAME} provenance"
@@ -132,6 +133,15 @@ def _gap(_: State, findings: Findings) -> list[Remedy]:
     return [_step(Party.OPERATOR, findings, f"{words} ({_told(findings)})")]
 
 
+def _hashing(_: State, findings: Findings) -> list[Remedy]:
+    words = "verify the package again without --store, so that every byte of it is hashed"
+
+    def read(changed: State) -> State:
+        return replace(changed, evidence=replace(changed.evidence, unread=()))
+
+    return [Remedy(who=Party.OPERATOR, codes=codes_of(findings), words=words, change=read)]
+
+
 ANSWERS: Final[MappingProxyType[frozenset[str], Answer]] = MappingProxyType(
     {
         frozenset({provenance.CODE, provenance.IDLE}): _provenance,
@@ -143,5 +153,6 @@ ANSWERS: Final[MappingProxyType[frozenset[str], Answer]] = MappingProxyType(
         frozenset({validity.CODE}): _expired_policy,
         frozenset({summary.CODE}): _summary,
         frozenset({recorded.GAP}): _gap,
+        frozenset({hashing.CODE}): _hashing,
     }
 )

@@ -21,6 +21,7 @@ from mlsign.policy.hazards import WHOLE_DOMAIN
 from mlsign.policy.model import (
     CustomDomains,
     ExternalData,
+    Hashing,
     Isolation,
     ManifestMode,
     Mode,
@@ -271,6 +272,7 @@ LEAVES: Final[MappingProxyType[str, Leaf]] = MappingProxyType(
                 TimeDemand.OPTIONAL,
             ),
             _cap("age.max", "freshness.max_age"),
+            _choice("hashing", "hashing", Hashing.ALWAYS, Hashing.ONCE),
             _choice("age.proof", "freshness.age_proof", AgeProof.BOUNDED, AgeProof.STAMPED),
             # Another trust root is neither tighter nor looser: it trusts other people.
             _leaf("trust.root", "freshness.trust.file", lambda child, parent: bool(child == parent), lambda v: v or "none"),

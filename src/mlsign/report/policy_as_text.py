@@ -40,7 +40,7 @@ def _all(table: Mapping[str, Callable[[T], Sentences]], settings: T) -> Sentence
 
 ORDER: Final[tuple[str, ...]] = (
     *("manifest", "signers", "digests", "formats", "operators", "model", "minimum_version", "rollback", "revoked"),
-    *("mode", "sandbox", "unsigned_files", "freshness", "provenance", "golden"),
+    *("mode", "sandbox", "unsigned_files", "freshness", "provenance", "golden", "hashing"),
     *("rules", "exceptions", "vsa", "match", "rivals", "expires", "revision", "lineage"),
 )
 """Fields of ``Policy`` in the order of the schema; a test holds that each is here or a label."""

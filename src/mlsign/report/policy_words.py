@@ -15,6 +15,7 @@ from mlsign.errors import shown
 from mlsign.limits import GIB, KIB, MIB
 from mlsign.policy.model import (
     CustomDomains,
+    Hashing,
     ManifestMode,
     Mode,
     Policy,
@@ -176,6 +177,14 @@ def _mode(policy: Policy) -> Sentences:
     return ("The policy only audits: what it would deny is reported, and nothing is stopped.",)
 
 
+def _hashing(policy: Policy) -> Sentences:
+    if policy.hashing is Hashing.ALWAYS:
+        return ("Every file is read and hashed for each decision.",)
+    return (
+        "Files of a store that the caller names (--store) are not read again, as long as nobody has touched them since mlsign hashed them.",
+    )
+
+
 def _unsigned_files(policy: Policy) -> Sentences:
     if not policy.unsigned_files:
         return ("No file may lie in it unsigned.",)
@@ -194,6 +203,7 @@ FIELDS: Final[MappingProxyType[str, tuple[str, Callable[[Policy], Sentences]]]] 
         "revoked": ("Revoked", _revoked),
         "mode": ("Mode", _mode),
         "unsigned_files": ("Unsigned files", _unsigned_files),
+        "hashing": ("Hashing", _hashing),
     }
 )
 """The fields of a policy that need no table of their own, by their names in ``Policy``."""

@@ -589,6 +589,7 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
     "version spelling": ("versions: {minimum: v1.2.0}", "policy.versions", "is not a version", False),
     "no version": ("versions: {}", "policy.versions", "asks for nothing", True),
     "rollback": ("versions: {minimum: 1.0.0, rollback: never}", "policy.value", "expected deny or allow", True),
+    "hashing": ("hashing: never", "policy.value", "expected always or once", True),
     "rule without id": ("rules: [{when: 'true', message: x}]", "policy.missing", "id is missing", True),
     "rule with a name in capitals": ("rules: [{id: A, when: 'true', message: x}]", "policy.rules", "lower-case", True),
     "rule of another type": ("rules: [{id: a, when: '1', message: x}]", "policy.rules", "only BOOL", False),

@@ -115,6 +115,7 @@ LOOSER = {
     "version": ("versions: {minimum: 1.1.9}", "versions.minimum"),
     "pre-release": ("versions: {minimum: 1.2.0-rc1}", "versions.minimum"),
     "rollback": ("versions: {rollback: allow}", "versions.rollback"),
+    "hashing": ("hashing: once", "hashing"),
     "age": ("age: {max: 91d}", "age.max"),
     "age proof": ("age: {max: 90d, proof: stamped}", "age.proof"),
     "log": ("transparency: {log: optional}", "transparency.log"),

@@ -120,4 +120,15 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         "counts silence as good news.",
         action="Scan under an account that may read it, or name the folder itself. If nothing of it is meant to be there, remove it.",
     ),
+    CodeEntry(
+        code="MLS116",
+        title="a file that was known and not read",
+        meaning="The bytes of the file were hashed before, and were not read again: they are in memory that has been sealed since, which "
+        "is used in place of the file; or the file is that of a store, untouched since mlsign wrote it there. It passes for sealed memory, and "
+        "for a store where the policy has hashing: once; else it is unknown.",
+        abuse="Whoever may write as the owner of a store can alter a file in it by ways that leave no trace in its times (the disk itself, "
+        "a clock that was set back); a disk that loses bits is noticed by hashing, and not by times.",
+        action="Verify without --store where every byte is to be hashed, or write hashing: once into the policy where the owner of the store "
+        "is trusted as much as mlsign itself.",
+    ),
 )
