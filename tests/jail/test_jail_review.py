@@ -3,7 +3,6 @@
 import contextlib
 import gc
 import os
-import random
 import resource
 import select
 import signal
@@ -316,40 +315,3 @@ def test_a_call_for_which_no_time_is_left_is_not_made_and_costs_no_worker(start,
         assert caught.value.code == "sandbox.deadline"
     assert jail.alive()
     assert np.array_equal(jail.run({"x": X}, seconds=float("inf"))["y"], X + X)
-
-
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_calls_and_starts_that_are_interrupted_at_any_moment_never_give_another_answer(memory, doubler):
-    """Like Ctrl-C: the next call is right or says that the jail has ended, and starting anew is possible."""
-    model = memory.model(doubler)
-    luck = random.Random(7)  # noqa: S311  moments, no secrets
-    jail, right, interrupted = Jail.start(model), 0, 0
-    old = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    try:
-        until = time.monotonic() + 8
-        while time.monotonic() < until:
-            value = luck.random()
-            try:
-                signal.setitimer(signal.ITIMER_REAL, 1e-6 + luck.random() * (0.001 if jail.alive() else 0.02))
-                if not jail.alive():
-                    jail.close()
-                    jail = Jail.start(model)
-                found = jail.run({"x": np.full((3, 2), value, np.float32)})["y"]
-                signal.setitimer(signal.ITIMER_REAL, 0)
-                assert np.array_equal(found, np.full((3, 2), value, np.float32) * 2)
-                right += 1
-            except KeyboardInterrupt:
-                interrupted += 1
-            except JailError as err:
-                assert err.code in {"sandbox.dead", "sandbox.frame"}
-            finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
-        jail.close()
-        del jail
-        for _ in range(3):
-            gc.collect()  # what was interrupted complains when it is collected: here, and not in some other test
-    assert right > 0
-    assert interrupted > 0

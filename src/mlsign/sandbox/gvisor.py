@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from mlsign.errors import JailError, shown
+from mlsign.sandbox.child import disown, end
 from mlsign.sandbox.layers import Layer
 from mlsign.sandbox.process import Process
 from mlsign.sandbox.zygote_host import ENVIRONMENT
@@ -73,15 +74,11 @@ class _Keeper:
 
     def release(self) -> None:
         """It is not this process's child: there is nothing to wait for."""
-        self._popen.returncode = self._popen.returncode or 0
+        disown(self._popen)
 
     def reap(self) -> None:
         """It is gone. Whoever calls has closed its socket."""
-        try:
-            self._popen.wait(_PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()  # its children have asked to go with it
-            self._popen.wait()
+        end(self._popen, patience_seconds=_PATIENCE_SECONDS)  # its children have asked to go with it
 
 
 class GvisorProcess(Process):

@@ -68,7 +68,7 @@ class Jail:
         self._request = 0
         self._dead = ""
         self._confined = False
-        self._looks = _LOOKS if spec.busy and _cores() > 1 else 0
+        self._looks = _LOOKS if spec.busy and hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1 else 0
         self._slow = False
         """The last answer was waited for so long that looking for it was a waste."""
         self._exchange: Exchange | None = None
@@ -176,6 +176,10 @@ class Jail:
         """The worker takes calls, as far as can be seen without asking it."""
         return not self._dead and os.getpid() == self._owner and self._process.alive()
 
+    def idle(self) -> bool:
+        """It is alive and at no call: also none that its caller lost sight of."""
+        return self.alive() and not self._lock.locked()
+
     def lend(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
         """Arrays for feeds of these shapes in the very memory that the worker reads: a call with them copies nothing in.
 
@@ -221,21 +225,20 @@ class Jail:
     def begin(self, feeds: Mapping[str, Any], *, seconds: float | None = None) -> Exchange:
         """The call is sent; its outputs come by way of the exchange. Raises as ``run`` does, and ``sandbox.busy`` while another is under way."""
         self._own()
-        if not self._lock.acquire(blocking=False):
-            raise JailError("another call is under way", code="sandbox.busy", hint="let each caller have a worker of its own")
+        held = False
         try:
-            kind, watch = self._send(feeds, seconds, Pace.CALM)
-            self._exchange = Exchange(
-                lambda: self._advance(kind, watch),
-                fd=self._channel.fileno(),
-                watch=watch,
-                abandon=self._abandon,
-                finished=self._exchanged,
-            )
+            # In one step of the interpreter: an interrupt between taking the lock and knowing of it would leave it taken for ever.
+            (held,) = map(self._lock.acquire, (False,))
+            if held:
+                kind, watch = self._send(feeds, seconds, Pace.CALM)
+                step, fd = lambda: self._advance(kind, watch), self._channel.fileno()
+                self._exchange = Exchange(step, fd=fd, watch=watch, abandon=self._abandon, finished=self._exchanged)
+                return self._exchange
         except BaseException:
-            self._lock.release()
+            if held:
+                self._lock.release()
             raise
-        return self._exchange
+        raise JailError("another call is under way", code="sandbox.busy", hint="let each caller have a worker of its own")
 
     def _exchanged(self) -> None:
         self._exchange = None
@@ -341,7 +344,3 @@ class Jail:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1

@@ -179,7 +179,7 @@ class Call:
 
     def _give_back(self, err: JailError | None) -> None:
         worker = self.turn.worker
-        keep = worker is not None and (self._done or worker.jail.alive())
+        keep = worker is not None and (self._done or worker.jail.idle())
         ran = self._begun > 0
         lost = self.shift.queue.finish(self.turn, keep=keep, ran=ran, failed=ran and err is not None)
         if lost is not None:

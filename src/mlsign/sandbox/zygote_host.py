@@ -21,6 +21,8 @@ from types import MappingProxyType
 from typing import Final
 
 from mlsign.errors import JailError, shown
+from mlsign.sandbox.child import Child, disown, has_ended
+from mlsign.sandbox.child import end as end_child
 
 ENVIRONMENT: Final = MappingProxyType(
     {
@@ -71,7 +73,7 @@ def _above_streams(sock: socket.socket, opened: contextlib.ExitStack) -> int:
     return fd
 
 
-def _start(requests: int, *, stderr: int) -> subprocess.Popen[bytes]:
+def _start(requests: int, *, stderr: int) -> Child:
     return subprocess.Popen(  # noqa: S603  this interpreter, our own module, a number as argument
         [sys.executable, "-I", "-B", "-m", "mlsign.sandbox.zygote", str(requests)],
         stdin=subprocess.DEVNULL,
@@ -104,7 +106,7 @@ class Zygote:
     @property
     def ended(self) -> bool:
         """It forks no more workers."""
-        return self._popen.poll() is not None
+        return has_ended(self._popen)
 
     def fork(self, descriptors: Sequence[int]) -> None:
         """Asks for a worker that gets copies of ``descriptors``. Raises ``OSError`` where the zygote is gone."""
@@ -120,16 +122,12 @@ class Zygote:
     def release(self) -> None:
         """Closes this side's descriptors and touches no process: for a fork of the parent."""
         self._close_descriptors()
-        self._popen.returncode = self._popen.returncode or 0  # not this process's child: nothing to wait for
+        disown(self._popen)
 
     def close(self) -> None:
         """It is gone and reaped. Workers that it forked live on."""
         self._requests.close()
-        try:
-            self._popen.wait(_PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
+        end_child(self._popen, patience_seconds=_PATIENCE_SECONDS)
         self._close_descriptors()
 
     def _close_descriptors(self) -> None:
