@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from contenders import ROOT, Call, duration, in_rounds
+from page import heading, progress, row
+
 sys.path[:0] = [str(ROOT / "tests")]  # a package and keys, as the tests have them
 
 ROUNDS = 100
@@ -47,52 +47,19 @@ exceptions:
 """.replace("EEEE", "ee" * 32)
 
 
-@dataclass(slots=True)
-class Task:
-    """One thing that is measured, done ``times`` times in each round."""
-
-    name: str
-    run: Callable[[], object]
-    times: int = 1
-    clock: list[float] = field(default_factory=list)
-    processor: list[float] = field(default_factory=list)
-
-    def measure(self, *, count: bool) -> None:
-        clock, processor = time.perf_counter(), time.process_time()
-        for _ in range(self.times):
-            self.run()
-        took = time.process_time() - processor, time.perf_counter() - clock
-        if count:
-            self.processor.append(took[0] / self.times)
-            self.clock.append(took[1] / self.times)
-
-
-def main() -> None:
-    """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a few rounds: to see that it works")
-    options = parser.parse_args()
-    print_policy_table(rounds=QUICK_ROUNDS if options.quick else ROUNDS)
-
-
-def print_policy_table(*, rounds: int = ROUNDS) -> None:
-    """One line for each thing that is done with a policy; ``clock / processor``."""
-    print("\n| policies | takes |\n|---|---|")
+def print_policy(*, quick: bool) -> None:
+    """One line for each thing that is done with a policy."""
     with tempfile.TemporaryDirectory(prefix="bench-policy-") as folder:
-        tasks = make_tasks(Path(folder))
-        for number in range(WARM_UP + rounds):
-            for task in tasks:
-                task.measure(count=number >= WARM_UP)
-        for task in tasks:
-            print(f"| {task.name} | {spelled(task.clock)} / {spelled(task.processor)} |", flush=True)
+        calls = make_calls(Path(folder))
+        rounds = QUICK_ROUNDS if quick else ROUNDS
+        progress(f"deciding over policies and loading them, {rounds} rounds")
+        samples = in_rounds(calls, rounds=rounds, warm_up=WARM_UP)
+    heading("policies", "takes", "of the processor")
+    for name, sample in samples.items():
+        row(name, duration(sample.clock), duration(sample.processor))
 
 
-def spelled(seconds: list[float]) -> str:
-    median = statistics.median(seconds)
-    return f"{median * 1e6:.0f} us" if median < 1e-3 else f"{median * 1e3:.2f} ms"
-
-
-def make_tasks(folder: Path) -> list[Task]:
+def make_calls(folder: Path) -> list[Call]:
     """Everything that is measured, ready to run."""
     from making import make_key, make_package
 
@@ -142,15 +109,21 @@ def make_tasks(folder: Path) -> list[Task]:
 
     sign_policy(strict, pairs["release"].signer)
     return [
-        Task("decide, strict.yaml", decision(strict), times=100),
-        Task("decide, strict.yaml and 10 rules in CEL", decision(with_rules), times=20),
-        Task("decide, every field that fits a package signed by key, 10 rules in CEL, 100 revocations", decision(full), times=20),
-        Task("load strict.yaml with its keys", lambda: load_policy(strict)),
-        Task("load strict.yaml with its keys and verify its signature", signed),
-        Task("load the policy with every field", lambda: load_policy(full)),
-        Task("check strict.yaml", lambda: check_policy(strict)),
+        Call(name="decide, strict.yaml", call=decision(strict), times=100),
+        Call(name="decide, strict.yaml and 10 rules in CEL", call=decision(with_rules), times=20),
+        Call(
+            name="decide, every field that fits a package signed by key, 10 rules in CEL, 100 revocations",
+            call=decision(full),
+            times=20,
+        ),
+        Call(name="load strict.yaml with its keys", call=lambda: load_policy(strict)),
+        Call(name="load strict.yaml with its keys and verify its signature", call=signed),
+        Call(name="load the policy with every field", call=lambda: load_policy(full)),
+        Call(name="check strict.yaml", call=lambda: check_policy(strict)),
     ]
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a few rounds: to see that it works")
+    print_policy(quick=parser.parse_args().quick)

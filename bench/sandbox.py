@@ -20,6 +20,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from page import heading, progress, row
 
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import MIB
@@ -145,7 +146,7 @@ def measure(contenders: dict[str, Callable[[], object]], rounds: int) -> dict[st
     return out
 
 
-def compare(workload: Workload) -> str:
+def compare(workload: Workload) -> tuple[str, ...]:
     """A row of the table: medians, and what the sandbox makes of them."""
     session = _session(workload.model)
     x = np.random.default_rng(1).standard_normal(workload.shape).astype(np.float32)
@@ -166,7 +167,7 @@ def compare(workload: Workload) -> str:
     cells = [f"{median[name]:,.1f}" for name in ("bound", "run", "sandbox", "lent")]
     more = median["sandbox"] - median["run"]
     ratios = [f"{median['run'] / median[name]:.1%}" for name in ("sandbox", "lent")]
-    return f"| {workload.name} | {' | '.join(cells)} | {more:+,.1f} | {' | '.join(ratios)} |"
+    return workload.name, *cells, f"{more:+,.1f}", *ratios
 
 
 def starts(rounds: int) -> str:
@@ -185,8 +186,8 @@ def starts(rounds: int) -> str:
     return f"A confined worker is ready in {statistics.median(seconds) * 1e3:.1f} ms (median of {rounds}); the first, with its zygote, in {first:.0f} ms."
 
 
-def print_sandbox_table(*, quick: bool) -> None:
-    """Prints everything."""
+def print_sandbox(*, quick: bool) -> None:
+    """What starts take, and a row for each workload; medians of one call."""
     many = 40 if quick else 400
     few = 4 if quick else 12
     workloads = (
@@ -196,19 +197,16 @@ def print_sandbox_table(*, quick: bool) -> None:
         Workload("convolutional, 1x3x224x224", convolutional(), (1, 3, 224, 224), few),
         Workload("convolutional, 16x3x224x224", convolutional(), (16, 3, 224, 224), max(1, few // 6)),
     )
+    progress("starting workers")
     print(starts(20 if quick else 100), flush=True)
-    print()
-    print("Medians in microseconds of one call; throughput is that of `session.run` in the same process as 100 %.")
-    print()
-    print(
-        "| model | bound, in process | `session.run`, in process | sandbox | sandbox, lent arrays | sandbox more | throughput | lent |"
-    )
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    floors = "bound, in process", "`session.run`, in process"
+    heading("microseconds", *floors, "sandbox", "sandbox, lent arrays", "sandbox more", "throughput", "lent")
     for workload in workloads:
-        print(compare(workload), flush=True)
+        progress(f"calling the sandbox: {workload.name}")
+        row(*compare(workload))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds: to see that it works")
-    print_sandbox_table(quick=parser.parse_args().quick)
+    print_sandbox(quick=parser.parse_args().quick)

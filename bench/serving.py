@@ -31,11 +31,13 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it 
 
 import numpy as np
 import onnx
+from contenders import BIN, environment
+from goals import at_least
 from onnx import TensorProto, helper, numpy_helper
+from page import LeftOut, heading, progress, row
 
-BIN = Path(sys.executable).parent
 START_SECONDS = 60
-GOALS = {"mlp 1x64": 0.7, "convolutional 1x3x224x224": 0.9}
+GOALS = {"mlp 1x64": at_least(0.7, ""), "convolutional 1x3x224x224": at_least(0.9, "")}
 LUA = """
 local file = io.open(os.getenv("BENCH_BODY"), "rb")
 wrk.method = "POST"
@@ -129,7 +131,7 @@ def prepare(folder: Path, model: Model) -> tuple[Path, Path]:
     """A signed package and its policy."""
 
     def run(*argv: object) -> None:
-        subprocess.run([BIN / "mlsign", *map(str, argv)], check=True, capture_output=True)
+        subprocess.run([BIN / "mlsign", *map(str, argv)], check=True, capture_output=True, env=environment())
 
     source = folder / f"{model.slug}.onnx"
     onnx.save(model.proto, source)
@@ -222,7 +224,7 @@ def serve_unprotected(path: Path, *, threads: int) -> None:
 def running(command: list[object], log: Path) -> Iterator[int]:
     """A server, and the port it listens on."""
     with log.open("w") as file:
-        process = subprocess.Popen(list(map(str, command)), stderr=file, stdout=file)
+        process = subprocess.Popen(list(map(str, command)), stderr=file, stdout=file, env=environment())
     try:
         yield _port(process, log)
     finally:
@@ -248,8 +250,8 @@ def load(port: int, name: str, body: Path, header: int, script: Path, *, connect
     """Requests a second, p50 and p99 in milliseconds. No request may fail."""
     url = f"http://127.0.0.1:{port}/v2/models/{name}/infer"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s", "-s", str(script), url]
-    environment = os.environ | {"BENCH_BODY": str(body), "BENCH_HEADER": str(header)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    environment_of_load = os.environ | {"BENCH_BODY": str(body), "BENCH_HEADER": str(header)}
+    done = subprocess.run(command, env=environment_of_load, capture_output=True, text=True, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("DONE "))
     rate, p50, p99, failed = map(float, line.split()[1:])
     if failed:
@@ -277,41 +279,42 @@ def measure(folder: Path, model: Model, *, workers: int, connections: int, round
     return out
 
 
-def print_serving_table(*, workers: int, connections: int, rounds: int, seconds: float) -> None:
+def print_serving(
+    *, quick: bool = False, workers: int = os.cpu_count() or 1, connections: int = 8, rounds: int = 5, seconds: int = 3
+) -> None:
+    """One table. Raises ``LeftOut`` where there is no load generator."""
     if shutil.which("wrk") is None:
-        print("Serving was not measured: wrk is not installed, apt-get install wrk")
-        return
-    print(f"## Serving: {workers} workers, {connections} connections, {rounds} rounds of {seconds:g} s each\n")
-    print("| model | server | requests/s | ratio | goal | p50 ms | p99 ms | ratio |")
-    print("|---|---|---|---|---|---|---|---|")
+        raise LeftOut("wrk is not installed, apt-get install wrk")
+    rounds, seconds = (1, 1) if quick else (rounds, seconds)
+    print(f"{workers} workers, {connections} connections, {rounds} rounds of {seconds} s each")
+    heading("model", "server", "requests/s", "ratio", "goal", "p50", "p99", "ratio of p99")
     with tempfile.TemporaryDirectory() as folder:
         for model in models():
+            progress(f"serving {model.name}")
             found = measure(Path(folder), model, workers=workers, connections=connections, rounds=rounds, seconds=seconds)
             base = found["unprotected"]
             for who, samples in found.items():
                 rate, p50, p99 = map(statistics.median, (samples.rate, samples.p50, samples.p99))
-                goal = f">= {GOALS[model.name]:g}" if who != "unprotected" else ""
-                ratios = (
-                    statistics.median(a / b for a, b in zip(samples.rate, base.rate, strict=True)),
-                    p99 / statistics.median(base.p99),
-                )
-                print(
-                    f"| {model.name} | {who} | {rate:.0f} | {ratios[0]:.2f} | {goal} | {p50:.2f} | {p99:.2f} | {ratios[1]:.2f} |"
-                )
+                ratio = statistics.median(a / b for a, b in zip(samples.rate, base.rate, strict=True))
+                goal = GOALS[model.name].judged(ratio) if who != "unprotected" else ""
+                times = f"{p50:.2f} ms", f"{p99:.2f} ms", f"{p99 / statistics.median(base.p99):.2f}"
+                row(model.name, who, f"{rate:.0f}", f"{ratio:.2f}", goal, *times)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one round of a second: to see that it works")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--unprotected", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.unprotected is not None:
-        serve_unprotected(given.unprotected, threads=given.workers)
+    given = vars(parser.parse_args())
+    unprotected = given.pop("unprotected")
+    if unprotected is not None:
+        serve_unprotected(unprotected, threads=given["workers"])
     else:
-        print_serving_table(workers=given.workers, connections=given.connections, rounds=given.rounds, seconds=given.seconds)
+        print_serving(**given)
 
 
 if __name__ == "__main__":

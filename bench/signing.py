@@ -13,17 +13,18 @@ import base64
 import hashlib
 import json
 import shutil
-import statistics
 import sys
 import tempfile
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
+from contenders import ROOT, Call, duration, in_rounds
+from goals import Goal
+from page import heading, progress, row
+
 sys.path[:0] = [
     str(ROOT / "tests"),
     str(ROOT / "tests" / "fakes"),
@@ -33,76 +34,42 @@ ALICE = "alice@acme.example"
 ROUNDS = 300
 QUICK_ROUNDS = 30
 WARM_UP = 3
+GOAL_BY_KEY, GOAL_KEYLESS = Goal(limit=1e-3, words="under 1 ms"), Goal(limit=2.5e-3, words="under 2.5 ms")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contender:
-    """What is called in every round; it raises where the package does not hold."""
-
-    name: str
-    verify: Callable[[], object]
-    before: Callable[[], None] = lambda: None
-
-
-@dataclass(slots=True)
-class Times:
-    """Seconds of each round."""
-
-    clock: list[float] = field(default_factory=list)
-    processor: list[float] = field(default_factory=list)
-
-    def add(self, contender: Contender) -> None:
-        contender.before()
-        clock, processor = time.perf_counter(), time.process_time()
-        contender.verify()
-        self.processor.append(time.process_time() - processor)
-        self.clock.append(time.perf_counter() - clock)
-
-    @property
-    def medians(self) -> tuple[float, float]:
-        return statistics.median(self.clock) * 1e3, statistics.median(self.processor) * 1e3
-
-
-def main() -> None:
-    """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the rounds: to see that it works")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    options = parser.parse_args()
-    print_table(rounds=QUICK_ROUNDS if options.quick else options.rounds)
-
-
-def print_table(*, rounds: int = ROUNDS) -> None:
-    """One line for each way of signing and each contender beside mlsign; ``clock / processor`` in milliseconds."""
-    print("\n| verify a small package signed | mlsign | beside it | takes | ratio |\n|---|---|---|---|---|")
+def print_signing(*, quick: bool) -> None:
+    """A table for each way of signing, of medians on the clock and of the processor."""
     with tempfile.TemporaryDirectory(prefix="bench-signing-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the peers' own
-        for what, again, peers in contenders(Path(folder)):
+        for what, again, peers, goal in contenders(Path(folder)):
             ours = replace(again, name="mlsign, a new package", before=forget)
-            others = [replace(again, name="mlsign, the same package again"), *peers]
-            times = {contender.name: Times() for contender in (ours, *others)}
-            for number in range(rounds + WARM_UP):
-                for contender in (ours, *others):
-                    (times if number >= WARM_UP else {contender.name: Times()})[contender.name].add(contender)
-            mine = times[ours.name].medians
+            others = [again, *peers]
+            rounds = QUICK_ROUNDS if quick else ROUNDS
+            progress(f"verifying a small package signed {what}, {rounds} rounds")
+            samples = in_rounds([ours, *others], rounds=rounds, warm_up=WARM_UP)
+            mine = samples[ours.name]
+            heading(f"verify a small package signed {what}", "takes", "of the processor", "a new package beside it", "goal")
+            row(ours.name, duration(mine.clock), duration(mine.processor), "", "")
             for other in others:
-                theirs = times[other.name].medians
-                ratios = " / ".join(f"{a / b:.2f}" for a, b in zip(mine, theirs, strict=True))
-                print(f"| {what} | {spelled(mine)} | {other.name} | {spelled(theirs)} | {ratios} |", flush=True)
+                theirs = samples[other.name]
+                words = f"{mine.over(theirs):.2f} times as long"
+                row(
+                    other.name,
+                    duration(theirs.clock),
+                    duration(theirs.processor),
+                    words,
+                    goal.judged(theirs.clock) if other is again else "",
+                )
 
 
-def spelled(medians: tuple[float, float]) -> str:
-    return " / ".join(f"{value:.2f}" for value in medians) + " ms"
-
-
-def contenders(folder: Path) -> Iterator[tuple[str, Contender, list[Contender]]]:
-    """By key, and keyless on either version of the log."""
+def contenders(folder: Path) -> Iterator[tuple[str, Call, list[Call], Goal]]:
+    """By key, and keyless on either version of the log; the goal is that of a package that was verified before."""
     from local_sigstore import LocalSigstore
     from making import make_key, make_package
 
     pair = make_key()
     package = make_package(folder / "key", signers=(pair,))
-    yield "by key", gate_by_key(folder, package, pair.public), beside_key(folder, package, pair.public)
+    yield "by key", gate_by_key(folder, package, pair.public), beside_key(folder, package, pair.public), GOAL_BY_KEY
     signed: dict[int, Path] = {}
     bare = make_package(folder / "bare")
     with LocalSigstore() as sigstore:
@@ -112,16 +79,16 @@ def contenders(folder: Path) -> Iterator[tuple[str, Contender, list[Contender]]]
     # Nobody is asked while the clock runs.
     for rekor, package in signed.items():
         ours = gate_keyless(folder / f"v{rekor}", package, config, issuer)
-        yield f"keyless, log v{rekor}", ours, beside_keyless(folder / f"v{rekor}", package, config, issuer)
+        yield f"keyless, log v{rekor}", ours, beside_keyless(folder / f"v{rekor}", package, config, issuer), GOAL_KEYLESS
 
 
-def gate_by_key(folder: Path, package: Path, public: bytes) -> Contender:
+def gate_by_key(folder: Path, package: Path, public: bytes) -> Call:
     from making import write_policy
 
     return gate(write_policy(folder, {"release": (1, [public])}), package)
 
 
-def gate_keyless(folder: Path, package: Path, config: dict[str, Any], issuer: str) -> Contender:
+def gate_keyless(folder: Path, package: Path, config: dict[str, Any], issuer: str) -> Call:
     (folder / "root.json").write_text(json.dumps(config["trustedRoot"]))
     pattern = issuer.replace(".", "[.]")
     (folder / "policy.yaml").write_text(
@@ -132,7 +99,7 @@ def gate_keyless(folder: Path, package: Path, config: dict[str, Any], issuer: st
     return gate(folder / "policy.yaml", package)
 
 
-def gate(policy: Path, package: Path) -> Contender:
+def gate(policy: Path, package: Path) -> Call:
     from mlsign import Gate, Verdict
 
     loaded = Gate.load(policy)
@@ -141,7 +108,7 @@ def gate(policy: Path, package: Path) -> Contender:
         report = loaded.verify(package)
         assert report.decision.verdict is Verdict.ALLOW, report.decision
 
-    return Contender(name="mlsign", verify=verify)
+    return Call(name="mlsign, the same package again", call=verify)
 
 
 def forget() -> None:
@@ -169,7 +136,7 @@ def bundle_in(package: Path) -> Path:
     return found
 
 
-def beside_key(folder: Path, package: Path, public: bytes) -> list[Contender]:
+def beside_key(folder: Path, package: Path, public: bytes) -> list[Call]:
     """The floor: the signature checked and the files read and hashed, by hand, and nothing decided; and the peer."""
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.hashes import SHA256
@@ -192,12 +159,12 @@ def beside_key(folder: Path, package: Path, public: bytes) -> list[Contender]:
     (folder / "key.pub").write_bytes(public)
     config = verifying.Config().use_elliptic_key_verifier(public_key=folder / "key.pub")
     return [
-        Contender(name="one ECDSA verification and sha256 of the files", verify=floor),
-        Contender(name="model_signing", verify=lambda: config.verify(package, bundle_in(package))),
+        Call(name="one ECDSA verification and sha256 of the files", call=floor),
+        Call(name="model_signing", call=lambda: config.verify(package, bundle_in(package))),
     ]
 
 
-def beside_keyless(folder: Path, package: Path, config: dict[str, Any], issuer: str) -> list[Contender]:
+def beside_keyless(folder: Path, package: Path, config: dict[str, Any], issuer: str) -> list[Call]:
     """The floor: the Python client of Sigstore on the bundle, without the files; and the peer, which is that and the files."""
     from model_signing import verifying
     from sigstore.models import Bundle, ClientTrustConfig
@@ -209,13 +176,15 @@ def beside_keyless(folder: Path, package: Path, config: dict[str, Any], issuer: 
     policy = Identity(identity=ALICE, issuer=issuer)
     peer = verifying.Config().use_sigstore_verifier(identity=ALICE, oidc_issuer=issuer, trust_config=folder / "trust.json")
     return [
-        Contender(
+        Call(
             name="sigstore-python, verify_dsse alone",
-            verify=lambda: verifier.verify_dsse(Bundle.from_json(bundle_in(package).read_bytes()), policy),
+            call=lambda: verifier.verify_dsse(Bundle.from_json(bundle_in(package).read_bytes()), policy),
         ),
-        Contender(name="model_signing", verify=lambda: peer.verify(package, bundle_in(package))),
+        Call(name="model_signing", call=lambda: peer.verify(package, bundle_in(package))),
     ]
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rounds: to see that it works")
+    print_signing(quick=parser.parse_args().quick)
