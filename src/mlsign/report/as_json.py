@@ -49,6 +49,7 @@ def render_report(report: Report, *, why_not: WhyNot | None = None) -> str:
             "model": None if evidence.summary is None else _summary(evidence.summary),
             "trust": None if evidence.trust is None else _trust(evidence.trust),
             "unverified": list(evidence.unverified),
+            "unread": [{"path": str(f.path), "size": f.size, "known_by": f.known_by.value} for f in evidence.unread],
             **({} if why_not is None else {"why_not": why_not_object(why_not)}),
         }
     )
