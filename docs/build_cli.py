@@ -10,6 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from typer.main import get_command
+
 from mlsign.cli.main import app
 
 TOP = """# The command line
@@ -24,12 +26,13 @@ _VALUES = {Path: "path", str: "text", float: "number", int: "integer", bool: ""}
 
 def build() -> str:
     """The whole page."""
-    info = app.info
-    commands = {command.name: command for command in app.registered_commands if command.name}
-    for group in app.registered_groups:
-        commands |= {f"{group.name} {command.name}": command for command in group.typer_instance.registered_commands}
-    head = info.help.strip().replace("\n  mlsign", "\n    mlsign")
-    lines = [TOP, head, "", info.epilog, ""]
+    top = get_command(app)
+    commands = {}
+    for name, command in top.commands.items():
+        inner = getattr(command, "commands", None)
+        commands |= {name: command} if inner is None else {f"{name} {under}": found for under, found in inner.items()}
+    head = top.help.strip().replace("\n  mlsign", "\n    mlsign")
+    lines = [TOP, head, "", top.epilog, ""]
     links = ", ".join(f"[{name}](#mlsign-{name.replace(' ', '-')})" for name in commands)
     lines += [f"Commands: {links}", ""]
     lines += ["## mlsign", "", *_table(app.registered_callback.callback)]

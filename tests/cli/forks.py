@@ -24,6 +24,7 @@ import mlsign.report.as_sarif
 import mlsign.report.as_text
 import mlsign.report.findings_as_json
 import mlsign.report.findings_as_text
+import mlsign.report.inspection_as_text
 
 
 def run(job: dict) -> None:

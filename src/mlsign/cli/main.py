@@ -6,21 +6,26 @@ outside failed, 5 a defect of mlsign.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-import traceback
+from types import MappingProxyType
 from typing import Annotated, Final
 
 import typer
 
-from mlsign.cli.commands import attest, audit, explain, inspect, keygen, pack, policy, sandbox, score, serve, sign, trust, verify
 from mlsign.cli.console import ANNOTATIONS, JSON, VERBOSE, complain, print_error, put
+from mlsign.cli.late_commands import LateGroup
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError, shown
 
 EXIT_OF: Final[tuple[tuple[type[MlsignError], int], ...]] = ((TrustError, 1), (InputError, 3), (OutsideError, 4), (JailError, 4))
 USAGE: Final = 2
 DEFECT: Final = 5
 INTERRUPTED: Final = 130
+
+_COLLECT_AFTER: Final = 100_000
+"""Objects made before the garbage collector looks at them, not 700: what is imported lives to the end, and looking at it again and
+again takes a tenth of a short run."""
 
 _HELP: Final = """Sign ML models, and let in only what a policy allows.
 
@@ -37,8 +42,30 @@ Example: from a model to an answer
   mlsign score fraud-1.2.0 --policy policy.yaml --input rows.csv --output scores.csv
 """
 
+
+class _Commands(LateGroup):
+    table = MappingProxyType(
+        {
+            "pack": ("pack:pack_command", "Make a package of a model."),
+            "keygen": ("keygen:keygen_command", "Make a signing key."),
+            "sign": ("sign:sign_command", "Sign a package."),
+            "attest": ("attest:attest_command", "Sign how a package was built."),
+            "verify": ("verify:verify_command", "Verify a package under a policy."),
+            "inspect": ("inspect:inspect_command", "Show what is in a model or a package."),
+            "score": ("score:score_command", "Score rows in the sandbox."),
+            "serve": ("serve:serve_command", "Serve packages over HTTP."),
+            "explain": ("explain:explain_command", "Explain a finding code."),
+            "trust": ("trust:app", "Keep the trust roots for keyless signatures."),
+            "audit": ("audit:app", "Read and verify the log of decisions."),
+            "policy": ("policy:app", "Check, explain, test, start and sign policies."),
+            "sandbox": ("sandbox:app", "See what the sandbox can enforce here."),
+        }
+    )
+
+
 app = typer.Typer(
     name="mlsign",
+    cls=_Commands,
     help=_HELP,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -46,19 +73,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 allowed or done, 1 denied, 2 usage, 3 unreadable input, 4 something outside failed, 5 a defect.",
 )
-app.command("pack", help=pack.HELP, short_help="Make a package of a model.")(pack.pack_command)
-app.command("keygen", help=keygen.HELP, short_help="Make a signing key.")(keygen.keygen_command)
-app.command("sign", help=sign.HELP, short_help="Sign a package.")(sign.sign_command)
-app.command("attest", help=attest.HELP, short_help="Sign how a package was built.")(attest.attest_command)
-app.command("verify", help=verify.HELP, short_help="Verify a package under a policy.")(verify.verify_command)
-app.command("inspect", help=inspect.HELP, short_help="Show what is in a model or a package.")(inspect.inspect_command)
-app.command("score", help=score.HELP, short_help="Score rows in the sandbox.")(score.score_command)
-app.command("serve", help=serve.HELP, short_help="Serve packages over HTTP.")(serve.serve_command)
-app.add_typer(trust.app, name="trust", short_help="Keep the trust roots for keyless signatures.")
-app.add_typer(audit.app, name="audit", short_help="Read and verify the log of decisions.")
-app.add_typer(policy.app, name="policy", short_help="Check, explain, test, start and sign policies.")
-app.add_typer(sandbox.app, name="sandbox", short_help="See what the sandbox can enforce here.")
-app.command("explain", help=explain.HELP, short_help="Explain a finding code.")(explain.explain_command)
 
 
 def _show_version(value: bool) -> None:
@@ -78,6 +92,7 @@ def _top(
 
 def main() -> None:
     """Runs the command line and leaves the process with the exit code."""
+    gc.set_threshold(_COLLECT_AFTER)
     try:
         _fill_closed_descriptors()
         _run()
@@ -92,12 +107,16 @@ def main() -> None:
             complain("mlsign: _MLSIGN_COMPLETE is set, and what a shell sets with it for completion is not")
             sys.exit(USAGE)
         if VERBOSE.on:
+            import traceback
+
             traceback.print_exc()
         complain(
             f"mlsign: this is a defect of mlsign, not of your input: {type(err).__name__}: {shown(err, limit=1000)}\n"
             "  nothing was allowed; run again with --verbose and report what it prints (SECURITY.md says how)"
         )
         sys.exit(DEFECT)
+    finally:
+        gc.freeze()  # the process ends here, and what it still holds need not be looked through for that
 
 
 def _fill_closed_descriptors() -> None:

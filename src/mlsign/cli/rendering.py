@@ -65,7 +65,7 @@ def render_inspected(inspection: Inspection, output_format: FindingsFormat) -> s
     """An inspection in the format asked for. Raises ``InputError`` (``usage.format``) for SARIF, which is for findings."""
     match output_format:
         case FindingsFormat.TEXT:
-            from mlsign.report.as_text import render_inspection as as_text
+            from mlsign.report.inspection_as_text import render_inspection as as_text
 
             return as_text(inspection, width=width(), color=wants_color())
         case FindingsFormat.JSON:

@@ -21,8 +21,8 @@ from mlsign.policy.model import Verdict
 from mlsign.report.as_json import render_error
 from mlsign.report.as_json import render_inspection as inspection_json
 from mlsign.report.as_json import render_report as report_json
-from mlsign.report.as_text import render_inspection as inspection_text
 from mlsign.report.as_text import render_report as report_text
+from mlsign.report.inspection_as_text import render_inspection as inspection_text
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "schemas" / "report.v1.schema.json").read_text())
 
@@ -285,10 +285,12 @@ EVIL = "\x1b[2J\u202e\r\n\x85\u2028✓ all is well"
 
 def poisoned(value):
     """The same value with hostile text in every text field, at any depth."""
-    if isinstance(value, str):
-        return EVIL
     if isinstance(value, PackagePath):
         return PackagePath(EVIL)
+    if isinstance(value, str):
+        return EVIL
+    if hasattr(value, "_make"):
+        return value._make(map(poisoned, value))
     if isinstance(value, tuple | list):
         return tuple(poisoned(item) for item in value)
     if is_dataclass(value) and not isinstance(value, type):

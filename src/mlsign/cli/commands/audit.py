@@ -10,6 +10,7 @@ import typer
 
 from mlsign.cli.console import progress, put
 from mlsign.cli.options import Format, FormatOption, Quiet, Verbose
+from mlsign.cli.plain_values import PlainCommand, PlainGroup
 
 HELP: Final = """Read audit logs, which verify and score write with --audit-log.
 
@@ -39,10 +40,10 @@ Example:
   mlsign audit show audit.log --last 50
 """
 
-app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=PlainGroup, help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
-@app.command("verify", help=VERIFY_HELP, short_help="Verify the chain of an audit log.")
+@app.command("verify", cls=PlainCommand, help=VERIFY_HELP, short_help="Verify the chain of an audit log.")
 def verify_command(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="The log, or all files of it, in any order.")],
     head: Annotated[
@@ -76,7 +77,7 @@ def verify_command(
     raise typer.Exit(0 if verified.is_intact else 1)
 
 
-@app.command("show", help=SHOW_HELP, short_help="Show the last decisions.")
+@app.command("show", cls=PlainCommand, help=SHOW_HELP, short_help="Show the last decisions.")
 def show_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The log, or a file of it.")],
     last: Annotated[int, typer.Option("--last", "-n", metavar="N", min=1, max=1000, help="How many lines.")] = 20,

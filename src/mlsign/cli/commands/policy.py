@@ -1,12 +1,13 @@
-"""``mlsign policy``: the commands that look at policies. Each is in a module of its own and registered here."""
+"""``mlsign policy``: the commands that look at policies. Each is in a module of its own and named here."""
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Final
 
 import typer
 
-from mlsign.cli.commands import policy_check, policy_explain, policy_init, policy_sign, policy_test
+from mlsign.cli.late_commands import LateGroup
 
 HELP: Final = """Check, explain, test, start and sign policies.
 
@@ -20,15 +21,22 @@ Example:
   mlsign policy sign policy.yaml --key keys/policy.key
 """
 
-app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
-app.command("check", help=policy_check.HELP, short_help="Find errors, and what is likely not meant.")(
-    policy_check.policy_check_command
-)
-app.command("explain", help=policy_explain.HELP, short_help="Say in sentences what a policy asks for.")(
-    policy_explain.policy_explain_command
-)
-app.command("test", help=policy_test.HELP, short_help="Try a policy on packages and recorded evidence.")(
-    policy_test.policy_test_command
-)
-app.command("init", help=policy_init.HELP, short_help="Write a policy to start from.")(policy_init.policy_init_command)
-app.command("sign", help=policy_sign.HELP, short_help="Sign a policy.")(policy_sign.policy_sign_command)
+
+class _Commands(LateGroup):
+    table = MappingProxyType(
+        {
+            "check": ("policy_check:policy_check_command", "Find errors, and what is likely not meant."),
+            "explain": ("policy_explain:policy_explain_command", "Say in sentences what a policy asks for."),
+            "test": ("policy_test:policy_test_command", "Try a policy on packages and recorded evidence."),
+            "init": ("policy_init:policy_init_command", "Write a policy to start from."),
+            "sign": ("policy_sign:policy_sign_command", "Sign a policy."),
+        }
+    )
+
+
+app = typer.Typer(cls=_Commands, help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def _group() -> None:
+    """A group, whose commands are named above."""

@@ -8,6 +8,7 @@ import typer
 
 from mlsign.cli.console import detail, put
 from mlsign.cli.options import Format, FormatOption, Quiet, Verbose
+from mlsign.cli.plain_values import PlainCommand, PlainGroup
 from mlsign.errors import shown
 
 HELP: Final = """See what the sandbox can enforce on this machine.
@@ -30,7 +31,7 @@ Example:
   mlsign sandbox status --format json
 """
 
-app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=PlainGroup, help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()
@@ -38,7 +39,7 @@ def _group() -> None:
     """A group, although it has one command: others may come, and this one keeps its name."""
 
 
-@app.command("status", help=STATUS_HELP, short_help="Show what is in force and what is missing.")
+@app.command("status", cls=PlainCommand, help=STATUS_HELP, short_help="Show what is in force and what is missing.")
 def status_command(output_format: FormatOption = Format.TEXT, quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Surveys, prints, exits by what was found."""
     from mlsign.actions.survey import survey

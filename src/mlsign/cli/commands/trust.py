@@ -11,6 +11,7 @@ import typer
 
 from mlsign.cli.console import put, say
 from mlsign.cli.options import Format, FormatOption, Quiet, Verbose
+from mlsign.cli.plain_values import PlainCommand, PlainGroup
 from mlsign.digest import Algorithm, Digest, decode_hex
 from mlsign.errors import InputError, shown
 
@@ -87,10 +88,10 @@ TufRoot = Annotated[
 ]
 Sha256 = Annotated[str | None, typer.Option("--sha256", metavar="DIGEST", help="The sha256 digest, 64 hex digits.")]
 
-app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=PlainGroup, help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
-@app.command("show", help=SHOW_HELP, short_help="Show a trust root.")
+@app.command("show", cls=PlainCommand, help=SHOW_HELP, short_help="Show a trust root.")
 def show_command(
     name: Name = "public-good",
     root: Annotated[
@@ -108,7 +109,7 @@ def show_command(
     put(render_trust_json(trust) if output_format is Format.JSON else render_trust_text(trust))
 
 
-@app.command("update", help=UPDATE_HELP, short_help="Fetch the newest trust root.")
+@app.command("update", cls=PlainCommand, help=UPDATE_HELP, short_help="Fetch the newest trust root.")
 def update_command(
     tuf_url: Annotated[
         str | None,
@@ -126,7 +127,7 @@ def update_command(
     _tell(update_trust(UpdateRequest(name=name, url=tuf_url, tuf_root=tuf_root), now=now), now=now)
 
 
-@app.command("import", help=IMPORT_HELP, short_help="Take a trust root from a folder or file.")
+@app.command("import", cls=PlainCommand, help=IMPORT_HELP, short_help="Take a trust root from a folder or file.")
 def import_command(
     path: Annotated[Path, typer.Argument(metavar="FOLDER|FILE", help="What mlsign trust export made, or a trust root.")],
     sha256: Sha256 = None,
@@ -150,7 +151,7 @@ def import_command(
     _tell(import_trust_file(path, ImportFileRequest(name=name, digest=digest), now=now), now=now)
 
 
-@app.command("export", help=EXPORT_HELP, short_help="Write a fetched trust root to a folder to carry.")
+@app.command("export", cls=PlainCommand, help=EXPORT_HELP, short_help="Write a fetched trust root to a folder to carry.")
 def export_command(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to make.")],
     name: Name = "public-good",
@@ -167,7 +168,7 @@ def export_command(
     put(str(folder))
 
 
-@app.command("pin", help=PIN_HELP, short_help="Fix a trust root to one digest.")
+@app.command("pin", cls=PlainCommand, help=PIN_HELP, short_help="Fix a trust root to one digest.")
 def pin_command(
     sha256: Sha256 = None,
     root: Annotated[Path | None, typer.Option("--root", metavar="FILE", help="Fix it to the digest of this trust root.")] = None,
