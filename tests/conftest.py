@@ -14,8 +14,28 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it 
 sys.path.insert(0, str(Path(__file__).parent / "fakes"))  # before tests are collected: any of them may import a fake
 
 from making import Pair, make_key, make_package, write_policy
+from pytest_timeout import Settings
 
 import mlsign
+
+SLOW_SECONDS = 900
+"""The bound of a slow test; that of all others stands in ``pyproject.toml``."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Nothing bounds a test that has failed any more: what its fixtures tidy up gets a bound of its own."""
+    seconds = float(item.config.getini("timeout"))
+    if seconds and not signal.getitimer(signal.ITIMER_REAL)[0]:
+        settings = Settings(timeout=seconds, method="signal", func_only=False, disable_debugger_detection=False)
+        item.config.hook.pytest_timeout_set_timer(item=item, settings=settings)
+    yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,13 +89,14 @@ def no_hang() -> Iterator[None]:
     """Ends the test when it takes ten seconds: a fifo that is opened, an endless read."""
 
     def ring(*_: object) -> None:
-        raise AssertionError("hangs")
+        pytest.fail("hangs")
 
     old = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(10)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 10)
     yield
-    signal.alarm(0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, old)
+    signal.setitimer(signal.ITIMER_REAL, left)  # the bound of every test, by the same clock
 
 
 @pytest.fixture(scope="session")
