@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import Enum
+from itertools import repeat
+from typing import NamedTuple, Self
 
 from mlsign.errors import InputError, shown
 
@@ -20,31 +22,41 @@ class Algorithm(Enum):
     BLAKE3 = "blake3"
     BLAKE2B = "blake2b"
 
+    __hash__ = object.__hash__  # members are one of a kind, and there are digests by the hundred thousand
+
     @property
     def size(self) -> int:
         """Digest length in bytes."""
         return 64 if self is Algorithm.BLAKE2B else 32
 
 
+_NAMES = {algorithm: algorithm.value for algorithm in Algorithm}
 _HEX = re.compile(r"[0-9a-f]+", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=False)
-class Digest:
-    """An algorithm and its value; equal only when both are."""
-
+class _Pair(NamedTuple):
     algorithm: Algorithm
     value: bytes
 
-    def __post_init__(self) -> None:
-        if len(self.value) != self.algorithm.size:
+
+class Digest(_Pair):
+    """An algorithm and its value; equal only when both are.
+
+    A tuple, unlike most values: a package has several for each file, and tuples are made, compared and hashed without a
+    line of Python.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, *, algorithm: Algorithm, value: bytes) -> Self:
+        if len(value) != algorithm.size:
             raise InputError(
-                f"a {self.algorithm.value} digest has {self.algorithm.size} bytes, this one {len(self.value)}",
-                code="digest.length",
+                f"a {algorithm.value} digest has {algorithm.size} bytes, this one {len(value)}", code="digest.length"
             )
+        return super().__new__(cls, algorithm, value)
 
     def __str__(self) -> str:
-        return f"{self.algorithm.value}:{self.value.hex()}"
+        return f"{_NAMES[self.algorithm]}:{self.value.hex()}"
 
     @property
     def hex(self) -> str:
@@ -76,6 +88,19 @@ def decode_hex(algorithm: Algorithm, text: str, *, where: str = "") -> Digest:
             found=shown(text),
         )
     return Digest(algorithm=algorithm, value=bytes.fromhex(text))
+
+
+def decode_hexes(algorithm: Algorithm, texts: Sequence[str]) -> list[Digest] | None:
+    """What ``decode_hex`` gives for each of many texts, or None where it would refuse one of them."""
+    together = "".join(texts)
+    try:
+        data = bytes.fromhex(together)
+    except ValueError:
+        return None
+    # Capitals and white space, which Python takes, would not come back.
+    if set(map(len, texts)) != {2 * algorithm.size} or data.hex() != together:
+        return None
+    return list(map(tuple.__new__, repeat(Digest), zip(repeat(algorithm), map(bytes.fromhex, texts))))
 
 
 def decode_digest(text: str, *, where: str = "") -> Digest:

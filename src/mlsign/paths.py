@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Final
 
 from mlsign.errors import InputError, shown
@@ -23,33 +24,63 @@ _FORBIDDEN: Final = frozenset('\\:*?"<>|')
 _DEVICE: Final = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\..*)?", re.IGNORECASE)
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cn", "Co"})
 _MAX_PART_BYTES: Final = 255
+_PLAIN_PART: Final = (
+    r"(?!(?i:con|prn|aux|nul|com[0-9]|lpt[0-9]|conin\$|conout\$)(?:[ .]|[/\n]|\Z))"
+    r"(?! )[ !#-)+-.0-9;=@-\[\]-{}~]++(?<![ .])"
+)
+_PLAIN: Final = rf"{_PLAIN_PART}(?:/{_PLAIN_PART})*+"
+_PLAIN_PATH: Final = re.compile(_PLAIN, re.ASCII)
+_PLAIN_LINES: Final = re.compile(rf"{_PLAIN}(?:\n{_PLAIN})*+", re.ASCII)
+"""Names of printable ASCII that nothing is wrong with, lengths aside: nearly all. What matches is never refused below."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PackagePath:
-    """A checked path; made by ``decode_path`` only."""
+class PackagePath(str):
+    """A checked path; made by ``decode_path`` only.
 
-    text: str
+    A string, unlike most values: packages have them by the hundred thousand, and strings are hashed, compared and sorted
+    without a line of Python.
+    """
 
-    def __str__(self) -> str:
-        return self.text
+    __slots__ = ()
+
+    @property
+    def text(self) -> str:
+        return str(self)
 
     @property
     def parts(self) -> tuple[str, ...]:
-        return tuple(self.text.split("/"))
+        return tuple(self.split("/"))
 
     @property
     def name(self) -> str:
-        return self.text.rpartition("/")[2]
+        return self.rpartition("/")[2]
 
     @property
     def folded(self) -> str:
         """The name as a case-insensitive file system sees it; two files must not share one."""
-        return unicodedata.normalize("NFC", self.text.casefold())
+        return unicodedata.normalize("NFC", self.casefold())
 
     def is_under(self, folder: str) -> bool:
         """Whether this is ``folder`` itself or lies beneath it."""
-        return self.text == folder or self.text.startswith(f"{folder}/")
+        return self == folder or self.startswith(f"{folder}/")
+
+
+def folded_names(paths: Iterable[PackagePath]) -> list[str]:
+    """``folded`` of each path. A line break folds to itself, and nothing composes with it."""
+    return unicodedata.normalize("NFC", "\n".join(paths).casefold()).split("\n")
+
+
+def decode_paths(texts: Sequence[str], *, limits: Limits = DEFAULT) -> list[PackagePath] | None:
+    """What ``decode_path`` gives for each of many texts, or None where it may refuse one of them."""
+    # No part is longer than its path, so one measure does for both.
+    if not texts or max(map(len, texts)) > min(_MAX_PART_BYTES, limits.max_path_bytes):
+        return None
+    lines = "\n".join(texts)
+    if lines.count("\n") >= len(texts) or not _PLAIN_LINES.fullmatch(lines):
+        return None
+    if max(map(str.count, texts, repeat("/"))) >= limits.max_path_depth:
+        return None
+    return list(map(PackagePath, texts))
 
 
 def _refuse(text: str, reason: str, *, code: str, where: str) -> InputError:
@@ -64,6 +95,9 @@ def _refuse(text: str, reason: str, *, code: str, where: str) -> InputError:
 
 def decode_path(text: str, *, where: str = "", limits: Limits = DEFAULT) -> PackagePath:
     """The path, or ``InputError`` with a ``path.…`` code saying what a file system could make of it."""
+    short = len(text) <= min(_MAX_PART_BYTES, limits.max_path_bytes)
+    if short and _PLAIN_PATH.fullmatch(text) and text.count("/") < limits.max_path_depth:
+        return PackagePath(text)
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError as err:
@@ -74,9 +108,7 @@ def decode_path(text: str, *, where: str = "", limits: Limits = DEFAULT) -> Pack
         raise _refuse(text, "is absolute", code="absolute", where=where)
     if not unicodedata.is_normalized("NFC", text):
         raise _refuse(text, "is not in Unicode normal form C", code="normal_form", where=where)
-    # Nearly all paths are ASCII, and what is printable there is in no hidden category.
-    plain = text.isascii() and text.isprintable()
-    if not _FORBIDDEN.isdisjoint(text) or not (plain or _HIDDEN.isdisjoint(map(unicodedata.category, text))):
+    if not _FORBIDDEN.isdisjoint(text) or not _HIDDEN.isdisjoint(map(unicodedata.category, text)):
         raise _refuse(text, "has a character that some file systems refuse or hide", code="character", where=where)
     parts = text.split("/")
     if len(parts) > limits.max_path_depth:

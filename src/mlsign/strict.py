@@ -19,17 +19,13 @@ from typing import Final, NoReturn, TypeAlias, TypeVar
 import rfc8785
 
 from mlsign.errors import InputError, shown
+from mlsign.json_size import check_json_size
 from mlsign.limits import DEFAULT, Limits
 
 T = TypeVar("T")
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]*", re.ASCII)
-_MARKS: Final = b'"[]{}'
-_NOT_MARKS: Final = bytes(sorted(set(range(256)) - set(_MARKS)))
-_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
-_QUOTED: Final = re.compile(rb'"[^"]*+"?')
-"""With an optional closing quote and possessive, so that no input makes it go back."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 """The largest integer every JSON reader agrees on (RFC 8785, section 3.2.2.3)."""
@@ -66,35 +62,6 @@ def decode_base64(text: str, *, where: str = "") -> bytes:
     return data
 
 
-def _check_size(data: bytes, *, limits: Limits, where: str) -> None:
-    """Bounds depth and the number of values before a single one is built: each costs far more memory than its bytes.
-
-    Every step is one pass of C over the bytes: a loop of our own over 16 MiB of ``]`` would take ten seconds.
-    """
-    values = max(sum(map(data.count, (b",", b"[", b"{"))), data.count(b"]") + data.count(b"}"), data.count(b'"') // 2)
-    if values > limits.max_json_values:
-        _fail(f"has about {values} values, allowed are {limits.max_json_values}", code="json.values", where=where)
-    left = _brackets(data)
-    for _ in range(limits.max_json_depth):
-        shorter = left.replace(b"[]", b"")  # the innermost level
-        if len(shorter) == len(left):
-            break
-        left = shorter
-    if left.startswith(b"]"):
-        _fail("is not JSON: closes more brackets than it opens", code="json.syntax", where=where)
-    # What cannot be paired at all is left to the reader, which says where the syntax breaks.
-    if b"[]" in left or left.count(b"[") > limits.max_json_depth:
-        _fail(f"is nested deeper than {limits.max_json_depth} levels", code="json.depth", where=where)
-
-
-def _brackets(data: bytes) -> bytes:
-    """The brackets outside of strings, ``{}`` as ``[]``; as the reader sees them up to the first syntax error."""
-    bare = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    # Two quotes in a row open and close nothing for what stands around them; honest text has hardly a quote left then.
-    marks = bare.translate(_SQUARE, _NOT_MARKS).replace(b'""', b"")
-    return _QUOTED.sub(b"", marks)
-
-
 def decode_json(data: bytes, *, where: str = "", max_bytes: int, limits: Limits = DEFAULT) -> JsonValue:
     """One JSON value (RFC 8259) from UTF-8 bytes, in its only possible reading.
 
@@ -104,7 +71,7 @@ def decode_json(data: bytes, *, where: str = "", max_bytes: int, limits: Limits 
     """
     if len(data) > max_bytes:
         _fail(f"has {len(data)} bytes, allowed are {max_bytes}", code="json.size", where=where)
-    _check_size(data, limits=limits, where=where)
+    check_json_size(data, limits=limits, where=where)
 
     def pairs(items: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
         out = dict(items)
@@ -143,7 +110,7 @@ def decode_json(data: bytes, *, where: str = "", max_bytes: int, limits: Limits 
         raise InputError(
             f"is not JSON: {err.msg.lower()} at line {err.lineno}, column {err.colno}", code="json.syntax", where=where
         ) from err
-    if "\\u" in text:
+    if "\\" in text and "\\u" in text:
         _check_surrogates(value, where=where)
     return value
 
@@ -272,15 +239,23 @@ class Fields:
             raise self.wrong(f"is {describe(value)}, expected true or false", code="type", name=name)
         return value
 
-    def items(self, name: str, *, maximum: int, minimum: int = 0) -> list[tuple[JsonValue, str]]:
-        """The elements of a list, each with its own ``where``."""
+    def elements(self, name: str, *, maximum: int, minimum: int = 0) -> list[JsonValue]:
+        """The elements of a list."""
         value = self.take(name)
         if not isinstance(value, list):
             raise self.wrong(f"is {describe(value)}, expected a list", code="type", name=name)
         if not minimum <= len(value) <= maximum:
             raise self.wrong(f"has {len(value)} elements, allowed are {minimum} to {maximum}", code="length", name=name)
+        return value
+
+    def numbered(self, name: str, values: list[JsonValue]) -> list[tuple[JsonValue, str]]:
+        """What ``elements`` gave, each with its own ``where``."""
         place = self._place(name)
-        return [(item, f"{place}[{index}]") for index, item in enumerate(value)]
+        return [(item, f"{place}[{index}]") for index, item in enumerate(values)]
+
+    def items(self, name: str, *, maximum: int, minimum: int = 0) -> list[tuple[JsonValue, str]]:
+        """The elements of a list, each with its own ``where``."""
+        return self.numbered(name, self.elements(name, maximum=maximum, minimum=minimum))
 
     def texts(self, name: str, *, maximum: int, minimum: int = 0, length: int = 4096) -> tuple[str, ...]:
         out = []
@@ -297,10 +272,25 @@ class Fields:
     def fields(self, name: str) -> Fields:
         return Fields(self.take(name), where=self._place(name), format_name=self._format)
 
-    def each(self, name: str, read: Callable[[Fields], T], *, maximum: int, minimum: int = 0) -> tuple[T, ...]:
-        """What ``read`` makes of each object of a list; fields it leaves are refused."""
+    def each(
+        self,
+        name: str,
+        read: Callable[[Fields], T],
+        *,
+        maximum: int,
+        minimum: int = 0,
+        in_order: Callable[[list[JsonValue]], tuple[T, ...] | None] = lambda _: None,
+    ) -> tuple[T, ...]:
+        """What ``read`` makes of each object of a list; fields it leaves are refused.
+
+        ``in_order`` gives the same for the whole list, or None where it is not certain of that.
+        """
+        values = self.elements(name, maximum=maximum, minimum=minimum)
+        done = in_order(values)
+        if done is not None:
+            return done
         out = []
-        for item, where in self.items(name, maximum=maximum, minimum=minimum):
+        for item, where in self.numbered(name, values):
             fields = Fields(item, where=where, format_name=self._format)
             out.append(read(fields))
             fields.done()

@@ -86,8 +86,8 @@ def roles_of(manifest: Manifest | None) -> Callable[[PackagePath], str | None]:
     """The roles that a manifest gives; what it does not list is other, and without one there are no roles."""
     if manifest is None:
         return lambda _: None
-    roles = {entry.path: entry.role.value for entry in manifest.files}
-    return lambda path: roles.get(path, Role.OTHER.value)
+    roles = {entry.path: entry.role for entry in manifest.files}
+    return lambda path: roles.get(path, Role.OTHER).value
 
 
 def check_model(
@@ -95,7 +95,7 @@ def check_model(
 ) -> tuple[Finding, ...]:
     """What a model takes from other files, and what its manifest says of it, against what is there.
 
-    ``files`` are those of the package by path, or those beside a bare model.
+    ``files`` are those of the package by path, or those beside a bare model; only ones that the model points at matter.
     """
     external = check_external(summary, model_path=model_path, files=files)
     return external + (compare_declared(manifest, summary) if manifest else ())

@@ -9,13 +9,16 @@ signatures give none. Such folders are named as one by us would be, over the fil
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
+from operator import methodcaller
 from typing import Final
 
 from mlsign.compare.content import Content
 from mlsign.digest import Algorithm, Digest
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.formats.manifest import Manifest
-from mlsign.formats.statement import Resource, Statement, StatementFormat, subject_digest
+from mlsign.formats.statement import Statement, StatementFormat
+from mlsign.formats.statement_parts import digest_of_digests
 from mlsign.paths import MANIFEST_NAME, PackagePath
 from mlsign.trust.authenticate import Authentic
 
@@ -31,12 +34,12 @@ def package_digest(
 ) -> Digest | None:
     """The digest that a report shows, None where the files that give it could not all be read."""
     if manifest is not None:
-        return _subject(_resources(content, manifest.algorithm, paths=_paths(manifest)))
+        return _subject(content, manifest.algorithm, paths=sorted(_paths(manifest)))
     for authentic, record in signed:
         # What the policy does not accept names nothing: it could be taken away, and the name with it.
         if record.standing is Standing.COUNTED and authentic is not None and authentic.statement.algorithm in accepted:
             return _name(authentic.statement, content)
-    return _subject(_resources(content, Algorithm.SHA256, paths=content))
+    return _subject(content, Algorithm.SHA256, paths=sorted(content))
 
 
 def known_digests(
@@ -49,15 +52,15 @@ def known_digests(
     signer's by parts of the path), so every one that the content can have is here: dropping a signature does
     not bring a revoked package back.
     """
-    found = {digest for seen in content.values() for digest in seen.digests.values()}
+    found = set(chain.from_iterable(seen.digests.values() for seen in content.values()))
+    names: set[Digest | None] = set()
     for authentic, record in signed:
         if authentic is not None and record.standing in (Standing.COUNTED, Standing.STRANGER):
-            found |= {d for d in (authentic.statement.subject_digest, _name(authentic.statement, content)) if d is not None}
-    for algorithm in Algorithm:
-        resources = _resources(content, algorithm, paths=content if manifest is None else _paths(manifest))
-        by_parts = sorted(resources, key=lambda resource: resource.path.parts)
-        found |= {d for d in (_subject(resources), _subject(tuple(by_parts))) if d is not None}
-    return frozenset(found)
+            names |= {authentic.statement.subject_digest, _name(authentic.statement, content)}
+    by_name = sorted(content if manifest is None else _paths(manifest))
+    by_parts = sorted(by_name, key=methodcaller("replace", "/", "\0"))
+    names |= {_subject(content, algorithm, paths=paths) for algorithm in Algorithm for paths in (by_name, by_parts)}
+    return frozenset(found | {name for name in names if name is not None})
 
 
 def needs_sha256(statements: Iterable[Statement]) -> bool:
@@ -69,23 +72,17 @@ def _name(statement: Statement, content: Content) -> Digest | None:
     """What a signature lets the package be called."""
     if statement.format is StatementFormat.OMS_1:
         return statement.subject_digest
-    return _subject(_resources(content, Algorithm.SHA256, paths=(resource.path for resource in statement.resources)))
+    return _subject(content, Algorithm.SHA256, paths=sorted(resource.path for resource in statement.resources))
 
 
 def _paths(manifest: Manifest) -> tuple[PackagePath, ...]:
     return (*(entry.path for entry in manifest.files), _MANIFEST_PATH)
 
 
-def _resources(content: Content, algorithm: Algorithm, *, paths: Iterable[PackagePath]) -> tuple[Resource, ...]:
-    """The files at these paths in our order, or nothing when one of them has no digest of this algorithm."""
-    resources = []
-    for path in sorted(paths):
-        seen = content.get(path)
-        if seen is None or algorithm not in seen.digests:
-            return ()
-        resources.append(Resource(path=path, digest=seen.digests[algorithm]))
-    return tuple(resources)
-
-
-def _subject(resources: tuple[Resource, ...]) -> Digest | None:
-    return subject_digest(resources) if resources else None
+def _subject(content: Content, algorithm: Algorithm, *, paths: Iterable[PackagePath]) -> Digest | None:
+    """What the files at these paths are called in this order, None where one has no digest of this algorithm, or there are none."""
+    try:
+        digests = [content[path].digests[algorithm] for path in paths]
+    except KeyError:
+        return None
+    return digest_of_digests(digests) if digests else None

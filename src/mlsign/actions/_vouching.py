@@ -1,4 +1,4 @@
-"""What may be copied into memory: only what somebody who is trusted says is there, and as much as they say."""
+"""What may be read and copied into memory: only what somebody who is trusted says is there, and as much as they say."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from typing import Final
 
 from mlsign.actions._contents import Contents, Sizes, Storage
 from mlsign.errors import InputError
+from mlsign.evidence.findings import Finding, Outcome
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.statement import Resource, ShardedResource, Statement
+from mlsign.limits import Limits
 from mlsign.package.hashing import hash_memory, hash_shards
 from mlsign.paths import MANIFEST_NAME, PackagePath
+from mlsign.words import size
 
 _MANIFEST_PATH: Final = PackagePath(MANIFEST_NAME)
 
@@ -40,6 +43,23 @@ def allow_sealing(
     if golden:
         contents.keep(golden, max_bytes=contents.limits.max_golden_bytes)
     contents.allow_sealing(paths, sizes=Sizes.TRUSTED)
+
+
+def check_effort(contents: Contents, statements: tuple[Statement, ...], *, limits: Limits) -> tuple[Finding, ...]:
+    """A finding instead of hours of hashing: what nobody trusted has signed is denied anyway, whatever its size."""
+    total = sum(f.size for f in contents.files)
+    if statements or total <= limits.max_unvouched_bytes:
+        return ()
+    return (
+        Finding(
+            code="MLS114",
+            outcome=Outcome.UNKNOWN,
+            message=f"{size(total)} that no trusted key has signed were not read",
+            expected=f"{limits.max_unvouched_bytes} bytes at most without a signature",
+            found=f"{total} bytes",
+            hint="have the package signed by a signer that the policy names",
+        ),
+    )
 
 
 def _is_vouched(contents: Contents, statements: tuple[Statement, ...]) -> bool:

@@ -17,7 +17,7 @@ from mlsign.actions._contents import Contents, Storage
 from mlsign.actions._model import check_model, manifest_of, roles_of, summary_of
 from mlsign.actions._naming import known_digests, needs_sha256, package_digest
 from mlsign.actions._signatures import Attempt, attempt_bundles, judge
-from mlsign.actions._vouching import allow_sealing
+from mlsign.actions._vouching import allow_sealing, check_effort
 from mlsign.compare.content import (
     Observed,
     common_ignored,
@@ -32,7 +32,7 @@ from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, Outcome, finding_of, listed
 from mlsign.evidence.record import Evidence, ModelPresence, SignatureRecord, Standing, TrustFacts
 from mlsign.formats.manifest import Manifest, Role
-from mlsign.formats.statement import ACCEPTED_FORMATS, Statement, StatementFormat
+from mlsign.formats.statement import ACCEPTED_FORMATS, StatementFormat
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.summary import ModelSummary
@@ -42,7 +42,6 @@ from mlsign.package.sealed import SealedMemory
 from mlsign.package.stream import Advance
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 from mlsign.trust.root import TrustRoot
-from mlsign.words import size
 
 MANIFEST_PATH: Final = PackagePath(MANIFEST_NAME)
 _MODEL_SUFFIX: Final = ".onnx"
@@ -137,7 +136,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         summary, inspect_findings = _inspect(contents, model_path, limits=limits)
         weights = _weights(manifest, summary, model_path)
         present = frozenset(path for path in weights if path in contents.paths)
-        unread = () if summarized is not None else _check_effort(contents, statements, request)
+        unread = () if summarized is not None else check_effort(contents, statements, limits=limits)
         if not unread:
             contents.read_rest(present)
         # 5. Compare the content with each statement. A signature over other content counts for nothing.
@@ -155,7 +154,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
             () if unread else _check_manifest(manifest, contents, listing, attempts, unsigned=request.unsigned),
             model_findings,
             inspect_findings,
-            _check_model(manifest, summary, contents, model_path),
+            _check_model(manifest, summary, contents, model_path, weights),
         )
         evidence = Evidence(
             digest=package_digest(
@@ -295,30 +294,19 @@ def _check_manifest(
     return compare_with_manifest(manifest, content, unverified=unsigned)
 
 
-def _check_effort(contents: Contents, statements: tuple[Statement, ...], request: ExamineRequest) -> tuple[Finding, ...]:
-    """A finding instead of hours of hashing: what nobody trusted has signed is denied anyway, whatever its size."""
-    total = sum(f.size for f in contents.files)
-    if statements or total <= request.limits.max_unvouched_bytes:
-        return ()
-    return (
-        Finding(
-            code="MLS114",
-            outcome=Outcome.UNKNOWN,
-            message=f"{size(total)} that no trusted key has signed were not read",
-            expected=f"{request.limits.max_unvouched_bytes} bytes at most without a signature",
-            found=f"{total} bytes",
-            hint="have the package signed by a signer that the policy names",
-        ),
-    )
-
-
 def _check_model(
-    manifest: Manifest | None, summary: ModelSummary | None, contents: Contents, model_path: PackagePath | None
+    manifest: Manifest | None,
+    summary: ModelSummary | None,
+    contents: Contents,
+    model_path: PackagePath | None,
+    weights: frozenset[PackagePath],
 ) -> tuple[Finding, ...]:
     if summary is None or model_path is None:
         return ()
     role = roles_of(manifest)
-    facts = {str(f.path): FileFact(size=f.size, links=f.links, role=role(f.path)) for f in contents.files}
+    # A model may point at itself and at the manifest, too.
+    pointed = (contents.paths[path] for path in (*weights, model_path, MANIFEST_PATH) if path in contents.paths)
+    facts = {str(f.path): FileFact(size=f.size, links=f.links, role=role(f.path)) for f in pointed}
     return check_model(summary, manifest=manifest, model_path=model_path, files=facts)
 
 
@@ -339,7 +327,7 @@ def _unverified(
         return frozenset()
     covered = {resource.path for statement in counted for resource in statement.resources}
     covered |= set() if summarized is None else {MANIFEST_PATH, *(entry.path for entry in summarized.files)}
-    loose = {str(path) for path in contents.paths if path not in covered}
+    loose = {str(path) for path in contents.paths.keys() - covered}
     return frozenset(loose | _left_out(listing, attempts))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.evidence.findings import MAX_LISTED, Finding, Outcome, and_more, listed
@@ -17,15 +17,18 @@ CHANGED = "MLS101"
 MISSING = "MLS102"
 EXTRA = "MLS103"
 IGNORED = "MLS208"
+_MANIFEST_PATH: Final = PackagePath(MANIFEST_NAME)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
-    """One file as it was read: size in bytes, a digest for each algorithm and those of the shards that were asked for."""
+class Observed(NamedTuple):
+    """One file as it was read: size in bytes, a digest for each algorithm and those of the shards that were asked for.
+
+    A tuple, since there are hundreds of thousands.
+    """
 
     size: int
     digests: Mapping[Algorithm, Digest]
-    shards: Mapping[Sharding, tuple[Digest, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    shards: Mapping[Sharding, tuple[Digest, ...]] = MappingProxyType({})
 
 
 Content = Mapping[PackagePath, Observed]
@@ -73,6 +76,8 @@ def compare_with_statement(
     Of each kind the first hundred by name are spelled out and the rest counted: packages of 200,000 files
     and signatures by the dozen must not make findings by the million.
     """
+    if _is_exactly(statement, content):
+        return ()
     signed = {resource.path: resource for resource in statement.resources}
     ignored = statement.ignore_paths
 
@@ -89,6 +94,13 @@ def compare_with_statement(
         *_spelled((p for p in signed if p not in content), code=MISSING, finding=_missing),
         *_spelled(loose, code=EXTRA, finding=_extra),
     )
+
+
+def _is_exactly(statement: Statement, content: Content) -> bool:
+    """Whether there are the files that were signed, whole ones all of them, and no other: then nobody has to look at each."""
+    wanted = {resource.path: resource.digest for resource in statement.resources if isinstance(resource, Resource)}
+    found = {path: seen.digests.get(statement.algorithm) for path, seen in content.items()}
+    return len(wanted) == len(statement.resources) and wanted == found
 
 
 def check_coverage(
@@ -123,6 +135,11 @@ def compare_with_manifest(
 
     The manifest itself is not in its own list.
     """
+    wanted = {entry.path: (entry.size, entry.digest) for entry in manifest.files}
+    there = {path: (seen.size, seen.digests.get(manifest.algorithm)) for path, seen in content.items()}
+    there.pop(_MANIFEST_PATH, None)
+    if wanted == there:
+        return ()
     entries = {entry.path: entry for entry in manifest.files}
 
     def differs(path: PackagePath) -> bool:

@@ -61,6 +61,9 @@ def _wrong(message: str, *, code: str, where: str) -> InputError:
 
 
 def _encode(value: Any) -> JsonValue:
+    for kind, (write, _) in _PLAIN.items():
+        if isinstance(value, kind):
+            return write(value)
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, str):
@@ -76,9 +79,6 @@ def _encode(value: Any) -> JsonValue:
         return {str(key): _encode(item) for key, item in value.items()}
     if isinstance(value, Enum):
         return str(value.value)
-    for kind, (write, _) in _PLAIN.items():
-        if isinstance(value, kind):
-            return write(value)
     out: dict[str, JsonValue] = {field.name: _encode(getattr(value, field.name)) for field in fields(value)}
     method = next((name for name, kind in IDENTITIES.items() if type(value) is kind), None)
     return out if method is None else {"method": method, **out}

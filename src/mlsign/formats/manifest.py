@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport, ValueSpec
@@ -30,9 +30,8 @@ class Role(Enum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileEntry:
-    """One file of the package; ``size`` in bytes."""
+class FileEntry(NamedTuple):
+    """One file of the package; ``size`` in bytes. A tuple, since there are hundreds of thousands."""
 
     path: PackagePath
     size: int

@@ -13,21 +13,21 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
+from mlsign.columns import encode_object
 from mlsign.digest import Algorithm, decode_algorithm, decode_digest
 from mlsign.errors import InputError, shown
 from mlsign.formats.manifest import (
     SCHEMA,
-    FileEntry,
     GoldenSet,
     Manifest,
     ModelFacts,
     Provenance,
-    Role,
     TrainingData,
 )
+from mlsign.formats.manifest_files import check_files, decode_files, encode_files
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport, TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
-from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath, decode_path
+from mlsign.paths import MANIFEST_NAME, decode_path
 from mlsign.strict import MAX_SAFE_INTEGER, Fields, JsonValue, decode_json, encode_json
 from mlsign.version import decode_version
 
@@ -88,13 +88,13 @@ def decode_manifest(data: bytes, *, limits: Limits = DEFAULT) -> Manifest:
         description=top.optional("description", lambda name: top.text(name, maximum=_MAX_TEXT)),
         model=_decode_model(top.fields("model"), limits=limits),
         allowed_operators=_decode_allowed(top),
-        files=_decode_files(top, algorithm=algorithm, limits=limits),
+        files=decode_files(top, algorithm=algorithm, limits=limits),
         algorithm=algorithm,
         golden=_decode_golden(top, limits=limits) if top.has("golden") else (),
         provenance=decode_provenance(top.fields("provenance")) if top.has("provenance") else None,
     )
     top.done()
-    _check_files(manifest)
+    check_files(manifest)
     if encode_manifest(manifest) != data:
         raise InputError(
             "is not in canonical form (RFC 8785, lists sorted)",
@@ -177,23 +177,6 @@ def _decode_allowed(top: Fields) -> tuple[OperatorId, ...]:
     return tuple(allowed)
 
 
-def _decode_files(top: Fields, *, algorithm: Algorithm, limits: Limits) -> tuple[FileEntry, ...]:
-    def entry(item: Fields) -> FileEntry:
-        digest = decode_digest(item.text("digest"), where=f"{item.where}.digest")
-        if digest.algorithm is not algorithm:
-            raise item.wrong(
-                f"is {digest.algorithm.value}, the manifest says {algorithm.value}", code="digest", name="digest", found=digest
-            )
-        return FileEntry(
-            path=decode_path(item.text("path"), where=f"{item.where}.path", limits=limits),
-            size=item.integer("size", maximum=limits.max_file_bytes),
-            digest=digest,
-            role=Role(item.literal("role", allowed=tuple(r.value for r in Role))),
-        )
-
-    return top.each("files", entry, maximum=limits.max_files, minimum=1)
-
-
 def _decode_golden(top: Fields, *, limits: Limits) -> tuple[GoldenSet, ...]:
     def golden(item: Fields) -> GoldenSet:
         return GoldenSet(
@@ -232,31 +215,6 @@ def decode_provenance(item: Fields) -> Provenance:
     )
     item.done()
     return provenance
-
-
-def _check_files(manifest: Manifest) -> None:
-    """Names that would meet on some file system, reserved names, and a model that is not among the files."""
-    seen: dict[str, PackagePath] = {}
-    for entry in manifest.files:
-        if entry.path.folded in seen:
-            raise InputError(
-                f"{entry.path} and {seen[entry.path.folded]} are one file on a system that ignores case",
-                code="manifest.collision",
-                where="files",
-                found=str(entry.path),
-            )
-        seen[entry.path.folded] = entry.path
-        if entry.path.folded == MANIFEST_NAME or entry.path.parts[0].casefold() == SIGNATURES_NAME:
-            raise InputError(f"{entry.path} is a reserved name", code="manifest.reserved", where="files", found=str(entry.path))
-    models = [entry.path for entry in manifest.files if entry.role is Role.MODEL]
-    if models != [manifest.model.path]:
-        raise InputError(
-            f"{len(models)} files have the role model, expected exactly {manifest.model.path}",
-            code="manifest.model",
-            where="files",
-            expected=str(manifest.model.path),
-            found=shown(", ".join(map(str, models))),
-        )
 
 
 def _encode_type(spec: TypeSpec) -> JsonValue:
@@ -328,10 +286,6 @@ def encode_manifest(manifest: Manifest) -> bytes:
         },
         "allowed_operators": allowed,
         "digest": manifest.algorithm.value,
-        "files": [
-            {"path": str(f.path), "size": f.size, "digest": str(f.digest), "role": f.role.value}
-            for f in sorted(manifest.files, key=lambda f: f.path)
-        ],
     }
     if manifest.license is not None:
         out["license"] = manifest.license
@@ -343,4 +297,4 @@ def encode_manifest(manifest: Manifest) -> bytes:
         ]
     if manifest.provenance is not None:
         out["provenance"] = _encode_provenance(manifest.provenance)
-    return encode_json(out)
+    return encode_object({name: encode_json(value) for name, value in out.items()} | {"files": encode_files(manifest.files)})

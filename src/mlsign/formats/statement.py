@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import repeat
 from typing import Final
 
-from mlsign.digest import Algorithm, Digest, decode_algorithm, decode_hex
+from mlsign.columns import column, encode_object, encode_rows, quoted, rows_of
+from mlsign.digest import Algorithm, Digest, decode_algorithm, decode_hex, decode_hexes
 from mlsign.errors import InputError
 from mlsign.formats.statement_old import OLD_PREDICATE_TYPE, decode_old_files
 from mlsign.formats.statement_parts import (
@@ -25,8 +27,8 @@ from mlsign.formats.statement_parts import (
 )
 from mlsign.formats.statement_shards import decode_sharding, decode_shards
 from mlsign.limits import DEFAULT, Limits
-from mlsign.paths import decode_path
-from mlsign.strict import Fields, decode_json, encode_json
+from mlsign.paths import decode_path, decode_paths, folded_names
+from mlsign.strict import Fields, JsonValue, decode_json, encode_json
 
 __all__ = [
     "ACCEPTED_FORMATS",
@@ -198,13 +200,16 @@ def _clean_ignored(path: str) -> str:
 
 
 def _decode_files(predicate: Fields, *, algorithm: Algorithm, subject_name: str, limits: Limits) -> tuple[Resource, ...]:
+    values = predicate.elements("resources", maximum=limits.max_files + 1, minimum=1)
+    done = _resources_in_order(values, algorithm=algorithm, limits=limits)
+    if done is not None:
+        return done
     out: list[Resource] = []
     names = Names()
-    items = predicate.items("resources", maximum=limits.max_files + 1, minimum=1)
-    for value, where in items:
+    for value, where in predicate.numbered("resources", values):
         fields = Fields(value, where=where, format_name="statement")
         name = fields.text("name", maximum=limits.max_path_bytes)
-        if len(items) == 1:
+        if len(values) == 1:
             name = file_name(name, subject_name=subject_name, fields=fields)
         path = decode_path(name, where=f"{where}.name", limits=limits)
         if fields.literal("algorithm", allowed=tuple(a.value for a in Algorithm)) != algorithm.value:
@@ -216,11 +221,25 @@ def _decode_files(predicate: Fields, *, algorithm: Algorithm, subject_name: str,
     return tuple(out)
 
 
+def _resources_in_order(values: list[JsonValue], *, algorithm: Algorithm, limits: Limits) -> tuple[Resource, ...] | None:
+    """The resources, read all at once, or None where something is wrong with one, or more is said of one than we read."""
+    rows = rows_of(values, _RESOURCE_FIELDS)
+    if rows is None:
+        return None
+    texts, algorithms, hexes = column(rows, 0, str), column(rows, 1, str), column(rows, 2, str)
+    if not (texts and algorithms and hexes) or set(algorithms) != {algorithm.value}:
+        return None
+    paths, digests = decode_paths(texts, limits=limits), decode_hexes(algorithm, hexes)
+    if paths is None or digests is None or len(set(folded_names(paths))) != len(paths):
+        return None
+    return tuple(map(tuple.__new__, repeat(Resource), zip(paths, digests, strict=True)))
+
+
 def build_statement(
     *, name: str, algorithm: Algorithm, resources: tuple[Resource, ...], ignore_paths: tuple[str, ...]
 ) -> Statement:
     """The statement that we sign over these files: resources sorted by name, subject digest computed."""
-    ordered = tuple(sorted(resources, key=lambda r: r.path))
+    ordered = tuple(sorted(resources, key=lambda resource: resource.path))
     return Statement(
         subject_name=name,
         subject_digest=subject_digest(ordered),
@@ -238,21 +257,24 @@ def encode_statement(statement: Statement) -> bytes:
     files = [resource for resource in statement.resources if isinstance(resource, Resource)]
     if statement.format is not StatementFormat.OMS_1 or len(files) != len(statement.resources):
         raise InputError(f"is in the format {statement.format.value}, which is only read", code="statement.encode")
-    return encode_json(
+    serialization: dict[str, JsonValue] = {
+        "method": "files",
+        "hash_type": statement.algorithm.value,
+        "allow_symlinks": False,
+        "ignore_paths": list(statement.ignore_paths),
+    }
+    predicate = {"resources": _encode_files(files), "serialization": encode_json(serialization)}
+    return encode_object(
         {
-            "_type": STATEMENT_TYPE,
-            "subject": [{"name": statement.subject_name, "digest": {"sha256": statement.subject_digest.hex}}],
-            "predicateType": PREDICATE_TYPE,
-            "predicate": {
-                "resources": [
-                    {"name": str(r.path), "algorithm": r.digest.algorithm.value, "digest": r.digest.hex} for r in files
-                ],
-                "serialization": {
-                    "method": "files",
-                    "hash_type": statement.algorithm.value,
-                    "allow_symlinks": False,
-                    "ignore_paths": list(statement.ignore_paths),
-                },
-            },
+            "_type": encode_json(STATEMENT_TYPE),
+            "subject": encode_json([{"name": statement.subject_name, "digest": {"sha256": statement.subject_digest.hex}}]),
+            "predicateType": encode_json(PREDICATE_TYPE),
+            "predicate": encode_object(predicate),
         }
     )
+
+
+def _encode_files(files: list[Resource]) -> bytes:
+    names = quoted(path for path, _ in files)
+    rows = ((digest.algorithm.value, digest.hex, name) for (_, digest), name in zip(files, names, strict=True))
+    return encode_rows('{"algorithm":"%s","digest":"%s","name":%s}', rows)

@@ -134,7 +134,7 @@ def test_content_that_is_not(manifest, content):
     assert told(compare_with_manifest(manifest, content | {A: seen(b"")})) == [("MLS103", "a")]
     assert told(compare_with_manifest(manifest, content | {A: seen(b"")}, unverified=frozenset({A}))) == []
     assert told(compare_with_manifest(manifest, {k: v for k, v in content.items() if k != card})) == [("MLS102", "MODEL_CARD.md")]
-    for other in (seen(b"x"), replace(content[card], size=1), Observed(size=content[card].size, digests={})):
+    for other in (seen(b"x"), content[card]._replace(size=1), Observed(size=content[card].size, digests={})):
         assert told(compare_with_manifest(manifest, content | {card: other})) == [("MLS101", "MODEL_CARD.md")]
 
 

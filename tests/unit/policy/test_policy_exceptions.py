@@ -116,7 +116,7 @@ def test_it_covers_only_what_it_names(code: str, policy: Policy, crowded: Eviden
 def test_it_is_for_one_package_alone(policy: Policy, crowded: Evidence, now: datetime) -> None:
     mine = replace(policy, exceptions=(exemption(crowded, "MLS305"),))
     assert crowded.digest is not None
-    for digest in (replace(crowded.digest, value=b"x" * 32), None):
+    for digest in (crowded.digest._replace(value=b"x" * 32), None):
         decision = decide(mine, replace(crowded, digest=digest), now=now)
         assert (decision.verdict, decision.excepted) == (Verdict.DENY, ())
         assert not {"MLS421", "MLS422"} & {f.code for f in decision.findings}
