@@ -58,6 +58,7 @@ class _Commands(LateGroup):
             "trust": ("trust:app", "Keep the trust roots for keyless signatures."),
             "audit": ("audit:app", "Read and verify the log of decisions."),
             "policy": ("policy:app", "Check, explain, test, start and sign policies."),
+            "store": ("store:app", "Look after files that packages share."),
             "sandbox": ("sandbox:app", "See what the sandbox can enforce here."),
         }
     )
