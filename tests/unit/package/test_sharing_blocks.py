@@ -1,4 +1,4 @@
-"""Copies on a file system where files can share blocks: XFS in an image, mounted for the test. Needs root and ``mkfs.xfs``."""
+"""Copies on a small file system where files can share blocks: XFS in an image, mounted for the test. Needs root and ``mkfs.xfs``."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from making import write_model
 
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.digest import Algorithm
-from mlsign.errors import InputError
+from mlsign.errors import InputError, OutsideError
 from mlsign.package import write
 from mlsign.package.file_source import FileSource
 from mlsign.package.write import copy_file
@@ -89,3 +89,27 @@ def test_a_source_that_changes_around_the_copy_is_refused(disk, monkeypatch, mom
     with source(disk / "w.bin") as file, pytest.raises(InputError) as caught:
         copy_file(disk / "out", PackagePath("w.bin"), file, algorithm=Algorithm.SHA256)
     assert caught.value.code == "file.changed"
+
+
+@pytest.mark.parametrize("reserves", [True, False])
+def test_a_disk_without_room_is_an_error(disk, tmp_path, monkeypatch, reserves):
+    """Found before anything is copied where room can be asked for, and else when it is full."""
+    with (tmp_path / "w.bin").open("wb") as file:
+        file.truncate(600 * MIB)
+    if not reserves:
+        monkeypatch.setattr(write, "_reserve", lambda fd, size: None)
+    copied: list[int] = []
+    with source(tmp_path / "w.bin") as file, pytest.raises(OutsideError) as caught:
+        copy_file(disk / "out", PackagePath("w.bin"), file, algorithm=Algorithm.SHA256, advance=copied.append)
+    assert caught.value.code == "disk.full"
+    assert bool(copied) is not reserves
+    assert sum(copied) < 600 * MIB
+
+
+def test_room_that_cannot_be_asked_for_is_no_error(disk, monkeypatch):
+    (disk / "w.bin").write_bytes(os.urandom(2 * MIB))
+    monkeypatch.setattr(write, "_FICLONE", 0)
+    monkeypatch.setattr(write, "_RESERVE", 0)
+    with source(disk / "w.bin") as file:
+        digest = copy_file(disk / "out", PackagePath("w.bin"), file, algorithm=Algorithm.SHA256)
+    assert digest.value == hashlib.sha256((disk / "out" / "w.bin").read_bytes()).digest()
