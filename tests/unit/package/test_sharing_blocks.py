@@ -97,7 +97,7 @@ def test_a_disk_without_room_is_an_error(disk, tmp_path, monkeypatch, reserves):
     with (tmp_path / "w.bin").open("wb") as file:
         file.truncate(600 * MIB)
     if not reserves:
-        monkeypatch.setattr(write, "_reserve", lambda fd, size: None)
+        monkeypatch.setattr(write, "_reserve", lambda *_: None)
     copied: list[int] = []
     with source(tmp_path / "w.bin") as file, pytest.raises(OutsideError) as caught:
         copy_file(disk / "out", PackagePath("w.bin"), file, algorithm=Algorithm.SHA256, advance=copied.append)
