@@ -7,7 +7,8 @@ from json_tree import STRINGS, bent
 from oracles import check_refusal, plain_json
 
 from mlsign.errors import InputError
-from mlsign.formats.slsa import SlsaStatement, claims_provenance, decode_slsa_statement
+from mlsign.formats.claims import claims_provenance
+from mlsign.formats.slsa import SlsaStatement, decode_slsa_statement
 from mlsign.limits import Limits
 
 FIELDS = (

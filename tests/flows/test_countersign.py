@@ -14,13 +14,8 @@ from mlsign.actions.verify import VerifyRequest, verify
 from mlsign.errors import InputError, TrustError
 from mlsign.evidence.findings import Outcome
 from mlsign.evidence.record import Standing
-from mlsign.formats.countersignature import (
-    PREDICATE_TYPE,
-    Countersignature,
-    claims_countersignature,
-    decode_countersignature,
-    encode_countersignature,
-)
+from mlsign.formats.claims import COUNTERSIGNATURE_TYPE, claims_countersignature
+from mlsign.formats.countersignature import Countersignature, decode_countersignature, encode_countersignature
 from mlsign.policy.model import Verdict
 
 
@@ -198,7 +193,7 @@ def statement(**changes):
     good = {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": "signatures/x", "digest": {"sha256": "ab" * 32}}],
-        "predicateType": PREDICATE_TYPE,
+        "predicateType": COUNTERSIGNATURE_TYPE,
         "predicate": {},
     }
     return canonical({name: value for name, value in (good | changes).items() if value is not None})
@@ -233,9 +228,9 @@ def test_what_is_written_is_what_is_read(keys):
     value = Countersignature(name="signatures/x", digest=sha256(b"x"))
     assert decode_countersignature(encode_countersignature(value)) == value
     assert claims_countersignature(encode_countersignature(value))
-    assert not claims_countersignature(b"x" * 20_000 + PREDICATE_TYPE.encode())
-    assert not claims_countersignature(PREDICATE_TYPE.encode())
-    assert not claims_countersignature(canonical([PREDICATE_TYPE]))
+    assert not claims_countersignature(b"x" * 20_000 + COUNTERSIGNATURE_TYPE.encode())
+    assert not claims_countersignature(COUNTERSIGNATURE_TYPE.encode())
+    assert not claims_countersignature(canonical([COUNTERSIGNATURE_TYPE]))
 
 
 def test_a_forged_countersignature_counts_for_nothing(package, loaded, keys):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from making import Meanwhile, canonical, make_key, make_package, put_signatures, statement_over, write_model
 
-from mlsign.actions._summaries import summarize
+from mlsign.actions._summarizing import summarize
 from mlsign.actions.admit import Denied, admit
 from mlsign.actions.attest_verdict import attest_verdict
 from mlsign.actions.countersign import countersign

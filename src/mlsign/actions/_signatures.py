@@ -6,34 +6,27 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from mlsign.actions._collector import collector_paused
 from mlsign.compare.content import Content, check_coverage, compare_with_statement, merge
 from mlsign.digest import Digest, sha256
 from mlsign.errors import MlsignError
 from mlsign.evidence.findings import Finding, Outcome, finding_of
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.formats.bundle import Bundle, decode_bundle
-from mlsign.formats.countersignature import claims_countersignature
-from mlsign.formats.slsa import claims_provenance
+from mlsign.formats.claims import claims_countersignature, claims_provenance, claims_summary
 from mlsign.formats.statement import StatementFormat
-from mlsign.formats.verification_summary import Result, claims_summary
 from mlsign.identity import Identity
 from mlsign.limits import Limits
 from mlsign.package.read import FoundBundle, OpenPackage, read_bundle_file
 from mlsign.paths import PackagePath
-from mlsign.trust.authenticate import (
-    Attested,
-    Authentic,
-    Countersigned,
-    Summarized,
-    authenticate,
-    authenticate_countersignature,
-    authenticate_provenance,
-    authenticate_summary,
-)
+from mlsign.trust.authenticate import Authentic, authenticate
 from mlsign.trust.root import TrustRoot
 from mlsign.words import counted, size
+
+if TYPE_CHECKING:
+    from mlsign.trust.authenticate_claims import Attested, Countersigned, Summarized
 
 _CODES: Final = {
     "signature.invalid": "MLS203",
@@ -89,10 +82,15 @@ class Attempt:
     @property
     def vouched_manifest(self) -> Digest | None:
         """The sha256 of the manifest that somebody found in order whose summaries may be accepted."""
-        found = None if self.summarized is None or not self.named else self.summarized.summary
-        return None if found is None or found.judged is None or found.result is not Result.PASSED else found.judged.manifest
+        if self.summarized is None or not self.named:
+            return None
+        from mlsign.formats.verification_summary import Result
+
+        found = self.summarized.summary
+        return None if found.judged is None or found.result is not Result.PASSED else found.judged.manifest
 
 
+@collector_paused()
 def attempt_bundles(
     package: OpenPackage,
     *,
@@ -155,11 +153,18 @@ def _attempt(
         if isinstance(found.content, MlsignError):
             raise found.content
         bundle = decode_bundle(found.content, limits=limits)
-        if claims_countersignature(bundle.envelope.unauthenticated_payload, limits=limits):
+        payload = bundle.envelope.unauthenticated_payload
+        if claims_countersignature(payload, limits=limits):
+            from mlsign.trust.authenticate_claims import authenticate_countersignature
+
             countersigned = authenticate_countersignature(bundle, root=root, now=now, limits=limits)
-        elif claims_summary(bundle.envelope.unauthenticated_payload, limits=limits):
+        elif claims_summary(payload, limits=limits):
+            from mlsign.trust.authenticate_claims import authenticate_summary
+
             summarized = authenticate_summary(bundle, root=root, now=now, limits=limits)
-        elif claimed := claims_provenance(bundle.envelope.unauthenticated_payload, limits=limits):
+        elif claimed := claims_provenance(payload, limits=limits):
+            from mlsign.trust.authenticate_claims import authenticate_provenance
+
             attested = authenticate_provenance(bundle, root=root, now=now, limits=limits)
         else:
             authentic = authenticate(bundle, root=root, now=now, formats=formats, limits=limits)
@@ -199,6 +204,7 @@ def _code_of(error: MlsignError, bundle: Bundle | None) -> str:
     return _CODES.get(error.code) or _FAMILIES.get(family) or "MLS206"
 
 
+@collector_paused()
 def judge(
     attempts: tuple[Attempt, ...], content: Content, *, needed: Iterable[PackagePath], unsigned: frozenset[PackagePath]
 ) -> tuple[tuple[SignatureRecord, ...], tuple[Finding, ...]]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Self
 
 from mlsign.actions._contents import Storage
-from mlsign.actions.append_audit import recorded
+from mlsign.actions._recording import recording
 from mlsign.actions.verify import Report, VerifyRequest, judge_package, logged_policy, selected
 from mlsign.errors import TrustError
 from mlsign.evidence.findings import Outcome
@@ -82,7 +82,7 @@ def admit(path: Path, request: VerifyRequest, *, advance: Advance | None = None)
     Raises ``Denied`` when the policy says no, or when there is no readable model whatever the policy says;
     ``InputError`` and ``OutsideError`` as ``verify`` does.
     """
-    with recorded(path, request.audit, policy=logged_policy(request)) as record, OpenPackage.open(path) as package:
+    with recording(path, request.audit, policy=logged_policy(request)) as record, OpenPackage.open(path) as package:
         request = selected(package, request)
         watching = request.policy.policy.mode is Mode.AUDIT
         storage = Storage.SEALED_UNVOUCHED if watching else Storage.SEALED

@@ -10,13 +10,14 @@ from mlsign.actions._adding import add_bundle
 from mlsign.actions.examine import examine_to_vouch
 from mlsign.actions.sign import checked_manifest, package_statement
 from mlsign.errors import naming, shown
-from mlsign.formats.slsa import MAX_PROVENANCE_BYTES, SlsaProvenance, decode_slsa_predicate, encode_slsa_statement
+from mlsign.formats.claims import MAX_PROVENANCE_BYTES
+from mlsign.formats.slsa import SlsaProvenance, decode_slsa_predicate, encode_slsa_statement
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.read import OpenPackage, read_user_file
 from mlsign.package.stream import Advance
 from mlsign.signers.protocol import Signer
-from mlsign.trust.authenticate import authenticate_provenance
+from mlsign.trust.authenticate_claims import authenticate_provenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mlsign.actions._adding import add_bundle
 from mlsign.actions._contents import Storage
-from mlsign.actions._summaries import summarize
-from mlsign.actions.append_audit import recorded
+from mlsign.actions._recording import recording
+from mlsign.actions._summarizing import summarize
 from mlsign.actions.verify import Report, VerifyRequest, judge_package, logged_policy, selected
 from mlsign.errors import InputError, shown
 from mlsign.formats.bundle import encode_bundle
@@ -22,7 +22,7 @@ from mlsign.package.write import write_new_files
 from mlsign.paths import SIGNATURES_NAME
 from mlsign.policy.model import Verdict
 from mlsign.signers.protocol import Signer
-from mlsign.trust.authenticate import authenticate_summary
+from mlsign.trust.authenticate_claims import authenticate_summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ def attest_verdict(
         )
     # One time for the verdict and for what is said of it. The package stays open: its name may lead elsewhere meanwhile.
     dated = replace(request, now=request.now or datetime.now(UTC))
-    with recorded(path, request.audit, policy=logged_policy(request)) as record, OpenPackage.open(path) as package:
+    with recording(path, request.audit, policy=logged_policy(request)) as record, OpenPackage.open(path) as package:
         dated = selected(package, dated)
         files = package.list_files(skip=frozenset({SIGNATURES_NAME}), limits=request.limits).files
         # 1. The whole verification, hashing included.

@@ -15,7 +15,8 @@ from mlsign.compare.content import compare_with_statement
 from mlsign.digest import Digest
 from mlsign.errors import InputError, TrustError, shown
 from mlsign.formats.bundle import Bundle
-from mlsign.formats.countersignature import Countersignature, claims_countersignature, encode_countersignature
+from mlsign.formats.claims import claims_countersignature
+from mlsign.formats.countersignature import Countersignature, encode_countersignature
 from mlsign.formats.statement import decode_statement
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
@@ -24,7 +25,8 @@ from mlsign.package.stream import Advance
 from mlsign.package.write import signature_name
 from mlsign.paths import SIGNATURES_NAME
 from mlsign.signers.protocol import Signer
-from mlsign.trust.authenticate import authenticate_countersignature, authenticate_envelope
+from mlsign.trust.authenticate import authenticate_envelope
+from mlsign.trust.authenticate_claims import authenticate_countersignature
 
 if TYPE_CHECKING:
     from mlsign.actions.load_policy import LoadedPolicy

@@ -10,12 +10,10 @@ from pathlib import Path
 from mlsign.actions._model import read_facts
 from mlsign.errors import InputError, MlsignError, shown
 from mlsign.formats.bundle import decode_bundle
-from mlsign.formats.countersignature import claims_countersignature, decode_countersignature
+from mlsign.formats.claims import claims_countersignature, claims_provenance, claims_summary
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.manifest_codec import decode_manifest
-from mlsign.formats.slsa import claims_provenance, decode_slsa_statement
 from mlsign.formats.statement import StatementFormat, decode_statement
-from mlsign.formats.verification_summary import claims_summary, decode_summary
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.summary import ModelSummary
 from mlsign.package.read import FoundBundle, OpenPackage
@@ -115,14 +113,20 @@ def _claimed(found: FoundBundle, *, limits: Limits) -> ClaimedSigner:
         method, hint = bundle.method.value, bundle.key_hint
         payload = bundle.envelope.unauthenticated_payload
         if claims_summary(payload, limits=limits):
+            from mlsign.formats.verification_summary import decode_summary
+
             summary = decode_summary(payload, limits=limits)
             problem = f"claims to be a verification summary of {shown(summary.name)}, which signs no files"
             return ClaimedSigner(bundle=found.name, method=method, key_hint=hint, subject=summary.name, problem=problem)
         if claims_provenance(payload, limits=limits):
+            from mlsign.formats.slsa import decode_slsa_statement
+
             builder = decode_slsa_statement(payload, limits=limits).provenance.builder
             problem = f"claims to be provenance, built by {shown(builder)}, which signs no files"
             return ClaimedSigner(bundle=found.name, method=method, key_hint=hint, subject="", problem=problem)
         if claims_countersignature(payload, limits=limits):
+            from mlsign.formats.countersignature import decode_countersignature
+
             over = decode_countersignature(payload, limits=limits)
             problem = f"claims to be a countersignature over the signature {over.digest}, which signs no files"
             return ClaimedSigner(bundle=found.name, method=method, key_hint=hint, subject=over.name, problem=problem)

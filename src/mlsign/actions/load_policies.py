@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlsign.actions.load_policy import LoadedPolicy, load_policy
-from mlsign.actions.verify_policy import PolicyTrust
 from mlsign.errors import InputError, OutsideError, shown
 from mlsign.limits import DEFAULT, Limits
+
+if TYPE_CHECKING:
+    from mlsign.actions.verify_policy import PolicyTrust
 
 MAX_POLICIES: Final = 64
 _ENDINGS: Final = (".yaml", ".yml")

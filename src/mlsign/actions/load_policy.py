@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlsign.actions._policy_files import PolicyFiles
 from mlsign.actions.read_policy import read_policy_document
-from mlsign.actions.verify_policy import PolicyTrust, remember_revision, verify_policy
 from mlsign.digest import sha256
 from mlsign.errors import InputError
 from mlsign.evidence.record import TrustFacts
-from mlsign.formats.pem import decode_pem_or_der
 from mlsign.limits import DEFAULT, MIB, Limits
 from mlsign.policy.decode import PolicyDocument
 from mlsign.policy.decode_identities import CertificateReference
@@ -20,6 +18,9 @@ from mlsign.policy.decode_signers import Bindings
 from mlsign.policy.model import Policy
 from mlsign.trust.keys import PublicKey, decode_public_key
 from mlsign.trust.root import CertificateTrust, TrustRoot
+
+if TYPE_CHECKING:
+    from mlsign.actions.verify_policy import PolicyTrust
 
 MAX_CERTIFICATES_BYTES: Final = MIB
 MAX_REVOCATIONS_BYTES: Final = 16 * MIB
@@ -45,13 +46,20 @@ def load_policy(
     for a trust root that must not be used and a policy that is not signed as it should be, and ``OutsideError``.
     """
     files = PolicyFiles(path)
-    proof = None if signed is None else verify_policy(files, signed, limits=limits)
-    policy, root = read_named_files(read_policy_document(path, files=files, limits=limits), files, limits=limits)
-    loaded = _with_sigstore(files, policy, root, trust_root=trust_root, limits=limits)
-    if signed is None or proof is None:
-        return loaded
+    if signed is None:
+        return _load(files, trust_root=trust_root, limits=limits)
+    from mlsign.actions.verify_policy import remember_revision, verify_policy
+
+    proof = verify_policy(files, signed, limits=limits)
+    loaded = _load(files, trust_root=trust_root, limits=limits)
+    policy = loaded.policy
     remember_revision(policy, proof, signed)
     return replace(loaded, policy=replace(policy, lineage=replace(policy.lineage, signer=proof.identity)))
+
+
+def _load(files: PolicyFiles, *, trust_root: Path | None, limits: Limits) -> LoadedPolicy:
+    policy, root = read_named_files(read_policy_document(files.path, files=files, limits=limits), files, limits=limits)
+    return _with_sigstore(files, policy, root, trust_root=trust_root, limits=limits)
 
 
 def bind_policy(path: Path, document: PolicyDocument, *, limits: Limits = DEFAULT) -> LoadedPolicy:
@@ -142,6 +150,8 @@ class _Reader:
         )
 
     def _certificates(self, reference: str) -> tuple[bytes, ...]:
+        from mlsign.formats.pem import decode_pem_or_der
+
         try:
             data = self._files.read(reference, max_bytes=MAX_CERTIFICATES_BYTES, what="certificate")
             return decode_pem_or_der(data, label="CERTIFICATE", where=reference)

@@ -10,12 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mlsign.actions._recording import recording
 from mlsign.actions._rollback import decide_and_remember
 from mlsign.actions._select import select_by_name
 from mlsign.actions._signatures import read_statements
 from mlsign.actions._summaries import accepting
 from mlsign.actions.admit import AdmittedModel, Denied
-from mlsign.actions.append_audit import recorded
 from mlsign.actions.verify import Report, VerifyRequest, logged_policy
 from mlsign.errors import InputError
 from mlsign.policy.model import Verdict
@@ -37,7 +37,7 @@ def readmit(model: AdmittedModel, request: VerifyRequest) -> Report:
         raise InputError("has no time zone, so it is no time to judge by", code="usage.now", where="now")
     before = model.report
     manifest = before.evidence.manifest
-    with recorded(Path(before.path), request.audit, policy=logged_policy(request)) as log:
+    with recording(Path(before.path), request.audit, policy=logged_policy(request)) as log:
         policies = (request.policy, *request.others)
         loaded = policies[0] if len(policies) == 1 else select_by_name(None if manifest is None else manifest.name, policies)
         policy = accepting(loaded, request.accept)

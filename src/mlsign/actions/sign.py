@@ -15,11 +15,9 @@ from mlsign.actions.examine import Examination, examine_to_vouch
 from mlsign.compare.content import CHANGED, EXTRA, MISSING, compare_with_manifest
 from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.formats.countersignature import claims_countersignature
+from mlsign.formats.claims import claims_countersignature, claims_provenance, claims_summary
 from mlsign.formats.manifest import Manifest
-from mlsign.formats.slsa import claims_provenance
 from mlsign.formats.statement import Resource, Statement, build_statement, encode_statement
-from mlsign.formats.verification_summary import claims_summary
 from mlsign.identity import Identity, Method
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.read import OpenPackage, read_user_file

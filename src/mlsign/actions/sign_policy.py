@@ -18,7 +18,7 @@ from mlsign.limits import DEFAULT, Limits
 from mlsign.package.write import replace_file
 from mlsign.policy.model import Policy
 from mlsign.signers.protocol import Signer
-from mlsign.trust.authenticate import authenticate_policy
+from mlsign.trust.authenticate_claims import authenticate_policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

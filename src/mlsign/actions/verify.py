@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlsign.actions._contents import Storage
-from mlsign.actions._replay import replay
+from mlsign.actions._recording import recording
 from mlsign.actions._rollback import allowed_but_for_replay, decide_and_remember
 from mlsign.actions._select import select_policy
 from mlsign.actions._summaries import accepting
-from mlsign.actions.append_audit import AuditLog, recorded
 from mlsign.actions.examine import Examination, ExamineRequest, examine
 from mlsign.actions.load_policy import LoadedPolicy
 from mlsign.digest import Algorithm
@@ -21,6 +21,9 @@ from mlsign.limits import DEFAULT, Limits
 from mlsign.package.read import OpenPackage
 from mlsign.package.stream import Advance
 from mlsign.policy.model import Decision, Policy
+
+if TYPE_CHECKING:
+    from mlsign.actions.append_audit import AuditLog
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,7 @@ def verify(path: Path, request: VerifyRequest, *, advance: Advance | None = None
     A denial is in the report, not an exception. Raises ``InputError`` when there is no package to speak of
     and ``OutsideError`` when disk or memory fail, or the audit log cannot be written.
     """
-    with recorded(path, request.audit, policy=logged_policy(request)) as record:
+    with recording(path, request.audit, policy=logged_policy(request)) as record:
         with OpenPackage.open(path) as package:
             report, examination = judge_package(package, selected(package, request), storage=Storage.DISK, advance=advance)
             examination.contents.close()
@@ -112,6 +115,8 @@ def judge_package(
     try:
         # Run on its golden test data what everything else allows, and nothing that is denied anyway.
         if replays and allowed_but_for_replay(policy, evidence, now=now, state=request.state):
+            from mlsign.actions._replay import replay
+
             evidence = replace(evidence, replay=replay(examination, policy, limits=request.limits))
         # 8. Decide: the policy, the evidence and the time, and nothing else.
         evidence, decision = decide_and_remember(policy, evidence, now=now, state=request.state)

@@ -19,7 +19,7 @@ from mlsign.package.read import read_user_file
 from mlsign.policy.model import Policy
 from mlsign.policy.patterns import TextPattern
 from mlsign.policy.requirements import CertificateRequirement, KeylessRequirement, KeyRequirement, Requirement
-from mlsign.trust.authenticate import authenticate_policy
+from mlsign.trust.authenticate_claims import authenticate_policy
 from mlsign.trust.keys import decode_public_key
 from mlsign.trust.root import CertificateTrust, TrustRoot
 

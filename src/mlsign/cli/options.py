@@ -153,9 +153,11 @@ FindingsFormatOption = Annotated[
 
 def audit_log(path: Path | None, *, size: int, caller: str, loosened: tuple[str, ...] = ()) -> AuditLog | None:
     """The log that was asked for, if one was."""
+    if path is None:
+        return None
     from mlsign.actions.append_audit import AuditLog
 
-    return None if path is None else AuditLog(path=path, caller=caller, max_bytes=size * MIB, loosened=loosened)
+    return AuditLog(path=path, caller=caller, max_bytes=size * MIB, loosened=loosened)
 
 
 def confinement_of(wall: Wall, *, allow_unsandboxed: bool) -> Confinement:

@@ -7,16 +7,12 @@ countersigned bundle says, so on its own it counts for nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from mlsign.digest import Algorithm, Digest, decode_hex
-from mlsign.errors import InputError
+from mlsign.formats.claims import COUNTERSIGNATURE_TYPE, MAX_COUNTERSIGNATURE_BYTES
 from mlsign.formats.statement import STATEMENT_TYPE
-from mlsign.limits import DEFAULT, KIB, Limits
+from mlsign.limits import DEFAULT, Limits
 from mlsign.strict import Fields, decode_json, encode_json
-
-PREDICATE_TYPE: Final = "https://mlsign/countersignature/v1"
-MAX_COUNTERSIGNATURE_BYTES: Final = 16 * KIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,23 +23,12 @@ class Countersignature:
     digest: Digest
 
 
-def claims_countersignature(payload: bytes, *, limits: Limits = DEFAULT) -> bool:
-    """Whether a payload calls itself one, so that the right decoder refuses or reads it once it is authentic."""
-    if len(payload) > MAX_COUNTERSIGNATURE_BYTES or PREDICATE_TYPE.encode() not in payload:
-        return False
-    try:
-        value = decode_json(payload, max_bytes=MAX_COUNTERSIGNATURE_BYTES, limits=limits)
-    except InputError:
-        return False
-    return isinstance(value, dict) and value.get("predicateType") == PREDICATE_TYPE
-
-
 def decode_countersignature(payload: bytes, *, limits: Limits = DEFAULT) -> Countersignature:
     """The statement. Raises ``InputError`` (``json.…``, ``countersignature.…``, ``digest.…``)."""
     value = decode_json(payload, where="countersignature", max_bytes=MAX_COUNTERSIGNATURE_BYTES, limits=limits)
     top = Fields(value, where="", format_name="countersignature")
     top.literal("_type", allowed=(STATEMENT_TYPE,))
-    top.literal("predicateType", allowed=(PREDICATE_TYPE,))
+    top.literal("predicateType", allowed=(COUNTERSIGNATURE_TYPE,))
     item, where = top.items("subject", maximum=1, minimum=1)[0]
     subject = Fields(item, where=where, format_name="countersignature")
     digests = subject.fields("digest")
@@ -63,7 +48,7 @@ def encode_countersignature(countersignature: Countersignature) -> bytes:
         {
             "_type": STATEMENT_TYPE,
             "subject": [{"name": countersignature.name, "digest": {"sha256": countersignature.digest.hex}}],
-            "predicateType": PREDICATE_TYPE,
+            "predicateType": COUNTERSIGNATURE_TYPE,
             "predicate": {},
         }
     )

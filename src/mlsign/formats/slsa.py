@@ -12,12 +12,11 @@ from typing import Final, TypeAlias
 
 from mlsign.digest import Algorithm, Digest, decode_hex
 from mlsign.errors import InputError
+from mlsign.formats.claims import MAX_PROVENANCE_BYTES, PROVENANCE_TYPE
 from mlsign.formats.statement import STATEMENT_TYPE
-from mlsign.limits import DEFAULT, MIB, Limits
+from mlsign.limits import DEFAULT, Limits
 from mlsign.strict import Fields, JsonValue, decode_json, encode_json
 
-PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
-MAX_PROVENANCE_BYTES: Final = MIB
 MAX_SUBJECTS: Final = 4096
 MAX_DEPENDENCIES: Final = 10_000
 MAX_PARAMETERS: Final = 10_000
@@ -61,23 +60,12 @@ class SlsaStatement:
     provenance: SlsaProvenance
 
 
-def claims_provenance(payload: bytes, *, limits: Limits = DEFAULT) -> bool:
-    """Whether a payload calls itself one, so that the right decoder refuses or reads it once it is authentic."""
-    if len(payload) > MAX_PROVENANCE_BYTES or PREDICATE_TYPE.encode() not in payload.replace(b"\\/", b"/"):
-        return False
-    try:
-        value = decode_json(payload, max_bytes=MAX_PROVENANCE_BYTES, limits=limits)
-    except InputError:
-        return False
-    return isinstance(value, dict) and value.get("predicateType") == PREDICATE_TYPE
-
-
 def decode_slsa_statement(payload: bytes, *, limits: Limits = DEFAULT) -> SlsaStatement:
     """The statement. Raises ``InputError`` (``json.…``, ``slsa.…``, ``digest.…``)."""
     value = decode_json(payload, where="statement", max_bytes=MAX_PROVENANCE_BYTES, limits=limits)
     top = Fields(value, where="statement", format_name="slsa")
     top.literal("_type", allowed=(STATEMENT_TYPE,))
-    top.literal("predicateType", allowed=(PREDICATE_TYPE,))
+    top.literal("predicateType", allowed=(PROVENANCE_TYPE,))
     subjects = [
         digest for item, where in top.items("subject", minimum=1, maximum=MAX_SUBJECTS) for digest in _subject(item, where)
     ]
@@ -98,7 +86,7 @@ def encode_slsa_statement(data: bytes, *, name: str, digest: Digest, limits: Lim
         {
             "_type": STATEMENT_TYPE,
             "subject": [{"name": name, "digest": {"sha256": digest.hex}}],
-            "predicateType": PREDICATE_TYPE,
+            "predicateType": PROVENANCE_TYPE,
             "predicate": predicate,
         }
     )

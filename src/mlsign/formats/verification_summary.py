@@ -15,17 +15,15 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from mlsign.digest import Algorithm, Digest, decode_hex
-from mlsign.errors import InputError
+from mlsign.formats.claims import MAX_SUMMARY_BYTES, SUMMARY_TYPE
 from mlsign.formats.statement import STATEMENT_TYPE
-from mlsign.limits import DEFAULT, KIB, Limits
+from mlsign.limits import DEFAULT, Limits
 from mlsign.strict import Fields, decode_json, encode_json
 
-PREDICATE_TYPE: Final = "https://slsa.dev/verification_summary/v1"
 VERIFIER_ID: Final = "https://mlsign/verifier/v1"
 UNEVALUATED: Final = "SLSA_BUILD_LEVEL_UNEVALUATED"
 """The level of a package whose build track was not looked at."""
 EXTENSION: Final = "mlsign_judged"
-MAX_SUMMARY_BYTES: Final = 128 * KIB
 MAX_INPUTS: Final = 1024
 _MAX_TEXT: Final = 2048
 _MAX_LEVELS: Final = 64
@@ -92,17 +90,6 @@ class VerificationSummary:
     judged: Judged | None = None
 
 
-def claims_summary(payload: bytes, *, limits: Limits = DEFAULT) -> bool:
-    """Whether a payload calls itself one, so that the right decoder refuses or reads it once it is authentic."""
-    if len(payload) > MAX_SUMMARY_BYTES or PREDICATE_TYPE.encode() not in payload:
-        return False
-    try:
-        value = decode_json(payload, max_bytes=MAX_SUMMARY_BYTES, limits=limits)
-    except InputError:
-        return False
-    return isinstance(value, dict) and value.get("predicateType") == PREDICATE_TYPE
-
-
 def package_uri(name: str, version: str) -> str:
     """What a package is called in a summary: a package URL (purl) of the generic type."""
     return f"pkg:generic/{quote(name, safe='')}@{quote(version, safe='')}"
@@ -121,7 +108,7 @@ def decode_summary(payload: bytes, *, limits: Limits = DEFAULT) -> VerificationS
     value = decode_json(payload, where="summary", max_bytes=MAX_SUMMARY_BYTES, limits=limits)
     top = Fields(value, where="", format_name="summary")
     top.literal("_type", allowed=(STATEMENT_TYPE,))
-    top.literal("predicateType", allowed=(PREDICATE_TYPE,))
+    top.literal("predicateType", allowed=(SUMMARY_TYPE,))
     item, where = top.items("subject", maximum=1, minimum=1)[0]
     subject = Fields(item, where=where, format_name="summary")
     name = subject.text("name", maximum=_MAX_TEXT)
@@ -226,7 +213,7 @@ def encode_summary(summary: VerificationSummary) -> bytes:
         {
             "_type": STATEMENT_TYPE,
             "subject": [{"name": summary.name, "digest": {"sha256": summary.subject.hex}}],
-            "predicateType": PREDICATE_TYPE,
+            "predicateType": SUMMARY_TYPE,
             "predicate": predicate,
         }
     )

@@ -1,30 +1,29 @@
-"""From a bundle to an authentic statement: the only place where ``Authentic`` values are made."""
+"""From a bundle to an authentic statement: the only place where ``Authentic`` values are made.
+
+What a signature by a key has no need of is imported where it is needed: certificates, logs and their times.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlsign.digest import Digest, sha256
 from mlsign.errors import InputError, MlsignError, TrustError
 from mlsign.formats.bundle import Bundle, FileBundle, Material
-from mlsign.formats.countersignature import Countersignature, decode_countersignature
 from mlsign.formats.dsse import old_pre_authentication_encoding, pre_authentication_encoding
-from mlsign.formats.policy_statement import PolicyStatement, decode_policy_statement
-from mlsign.formats.slsa import SlsaStatement, decode_slsa_statement
 from mlsign.formats.statement import ACCEPTED_FORMATS, Statement, StatementFormat, decode_statement
 from mlsign.formats.statement_old import OLD_PREDICATE_TYPE
-from mlsign.formats.verification_summary import VerificationSummary, decode_summary
 from mlsign.identity import Identity, Method
 from mlsign.limits import DEFAULT, Limits
 from mlsign.times import TrustedTime
-from mlsign.trust.chain import no_authority, verify_holder
-from mlsign.trust.keyless import holder_key, proven_times, verify_material
 from mlsign.trust.keys import PublicKey, verify_by_sha256, verify_prehashed, verify_signature
-from mlsign.trust.log import SignedFacts
 from mlsign.trust.root import TrustRoot
+
+if TYPE_CHECKING:
+    from mlsign.trust.log import SignedFacts
 
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """How far clocks of honest machines may be apart."""
@@ -89,62 +88,6 @@ def authenticate(
         signer, formats = _authenticate_old(bundle, root=root, now=now), frozenset({StatementFormat.OMS_0_2})
     # 3. Only then are they read.
     return Authentic(statement=decode_statement(payload, limits=limits, formats=formats), payload=payload, signer=signer)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Countersigned:
-    """A bundle that a proven identity vouches for."""
-
-    countersignature: Countersignature
-    signer: Signer
-
-
-def authenticate_countersignature(bundle: Bundle, *, root: TrustRoot, now: datetime, limits: Limits = DEFAULT) -> Countersigned:
-    """What a trusted identity countersigned. Raises as ``authenticate`` does, and ``countersignature.…``."""
-    signer, payload = authenticate_envelope(bundle, root=root, now=now)
-    return Countersigned(countersignature=decode_countersignature(payload, limits=limits), signer=signer)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summarized:
-    """A verdict that a proven identity gave. Says nothing yet about whose verdicts count, nor about which package is here."""
-
-    summary: VerificationSummary
-    signer: Signer
-
-
-def authenticate_summary(bundle: Bundle, *, root: TrustRoot, now: datetime, limits: Limits = DEFAULT) -> Summarized:
-    """What a trusted identity says that it verified. Raises as ``authenticate`` does, and ``summary.…``."""
-    signer, payload = authenticate_envelope(bundle, root=root, now=now)
-    return Summarized(summary=decode_summary(payload, limits=limits), signer=signer)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthenticPolicy:
-    """A policy, by its digest and those of its files, that a proven identity signed."""
-
-    statement: PolicyStatement
-    signer: Signer
-
-
-def authenticate_policy(bundle: Bundle, *, root: TrustRoot, now: datetime, limits: Limits = DEFAULT) -> AuthenticPolicy:
-    """Which policy a trusted identity signed. Raises as ``authenticate`` does, and ``policy_statement.…``."""
-    signer, payload = authenticate_envelope(bundle, root=root, now=now)
-    return AuthenticPolicy(statement=decode_policy_statement(payload, limits=limits), signer=signer)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attested:
-    """Provenance that a proven identity vouches for."""
-
-    statement: SlsaStatement
-    signer: Signer
-
-
-def authenticate_provenance(bundle: Bundle, *, root: TrustRoot, now: datetime, limits: Limits = DEFAULT) -> Attested:
-    """What a trusted identity attests. Raises as ``authenticate`` does, and ``slsa.…``."""
-    signer, payload = authenticate_envelope(bundle, root=root, now=now)
-    return Attested(statement=decode_slsa_statement(payload, limits=limits), signer=signer)
 
 
 def _may_be_old(bundle: Bundle, *, formats: frozenset[StatementFormat]) -> bool:
@@ -223,6 +166,8 @@ class Signed:
     encoding: Encoding = Encoding.DSSE
 
     def facts(self, verifier: bytes) -> SignedFacts:
+        from mlsign.trust.log import SignedFacts
+
         return SignedFacts(signature=self.signature, verifier=verifier, message=self.message, payload=self.payload)
 
     def verify(self, key: PublicKey) -> None:
@@ -241,6 +186,8 @@ def _by_key(bundle: Bundle | FileBundle, signed: Signed, *, root: TrustRoot) -> 
     material = bundle.material
     if root.sigstore is None or material == Material(version=material.version):
         return Signer(identity=key.identity, times=(), logged=False)
+    from mlsign.trust.keyless import proven_times
+
     times = proven_times(material, signed.facts(key.der), root=root.sigstore)
     return Signer(identity=key.identity, times=times, logged=len(material.entries) > 0)
 
@@ -254,6 +201,8 @@ def _keyless(bundle: Bundle | FileBundle, signed: Signed, *, root: TrustRoot) ->
             found="none",
             hint="mlsign trust show says which there is; --trust-root names another",
         )
+    from mlsign.trust.keyless import verify_material
+
     facts = signed.facts(bundle.material.certificates[0])
     vouched = verify_material(bundle.material, facts, root=root.sigstore)
     signed.verify(vouched.key)
@@ -261,6 +210,9 @@ def _keyless(bundle: Bundle | FileBundle, signed: Signed, *, root: TrustRoot) ->
 
 
 def _by_certificate(bundle: Bundle | FileBundle, signed: Signed, *, root: TrustRoot, now: datetime) -> Signer:
+    from mlsign.trust.chain import no_authority, verify_holder
+    from mlsign.trust.keyless import holder_key, proven_times
+
     certificates = bundle.material.certificates
     if not root.authorities or not certificates:
         raise no_authority()

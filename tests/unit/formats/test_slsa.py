@@ -8,7 +8,8 @@ import pytest
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
 from mlsign.formats import slsa
-from mlsign.formats.slsa import claims_provenance, decode_slsa_predicate, decode_slsa_statement, encode_slsa_statement
+from mlsign.formats.claims import claims_provenance
+from mlsign.formats.slsa import decode_slsa_predicate, decode_slsa_statement, encode_slsa_statement
 
 CORPUS = Path(__file__).resolve().parents[3] / "fuzz" / "corpora" / "provenance"
 DIGEST = Digest(algorithm=Algorithm.SHA256, value=b"\xab" * 32)

@@ -12,15 +12,14 @@ from making import canonical
 
 from mlsign.digest import sha256
 from mlsign.errors import InputError
+from mlsign.formats.claims import MAX_SUMMARY_BYTES, claims_summary
 from mlsign.formats.countersignature import Countersignature, encode_countersignature
 from mlsign.formats.verification_summary import (
     MAX_INPUTS,
-    MAX_SUMMARY_BYTES,
     Judged,
     ResourceReference,
     Result,
     VerificationSummary,
-    claims_summary,
     decode_summary,
     encode_summary,
     package_uri,

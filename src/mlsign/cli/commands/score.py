@@ -62,8 +62,8 @@ def score_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, scores, says how it was confined."""
+    from mlsign.actions._recording import recording
     from mlsign.actions.admit import Denied
-    from mlsign.actions.append_audit import recorded
     from mlsign.actions.load_policies import load_policies
     from mlsign.actions.score import ScoreRequest, score
     from mlsign.actions.verify import VerifyRequest
@@ -73,7 +73,7 @@ def score_command(
     log = audit_log(audit_log_file, size=audit_log_size, caller="mlsign score", loosened=loosened)
     places = decode_places(reports or ())
     clear_places(places, package=package, read=(*policy, trust_root, input_file, output_file, audit_log_file, *(signature or ())))
-    with recorded(package, log):
+    with recording(package, log):
         signed = policy_signers.trusted(policy[0])
         first, *others = load_policies(policy, trust_root=trust_root, signed=signed)
     request = ScoreRequest(

@@ -78,13 +78,12 @@ def verify_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, verifies, prints the report, exits by the decision."""
-    from mlsign.actions.append_audit import recorded
+    from mlsign.actions._recording import recording
     from mlsign.actions.load_policies import load_policies
-    from mlsign.actions.record_evidence import write_record
     from mlsign.actions.verify import VerifyRequest
     from mlsign.policy.model import Verdict
 
-    signer = signer_options.request()
+    signer = signer_options.request() if attest or signer_options.are_given else None
     if not attest and (signer_options.are_given or attest_output is not None):
         raise typer.BadParameter(_ASTRAY)
     check_record(record, trust_root, package=package)
@@ -101,7 +100,7 @@ def verify_command(
     )
     clear_places(places, package=package, read=read)
     log = audit_log(audit_log_file, size=audit_log_size, caller="mlsign verify")
-    with recorded(package, log):
+    with recording(package, log):
         signed = policy_signers.trusted(policy[0])
         first, *others = load_policies(policy, trust_root=trust_root, signed=signed)
     request = VerifyRequest(
@@ -111,8 +110,10 @@ def verify_command(
         accept=tuple(accept_vsa or ()),
         audit=log,
     )
-    report = _verify(package, request, signer if attest else None, output=attest_output)
+    report = _verify(package, request, signer, output=attest_output)
     if record is not None:
+        from mlsign.actions.record_evidence import write_record
+
         write_record(report, record)
     write_reports(report, places)
     if output_format is ReportFormat.GITHUB:
@@ -126,13 +127,14 @@ def verify_command(
 
 def _verify(package: Path, request: VerifyRequest, signer: SignerRequest | None, *, output: Path | None) -> Report:
     """The report; with a signer, after a summary was written of what it allows."""
-    from mlsign.actions.attest_verdict import attest_verdict
-    from mlsign.actions.load_signer import open_signer
-    from mlsign.actions.verify import verify
-
     if signer is None:
+        from mlsign.actions.verify import verify
+
         with progress("verifying", package) as advance:
             return verify(package, request, advance=advance)
+    from mlsign.actions.attest_verdict import attest_verdict
+    from mlsign.actions.load_signer import open_signer
+
     with open_signer(signer) as opened, progress("verifying", package) as advance:
         attested = attest_verdict(package, request, opened, output=output, advance=advance)
     say_attested(attested)
