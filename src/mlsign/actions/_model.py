@@ -5,12 +5,11 @@ What small files decode to is kept, by all of their bytes: a gate sees the same 
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final
 
+from mlsign.actions._collector import collector_paused
 from mlsign.compare.declared import compare_declared
 from mlsign.compare.external import FileFact, check_external
 from mlsign.errors import InputError
@@ -45,41 +44,28 @@ def read_facts(source: ByteSource, *, limits: Limits) -> ModelSummary:
     """``read_model`` without pauses; of small files kept by their bytes. Raises what ``read_model`` raises."""
     if source.size <= _SMALL_BYTES:
         return _facts_of(source.read_at(0, source.size), limits)
-    with _collector_paused():
+    with collector_paused():
         return read_model(source, limits=limits)
 
 
 @lru_cache(maxsize=32)
 def _facts_of(data: bytes, limits: Limits) -> ModelSummary:
     """Kept, since it follows from nothing else: a gate sees the same model again and again."""
-    with _collector_paused():
+    with collector_paused():
         return read_model(MemorySource(data), limits=limits)
 
 
 def manifest_of(data: bytes, *, limits: Limits) -> Manifest:
     """``decode_manifest``; small ones are kept by their bytes. Raises what it raises."""
-    return _manifest_of(data, limits) if len(data) <= _SMALL_BYTES else decode_manifest(data, limits=limits)
+    if len(data) <= _SMALL_BYTES:
+        return _manifest_of(data, limits)
+    with collector_paused():
+        return decode_manifest(data, limits=limits)
 
 
 @lru_cache(maxsize=32)
 def _manifest_of(data: bytes, limits: Limits) -> Manifest:
     return decode_manifest(data, limits=limits)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keeps Python from looking for cycles, of which a reader makes none: in deep graphs that is most of the time.
-
-    Of two threads here at once the first to end switches it on again for both, which costs the other its time and no more.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def roles_of(manifest: Manifest | None) -> Callable[[PackagePath], str | None]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from mlsign.actions._collector import collector_paused
 from mlsign.actions._contents import Contents, Storage
 from mlsign.actions._model import check_model, manifest_of, roles_of, summary_of
 from mlsign.actions._naming import known_digests, needs_sha256, package_digest
@@ -111,7 +112,8 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
     statements = tuple(vouching.statement for a in attempts if (vouching := a.vouching) is not None)
     # 4. Read all content. What every trusted signer ignores is not read, and nothing is loaded from it.
     skip = common_ignored(statements, default=frozenset({SIGNATURES_NAME}))
-    listing = package.list_files(skip=skip, limits=limits)
+    with collector_paused():
+        listing = package.list_files(skip=skip, limits=limits)
     # A bundle is no content. Under a second name it is: anybody can link junk of signatures/ to tokenizer.py.
     bundle_inodes = frozenset(a.inode for a in attempts if a.inode is not None)
     contents = Contents(
@@ -278,6 +280,7 @@ def _check_listing(
     return listed(findings)
 
 
+@collector_paused()
 def _check_manifest(
     manifest: Manifest | None,
     contents: Contents,

@@ -135,10 +135,7 @@ def compare_with_manifest(
 
     The manifest itself is not in its own list.
     """
-    wanted = {entry.path: (entry.size, entry.digest) for entry in manifest.files}
-    there = {path: (seen.size, seen.digests.get(manifest.algorithm)) for path, seen in content.items()}
-    there.pop(_MANIFEST_PATH, None)
-    if wanted == there:
+    if _is_exactly_listed(manifest, content):
         return ()
     entries = {entry.path: entry for entry in manifest.files}
 
@@ -156,6 +153,17 @@ def compare_with_manifest(
         *_spelled((p for p in entries if p not in content), code=MISSING, finding=_missing),
         *_spelled(loose, code=EXTRA, finding=_extra),
     )
+
+
+def _is_exactly_listed(manifest: Manifest, content: Content) -> bool:
+    """Whether there are the files that the manifest lists, and no other but itself: then nobody has to look at each."""
+    digests = {path: seen.digests.get(manifest.algorithm) for path, seen in content.items()}
+    sizes = {path: seen.size for path, seen in content.items()}
+    for found in (digests, sizes):
+        found.pop(_MANIFEST_PATH, None)
+    return digests == {path: digest for path, _, digest, _ in manifest.files} and sizes == {
+        path: length for path, length, _, _ in manifest.files
+    }
 
 
 def _spelled(paths: Iterable[PackagePath], *, code: str, finding: Callable[[PackagePath], Finding]) -> tuple[Finding, ...]:
