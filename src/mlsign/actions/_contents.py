@@ -13,6 +13,7 @@ from functools import partial
 from threading import Lock
 from typing import Final
 
+from mlsign.actions._known import KnownFiles
 from mlsign.actions._model import code_of
 from mlsign.compare.content import Observed
 from mlsign.digest import Algorithm, Digest
@@ -56,8 +57,17 @@ class Sizes(Enum):
 class Contents:
     """What a package consists of. ``observed`` fills as files are read; ``findings`` say which could not be."""
 
-    def __init__(self, package: OpenPackage, *, files: tuple[FoundFile, ...], limits: Limits, advance: Advance | None) -> None:
+    def __init__(
+        self,
+        package: OpenPackage,
+        *,
+        files: tuple[FoundFile, ...],
+        limits: Limits,
+        advance: Advance | None,
+        known: KnownFiles | None = None,
+    ) -> None:
         self._package = package
+        self.known = KnownFiles() if known is None else known
         self.limits = limits
         self._advance = advance
         self._lock = Lock()
@@ -122,6 +132,8 @@ class Contents:
 
     def hold(self, path: PackagePath) -> ByteSource:
         """The file as a source of exactly the bytes that are hashed. Raises ``InputError``, ``OutsideError``."""
+        if self._share(path) is not None:
+            return self.sealed[path]
         source = self._package.open_file(path)
         if self._may_seal(path, source):
             with source:
@@ -144,10 +156,36 @@ class Contents:
             self._charge(path, source.size)
         plan = _Plan(self._algorithms, self._sharding(path, size=source.size), size=source.size)
         memory = seal_file(source, consumers=plan.consumers, worker=worker, advance=self._advance)
+        observed = plan.observed()
+        memory.digests.update(observed.digests)
         with self._lock:
             self.sealed[path] = memory
-            self.observed[path] = plan.observed()
-        return self.observed[path]
+            self.observed[path] = observed
+        return observed
+
+    def _share(self, path: PackagePath) -> Observed | None:
+        """Takes memory that is sealed already in place of the file, where somebody who is trusted names its digest and size."""
+        found = self.paths.get(path)
+        if found is None or not (self._trusted_sizes and path in self._sealable and self._sizes.get(path) == found.size):
+            return None
+        memory = self.known.share(path, size=found.size)
+        if memory is None:
+            return None
+        with self._lock:
+            self.sealed[path] = memory
+        observed = self._observe_shared(path, memory)
+        self.observed[path] = observed
+        return observed
+
+    def _observe_shared(self, path: PackagePath, memory: SealedMemory) -> Observed:
+        plan = _Plan((), self._sharding(path, size=memory.size), size=memory.size)
+        if plan.consumers:
+            for consume in plan.consumers:
+                consume(memory.view)
+            memory.unmap()
+        if self._advance is not None:
+            self._advance(memory.size)
+        return plan.observed(memory.hashed(self._algorithms))
 
     def _charge(self, path: PackagePath, size: int) -> None:
         with self._lock:
@@ -189,6 +227,8 @@ class Contents:
     def _observe(self, path: PackagePath, worker: Worker, *, seal: bool) -> Observed:
         if (whole := self._whole.get(path)) is not None:
             return self._observe_memory(path, memoryview(whole))
+        if seal and (shared := self._share(path)) is not None:
+            return shared
         held = self._open.get(path)
         with self._package.open_file(path) if held is None else held.source as source:
             if self._sizes.get(path, source.size) != source.size:
@@ -197,10 +237,22 @@ class Contents:
                 return self._seal(path, source, worker=worker)
             shards = self._sharding(path, size=source.size)
             plan = _Plan((), shards, size=source.size)
+            if held is None and not shards and (recalled := self._recall(path, source)) is not None:
+                return plan.observed(recalled)
             # What was inspected before must be what is hashed now; a time stamp would not tell.
             consumers = plan.consumers if held is None else [*plan.consumers, held.comparer()]
-            digests = hash_source(source, algorithms=self._algorithms, consumers=consumers, worker=worker, advance=self._advance)
+            with self.known.learning(path, source, algorithms=self._algorithms) as learnt:
+                digests = hash_source(
+                    source, algorithms=self._algorithms, consumers=consumers, worker=worker, advance=self._advance
+                )
+                learnt.extend(digests)
             return plan.observed(digests)
+
+    def _recall(self, path: PackagePath, source: FileSource) -> tuple[Digest, ...] | None:
+        recalled = self.known.recall(path, source, algorithms=self._algorithms)
+        if recalled is not None and self._advance is not None:
+            self._advance(source.size)
+        return recalled
 
     def _observe_memory(self, path: PackagePath, view: memoryview) -> Observed:
         plan = _Plan((), self._sharding(path, size=len(view)), size=len(view))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -76,8 +76,13 @@ class AdmittedModel:
         self.close()
 
 
-def admit(path: Path, request: VerifyRequest, *, advance: Advance | None = None) -> AdmittedModel:
+def admit(
+    path: Path, request: VerifyRequest, *, sharing: Iterable[AdmittedModel] = (), advance: Advance | None = None
+) -> AdmittedModel:
     """The model of the package at ``path``, verified in sealed memory.
+
+    Files of which a trusted signer names the same digest as of those that a model in ``sharing`` holds are not read: the memory of
+    that model is used, and held by both from then on.
 
     Raises ``Denied`` when the policy says no, or when there is no readable model whatever the policy says;
     ``InputError`` and ``OutsideError`` as ``verify`` does.
@@ -86,7 +91,8 @@ def admit(path: Path, request: VerifyRequest, *, advance: Advance | None = None)
         request = selected(package, request)
         watching = request.policy.policy.mode is Mode.AUDIT
         storage = Storage.SEALED_UNVOUCHED if watching else Storage.SEALED
-        report, examination = judge_package(package, request, storage=storage, advance=advance)
+        held = tuple(memory for model in sharing for memory in tuple(model.sealed.values()))
+        report, examination = judge_package(package, request, storage=storage, sharing=held, advance=advance)
         try:
             record(report)
             if report.decision.enforced_verdict is not Verdict.ALLOW:

@@ -15,6 +15,7 @@ from typing import Final
 
 from mlsign.actions._collector import collector_paused
 from mlsign.actions._contents import Contents, Storage
+from mlsign.actions._known import KnownFiles
 from mlsign.actions._model import check_model, manifest_of, roles_of, summary_of
 from mlsign.actions._naming import known_digests, needs_sha256, package_digest
 from mlsign.actions._signatures import Attempt, attempt_bundles, judge
@@ -40,8 +41,10 @@ from mlsign.onnx.summary import ModelSummary
 from mlsign.package.read import OpenPackage
 from mlsign.package.scan import Listing
 from mlsign.package.sealed import SealedMemory
+from mlsign.package.store import Store
 from mlsign.package.stream import Advance
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
+from mlsign.policy.model import Hashing
 from mlsign.trust.root import TrustRoot
 
 MANIFEST_PATH: Final = PackagePath(MANIFEST_NAME)
@@ -58,7 +61,9 @@ class ExamineRequest:
 
     ``named`` tells whom the policy names, ``summarizers`` whose verification summaries may be accepted. ``algorithms`` are computed
     in addition to those that signatures and manifest use; signatures over ``accepted`` ones may name a package. Statements in other
-    ``formats`` are not read. With ``keep_golden`` the golden test data that a trusted signer vouches for stays in memory.
+    ``formats`` are not read. With ``keep_golden`` the golden test data that a trusted signer vouches for stays in memory. Sealed memory
+    in ``sharing`` may be used in place of files, where it is held sealed and a trusted signer names its digest; files of the ``store``
+    may have further names, and where it is believed (``hashing``) are not read as long as nobody has touched them.
     """
 
     root: TrustRoot
@@ -73,6 +78,9 @@ class ExamineRequest:
     formats: frozenset[StatementFormat] = ACCEPTED_FORMATS
     storage: Storage = Storage.DISK
     keep_golden: bool = False
+    sharing: tuple[SealedMemory, ...] = ()
+    store: Store | None = None
+    hashing: Hashing = Hashing.ALWAYS
     limits: Limits = DEFAULT
 
 
@@ -121,12 +129,14 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         files=tuple(f for f in listing.files if f.links > 1 or f.inode not in bundle_inodes),
         limits=limits,
         advance=advance,
+        known=KnownFiles(sharing=request.sharing, store=request.store, believed=request.hashing is Hashing.ONCE),
     )
     try:
         manifest, manifest_digest, manifest_findings = _read_manifest(contents, limits=limits)
         summarized = manifest if any(a.vouched_manifest == manifest_digest for a in attempts) else None
         if manifest is not None:
             contents.expect(sizes={entry.path: entry.size for entry in manifest.files})
+            contents.known.expect({entry.path: entry.digest for entry in manifest.files})
         golden = (
             tuple(e.path for e in manifest.files if e.role is Role.GOLDEN) if manifest is not None and request.keep_golden else ()
         )
@@ -174,6 +184,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
             model=ModelPresence.ABSENT if _has_no_model(contents, model_path, model_findings) else ModelPresence.PRESENT,
             trust=request.trust,
             manifest_digest=manifest_digest,
+            unread=contents.known.unread,
         )
     except BaseException:
         contents.close()
@@ -181,14 +192,18 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
     return Examination(evidence=evidence, attempts=attempts, contents=contents, model_path=model_path)
 
 
-def examine_to_vouch(package: OpenPackage, *, now: datetime, limits: Limits, advance: Advance | None) -> Examination:
+def examine_to_vouch(
+    package: OpenPackage, *, now: datetime, limits: Limits, advance: Advance | None, store: Store | None = None
+) -> Examination:
     """Evidence for somebody who is about to vouch for the package: no older statement is trusted, and all of it is read.
 
-    Raises as ``examine`` does. The contents are closed.
+    But for files of the ``store``: what is vouched for is then the digest of what mlsign wrote there, and an altered file is found by
+    everybody who verifies. Raises as ``examine`` does. The contents are closed.
     """
     # A stranger's package is not worth hours of hashing; this one is the caller's own.
     limits = replace(limits, max_unvouched_bytes=limits.max_package_bytes)
-    examination = examine(package, ExamineRequest(root=TrustRoot(keys=()), now=now, limits=limits), advance=advance)
+    request = ExamineRequest(root=TrustRoot(keys=()), now=now, store=store, hashing=Hashing.ONCE, limits=limits)
+    examination = examine(package, request, advance=advance)
     examination.contents.close()
     return examination
 
@@ -275,7 +290,7 @@ def _check_listing(
             hint="copy the package (cp -r) so that nobody can change the file through its other name",
         )
         for f in contents.files
-        if f.links > 1 and f.path not in unsigned
+        if contents.known.names_of(f) > 1 and f.path not in unsigned
     )
     return listed(findings)
 
@@ -309,7 +324,7 @@ def _check_model(
     role = roles_of(manifest)
     # A model may point at itself and at the manifest, too.
     pointed = (contents.paths[path] for path in (*weights, model_path, MANIFEST_PATH) if path in contents.paths)
-    facts = {str(f.path): FileFact(size=f.size, links=f.links, role=role(f.path)) for f in pointed}
+    facts = {str(f.path): FileFact(size=f.size, links=contents.known.names_of(f), role=role(f.path)) for f in pointed}
     return check_model(summary, manifest=manifest, model_path=model_path, files=facts)
 
 

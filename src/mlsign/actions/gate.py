@@ -85,9 +85,14 @@ class Gate:
         signatures: tuple[str | PathLike[str], ...] = (),
         now: datetime | None = None,
         accept_vsa: tuple[str, ...] = (),
+        sharing: Iterable[AdmittedModel] = (),
     ) -> AdmittedModel:
-        """The model of a package, sealed. ``accept_vsa`` as for ``verify``. Raises ``Denied``, ``InputError``, ``OutsideError``."""
-        return admit(Path(package), self._request(signatures, now, accept_vsa))
+        """The model of a package, sealed. ``accept_vsa`` as for ``verify``. Raises ``Denied``, ``InputError``, ``OutsideError``.
+
+        Files that are, by the digests in a manifest that a trusted signer vouches for, the same as those of a model in ``sharing`` are
+        not read: the sealed memory of that model is used in their place. It may be closed at any time, by any thread.
+        """
+        return admit(Path(package), self._request(signatures, now, accept_vsa), sharing=sharing)
 
     def readmit(
         self,

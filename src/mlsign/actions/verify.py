@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlsign.actions._contents import Storage
+from mlsign.actions._known import opened_store
 from mlsign.actions._recording import recording
 from mlsign.actions._rollback import allowed_but_for_replay, decide_and_remember
 from mlsign.actions._select import select_policy
@@ -19,6 +20,7 @@ from mlsign.errors import InputError
 from mlsign.evidence.record import Evidence
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.read import OpenPackage
+from mlsign.package.sealed import SealedMemory
 from mlsign.package.stream import Advance
 from mlsign.policy.model import Decision, Policy
 
@@ -31,7 +33,8 @@ class VerifyRequest:
     """A policy, others of which just one may be for the package, where signatures lie that are not in ``signatures/`` of the package
     itself, and where state is kept.
 
-    ``accept`` are names of those whose verification summaries may stand in for signatures, as far as the policy says so.
+    ``accept`` are names of those whose verification summaries may stand in for signatures, as far as the policy says so. Files of the
+    ``store`` may have further names, and are left unread as far as the policy says so.
     With ``audit``, no decision is returned before it is in that log.
     """
 
@@ -42,6 +45,7 @@ class VerifyRequest:
     state: Path | None = None
     audit: AuditLog | None = None
     others: tuple[LoadedPolicy, ...] = ()
+    store: Path | None = None
     limits: Limits = DEFAULT
 
 
@@ -82,7 +86,12 @@ def selected(package: OpenPackage, request: VerifyRequest) -> VerifyRequest:
 
 
 def judge_package(
-    package: OpenPackage, request: VerifyRequest, *, storage: Storage, advance: Advance | None = None
+    package: OpenPackage,
+    request: VerifyRequest,
+    *,
+    storage: Storage,
+    sharing: tuple[SealedMemory, ...] = (),
+    advance: Advance | None = None,
 ) -> tuple[Report, Examination]:
     """The whole sequence of verifying over an open package, steps 2 to 8. The caller closes the contents."""
     policy = accepting(request.policy, request.accept)
@@ -90,27 +99,31 @@ def judge_package(
     if now.utcoffset() is None:
         raise InputError("has no time zone, so it is no time to judge by", code="usage.now", where="now")
     replays = policy.golden.replay
-    examination = examine(
-        package,
-        ExamineRequest(
-            root=request.policy.root,
-            named=policy.names,
-            summarizers=policy.names_summarizer,
-            now=now,
-            trust=request.policy.trust,
-            signatures=request.signatures,
-            unsigned=frozenset(policy.unsigned_files),
-            # A revoked package is found by any of its digests, whichever signature it shows today.
-            algorithms=frozenset(Algorithm) if policy.revoked else frozenset(),
-            accepted=policy.digests,
-            formats=policy.formats,
-            # Only what cannot change any more is run.
-            storage=Storage.SEALED if replays and storage is Storage.DISK else storage,
-            keep_golden=replays,
-            limits=policy.model.tightened(request.limits),
-        ),
-        advance=advance,
-    )
+    with opened_store(request.store) as store:
+        examination = examine(
+            package,
+            ExamineRequest(
+                root=request.policy.root,
+                named=policy.names,
+                summarizers=policy.names_summarizer,
+                now=now,
+                trust=request.policy.trust,
+                signatures=request.signatures,
+                unsigned=frozenset(policy.unsigned_files),
+                # A revoked package is found by any of its digests, whichever signature it shows today.
+                algorithms=frozenset(Algorithm) if policy.revoked else frozenset(),
+                accepted=policy.digests,
+                formats=policy.formats,
+                # Only what cannot change any more is run.
+                storage=Storage.SEALED if replays and storage is Storage.DISK else storage,
+                keep_golden=replays,
+                sharing=sharing,
+                store=store,
+                hashing=policy.hashing,
+                limits=policy.model.tightened(request.limits),
+            ),
+            advance=advance,
+        )
     evidence = examination.evidence
     try:
         # Run on its golden test data what everything else allows, and nothing that is denied anyway.

@@ -14,9 +14,11 @@ import sys
 from collections.abc import Iterable
 from typing import Final, Self
 
+from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError, OutsideError, TrustError
 from mlsign.package.crew import Worker
 from mlsign.package.file_source import FileSource
+from mlsign.package.hashing import hash_memory
 from mlsign.package.stream import Advance, Consumer, stream, writer
 
 if sys.platform == "linux":
@@ -29,13 +31,18 @@ ALL_SEALS: Final = 0x0001 | 0x0002 | 0x0004 | 0x0008
 
 
 class SealedMemory:
-    """Owns a sealed memfd and a read-only mapping of it; a ``ByteSource`` of exactly ``size`` bytes."""
+    """Owns a sealed memfd and a read-only mapping of it; a ``ByteSource`` of exactly ``size`` bytes.
 
-    __slots__ = ("_map", "_view", "fd", "size")
+    ``digests`` are those that were computed over these very bytes. They stay true: the bytes do not change any more.
+    """
 
-    def __init__(self, fd: int, *, size: int) -> None:
+    __slots__ = ("_inode", "_map", "_view", "digests", "fd", "size")
+
+    def __init__(self, fd: int, *, size: int, digests: dict[Algorithm, Digest] | None = None) -> None:
         self.fd = fd
         self.size = size
+        self.digests = {} if digests is None else digests
+        self._inode = _inode(fd)
         self._map: mmap.mmap | None = None
         self._view = memoryview(b"")
 
@@ -66,6 +73,32 @@ class SealedMemory:
         if seals & ALL_SEALS != ALL_SEALS:
             raise TrustError("is not sealed, or was given back", code="sealed.open", hint="admit the package again")
 
+    def hashed(self, algorithms: Iterable[Algorithm]) -> tuple[Digest, ...]:
+        """Digests of the bytes by these algorithms; those that are known are not computed again. The memory is unmapped after that."""
+        wanted = tuple(algorithms)
+        missing = [algorithm for algorithm in wanted if algorithm not in self.digests]
+        if missing:
+            self.digests.update({digest.algorithm: digest for digest in hash_memory(self.view, algorithms=missing)})
+            self.unmap()
+        return tuple(self.digests[algorithm] for algorithm in wanted)
+
+    def share(self) -> Self:
+        """The same memory under a descriptor of its own, and all that is known of its bytes.
+
+        Raises ``TrustError`` (``sealed.open``) where it was given back, or the kernel does not say that it is sealed, and ``OutsideError``
+        (``sealed.memory``).
+        """
+        self.check_sealed()
+        try:
+            shared = type(self)(os.dup(self.fd), size=self.size, digests=self.digests)
+        except OSError as err:
+            raise _memory(err, where="sealed memory") from err
+        # Closed by another thread meanwhile, the number may be that of another file, perhaps a sealed one.
+        if shared._inode == self._inode:  # noqa: SLF001 - of its own class
+            return shared
+        shared.close()
+        raise TrustError("was given back", code="sealed.open", hint="admit the package again")
+
     def unmap(self) -> None:
         """Gives the mapping back and keeps the memory. Views handed out before must be gone."""
         self._view.release()
@@ -86,6 +119,11 @@ class SealedMemory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _inode(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def seal_file(

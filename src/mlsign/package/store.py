@@ -23,6 +23,7 @@ from typing import Final, Self
 
 from mlsign.digest import Algorithm, Digest, decode_hex
 from mlsign.errors import InputError, MlsignError, TrustError, shown
+from mlsign.limits import MIB
 from mlsign.package.store_record import MAX_RECORD_BYTES, Record, decode_record, state_of
 from mlsign.package.trusted_folder import OTHERS_WRITE, is_ours, open_inner, open_trusted
 
@@ -32,6 +33,8 @@ OBJECTS: Final = "objects"
 RECORDS: Final = "records"
 SOURCES: Final = "sources"
 PARTIAL: Final = "partial"
+MIN_BYTES: Final = MIB
+"""Smaller files are in no store: hashing and copying them costs less than asking for them."""
 FOLDERS: Final = (OBJECTS, RECORDS, SOURCES, PARTIAL)
 IN_USE: Final = "in-use.lock"
 """Locked by everybody who packs from the store, and by one who prunes it for himself. Nobody else may open it, nor stop us by it."""
@@ -91,19 +94,19 @@ class Store:
                 hint="name a folder that is not there yet, and mlsign pack makes one",
             )
 
-    def is_object(self, status: os.stat_result, thing: StoredObject) -> bool:
-        """Whether the file of this status is the object: the same file on the same disk, which nobody may write."""
+    def is_object(self, inode: tuple[int, int], thing: StoredObject) -> bool:
+        """Whether the file of this device and number is the object: the same file on the same disk, which nobody may write."""
         try:
             with self.inner(OBJECTS, *thing.folder) as folder:
                 there = os.stat(thing.digest.hex, dir_fd=folder, follow_symlinks=False)
         except OSError:
             return False
         # The file is open, or was just listed, so its number is not that of another one by now.
-        return (there.st_dev, there.st_ino) == (status.st_dev, status.st_ino) and is_in_order(there, thing)
+        return (there.st_dev, there.st_ino) == inode and is_in_order(there, thing)
 
     def recall(self, status: os.stat_result, thing: StoredObject) -> Mapping[Algorithm, Digest]:
         """All digests of the open file of this status, where it is the object as it was when it was hashed; else none."""
-        if not self.is_object(status, thing):
+        if not self.is_object((status.st_dev, status.st_ino), thing):
             return {}
         record = self.record_of(thing)
         if record is None or record.state != state_of(status) or record.digests.get(thing.digest.algorithm) != thing.digest:

@@ -15,11 +15,22 @@ from typing import Final, Self
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError, OutsideError, shown
-from mlsign.limits import MIB
 from mlsign.package.crew import Worker
 from mlsign.package.file_source import FileSource
 from mlsign.package.hashing import hash_source
-from mlsign.package.store import FOLDERS, IN_USE, MARK, MARK_BYTES, OBJECTS, PARTIAL, SOURCES, Store, StoredObject, names_in
+from mlsign.package.store import (
+    FOLDERS,
+    IN_USE,
+    MARK,
+    MARK_BYTES,
+    MIN_BYTES,
+    OBJECTS,
+    PARTIAL,
+    SOURCES,
+    Store,
+    StoredObject,
+    names_in,
+)
 from mlsign.package.store_changes import alone, made_folder, new_partial, note_object, note_source, open_lock
 from mlsign.package.store_record import Record, begin, known, source_name, state_of
 from mlsign.package.stream import Advance, writer
@@ -30,8 +41,6 @@ from mlsign.paths import PackagePath
 if sys.platform != "win32":
     import fcntl
 
-MIN_BYTES: Final = MIB
-"""Smaller files are copied: that costs less than asking the store for them."""
 _FOLDER: Final = 0o755
 _PERMISSIONS: Final = 0o777
 
@@ -127,7 +136,7 @@ class StoreWriter:
         if status.st_nlink == 1:
             return None
         of_size = (thing for each in Algorithm for thing in self.store.objects_of(status.st_size, algorithm=each))
-        return next((thing for thing in of_size if self.store.is_object(status, thing)), None)
+        return next((thing for thing in of_size if self.store.is_object(_identity(status), thing)), None)
 
     def _is_there(self, thing: StoredObject) -> bool:
         try:

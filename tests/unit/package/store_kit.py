@@ -42,6 +42,11 @@ class Stocked:
             return dict(store.recall(os.stat(self.linked), self.thing))
 
 
+def inode(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
 def settle(path: Path) -> None:
     """As if the file had lain there for a while: the change time is the kernel's, so there is no way but to wait."""
     while time.time_ns() - max(path.stat().st_ctime_ns, path.stat().st_mtime_ns) < 2_100_000_000:

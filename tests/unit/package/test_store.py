@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from store_kit import SIZE, WEIGHTS, settle, stock, supply, write_in_place
+from store_kit import SIZE, WEIGHTS, inode, settle, stock, supply, write_in_place
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError, MlsignError, OutsideError, TrustError
@@ -85,9 +85,8 @@ def test_an_object_by_another_algorithm_is_another_one(stocked, tmp_path):
     digest = supply(stocked.store, stocked.source, tmp_path / "next", algorithm=Algorithm.SHA256)
     assert digest.algorithm is Algorithm.SHA256
     with Store.open(stocked.store) as store:
-        status = os.stat(stocked.linked)
-        assert store.recall(status, StoredObject(digest=digest, size=SIZE)) == {}
-        assert not store.is_object(status, StoredObject(digest=digest, size=SIZE))
+        assert store.recall(os.stat(stocked.linked), StoredObject(digest=digest, size=SIZE)) == {}
+        assert not store.is_object(inode(stocked.linked), StoredObject(digest=digest, size=SIZE))
 
 
 def test_a_package_can_be_packed_from(stocked, tmp_path):
@@ -204,9 +203,8 @@ def name_wrong_bytes(stocked):
 def test_what_is_not_the_object_any_more_is_not_taken_for_it(stocked, attack):
     attack(stocked)
     with Store.open(stocked.store) as store:
-        status = os.stat(stocked.linked)
-        assert not store.is_object(status, stocked.thing)
-        assert store.recall(status, stocked.thing) == {}
+        assert not store.is_object(inode(stocked.linked), stocked.thing)
+        assert store.recall(os.stat(stocked.linked), stocked.thing) == {}
 
 
 @pytest.mark.parametrize("attack", [truncate, open_to_writing, name_wrong_bytes])
@@ -230,14 +228,14 @@ def test_a_link_of_somebody_elses_file_with_the_right_bytes_is_not_the_object(st
     stocked.linked.unlink()
     os.link(outside, stocked.linked)
     with Store.open(stocked.store) as store:
-        assert not store.is_object(os.stat(stocked.linked), stocked.thing)
+        assert not store.is_object(inode(stocked.linked), stocked.thing)
 
 
 @as_root
 def test_an_object_of_somebody_else_is_none(stocked):
     os.chown(stocked.object, SOMEBODY, -1)
     with Store.open(stocked.store) as store:
-        assert not store.is_object(os.stat(stocked.linked), stocked.thing)
+        assert not store.is_object(inode(stocked.linked), stocked.thing)
 
 
 # Records that lie.
