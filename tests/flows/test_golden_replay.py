@@ -93,7 +93,7 @@ def test_a_tolerance_that_takes_anything_is_denied_and_not_run(tmp_path, keys, r
 
 @pytest.mark.parametrize("fault", ["unsigned", "changed", "stranger", "operator", "old"])
 def test_nothing_is_run_of_what_is_denied_anyway(good_package, tmp_path, keys, fault, monkeypatch):
-    monkeypatch.setattr("mlsign.actions.verify.replay", None)  # whoever calls it fails
+    monkeypatch.setattr("mlsign.actions._replay.replay", None)  # whoever calls it fails
     package = Path(shutil.copytree(good_package, tmp_path / "p"))
     more, allow = REPLAY, "[inference-v1]"
     if fault == "unsigned":
@@ -119,7 +119,7 @@ def test_nothing_is_run_of_an_older_release(tmp_path, keys, monkeypatch):
     old = released(tmp_path / "old", keys.release, name="m", version="1.0.0")
     state = tmp_path / "state"
     assert not judged(new, loaded, state=state)[1]
-    monkeypatch.setattr("mlsign.actions.verify.replay", None)
+    monkeypatch.setattr("mlsign.actions._replay.replay", None)
     assert {code for code, _, _ in judged(old, loaded, state=state)[1]} == {"MLS403", "MLS406"}
 
 
@@ -212,7 +212,7 @@ def test_a_set_for_which_no_time_is_left_is_unknown(good_package, loaded, monkey
     times = iter((0.0, 61.0))
     plain = _replay.replay
     monkeypatch.setattr(
-        "mlsign.actions.verify.replay", lambda e, p, *, limits: plain(e, p, limits=limits, clock=lambda: next(times))
+        "mlsign.actions._replay.replay", lambda e, p, *, limits: plain(e, p, limits=limits, clock=lambda: next(times))
     )
     assert judged(good_package, loaded)[1] == {("MLS406", "unknown", "sandbox.timeout")}
 
@@ -225,7 +225,7 @@ def test_a_folder_that_changes_after_it_was_hashed_changes_nothing(good_package,
         shutil.rmtree(package)  # what is replayed is in memory, and nothing else is opened
         return plain(examination, policy, limits=limits)
 
-    monkeypatch.setattr("mlsign.actions.verify.replay", swapped)
+    monkeypatch.setattr("mlsign.actions._replay.replay", swapped)
     assert not judged(package, loaded)[1]
 
 
