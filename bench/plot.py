@@ -28,7 +28,7 @@ class Line:
 class Axis:
     """How values lie along one side, and how the round ones are written."""
 
-    spell: Callable[[float], str] = "{:,g}".format
+    spell: Callable[[float], str] = "{:,.12g}".format
     logarithmic: bool = True
 
     def scaled(self, value: float) -> float:
