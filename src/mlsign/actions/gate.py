@@ -22,10 +22,13 @@ from mlsign.errors import InputError
 class Gate:
     """What serving code embeds: ``Gate.load(policy).admit(package)``. Holds no package and may be shared by threads."""
 
-    def __init__(self, policy: LoadedPolicy, *others: LoadedPolicy, audit: AuditLog | None = None) -> None:
+    def __init__(
+        self, policy: LoadedPolicy, *others: LoadedPolicy, audit: AuditLog | None = None, store: Path | None = None
+    ) -> None:
         self._policy = policy
         self._others = others
         self._audit = audit
+        self._store = store
 
     @classmethod
     def load(
@@ -39,6 +42,7 @@ class Gate:
         policy_roots: Iterable[str | PathLike[str]] | None = None,
         audit_log: str | PathLike[str] | None = None,
         caller: str = "",
+        store: str | PathLike[str] | None = None,
     ) -> Self:
         """A gate for the policy file, or for several files or folders of them, of which one must be for a package; each signed by
         one of the public keys, or by the identity that the issuer, or a certificate under one of the roots, calls so.
@@ -47,6 +51,7 @@ class Gate:
         with line and field for a policy that is wrong, ``TrustError`` for one that is not signed so.
 
         With ``audit_log``, each decision is a line of that file before it is returned; ``caller`` is what the lines call you.
+        Files of packages may be names of files in ``store``, of mlsign pack --store; a policy with ``hashing: once`` leaves such unread.
         """
         signed = named_signers(
             keys=_listed("policy_keys", policy_keys),
@@ -57,7 +62,8 @@ class Gate:
         )
         # Absolute from here on: a service that changes its folder goes on with the log that it began.
         audit = None if audit_log is None else AuditLog(path=Path(audit_log).absolute(), caller=caller)
-        return cls(*load_policies([_policy_path(each) for each in (policy, *others)], signed=signed), audit=audit)
+        policies = load_policies([_policy_path(each) for each in (policy, *others)], signed=signed)
+        return cls(*policies, audit=audit, store=None if store is None else Path(store).absolute())
 
     @property
     def policy(self) -> LoadedPolicy:
@@ -120,6 +126,7 @@ class Gate:
             now=now,
             accept=accept,
             audit=self._audit,
+            store=self._store,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ from mlsign.onnx.summary import ExternalTensor, ModelSummary
 from mlsign.package.crew import Job, Worker, run_largest_first
 from mlsign.package.hashing import is_wide
 from mlsign.package.read import read_user_file
+from mlsign.package.store_filling import StoreWriter
 from mlsign.package.stream import Advance
 from mlsign.package.write import copy_file, new_folder, write_file
 from mlsign.paths import MANIFEST_NAME, PackagePath
@@ -46,7 +48,8 @@ class PackRequest:
 
     ``allow`` are operator set names and operators (``domain:Name``), empty for exactly those the model uses;
     ``sets`` the operators behind the names. ``algorithm`` None chooses by size. ``time`` is the packing time to
-    record (from ``SOURCE_DATE_EPOCH``), None to record none.
+    record (from ``SOURCE_DATE_EPOCH``), None to record none. Files but the model itself are taken from ``store`` and put into it, as
+    further names; it is made where there is none.
     """
 
     model: Path
@@ -64,6 +67,7 @@ class PackRequest:
     include: tuple[Path, ...] = ()
     algorithm: Algorithm | None = None
     time: datetime | None = None
+    store: Path | None = None
     limits: Limits = DEFAULT
 
 
@@ -97,12 +101,13 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
     """A new package at ``request.output``; packing the same input twice gives the same bytes.
 
     The package appears whole or not at all. Raises ``RefusedToPack``, ``InputError`` (``output.exists``,
-    ``pack.…``, ``onnx.…``, ``file.…``) and ``OutsideError`` (``disk.full`` …).
+    ``pack.…``, ``onnx.…``, ``file.…``, ``store.…``), ``TrustError`` (``store.…``) and ``OutsideError`` (``disk.full`` …).
     """
     name, version = _name_and_version(request)
     ingredients: dict[PackagePath, Ingredient] = {}
     opened = ExitStack()
     try:
+        store = None if request.store is None else opened.enter_context(StoreWriter.open(request.store))
         # The model is opened once; what is inspected here is what is copied below, or the copy fails.
         model, mode = open_model(request.model)
         ingredients[MODEL_PATH] = model
@@ -114,11 +119,11 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
             find_included(request.include, opened=opened, limits=request.limits),
         ):
             _add(ingredients, item, taken=taken)
-        _check(request, summary, ingredients)
+        _check(request, summary, ingredients, store=store)
         allowed = _allowed(request, summary)
         algorithm = request.algorithm or _automatic(ingredients)
         with new_folder(request.output) as folder:
-            digests = _copy(folder, ingredients, algorithm=algorithm, advance=advance)
+            digests = _copy(folder, ingredients, algorithm=algorithm, store=store, advance=advance)
             manifest = Manifest(
                 name=name,
                 version=decode_version(version, where="--version"),
@@ -170,9 +175,15 @@ def _add(ingredients: dict[PackagePath, Ingredient], item: Ingredient, *, taken:
     ingredients[item.path] = item
 
 
-def _check(request: PackRequest, summary: ModelSummary, ingredients: Mapping[PackagePath, Ingredient]) -> None:
+def _check(
+    request: PackRequest,
+    summary: ModelSummary,
+    ingredients: Mapping[PackagePath, Ingredient],
+    *,
+    store: StoreWriter | None,
+) -> None:
     facts = {
-        str(path): FileFact(size=item.size, links=item.links if item.role is Role.WEIGHTS else 1, role=item.role.value)
+        str(path): FileFact(size=item.size, links=_names(item, store=store), role=item.role.value)
         for path, item in ingredients.items()
     }
     wrong = tuple(f for f in check_external(summary, model_path=MODEL_PATH, files=facts) if f.outcome is not Outcome.PASS)
@@ -217,19 +228,35 @@ def _allowed(request: PackRequest, summary: ModelSummary) -> tuple[OperatorId, .
     return tuple(sorted(allowed))
 
 
+def _names(item: Ingredient, *, store: StoreWriter | None) -> int:
+    """How many names a weights file has; one, where it is a file of the store, which nobody can write to through any of them."""
+    if item.role is not Role.WEIGHTS or item.links == 1:
+        return 1
+    is_object = store is not None and store.is_object(os.fstat(item.source().fd))
+    item.rest()
+    return 1 if is_object else item.links
+
+
 def _automatic(ingredients: Mapping[PackagePath, Ingredient]) -> Algorithm:
     total = sum(item.size for item in ingredients.values())
     return Algorithm.SHA256 if total < _AUTO_BLAKE3_BYTES else Algorithm.BLAKE3
 
 
 def _copy(
-    folder: Path, ingredients: Mapping[PackagePath, Ingredient], *, algorithm: Algorithm, advance: Advance | None
+    folder: Path,
+    ingredients: Mapping[PackagePath, Ingredient],
+    *,
+    algorithm: Algorithm,
+    store: StoreWriter | None,
+    advance: Advance | None,
 ) -> dict[PackagePath, Digest]:
     digests: dict[PackagePath, Digest] = {}
 
     def copy(path: PackagePath, item: Ingredient, worker: Worker) -> None:
+        supply = None if store is None or item.role is Role.MODEL else store.supply
         with item.source() as source:
-            digests[path] = copy_file(folder, path, source, algorithm=algorithm, worker=worker, advance=advance)
+            digest = supply and supply(source, algorithm=algorithm, folder=folder, path=path, worker=worker, advance=advance)
+            digests[path] = digest or copy_file(folder, path, source, algorithm=algorithm, worker=worker, advance=advance)
 
     def jobs(*, wide: bool) -> Iterator[tuple[int, Job]]:
         return (

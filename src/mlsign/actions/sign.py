@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from mlsign.actions._adding import add_bundle
+from mlsign.actions._known import opened_store
 from mlsign.actions._signatures import Attempt
 from mlsign.actions.examine import Examination, examine_to_vouch
 from mlsign.compare.content import CHANGED, EXTRA, MISSING, compare_with_manifest
@@ -97,11 +98,13 @@ def sign(
     advance: Advance | None = None,
     tell: Callable[[tuple[Neighbour, ...]], None] | None = None,
     now: datetime | None = None,
+    store: Path | None = None,
     limits: Limits = DEFAULT,
 ) -> Signed:
     """Adds the signer's bundle to the package, or finds that it is already there.
 
-    Everything is hashed again, so what is signed is what lies there now. ``tell`` is called before the signer is asked to
+    Everything is hashed again, so what is signed is what lies there now; of a file of the ``store`` that nobody has touched, it is what
+    mlsign wrote there. ``tell`` is called before the signer is asked to
     sign, with the bundles that are there already; ``known`` is what those are held against. Nothing is written unless the
     new bundle holds against ``signer.trust``. Raises ``RefusedToSign`` when the package is not what its manifest says,
     ``InputError`` when there is no manifest, no room for one more bundle, or a file changes meanwhile, ``TrustError`` when the
@@ -111,7 +114,8 @@ def sign(
     # The package stays open to the end: its name may lead elsewhere by the time that a signature is there.
     with OpenPackage.open(path) as package:
         # 1. Look at what lies there, trusting nobody: no older statement, not even the signer's own, says what may be left unread.
-        examination = examine_to_vouch(package, now=moment, limits=limits, advance=advance)
+        with opened_store(store) as opened:
+            examination = examine_to_vouch(package, now=moment, limits=limits, store=opened, advance=advance)
         manifest = checked_manifest(path, examination)
         # 2. What is to be signed follows from the files alone.
         statement = package_statement(manifest, examination)
