@@ -35,7 +35,7 @@ from mlsign.package.store_changes import alone, made_folder, new_partial, note_o
 from mlsign.package.store_record import Record, begin, known, source_name, state_of
 from mlsign.package.stream import Advance, writer
 from mlsign.package.trusted_folder import open_trusted
-from mlsign.package.write import _outside as outside
+from mlsign.package.write import outside
 from mlsign.paths import PackagePath
 
 if sys.platform != "win32":

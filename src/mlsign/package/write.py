@@ -42,7 +42,7 @@ _WORTH_RESERVING_BYTES: Final = 1 * MIB
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-def _outside(err: OSError, *, where: object) -> OutsideError:
+def outside(err: OSError, *, where: object) -> OutsideError:
     if err.errno in _FULL:
         return OutsideError(
             "the disk is full, nothing was written under this name",
@@ -66,7 +66,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
     except OSError as err:
-        raise _outside(err, where=target) from err
+        raise outside(err, where=target) from err
     try:
         yield partial
         partial.chmod(0o755)
@@ -76,7 +76,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         if err.errno in {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}:
             raise _exists(target) from err
-        raise _outside(err, where=target) from err
+        raise outside(err, where=target) from err
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -97,7 +97,7 @@ def write_file(folder: Path, path: PackagePath, data: bytes) -> None:
         with os.fdopen(_create(folder, path), "wb") as file:
             file.write(data)
     except OSError as err:
-        raise _outside(err, where=path) from err
+        raise outside(err, where=path) from err
 
 
 def copy_file(
@@ -125,7 +125,7 @@ def copy_file(
         finally:
             os.close(fd)
     except OSError as err:
-        raise _outside(err, where=path) from err
+        raise outside(err, where=path) from err
     return digest
 
 
@@ -196,7 +196,7 @@ def add_signature(package: OpenPackage, bundle: bytes) -> str:
         finally:
             os.close(fd)
     except OSError as err:
-        raise _outside(err, where=f"{package.where}/{SIGNATURES_NAME}/{name}") from err
+        raise outside(err, where=f"{package.where}/{SIGNATURES_NAME}/{name}") from err
     return f"{SIGNATURES_NAME}/{name}"
 
 
@@ -226,7 +226,7 @@ def replace_file(path: Path, data: bytes) -> None:
         finally:
             os.close(folder)
     except OSError as err:
-        raise _outside(err, where=path) from err
+        raise outside(err, where=path) from err
 
 
 def write_new_files(files: Iterable[tuple[Path, bytes, int]]) -> None:
@@ -256,4 +256,4 @@ def write_new_files(files: Iterable[tuple[Path, bytes, int]]) -> None:
                 where=shown(path),
                 hint="choose another name, or move the old file away first",
             ) from err
-        raise _outside(err, where=path) from err
+        raise outside(err, where=path) from err
