@@ -8,10 +8,10 @@ from dataclasses import fields
 from datetime import datetime
 from enum import Enum
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin
 
 from mlsign.digest import Digest
-from mlsign.evidence.codec import IDENTITIES
+from mlsign.evidence.codec import IDENTITIES, types_of
 from mlsign.formats.manifest import Manifest
 from mlsign.identity import Identity
 from mlsign.paths import PackagePath
@@ -62,7 +62,7 @@ def build() -> str:
 
 
 def _object(kind: Any, definitions: dict[str, Any], **more: Any) -> dict[str, Any]:
-    hints = get_type_hints(kind)
+    hints = types_of(kind)
     properties = {field.name: _schema(hints[field.name], definitions) for field in fields(kind)}
     return {
         "type": "object",

@@ -535,7 +535,7 @@ def test_run_from_a_folder_that_was_never_installed(package, policy, gatekeeper,
     def missing(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("mlsign.actions._summaries.version", missing)
+    monkeypatch.setattr("mlsign.actions._summarizing.version", missing)
     summary = decode_summary(payload_of(vouch(package, policy, gatekeeper)))
     assert summary.version == ""
     assert not judged(package, policy)[1]

@@ -7,13 +7,13 @@ from enum import Enum
 from pathlib import Path
 from random import Random
 from types import MappingProxyType, NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from mlsign.digest import Algorithm, Digest
-from mlsign.evidence.codec import IDENTITIES
+from mlsign.evidence.codec import IDENTITIES, types_of
 from mlsign.formats.manifest import FileEntry, Manifest, ModelFacts, Role
 from mlsign.identity import Identity
 from mlsign.interface import OperatorId
@@ -83,7 +83,7 @@ def drawn(kind: Any, rng: Random, depth: int = 0) -> Any:
         return PLAIN[kind](rng)
     if issubclass(kind, Enum):
         return rng.choice(list(kind))
-    hints = get_type_hints(kind)
+    hints = types_of(kind)
     return kind(**{field.name: drawn(hints[field.name], rng, depth + 1) for field in fields(kind)})
 
 

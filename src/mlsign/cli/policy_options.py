@@ -55,6 +55,8 @@ class PolicySignerOptions:
             if self.policy_key or self.policy_root or any(value is not None for value in others):
                 raise InputError("nothing is signed without --policy", code="usage.policy_signer", hint="add --policy FILE")
             return None
+        if self == NO_POLICY_SIGNER:
+            return None
         from mlsign.actions._policy_signers import named_signers
 
         return named_signers(

@@ -20,6 +20,8 @@ from mlsign.digest import Digest, decode_digest
 from mlsign.errors import InputError, shown
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.manifest_codec import decode_manifest, encode_manifest
+from mlsign.formats.slsa import SlsaStatement
+from mlsign.formats.verification_summary import VerificationSummary
 from mlsign.identity import CertificateIdentity, Identity, KeyIdentity, KeylessIdentity, Method
 from mlsign.limits import DEFAULT, MIB, Limits
 from mlsign.paths import PackagePath, decode_path
@@ -35,6 +37,8 @@ MAX_ITEMS: Final = 1_000_000
 MAX_TEXT: Final = 1_000_000
 _MAX_DIGITS: Final = 400
 _LARGE: Final = re.compile(r"-?[1-9][0-9]{15,399}", re.ASCII)
+_RARE: Final = (SlsaStatement, VerificationSummary)
+"""What ``evidence.record`` names without importing it: few packages have any."""
 IDENTITIES: Final[MappingProxyType[str, type[Any]]] = MappingProxyType(
     {Method.KEY.value: KeyIdentity, Method.KEYLESS.value: KeylessIdentity, Method.CERTIFICATE.value: CertificateIdentity}
 )
@@ -159,12 +163,13 @@ def _decode_choice(value: JsonValue, kind: type[Enum], where: str) -> Enum:
 
 
 @cache
-def _hints(kind: Any) -> Mapping[str, Any]:
-    return get_type_hints(kind)
+def types_of(kind: Any) -> Mapping[str, Any]:
+    """The types of the fields of a value of evidence."""
+    return get_type_hints(kind, localns={each.__name__: each for each in _RARE})
 
 
 def _decode_fields(value: JsonValue, kind: type[Any], where: str) -> Any:
-    found, hints = _object(value, where), _hints(kind)  # type: ignore[arg-type]  # a class has a hash
+    found, hints = _object(value, where), types_of(kind)  # type: ignore[arg-type]  # a class has a hash
     names = {field.name for field in fields(kind)}
     if odd := names ^ found.keys():
         name = min(odd)

@@ -8,17 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.evidence.findings import Finding
 from mlsign.formats.manifest import Manifest
-from mlsign.formats.slsa import SlsaStatement
-from mlsign.formats.verification_summary import VerificationSummary
 from mlsign.identity import Identity, Method
 from mlsign.onnx.summary import ModelSummary
 from mlsign.paths import PackagePath
 from mlsign.times import TrustedTime
 from mlsign.version import Version
+
+if TYPE_CHECKING:
+    from mlsign.formats.slsa import SlsaStatement
+    from mlsign.formats.verification_summary import VerificationSummary
 
 
 class Standing(Enum):

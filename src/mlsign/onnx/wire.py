@@ -143,7 +143,10 @@ def _row(key: int) -> re.Pattern[bytes]:
     return re.compile(b"(?:" + re.escape(bytes((key,))) + payloads[key & 7] + b"){1,50000}", re.DOTALL)
 
 
-_SHORT: Final = tuple(re.compile(b"(?:" + re.escape(bytes((key,))) + rb"[\x00-\x7f])+", re.DOTALL) for key in range(128))
+@functools.cache
+def _short(key: int) -> re.Pattern[bytes]:
+    """The same for numbers of one byte."""
+    return re.compile(b"(?:" + re.escape(bytes((key,))) + rb"[\x00-\x7f])+", re.DOTALL)
 
 
 @functools.cache
@@ -156,7 +159,7 @@ def _take_row(data: bytes, at: int, key: int, slot: list[Value]) -> int:
 
     Old exporters write the arrays of tree ensembles as millions of single fields.
     """
-    short = _SHORT[key].match(data, at) if key & 7 == 0 else None
+    short = _short(key).match(data, at) if key & 7 == 0 else None
     if short is not None and short.end() - at > 2 * _RUN:  # numbers of one byte: every other byte of the row
         slot.append(data[at + 1 : short.end() : 2])
         return short.end()

@@ -16,8 +16,8 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from mlsign.errors import InputError, OutsideError, shown
+from mlsign.policy.condition import MAX_CONDITION_CHARS
 
-MAX_CONDITION_CHARS: Final = 1024
 VariableValue: TypeAlias = str | int | datetime | tuple[str, ...]
 
 # Names with dots are variables of their own: a misspelt one is then an error of the condition, not of its evaluation.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+MAX_CONDITION_CHARS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,7 @@ import re
 from typing import Final
 
 from mlsign.errors import InputError
-from mlsign.policy.cel import MAX_CONDITION_CHARS, check_condition
-from mlsign.policy.condition import Condition
+from mlsign.policy.condition import MAX_CONDITION_CHARS, Condition
 from mlsign.policy.fields import PolicyFields, read_items, read_text, refusal
 from mlsign.policy.yaml_source import Node
 
@@ -31,6 +30,8 @@ def decode_rules(node: Node, path: str) -> tuple[Condition, ...]:
 
 
 def _read_condition(node: Node, path: str) -> str:
+    from mlsign.policy.cel import check_condition
+
     text = read_text(node, path, maximum=MAX_CONDITION_CHARS)
     try:
         check_condition(text)

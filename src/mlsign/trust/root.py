@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mlsign.formats.trusted_root import TrustedRoot
 from mlsign.trust.keys import PublicKey
+
+if TYPE_CHECKING:
+    from mlsign.formats.trusted_root import TrustedRoot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

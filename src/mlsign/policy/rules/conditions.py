@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence
-from mlsign.policy.cel import Answer, VariableValue, evaluate
 from mlsign.policy.condition import Condition
+
+if TYPE_CHECKING:
+    from mlsign.policy.cel import Answer, VariableValue
 
 CODE: Final = "MLS420"
 MAX_TEXTS: Final = 10_000
@@ -20,6 +22,8 @@ def check(evidence: Evidence, settings: tuple[Condition, ...], *, now: datetime)
     """A finding for each condition: a pass when it is false, a failure when it is true, unknown in every other case."""
     if not settings:
         return ()
+    from mlsign.policy.cel import evaluate
+
     values = variables(evidence, now=now)
     return tuple(_judge(item, *evaluate(item.when, values)) for item in settings)
 
@@ -53,6 +57,8 @@ def variables(evidence: Evidence, *, now: datetime) -> dict[str, VariableValue]:
 
 
 def _judge(item: Condition, answer: Answer, reason: str) -> Finding:
+    from mlsign.policy.cel import Answer
+
     outcome = {Answer.NO: Outcome.PASS, Answer.YES: Outcome.FAIL, Answer.UNKNOWN: Outcome.UNKNOWN}[answer]
     message = {
         Answer.NO: f"the rule {item.id} has nothing against this package",

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlsign.digest import Digest
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome, listed
 from mlsign.evidence.record import Evidence, SignatureRecord
 from mlsign.formats.manifest import Provenance
-from mlsign.formats.slsa import SlsaProvenance, SlsaStatement
 from mlsign.identity import Identity
 from mlsign.paths import MANIFEST_NAME
 from mlsign.policy.patterns import TextPattern
 from mlsign.policy.provenance import AttestedDemands, ClaimDemands, ProvenanceSettings
-from mlsign.policy.rules.attested import shortfalls
 from mlsign.policy.rules.countable import CountSettings, shortcomings
+
+if TYPE_CHECKING:
+    from mlsign.formats.slsa import SlsaProvenance, SlsaStatement
 
 CODE: Final = "MLS404"
 IDLE: Final = "MLS219"
@@ -156,6 +157,8 @@ def _not_counted(record: SignatureRecord, message: str, expected: str, found: st
 
 
 def _wrong(record: SignatureRecord, found: SlsaProvenance, asked: AttestedDemands) -> tuple[Finding, ...]:
+    from mlsign.policy.rules.attested import shortfalls
+
     return tuple(
         Finding(
             code=CODE,

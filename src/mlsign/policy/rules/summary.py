@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome, listed
 from mlsign.evidence.record import Evidence, SignatureRecord
-from mlsign.formats.verification_summary import Judged, Result, VerificationSummary, package_uri
 from mlsign.policy.freshness import Freshness
 from mlsign.policy.rules.countable import spelled, unproven
 from mlsign.policy.rules.trust_data import CLOCK_TOLERANCE
 from mlsign.policy.summaries import Store, SummarySettings
+
+if TYPE_CHECKING:
+    from mlsign.formats.verification_summary import Judged, VerificationSummary
 
 CODE: Final = "MLS220"
 
@@ -142,6 +144,8 @@ def _reasons(
 
 
 def _about_package(summary: VerificationSummary, evidence: Evidence, settings: SummaryRuleSettings) -> list[_Reason]:
+    from mlsign.formats.verification_summary import Result, package_uri
+
     found = []
     if summary.result is not Result.PASSED:
         found.append(_Reason(message="its verdict is a refusal", expected=Result.PASSED.value, found=summary.result.value))
