@@ -28,6 +28,7 @@ from mlsign.package.read import OpenPackage
 from mlsign.package.recorded import RecordedSource
 from mlsign.package.scan import FoundFile
 from mlsign.package.sealed import SealedMemory, seal_file
+from mlsign.package.store import MIN_BYTES
 from mlsign.package.stream import Advance, Consumer
 from mlsign.paths import PackagePath
 from mlsign.source import ByteSource, MemorySource
@@ -235,6 +236,9 @@ class Contents:
                 return Observed(size=source.size, digests={})
             if seal and self._may_seal(path, source):
                 return self._seal(path, source, worker=worker)
+            if source.size < MIN_BYTES and held is None and path not in self._shards:  # most files, and no store has one
+                digests = hash_source(source, algorithms=self._algorithms, worker=worker, advance=self._advance)
+                return Observed(size=source.size, digests={digest.algorithm: digest for digest in digests})
             shards = self._sharding(path, size=source.size)
             plan = _Plan((), shards, size=source.size)
             if held is None and not shards and (recalled := self._recall(path, source)) is not None:

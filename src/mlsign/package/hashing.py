@@ -7,7 +7,7 @@ each has a thread of its own on a large file.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from blake3 import blake3
@@ -15,9 +15,9 @@ from blake3 import blake3
 from mlsign.digest import Algorithm, Digest
 from mlsign.formats.statement import Sharding
 from mlsign.limits import MIB
-from mlsign.package.crew import Worker
+from mlsign.package.crew import CHUNK_BYTES, Worker
 from mlsign.package.file_source import FileSource
-from mlsign.package.stream import LARGE_BYTES, Advance, Consumer, stream
+from mlsign.package.stream import LARGE_BYTES, Advance, Consumer, read_at_once, stream
 
 _WIDE_CHUNK_BYTES: Final = 8 * MIB
 
@@ -40,6 +40,13 @@ class _WideBlake3:
 
     def digest(self) -> bytes:
         return self._hasher.digest()
+
+
+_ONE_SHOT: Final[Mapping[Algorithm, Callable[[memoryview], Hasher]]] = {
+    Algorithm.SHA256: hashlib.sha256,
+    Algorithm.BLAKE2B: hashlib.blake2b,
+    Algorithm.BLAKE3: blake3,
+}
 
 
 def new_hasher(algorithm: Algorithm, *, size: int) -> Hasher:
@@ -97,7 +104,7 @@ def hash_source(
     source: FileSource,
     *,
     algorithms: Iterable[Algorithm],
-    consumers: Iterable[Consumer] = (),
+    consumers: Sequence[Consumer] = (),
     worker: Worker | None = None,
     advance: Advance | None = None,
 ) -> tuple[Digest, ...]:
@@ -106,6 +113,12 @@ def hash_source(
     Raises as ``stream`` does.
     """
     wanted = tuple(algorithms)
+    if source.size < CHUNK_BYTES and not consumers:
+        worker = worker or Worker()
+        chunk = read_at_once(source, worker.buffer)
+        if advance is not None:
+            advance(len(chunk))
+        return tuple(Digest(algorithm=a, value=_ONE_SHOT[a](chunk).digest()) for a in wanted)
     hashers = [new_hasher(a, size=source.size) for a in wanted]
     everybody = [*(hasher.update for hasher in hashers), *consumers]
     # A single narrow algorithm gains nothing from a second thread that reads for it.

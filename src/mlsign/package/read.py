@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,6 +20,7 @@ from mlsign.limits import DEFAULT, Limits
 from mlsign.package.file_source import FileSource
 from mlsign.package.scan import DIRECTORY_FLAGS, FoundFile, Intruder, Listing, scan
 from mlsign.paths import SIGNATURES_NAME, PackagePath, decode_path
+from mlsign.values import dataclass
 
 PARTIAL_PREFIX: Final = ".partial-"
 """Files being written into ``signatures/`` carry this prefix until they are whole."""
@@ -92,13 +93,13 @@ class OpenPackage:
 
         Raises ``InputError`` (``file.missing``, ``file.kind``), ``OutsideError`` (``file.read``).
         """
-        parent, _, name = path.text.rpartition("/")
+        parent, _, name = path.rpartition("/")
         folder = self._folders.get(parent)
         if folder is None:
-            folder = self._open_folder(parent, where=path.text)
+            folder = self._open_folder(parent, where=path)
             if folder is None:
-                return open_beneath(self._fd, path.parts, where=path.text)
-        return _open_in(folder, name, where=path.text)
+                return open_beneath(self._fd, path.parts, where=path)
+        return _open_in(folder, name, where=path)
 
     def _open_folder(self, path: str, *, where: str) -> int | None:
         """A descriptor that stays open as long as the package; None when there are many already."""

@@ -50,6 +50,17 @@ def stream(
     source.check_unchanged()
 
 
+def read_at_once(source: FileSource, buffer: memoryview) -> memoryview:
+    """The whole of a file that is smaller than the buffer, in it. Raises as ``stream`` does."""
+    count = _read(source, buffer, 0)
+    while 0 < count < source.size and (more := _read(source, buffer[count:], count)):  # some file systems give it in pieces
+        count += more
+    if count != source.size:
+        raise changed(source.where)
+    source.check_unchanged()
+    return buffer[:count]
+
+
 def _stream_here(source: FileSource, consumers: Sequence[Consumer], worker: Worker, advance: Advance | None) -> None:
     buffer, size, offset = worker.buffer, source.size, 0
     while True:

@@ -118,3 +118,22 @@ def test_memory_is_used_again_only_when_everybody_is_done(large, no_hang):
     with source(large) as file:
         stream(file, [fast.update, late], ahead=True)
     assert fast.digest() == slow.digest() == hashlib.sha256(large.read_bytes()).digest()
+
+
+def test_a_small_file_that_comes_in_pieces_is_read_whole(tmp_path, monkeypatch):
+    """As network file systems may give it."""
+    data = os.urandom(5000)
+    (tmp_path / "small").write_bytes(data)
+    preadv = os.preadv
+    monkeypatch.setattr(stream_module.os, "preadv", lambda fd, buffers, offset: preadv(fd, [buffers[0][:1300]], offset))
+    with source(tmp_path / "small") as file:
+        assert [d.value for d in hash_source(file, algorithms=ALL)] == expected(data)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4999, 5001, 3 << 20])
+def test_a_small_file_that_gets_another_size_before_it_is_read(tmp_path, size):
+    place = tmp_path / "small"
+    place.write_bytes(os.urandom(5000))
+    with source(place) as file:
+        os.truncate(place, size)
+        assert refused(InputError, hash_source, file, algorithms=ALL) == "file.changed"
