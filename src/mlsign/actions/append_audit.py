@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -31,6 +31,7 @@ from mlsign.ledger.append import DEFAULT_MAX_BYTES, LogSettings, append_event, d
 from mlsign.ledger.opening import LOCK_SECONDS
 from mlsign.policy.exemption import Excepted
 from mlsign.policy.model import Policy, Verdict
+from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.actions.verify import Report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from mlsign.actions.load_keyless import KeylessRequest, load_keyless
 from mlsign.errors import InputError
 from mlsign.limits import DEFAULT, Limits
 from mlsign.signers.protocol import Signer
+from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.signers.key import KeySigner

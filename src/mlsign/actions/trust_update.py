@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from mlsign.errors import InputError
 from mlsign.roots.cache import OpenInstance
 from mlsign.roots.embedded import INSTANCES, PUBLIC_GOOD, find_embedded
 from mlsign.roots.record import Origin, Record
+from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -26,6 +25,7 @@ from mlsign.errors import InputError, MlsignError, TrustError, shown
 from mlsign.limits import MIB
 from mlsign.package.store_record import MAX_RECORD_BYTES, Record, decode_record, state_of
 from mlsign.package.trusted_folder import OTHERS_WRITE, is_ours, open_inner, open_trusted
+from mlsign.values import dataclass
 
 MARK: Final = "mlsign-store.json"
 MARK_BYTES: Final = b'{"schema":"mlsign/store/v1"}'

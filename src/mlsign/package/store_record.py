@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from mlsign.digest import Algorithm, Digest, decode_digest, sha256
 from mlsign.limits import KIB
 from mlsign.strict import Fields, JsonValue, decode_json, encode_json
+from mlsign.values import dataclass
 
 SCHEMA: Final = "mlsign/store-record/v1"
 MAX_RECORD_BYTES: Final = 4 * KIB
