@@ -10,15 +10,16 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
 from mlsign.digest import Digest
+from mlsign.values import dataclass
 
 _MAX_CHOICES: Final = 2_000
-"""How many choices of people are looked at; the people of one policy take a handful."""
+"""How many choices are looked at among people who share marks; those of one policy take a handful."""
 
 
 class Method(Enum):
@@ -171,7 +172,32 @@ def distinct(identities: Iterable[Identity]) -> tuple[Identity, ...]:
         found.setdefault(identity.marks, identity)
     if sum(map(len, found)) == len(frozenset().union(*found)):
         return tuple(found.values())
-    people = [(identity, marks) for marks, identity in found.items()]
+    circles = _circles([(identity, marks) for marks, identity in found.items()])
+    chosen = {id(identity) for circle in circles for identity in _most(circle)}
+    return tuple(identity for identity in found.values() if id(identity) in chosen)
+
+
+def _circles(people: _People) -> list[_People]:
+    """The people apart by whom they share marks with, directly or through others; one circle does not bear upon another."""
+    holders: dict[str, list[int]] = {}
+    for number, (_, marks) in enumerate(people):
+        for mark in marks:
+            holders.setdefault(mark, []).append(number)
+    circles: list[_People] = []
+    seen: set[int] = set()
+    for start in range(len(people)):
+        circle, ahead = set[int](), {start} - seen
+        while ahead:
+            circle |= ahead
+            ahead = {other for number in ahead for mark in people[number][1] for other in holders.pop(mark, ())} - circle
+        seen |= circle
+        if circle:
+            circles.append([people[number] for number in sorted(circle)])
+    return circles
+
+
+def _most(people: _People) -> tuple[Identity, ...]:
+    """As many as there are of whom no two share a mark, as far as ``_MAX_CHOICES`` go."""
     best: tuple[Identity, ...] = ()
     stack: list[tuple[tuple[Identity, ...], _People]] = [((), people)]
     for _ in range(_MAX_CHOICES):

@@ -7,8 +7,9 @@ and 24 GiB.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from mlsign.values import dataclass
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -31,9 +32,10 @@ class Limits:
     # documents held in memory whole
     max_manifest_bytes: int = 64 * MIB
     max_bundle_bytes: int = 64 * MIB
-    max_bundles: int = 256
+    max_bundles: int = 1024
     max_bundles_bytes: int = 256 * MIB
     max_bundle_values: int = 4096
+    max_key_trials: int = 16_384
     max_policy_bytes: int = MIB
     max_key_bytes: int = 64 * KIB
     max_json_depth: int = 64

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from mlsign.actions._collector import collector_paused
 from mlsign.compare.content import Content, check_coverage, compare_with_statement, merge
 from mlsign.digest import Digest, sha256
-from mlsign.errors import MlsignError
+from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome, finding_of
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.formats.bundle import Bundle, decode_bundle
 from mlsign.formats.claims import claims_countersignature, claims_provenance, claims_summary
-from mlsign.formats.statement import StatementFormat
-from mlsign.identity import Identity
+from mlsign.formats.statement import Statement, StatementFormat, decode_statement
+from mlsign.identity import Identity, Method
 from mlsign.limits import Limits
 from mlsign.package.read import FoundBundle, OpenPackage, read_bundle_file
 from mlsign.paths import PackagePath
 from mlsign.trust.authenticate import Authentic, authenticate
 from mlsign.trust.root import TrustRoot
+from mlsign.values import dataclass
 from mlsign.words import counted, size
 
 if TYPE_CHECKING:
@@ -109,7 +111,8 @@ def attempt_bundles(
     Raises ``InputError`` for a named signature that is not there, and for too many bundles.
     """
     found = (*package.read_bundles(limits=limits), *(read_bundle_file(path, limits=limits) for path in extra))
-    attempts = (_attempt(item, root=root, now=now, formats=formats, limits=limits) for item in found)
+    reading = _Reading(root=root, now=now, formats=formats, limits=limits)
+    attempts = (_attempt(item, reading) for item in found)
     return tuple(replace(a, named=_is_named(a, named=named, summarizers=summarizers)) for a in attempts)
 
 
@@ -123,7 +126,8 @@ def read_statements(
     Raises ``InputError`` for a file that is not there.
     """
     found = (read_bundle_file(path, limits=limits) for path in paths)
-    attempts = (_attempt(item, root=root, now=now, formats=frozenset(), limits=limits) for item in found)
+    reading = _Reading(root=root, now=now, formats=frozenset(), limits=limits)
+    attempts = (_attempt(item, reading) for item in found)
     records: list[SignatureRecord] = []
     for attempt in attempts:
         if attempt.summarized is not None and summarizers(attempt.summarized.signer.identity):
@@ -139,9 +143,33 @@ def _is_named(attempt: Attempt, *, named: Callable[[Identity], bool], summarizer
     return attempt.authentic is not None and named(attempt.authentic.identity)
 
 
-def _attempt(
-    found: FoundBundle, *, root: TrustRoot, now: datetime, formats: frozenset[StatementFormat], limits: Limits
-) -> Attempt:
+class _Reading:
+    """What all bundles are held against, and what the ones that were read leave for the others.
+
+    Many sign one statement, which is read once. A signature that does not say by which key it is has to be tried against every
+    key, junk too; there are only so many trials for all.
+    """
+
+    def __init__(self, *, root: TrustRoot, now: datetime, formats: frozenset[StatementFormat], limits: Limits) -> None:
+        self.root, self.now, self.formats, self.limits = root, now, formats, limits
+        self.decode = cache(decode_statement)
+        self._trials = limits.max_key_trials
+
+    def check_trials(self, bundle: Bundle) -> None:
+        """Raises ``InputError`` (``signature.trials``)."""
+        if bundle.method is Method.KEY and not bundle.key_hint:
+            self._trials -= len(self.root.keys)
+            if self._trials < 0:
+                raise InputError(
+                    "is one of too many signatures that do not say by which key they are",
+                    code="signature.trials",
+                    expected=f"{self.limits.max_key_trials} trials of keys in all",
+                    hint="remove signatures of others, or sign again with mlsign sign",
+                )
+
+
+def _attempt(found: FoundBundle, reading: _Reading) -> Attempt:
+    root, now, limits = reading.root, reading.now, reading.limits
     bundle: Bundle | None = None
     authentic: Authentic | None = None
     countersigned: Countersigned | None = None
@@ -153,6 +181,7 @@ def _attempt(
         if isinstance(found.content, MlsignError):
             raise found.content
         bundle = decode_bundle(found.content, limits=limits)
+        reading.check_trials(bundle)
         payload = bundle.envelope.unauthenticated_payload
         if claims_countersignature(payload, limits=limits):
             from mlsign.trust.authenticate_claims import authenticate_countersignature
@@ -167,7 +196,7 @@ def _attempt(
 
             attested = authenticate_provenance(bundle, root=root, now=now, limits=limits)
         else:
-            authentic = authenticate(bundle, root=root, now=now, formats=formats, limits=limits)
+            authentic = authenticate(bundle, root=root, now=now, formats=reading.formats, limits=limits, decode=reading.decode)
     except MlsignError as err:
         # Before authentication it is the bundle that is wrong, after it the statement inside.
         code = _code_of(err, bundle)
@@ -217,8 +246,17 @@ def judge(
     needed = tuple(needed)
     records: list[SignatureRecord] = []
     mismatches: list[tuple[Finding, ...]] = []
+
+    def hold(statement: Statement) -> _Held:
+        # Many sign one statement, and one of 100,000 files takes longer to compare than to look up.
+        if id(statement) not in held:
+            uncovered = check_coverage(statement, needed=needed, unsigned=unsigned)
+            held[id(statement)] = uncovered, compare_with_statement(statement, content, unsigned=unsigned)
+        return held[id(statement)]
+
+    held: dict[int, _Held] = {}
     for attempt in attempts:
-        record, differences = _judge_one(attempt, content, needed=needed, unsigned=unsigned)
+        record, differences = _judge_one(attempt, hold)
         records.append(record)
         mismatches.append(differences)
     if any(record.standing is Standing.COUNTED for record in records):
@@ -228,9 +266,11 @@ def judge(
     return tuple(records), merge(*mismatches)
 
 
-def _judge_one(
-    attempt: Attempt, content: Content, *, needed: tuple[PackagePath, ...], unsigned: frozenset[PackagePath]
-) -> tuple[SignatureRecord, tuple[Finding, ...]]:
+_Held: TypeAlias = tuple[tuple[Finding, ...], tuple[Finding, ...]]
+"""What a statement leaves out of what is loaded, and what is not as it says."""
+
+
+def _judge_one(attempt: Attempt, hold: Callable[[Statement], _Held]) -> tuple[SignatureRecord, tuple[Finding, ...]]:
     authentic = attempt.authentic
     if attempt.countersigned is not None:
         return _record(attempt, Standing.COUNTERSIGNATURE, ()), ()
@@ -240,8 +280,7 @@ def _judge_one(
         return _record(attempt, Standing.PROVENANCE, ()), ()
     if authentic is None:
         return _record(attempt, Standing.REJECTED, () if attempt.reason is None else (attempt.reason,)), ()
-    uncovered = check_coverage(authentic.statement, needed=needed, unsigned=unsigned)
-    differences = compare_with_statement(authentic.statement, content, unsigned=unsigned)
+    uncovered, differences = hold(authentic.statement)
     if not uncovered and not differences:
         return _record(attempt, Standing.COUNTED if attempt.named else Standing.STRANGER, ()), ()
     reasons = uncovered

@@ -6,7 +6,8 @@ Reading a policy from text is ``decode``; judging is ``decide``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import field, replace
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
@@ -27,8 +28,9 @@ from mlsign.policy.golden import GoldenSettings
 from mlsign.policy.lineage import Lineage
 from mlsign.policy.match import EVERY_PACKAGE, Match, Rival
 from mlsign.policy.provenance import ProvenanceSettings
-from mlsign.policy.requirements import KeyRequirement, Requirement
+from mlsign.policy.requirements import KeyRequirement, Requirement, whoever_meets
 from mlsign.policy.summaries import SummarySettings
+from mlsign.values import dataclass
 from mlsign.version import Version
 
 STANDARD_DOMAINS: Final = frozenset({ONNX_DOMAIN, "ai.onnx.ml"})
@@ -260,9 +262,10 @@ class Policy:
     golden: GoldenSettings = field(default_factory=GoldenSettings)
     hashing: Hashing = Hashing.ALWAYS
 
-    def names(self, identity: Identity) -> bool:
+    @property
+    def names(self) -> Callable[[Identity], bool]:
         """Whether a group that signs packages asks for somebody like this."""
-        return any(requirement.is_met_by(identity) for requirement in self.package_signers)
+        return whoever_meets(self.package_signers)
 
     def names_summarizer(self, identity: Identity) -> bool:
         """Whether a verification summary by somebody like this may be accepted: the policy says so, and the caller asked."""

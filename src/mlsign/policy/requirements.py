@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Final, TypeAlias
 
 from mlsign.digest import Digest
 from mlsign.identity import CertificateIdentity, Identity, KeyIdentity, KeylessIdentity
 from mlsign.policy.patterns import TextPattern
+from mlsign.values import dataclass
 
 CLAIMS: Final = (
     "source_repository",
@@ -35,6 +37,11 @@ class KeyRequirement:
     reference: str
     identity: KeyIdentity
 
+    @property
+    def asks_for(self) -> Digest:
+        """What nobody else has."""
+        return self.identity.spki
+
     def is_met_by(self, identity: Identity) -> bool:
         """Whether ``identity`` is this one."""
         return isinstance(identity, KeyIdentity) and identity.spki == self.identity.spki
@@ -50,6 +57,11 @@ class KeylessRequirement:
     issuer: TextPattern
     subject: TextPattern
     claims: tuple[tuple[str, TextPattern], ...] = ()
+
+    @property
+    def asks_for(self) -> str | None:
+        """A subject that whoever is meant has, None where there may be many."""
+        return self.subject.text if self.subject.is_exact else None
 
     def is_met_by(self, identity: Identity) -> bool:
         """Whether ``identity`` is one of those meant."""
@@ -80,6 +92,12 @@ class CertificateRequirement:
     issuer: TextPattern | None = None
     fingerprint: Digest | None = None
 
+    @property
+    def asks_for(self) -> Digest | str | None:
+        """A fingerprint, subject or name that whoever is meant has, None where there may be many."""
+        exact = (pattern.text for pattern in (self.subject, self.name) if pattern is not None and pattern.is_exact)
+        return self.fingerprint or next(exact, None)
+
     def is_met_by(self, identity: Identity) -> bool:
         """Whether ``identity`` is one of those meant."""
         return (
@@ -98,6 +116,32 @@ class CertificateRequirement:
 
 
 Requirement: TypeAlias = KeyRequirement | KeylessRequirement | CertificateRequirement
+
+
+def whoever_meets(requirements: Iterable[Requirement]) -> Callable[[Identity], bool]:
+    """Tells whether somebody meets one of the requirements.
+
+    Only those are tried that ask for something that the identity has, and those that ask for nothing in particular: a policy may
+    name a thousand people, and a thousand may have signed.
+    """
+    likely: dict[Digest | str | None, list[Requirement]] = {}
+    for requirement in requirements:
+        likely.setdefault(requirement.asks_for, []).append(requirement)
+
+    def is_met_by(identity: Identity) -> bool:
+        tried = chain.from_iterable(likely.get(value, ()) for value in (None, *_values(identity)))
+        return any(requirement.is_met_by(identity) for requirement in tried)
+
+    return is_met_by
+
+
+def _values(identity: Identity) -> tuple[Digest | str, ...]:
+    """Everything that a requirement may ask for."""
+    if isinstance(identity, KeyIdentity):
+        return (identity.spki,)
+    if isinstance(identity, KeylessIdentity):
+        return (identity.subject,)
+    return (identity.fingerprint, identity.subject, *identity.names) if isinstance(identity, CertificateIdentity) else ()
 
 
 def is_one_person(requirement: Requirement) -> bool:

@@ -5,7 +5,7 @@ What a signature by a key has no need of is imported where it is needed: certifi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -21,6 +21,7 @@ from mlsign.limits import DEFAULT, Limits
 from mlsign.times import TrustedTime
 from mlsign.trust.keys import PublicKey, verify_by_sha256, verify_prehashed, verify_signature
 from mlsign.trust.root import TrustRoot
+from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.trust.log import SignedFacts
@@ -69,8 +70,9 @@ def authenticate(
     now: datetime,
     formats: frozenset[StatementFormat] = ACCEPTED_FORMATS,
     limits: Limits = DEFAULT,
+    decode: Callable[..., Statement] = decode_statement,
 ) -> Authentic:
-    """The statement that a trusted identity signed, in one of ``formats``.
+    """The statement that a trusted identity signed, in one of ``formats``; ``decode`` is for whoever keeps what was read.
 
     Raises ``TrustError`` (``signature.…``, ``certificate.…``, ``log.…``, ``sct.…``, ``time.…``), ``InputError`` for
     material that cannot be read and, for a properly signed payload that is no OMS statement or one in another format,
@@ -87,7 +89,7 @@ def authenticate(
         # 2. What holds in the encoding of old signers only is by one of them: it can be no other statement than theirs.
         signer, formats = _authenticate_old(bundle, root=root, now=now), frozenset({StatementFormat.OMS_0_2})
     # 3. Only then are they read.
-    return Authentic(statement=decode_statement(payload, limits=limits, formats=formats), payload=payload, signer=signer)
+    return Authentic(statement=decode(payload, limits=limits, formats=formats), payload=payload, signer=signer)
 
 
 def _may_be_old(bundle: Bundle, *, formats: frozenset[StatementFormat]) -> bool:

@@ -3,14 +3,22 @@
 import time
 from dataclasses import replace
 from types import MappingProxyType
+from typing import cast
 
 import pytest
 
 from mlsign.digest import sha256
 from mlsign.errors import InputError
-from mlsign.identity import CertificateIdentity, KeyIdentity, KeylessIdentity, Method, distinct
+from mlsign.identity import CertificateIdentity, Identity, KeyIdentity, KeylessIdentity, Method, distinct
 from mlsign.policy.patterns import PatternKind, TextPattern, check_pattern
-from mlsign.policy.requirements import CLAIMS, CertificateRequirement, KeylessRequirement, KeyRequirement, is_one_person
+from mlsign.policy.requirements import (
+    CLAIMS,
+    CertificateRequirement,
+    KeylessRequirement,
+    KeyRequirement,
+    is_one_person,
+    whoever_meets,
+)
 
 
 def exact(text: str) -> TextPattern:
@@ -224,6 +232,11 @@ def test_counting_people_takes_a_bounded_number_of_steps_and_never_comes_to_more
     assert distinct([key("a"), key("b"), key("a")]) == (key("a"), key("b"))
     one = [keyless(f"{BASE}release.yml@refs/tags/v{number}", spki=str(number)) for number in range(256)]
     assert distinct(one) == (one[0],)
+    # who shares marks with whom does not bear upon the others
+    pairs = [holder(f"CN={number // 2}", spki=str(number)) for number in range(4000)]
+    assert distinct(pairs) == tuple(pairs[::2])
+    alone = [key(f"k{number}") for number in range(9)]
+    assert distinct([*alone[:4], *pairs[:2], *alone[4:]]) == (*alone[:4], pairs[0], *alone[4:])
 
 
 def test_identities_describe_themselves() -> None:
@@ -233,6 +246,33 @@ def test_identities_describe_themselves() -> None:
     assert [i.method for i in (key("a"), keyless("a@x"), holder("CN=a"))] == [Method.KEY, Method.KEYLESS, Method.CERTIFICATE]
     assert holder("", "email:a@x").unique == "certificate:email:a@x by CN=ca"
     assert len({keyless("a@x"), keyless("a@x")}) == 1
+
+
+def test_whoever_meets_one_of_many_is_whoever_meets_one_by_one() -> None:
+    people = [key("a"), key("b"), keyless("a@x"), keyless("b@x", issuer="https://other.example"), keyless("c@y", trigger="push")]
+    people += [
+        holder("CN=a"),
+        holder("CN=a", "email:a@x", anchor="other"),
+        holder("CN=b", "email:b@x", "dns:b"),
+        holder("", "dns:c"),
+    ]
+    asked = [KeyRequirement(reference="", identity=key(letter)) for letter in "ac"]
+    issuers = (exact("https://id.example"), regex(".*"))
+    subjects = (exact("a@x"), exact("c@y"), glob("*@x"))
+    asked += [KeylessRequirement(issuer=issuer, subject=subject) for issuer in issuers for subject in subjects]
+    asked += [KeylessRequirement(issuer=regex(".*"), subject=exact("c@y"), claims=(("trigger", exact("pull")),))]
+    for anchors in (frozenset({sha256(b"root")}), frozenset({sha256(b"other")})):
+        some = CertificateRequirement(reference="", anchors=anchors)
+        asked += [some, replace(some, subject=exact("CN=a")), replace(some, subject=glob("CN=*"), name=exact("email:b@x"))]
+        asked += [replace(some, name=exact("dns:c")), replace(some, fingerprint=sha256(b"CN=b"), subject=exact("CN=a"))]
+        asked += [replace(some, fingerprint=sha256(b"CN=b")), replace(some, name=glob("email:*"))]
+    for count in (1, 2, len(asked)):
+        for start in range(len(asked)):
+            wanted = asked[start : start + count]
+            for person in people:
+                assert whoever_meets(wanted)(person) == any(one.is_met_by(person) for one in wanted)
+    assert not whoever_meets(())(people[0])
+    assert not whoever_meets(asked)(cast("Identity", object()))  # of a kind that nobody can ask for
 
 
 def test_the_claims_of_policies_are_those_of_certificates() -> None:

@@ -6,7 +6,6 @@ there: so adding a broken or foreign signature to a good package cannot deny it,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +14,9 @@ from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence, SignatureRecord
 from mlsign.identity import distinct
 from mlsign.policy.model import GroupResult, SignerGroup
+from mlsign.policy.requirements import whoever_meets
 from mlsign.policy.rules.countable import CountSettings, countable, countersigning, refused
+from mlsign.values import dataclass
 
 UNSIGNED: Final = "MLS201"
 UNMET: Final = "MLS205"
@@ -37,9 +38,12 @@ def signers_of(evidence: Evidence, group: SignerGroup, settings: SignerSettings,
     one person, by whatever methods they sign.
     """
     meant = _meant(evidence, group, settings, now=now)
-    people = distinct(tuple(record.identity for record in meant if record.identity is not None))
-    chosen = (next(record for record in meant if record.identity is person) for person in people)
-    return tuple(chosen)
+    people = distinct(record.identity for record in meant if record.identity is not None)
+    # One person's signatures may have one identity between them: the first stands for all.
+    first: dict[int, SignatureRecord] = {}
+    for record in meant:
+        first.setdefault(id(record.identity), record)
+    return tuple(first[id(person)] for person in people)
 
 
 def _meant(evidence: Evidence, group: SignerGroup, settings: SignerSettings, *, now: datetime) -> list[SignatureRecord]:
@@ -48,10 +52,9 @@ def _meant(evidence: Evidence, group: SignerGroup, settings: SignerSettings, *, 
         found = _countersigning(evidence, group, settings, now=now)
     else:
         found = countable(evidence, settings.count, now=now)
+    is_meant = whoever_meets(group.any)
     return [
-        record
-        for record in sorted(found, key=lambda r: r.bundle)
-        if record.identity is not None and any(wanted.is_met_by(record.identity) for wanted in group.any)
+        record for record in sorted(found, key=lambda r: r.bundle) if record.identity is not None and is_meant(record.identity)
     ]
 
 
@@ -138,6 +141,7 @@ def _reasons(evidence: Evidence, settings: SignerSettings, *, now: datetime) -> 
 def _strangers(evidence: Evidence, settings: SignerSettings, *, now: datetime) -> list[Finding]:
     """Genuine signatures by people whom no group names: found beside wanted, since a typo in a policy looks like this."""
     wanted = [requirement for group in settings.groups for requirement in group.any]
+    is_wanted = whoever_meets(wanted)
     names = shown(", ".join(dict.fromkeys(map(str, wanted))), limit=400)
     return [
         Finding(
@@ -150,7 +154,7 @@ def _strangers(evidence: Evidence, settings: SignerSettings, *, now: datetime) -
             hint="check who this is; if the signer should count, name exactly this identity in the policy",
         )
         for record in (*countable(evidence, settings.count, now=now), *evidence.strangers)
-        if record.identity is not None and not any(requirement.is_met_by(record.identity) for requirement in wanted)
+        if record.identity is not None and not is_wanted(record.identity)
     ]
 
 

@@ -54,6 +54,9 @@ def test_one_key_twice_is_one_signer(evidence: Evidence, record: Record, key: Ke
     wanted = settings(group(key, "ab", require=2))
     assert outcomes(check(twice, wanted)) == [("MLS205", Outcome.FAIL)]
     assert groups_met(twice, wanted, now=NOW) == ()
+    one = record("a")
+    same = replace(evidence, signatures=(one, replace(one, bundle="signatures/other.json")))  # down to the identity itself
+    assert outcomes(check(same, wanted)) == [("MLS205", Outcome.FAIL)]
     both = replace(evidence, signatures=(record("a"), record("b")))
     assert outcomes(check(both, wanted)) == [("MLS205", Outcome.PASS)]
 
