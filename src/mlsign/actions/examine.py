@@ -16,6 +16,7 @@ from typing import Final
 from mlsign.actions._collector import collector_paused
 from mlsign.actions._contents import Contents, Storage
 from mlsign.actions._known import KnownFiles
+from mlsign.actions._loose import check_listing, each_once, left_out, unverified_paths
 from mlsign.actions._model import check_model, manifest_of, roles_of, summary_of
 from mlsign.actions._naming import known_digests, needs_sha256, package_digest
 from mlsign.actions._signatures import Attempt, attempt_bundles, judge
@@ -24,7 +25,6 @@ from mlsign.compare.content import (
     Observed,
     common_ignored,
     compare_with_manifest,
-    is_ignored,
     merge,
     wanted_shards,
 )
@@ -32,7 +32,7 @@ from mlsign.compare.external import FileFact, external_path
 from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, Outcome, finding_of, listed
-from mlsign.evidence.record import Evidence, ModelPresence, SignatureRecord, Standing, TrustFacts
+from mlsign.evidence.record import Evidence, ModelPresence, TrustFacts
 from mlsign.formats.manifest import Manifest, Role
 from mlsign.formats.statement import ACCEPTED_FORMATS, StatementFormat
 from mlsign.identity import Identity
@@ -118,7 +118,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         formats=request.formats,
         limits=limits,
     )
-    statements = tuple(vouching.statement for a in attempts if (vouching := a.vouching) is not None)
+    statements = each_once(vouching.statement for a in attempts if (vouching := a.vouching) is not None)
     # 4. Read all content. What every trusted signer ignores is not read, and nothing is loaded from it.
     skip = common_ignored(statements, default=frozenset({SIGNATURES_NAME}))
     with collector_paused():
@@ -155,12 +155,12 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         # 5. Compare the content with each statement. A signature over other content counts for nothing.
         needed = {p for p in (model_path, *weights, MANIFEST_PATH) if p is not None}
         signatures, content_findings = judge(attempts, contents.observed, needed=needed, unsigned=request.unsigned)
-        unverified = _unverified(contents, listing, attempts, signatures, summarized)
+        unverified = unverified_paths(contents, listing, attempts, signatures, summarized)
         # 6. Hold the manifest against what was seen. 7. Hold the model against the manifest and its files.
         findings = merge(
             listed(contents.findings),
             unread,
-            _check_listing(listing, contents, attempts, unsigned=request.unsigned),
+            check_listing(listing, contents, attempts, unsigned=request.unsigned),
             # Held against a manifest that was summarized, below, content is not wrong for what a stale signature says.
             (f for f in content_findings if summarized is None or f.outcome is Outcome.PASS),
             manifest_findings,
@@ -272,30 +272,6 @@ def _weights(manifest: Manifest | None, summary: ModelSummary | None, model_path
     return frozenset(found - {MANIFEST_PATH, model_path})
 
 
-def _check_listing(
-    listing: Listing, contents: Contents, attempts: tuple[Attempt, ...], *, unsigned: frozenset[PackagePath]
-) -> tuple[Finding, ...]:
-    findings = [
-        finding_of(i.error, code="MLS104" if i.error.code == "file.kind" else "MLS105", where=i.name) for i in listing.intruders
-    ]
-    # A link or a file in place of the folder signatures/ would otherwise be neither content nor a signature.
-    findings.extend(replace(a.reason, code="MLS104") for a in attempts if a.name == SIGNATURES_NAME and a.reason is not None)
-    findings.extend(
-        Finding(
-            code="MLS107",
-            outcome=Outcome.FAIL,
-            message=f"{f.path} has {f.links} names on this disk",
-            where=str(f.path),
-            expected="1 name",
-            found=f"{f.links} names",
-            hint="copy the package (cp -r) so that nobody can change the file through its other name",
-        )
-        for f in contents.files
-        if contents.known.names_of(f) > 1 and f.path not in unsigned
-    )
-    return listed(findings)
-
-
 @collector_paused()
 def _check_manifest(
     manifest: Manifest | None,
@@ -308,7 +284,7 @@ def _check_manifest(
     """The manifest lists everything: what a signature ignores is as extra as anything else, whoever signed."""
     if manifest is None:
         return ()
-    loose = _left_out(listing, attempts)
+    loose = left_out(listing, attempts)
     content = dict(contents.observed) | {PackagePath(name): Observed(size=0, digests={}) for name in loose}
     return compare_with_manifest(manifest, content, unverified=unsigned)
 
@@ -327,30 +303,3 @@ def _check_model(
     pointed = (contents.paths[path] for path in (*weights, model_path, MANIFEST_PATH) if path in contents.paths)
     facts = {str(f.path): FileFact(size=f.size, links=contents.known.names_of(f), role=role(f.path)) for f in pointed}
     return check_model(summary, manifest=manifest, model_path=model_path, files=facts)
-
-
-def _unverified(
-    contents: Contents,
-    listing: Listing,
-    attempts: tuple[Attempt, ...],
-    signatures: tuple[SignatureRecord, ...],
-    summarized: Manifest | None,
-) -> frozenset[str]:
-    """What lies in the folder while no counted signature covers it, nor a manifest that somebody summarized."""
-    counted = [
-        vouching.statement
-        for a, s in zip(attempts, signatures, strict=True)
-        if s.standing is Standing.COUNTED and (vouching := a.vouching) is not None
-    ]
-    if not counted and summarized is None:
-        return frozenset()
-    covered = {resource.path for statement in counted for resource in statement.resources}
-    covered |= set() if summarized is None else {MANIFEST_PATH, *(entry.path for entry in summarized.files)}
-    loose = {str(path) for path in contents.paths.keys() - covered}
-    return frozenset(loose | _left_out(listing, attempts))
-
-
-def _left_out(listing: Listing, attempts: tuple[Attempt, ...]) -> set[str]:
-    """What every trusted signer ignores and is there, signatures aside."""
-    bundles = {attempt.inode for attempt in attempts}
-    return {name for name, inode in listing.skipped if inode not in bundles and not is_ignored(name, ignored=(SIGNATURES_NAME,))}
