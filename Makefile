@@ -16,7 +16,7 @@ help:
 	@echo "make check     lint, types and import contracts"
 	@echo "make coverage  branch coverage of everything that decides (floors 0 to 3)"
 	@echo "make fuzz      the decoders under a coverage-guided fuzzer, SECONDS=60 for each of TARGETS"
-	@echo "make bench     speed beside the peers, as ratios"
+	@echo "make bench     speed beside the peers, as ratios, into docs/performance.md; takes a quarter of an hour"
 	@echo "make docs      write the generated pages again"
 	@echo "make lock      pin the newest packages that fit (needs uv)"
 	@echo "make clean     remove the virtual environment and caches"

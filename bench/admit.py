@@ -19,6 +19,7 @@ from mlsign import Gate
 
 GOAL = at_most(1.25)
 PIECE_BYTES = 16 * MIB
+ENOUGH_SECONDS = 50
 COPIES = {"copy, one thread": 1, "copy, two threads": 2}
 
 
@@ -30,8 +31,8 @@ def print_admit(bench: Workbench) -> None:
     contenders = [Call(name="admit", call=lambda: gate.admit(package).close())]
     contenders += [Call(name=name, call=partial(copy, weights, threads=threads)) for name, threads in COPIES.items()]
     rounds = bench.rounds(5)
-    progress(f"admitting {bench.big_bytes // MIB} MiB beside copying them, {rounds + 1} rounds")
-    samples = in_rounds(contenders, rounds=rounds)
+    progress(f"admitting {bench.big_bytes // MIB} MiB beside copying them, up to {rounds + 1} rounds")
+    samples = in_rounds(contenders, rounds=rounds, seconds=ENOUGH_SECONDS)
     ours = samples["admit"]
     heading(f"admit {bench.big_bytes // MIB:,} MiB", "takes", "of the processors", "`Gate.admit` beside it", "goal")
     row("`Gate.admit`", duration(ours.clock), duration(ours.processor), "", "")

@@ -118,10 +118,16 @@ class Samples:
         return statistics.median(a.clock / b.clock for a, b in zip(self.runs, other.runs, strict=True))
 
 
-def in_rounds(contenders: Sequence[Contender], *, rounds: int, warm_up: int = 1) -> Mapping[str, Samples]:
-    """The samples of each, by its name; the first rounds only warm up."""
+def in_rounds(
+    contenders: Sequence[Contender], *, rounds: int, warm_up: int = 1, seconds: float = math.inf
+) -> Mapping[str, Samples]:
+    """The samples of each, by its name; the first rounds only warm up. After so many ``seconds`` no other round begins, but one
+    always counts."""
     samples = {contender.name: Samples() for contender in contenders}
+    started = time.monotonic()
     for number in range(warm_up + rounds):
+        if number > warm_up and time.monotonic() - started > seconds:
+            break
         for contender in contenders:
             taken = contender.run()
             if number >= warm_up:

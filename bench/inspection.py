@@ -53,7 +53,7 @@ def print_inspection(bench: Workbench) -> None:
     """A table for each curve; the picture, if it is wanted."""
     results: dict[str, list[Point]] = {}
     for curve in CURVES:
-        sizes = curve.sizes[:-1] if bench.quick else curve.sizes
+        sizes = curve.sizes[:2] if bench.quick else curve.sizes
         results[curve.name] = [measured(curve, size, bench) for size in sizes]
         print_curve(curve, results[curve.name])
     if bench.pictures is not None:
@@ -71,15 +71,19 @@ def measured(curve: Curve, size: int, bench: Workbench) -> Point:
     command = [MLSIGN, "inspect", "--findings", "--policy", bench.policy_without_limits(), path]
     ours = Command(name="inspect", argv=command, allowed=frozenset({0, 1}))
     theirs = Command(name="load", argv=python("import onnx, sys; onnx.load(sys.argv[1])", path))
-    runs = (in_process("reader", path), in_process("load", path), whole_process(ours), whole_process(theirs))
+    runs = (
+        in_process("reader", path),
+        in_process("load", path),
+        *(whole_process(each, rounds=bench.rounds(ROUNDS)) for each in (ours, theirs)),
+    )
     point = Point(size=size, file_bytes=path.stat().st_size, taken=dict(zip(SERIES, runs, strict=True)))
     path.unlink()
     return point
 
 
-def whole_process(command: Command) -> Taken:
+def whole_process(command: Command, *, rounds: int) -> Taken:
     """The median of some, and the highest peak."""
-    samples: Samples = until_enough(command, rounds=ROUNDS, seconds=ENOUGH_SECONDS)
+    samples: Samples = until_enough(command, rounds=rounds, seconds=ENOUGH_SECONDS)
     return Taken(clock=samples.clock, processor=samples.processor, peak=samples.peak)
 
 

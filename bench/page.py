@@ -12,6 +12,7 @@ import platform
 import re
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TextIO
@@ -31,7 +32,7 @@ class LeftOut(Exception):  # noqa: N818 - no error: something that is not here
 def progress(what: str) -> None:
     """A line with the minutes since the start, for whoever waits."""
     seconds = time.monotonic() - STARTED
-    print(f"{int(seconds // 60)}:{seconds % 60:04.1f}  {what}", file=sys.stderr, flush=True)
+    print(f"{int(seconds // 60)}:{int(seconds % 60):02}  {what}", file=sys.stderr, flush=True)
 
 
 def heading(*columns: str) -> None:
@@ -73,7 +74,7 @@ class Tee(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def printed():
+def printed() -> Iterator[Tee]:
     """What is printed within, on the screen and as the ``text`` of what it gives."""
     tee = Tee(sys.stdout)
     with contextlib.redirect_stdout(tee):
@@ -85,14 +86,20 @@ def begin(command: str) -> str:
     return f"<!-- {command} writes from here to the end of the block -->"
 
 
-def replaced(text: str, command: str, block: str) -> str:
-    """The page with another block. Ends the benchmark when the page has no place for it."""
-    pattern = re.compile(f"{re.escape(begin(command))}\n.*?{re.escape(END)}\n", re.DOTALL)
-    if len(pattern.findall(text)) != 1:
-        raise SystemExit(f"the page does not have one block between {begin(command)} and {END}")
-    return pattern.sub(lambda _: f"{begin(command)}\n\n{block}\n\n{END}\n", text)
+def place(command: str) -> re.Pattern[str]:
+    """What finds the block of a command."""
+    return re.compile(f"{re.escape(begin(command))}\n.*?{re.escape(END)}\n", re.DOTALL)
+
+
+def check_places(page: Path, commands: Iterable[str]) -> None:
+    """Ends the benchmark, before it has measured anything, when the page does not have one block for each command."""
+    text = page.read_text(encoding="utf-8")
+    for command in commands:
+        if len(place(command).findall(text)) != 1:
+            raise SystemExit(f"{page} does not have one block between {begin(command)} and {END}")
 
 
 def write_block(page: Path, command: str, block: str) -> None:
-    """Puts a block into its place on the page."""
-    page.write_text(replaced(page.read_text(encoding="utf-8"), command, block), encoding="utf-8")
+    """Puts the block of a command into its place on the page, which is there."""
+    text = page.read_text(encoding="utf-8")
+    page.write_text(place(command).sub(lambda _: f"{begin(command)}\n\n{block}\n\n{END}\n", text), encoding="utf-8")

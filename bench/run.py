@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,10 +16,11 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it 
 
 from admit import print_admit
 from contenders import ROOT
+from goals import MET, MISSED
 from inspection import print_inspection
 from many_bytes import print_many_bytes
 from many_files import print_many_files
-from page import PAGE, LeftOut, heading, machine, printed, progress, row, write_block
+from page import PAGE, LeftOut, check_places, heading, machine, printed, progress, row, write_block
 from policy import print_policy
 from sandbox import print_sandbox
 from scale import print_scale
@@ -56,43 +56,54 @@ def main() -> None:
     if unknown := set(options.sections) - set(SECTIONS):
         parser.error(f"there is no section {', '.join(sorted(unknown))}")
     page = None if options.quick else PAGE
-    seconds = {}
+    check_places(PAGE, [WHOLE, *map(program, SECTIONS)])
+    seconds: dict[str, float] = {}
+    blocks: dict[str, str] = {}
     with workbench(quick=options.quick, where=options.dir, pictures=page and page.parent) as bench:
         for name in options.sections or SECTIONS:
             started = time.monotonic()
             progress(f"== {name}")
-            block = made(name, bench)
+            blocks[name] = made(name, bench)
             seconds[name] = time.monotonic() - started
             progress(f"== {name} took {seconds[name]:.0f} s")
             if page:
-                write_block(page, f"python bench/{name}.py", block)
+                write_block(page, program(name), blocks[name])
     if not options.sections:
-        block = overview(seconds)
+        whole = overview(seconds, blocks)
         if page:
-            write_block(page, WHOLE, block)
+            write_block(page, WHOLE, whole)
+
+
+def program(name: str) -> str:
+    return f"python bench/{name}.py"
 
 
 def made(name: str, bench: Workbench) -> str:
     """The block of a section: the command that prints it, and what it printed, or why it was left out."""
-    command = f"    $ python bench/{name}.py{' --pictures docs' if name in PICTURES else ''}\n\n"
     with printed() as block:
         try:
             SECTIONS[name](bench)
         except LeftOut as reason:
             print(f"Left out of this run: {reason}.")
-    return command + block.text
+    return f"    $ {program(name)}{' --pictures docs' if name in PICTURES else ''}\n\n{block.text}"
 
 
-def overview(seconds: Mapping[str, float]) -> str:
-    """What it was run on, and how long each section took."""
+def overview(seconds: Mapping[str, float], blocks: Mapping[str, str]) -> str:
+    """What it was run on, how long each section took, and what came of its goals."""
     with printed() as block:
         print(f"    $ {WHOLE}\n    {machine()}")
-        heading("section", "takes")
+        heading("section", "takes", "goals met", "not met")
         for name, taken in seconds.items():
-            row(name.replace("_", " "), f"{taken:.0f} s")
-        row("all", f"{sum(seconds.values()) / 60:.1f} minutes")
+            row(name.replace("_", " "), f"{taken:.0f} s", *count_goals(blocks[name]))
+        row("all", f"{sum(seconds.values()) / 60:.1f} minutes", *count_goals("".join(blocks.values())))
     return block.text
 
 
+def count_goals(block: str) -> tuple[str, str]:
+    """How many are met, and how many are not; nothing where there are none."""
+    met, missed = block.count(f": {MET}"), block.count(f": {MISSED}")
+    return (str(met), str(missed)) if met + missed else ("", "")
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

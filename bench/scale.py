@@ -132,7 +132,7 @@ def packed(bench: Workbench, model: Path, *extra: object) -> Point:
     taken = {}
     with removed(package):
         for name, command in (("pack", pack), ("sign", sign), ("verify", verify)):
-            taken[name] = until_enough(command, rounds=ROUNDS, seconds=ENOUGH_SECONDS)
+            taken[name] = until_enough(command, rounds=bench.rounds(ROUNDS), seconds=ENOUGH_SECONDS)
             os.sync()  # what pack still has to write does not get into what comes after it
         return taken
 
@@ -164,7 +164,7 @@ def of_keys(bench: Workbench, count: int, *, all_signed: bool) -> Point:
             SIGNERS.sub("".join(["signers:\n", *groups, "\n"]), bench.policy.read_text(encoding="utf-8")), encoding="utf-8"
         )
         command = bench.verify(package, policy=policy)
-        return {"verify": until_enough(command, rounds=ROUNDS, seconds=ENOUGH_SECONDS)}
+        return {"verify": until_enough(command, rounds=bench.rounds(ROUNDS), seconds=ENOUGH_SECONDS)}
 
 
 @contextmanager

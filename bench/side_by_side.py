@@ -13,6 +13,8 @@ from workbench import MLSIGN, PEER, Workbench, clear
 
 PEAK = Goal(limit=120e6, words="under 120 MB")
 BESIDE_VERIFY = at_most(1.3)
+ENOUGH_SECONDS = 30
+"""After that a table gets no other round: writing takes very long on some disks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +30,8 @@ def print_table(
 ) -> Mapping[str, Samples]:
     """Runs all of them in rounds. The ratio says how much faster ours is where the goal is a least, else how many times as long
     it takes."""
-    progress(f"{what}: {', '.join(peer.command.name for peer in peers)} beside {ours.name}, {rounds + 1} rounds")
-    samples = in_rounds([ours, *(peer.command for peer in peers)], rounds=rounds)
+    progress(f"{what}: {', '.join(peer.command.name for peer in peers)} beside {ours.name}, up to {rounds + 1} rounds")
+    samples = in_rounds([ours, *(peer.command for peer in peers)], rounds=rounds, seconds=ENOUGH_SECONDS)
     mine = samples[ours.name]
     heading(what, "takes", "peak memory", f"`{ours.name}` beside it", "goal")
     limit = f"memory {peak.judged(mine.peak)}" if peak else ""
