@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,8 @@ from mlsign.package.read import OpenPackage
 from mlsign.package.sealed import SealedMemory
 from mlsign.package.stream import Advance
 from mlsign.policy.model import Decision, Policy
+from mlsign.policy.summaries import Store
+from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.actions.append_audit import AuditLog
@@ -85,6 +87,11 @@ def selected(package: OpenPackage, request: VerifyRequest) -> VerifyRequest:
     return replace(request, policy=policy, others=())
 
 
+def _may_share(policy: Policy, request: VerifyRequest) -> bool:
+    """Where summaries may stand in for signatures, it is for the policy to say whether memory may stand in for reading as well."""
+    return not request.accept or (policy.vsa is not None and Store.SEALED_MEMORY in policy.vsa.stores)
+
+
 def judge_package(
     package: OpenPackage,
     request: VerifyRequest,
@@ -117,7 +124,7 @@ def judge_package(
                 # Only what cannot change any more is run.
                 storage=Storage.SEALED if replays and storage is Storage.DISK else storage,
                 keep_golden=replays,
-                sharing=sharing,
+                sharing=sharing if _may_share(policy, request) else (),
                 store=store,
                 hashing=policy.hashing,
                 limits=policy.model.tightened(request.limits),

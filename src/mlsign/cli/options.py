@@ -13,12 +13,9 @@ import typer
 from mlsign.cli.console import ANNOTATIONS, JSON, set_quiet, set_verbose
 from mlsign.errors import InputError, shown
 from mlsign.limits import KIB, MIB
-from mlsign.package.read import read_user_file
-from mlsign.sandbox.layers import Wall
 
 if TYPE_CHECKING:
     from mlsign.actions.append_audit import AuditLog
-    from mlsign.actions.score import Confinement
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=set_quiet, help="Say nothing but errors; data still goes out.")]
 Verbose = Annotated[
@@ -59,9 +56,6 @@ PinFile = Annotated[
 Pkcs11Module = Annotated[
     Path | None, typer.Option("--pkcs11-module", metavar="FILE", help="The driver; else MLSIGN_PKCS11_MODULE or the URI.")
 ]
-Sandbox = Annotated[
-    Wall, typer.Option("--sandbox", help="What stands around a model: its own confined process, or gVisor (runsc) around that.")
-]
 TrustRootFile = Annotated[
     Path | None,
     typer.Option("--trust-root", metavar="FILE", help="A Sigstore trusted_root.json, in place of the one that the policy takes."),
@@ -77,6 +71,10 @@ PasswordFile = Annotated[
     Path | None, typer.Option("--password-file", metavar="FILE", help="A file with the password of the private key.")
 ]
 
+StoreFolder = Annotated[
+    Path | None,
+    typer.Option("--store", metavar="DIR", help="The store that files of the package may be of (mlsign pack --store)."),
+]
 AuditLogFile = Annotated[
     Path | None,
     typer.Option(
@@ -160,21 +158,6 @@ def audit_log(path: Path | None, *, size: int, caller: str, loosened: tuple[str,
     return AuditLog(path=path, caller=caller, max_bytes=size * MIB, loosened=loosened)
 
 
-def confinement_of(wall: Wall, *, allow_unsandboxed: bool) -> Confinement:
-    """How models have to be confined. Raises ``InputError`` (``usage.sandbox``) for a wall that may be left out."""
-    from mlsign.actions.score import Confinement
-
-    if wall is Wall.GVISOR and allow_unsandboxed:
-        raise InputError(
-            "--sandbox gvisor does not go with --allow-unsandboxed",
-            code="usage.sandbox",
-            hint="leave one of them out: a wall that was asked for by name is never left out",
-        )
-    if wall is Wall.GVISOR:
-        return Confinement.GVISOR
-    return Confinement.WAIVED if allow_unsandboxed else Confinement.REQUIRED
-
-
 def check_record(record: Path | None, trust_root: Path | None, *, package: Path) -> None:
     """Raises ``InputError`` (``usage.record``) for a record under a trust root that only the command line knows, or in the package."""
     if record is not None and Path(os.path.realpath(package)) in Path(os.path.realpath(record)).parents:
@@ -196,6 +179,8 @@ def check_why(output_format: ReportFormat, *, why: bool) -> None:
 
 def read_password(path: Path) -> bytes:
     """The password in a file; one newline at its end is not part of it. Raises ``InputError`` (``password.empty``)."""
+    from mlsign.package.read import read_user_file
+
     data, _ = read_user_file(path, max_bytes=64 * KIB, what="password", secret=True)
     password = data.removesuffix(b"\n").removesuffix(b"\r")
     if not password:

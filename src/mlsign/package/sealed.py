@@ -88,16 +88,20 @@ class SealedMemory:
         Raises ``TrustError`` (``sealed.open``) where it was given back, or the kernel does not say that it is sealed, and ``OutsideError``
         (``sealed.memory``).
         """
-        self.check_sealed()
         try:
             shared = type(self)(os.dup(self.fd), size=self.size, digests=self.digests)
         except OSError as err:
+            if err.errno == errno.EBADF:
+                raise _given_back() from err
             raise _memory(err, where="sealed memory") from err
-        # Closed by another thread meanwhile, the number may be that of another file, perhaps a sealed one.
-        if shared._inode == self._inode:  # noqa: SLF001 - of its own class
-            return shared
-        shared.close()
-        raise TrustError("was given back", code="sealed.open", hint="admit the package again")
+        try:
+            # Closed by another thread meanwhile, the number may be that of another file, perhaps a sealed one.
+            _check_same(shared._inode, self._inode)  # noqa: SLF001 - of its own class
+            shared.check_sealed()
+        except BaseException:
+            shared.close()
+            raise
+        return shared
 
     def unmap(self) -> None:
         """Gives the mapping back and keeps the memory. Views handed out before must be gone."""
@@ -119,6 +123,15 @@ class SealedMemory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _given_back() -> TrustError:
+    return TrustError("was given back", code="sealed.open", hint="admit the package again")
+
+
+def _check_same(inode: tuple[int, int], wanted: tuple[int, int]) -> None:
+    if inode != wanted:
+        raise _given_back()
 
 
 def _inode(fd: int) -> tuple[int, int]:

@@ -6,8 +6,6 @@ the very bytes of it. Everything here waits for disks and workers, and is called
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -18,7 +16,15 @@ from mlsign.errors import InputError, JailError, MlsignError, OutsideError, Trus
 from mlsign.evidence.findings import Outcome
 from mlsign.serving.fingerprint import fingerprint
 from mlsign.serving.journal import Journal
-from mlsign.serving.loading import admit_model, digest_of, name_of, open_gate, start_model
+from mlsign.serving.loading import (
+    admit_model,
+    closing_unless_done,
+    digest_of,
+    is_new_release,
+    name_of,
+    open_gate,
+    start_model,
+)
 from mlsign.serving.metrics import Metrics
 from mlsign.serving.settings import ServeRequest
 from mlsign.serving.shelf import Served, Shelf
@@ -106,26 +112,27 @@ class Custodian:
         """The package at this place serves, in place of what did. Raises where it may not, or cannot."""
         # 1. How it looks, before a byte is read: what changes from here on is seen by the next look.
         place.verified = place.seen = fingerprint(place.path)
-        # 2. Verified: read, hashed and judged now, into memory that stays as it is.
-        model = admit_model(place.path, gate, settings=self._request.admission)
+        # 2. Verified: read, hashed and judged now, into memory that stays as it is. Files of a new release that serve already are not read.
         old = place.served
+        sharing = self._shelf.models if old is None or is_new_release(place.path, old) else ()
+        model = admit_model(place.path, gate, settings=self._request.admission, sharing=sharing)
         if old is not None and self._is_same(model, old):
             model.close()
-            self._tell(place, outcome="unchanged", cause=cause)
+            self._tell(place, model, outcome="unchanged", cause=cause)
             return
         # 3. It is what this place is for, and no other place serves it.
-        with _closing_unless_done(model):
+        with closing_unless_done(model):
             self._check_place(model, place)
         # 4. Workers are ready before anybody is sent to them.
         served = start_model(model, place.path, request=self._request)
         try:
             self._shelf.put(served, instead_of=old)
         except InputError:
-            served.pool.close()
+            served.close()
             raise
         # 5. From here on it serves. What was taken before is finished where it was begun.
         place.served = served
-        self._tell(place, outcome="allowed", cause=cause)
+        self._tell(place, model, outcome="allowed", cause=cause)
         self._tell_loaded(served, model, replaces=old)
         if old is not None:
             self._retire(old)
@@ -177,9 +184,10 @@ class Custodian:
             serving=None if place.served is None else f"{place.served.name} {place.served.version}",
         )
 
-    def _tell(self, place: _Place, *, outcome: str, cause: Cause) -> None:
+    def _tell(self, place: _Place, model: AdmittedModel, *, outcome: str, cause: Cause) -> None:
         self._metrics.verified(str(place.path), outcome, refused=False)
-        self._journal.info("package.verified", package=str(place.path), cause=cause.value, outcome=outcome)
+        shared = sum(file.size for file in model.report.evidence.unread)
+        self._journal.info("package.verified", package=str(place.path), cause=cause.value, outcome=outcome, bytes_not_read=shared)
 
     def _tell_loaded(self, served: Served, model: AdmittedModel, *, replaces: Served | None) -> None:
         decision, policy = model.report.decision, model.report.policy
@@ -199,7 +207,7 @@ class Custodian:
         )
 
     def _retire(self, old: Served) -> None:
-        old.pool.close(self._request.grace_seconds)
+        old.close(self._request.grace_seconds)
         self._journal.info("model.retired", model=old.name, version=str(old.version), digest=old.origin.digest)
 
     def close(self) -> None:
@@ -207,14 +215,5 @@ class Custodian:
         for place in self._places:
             if place.served is not None:
                 self._shelf.take(place.served)
-                place.served.pool.close()
+                place.served.close()
                 place.served = None
-
-
-@contextlib.contextmanager
-def _closing_unless_done(model: AdmittedModel) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        model.close()
-        raise

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from mlsign.actions.admit import AdmittedModel
 from mlsign.errors import InputError, shown
 from mlsign.serving.carriage import Interface
+from mlsign.values import dataclass
 from mlsign.version import Version
 
 
@@ -61,18 +62,29 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A model that serves. ``opening`` is how each of its answers begins."""
+    """A model that serves, with the memory that it was admitted in, which the next one may share. ``opening`` is how each of its
+    answers begins.
+    """
 
     name: str
     version: Version
     interface: Interface
     origin: Origin
     pool: Pool
-    opening: str = field(init=False)
+    model: AdmittedModel
+    opening: str
 
-    def __post_init__(self) -> None:
-        opening = f'"model_name":{json.dumps(self.name)},"model_version":{json.dumps(str(self.version))}'
-        object.__setattr__(self, "opening", opening)
+    def close(self, drain_seconds: float = 0.0) -> None:
+        """Its workers end, after calls that run had so long to finish, and its memory is given back."""
+        try:
+            self.pool.close(drain_seconds)
+        finally:
+            self.model.close()
+
+
+def opening_of(name: str, version: Version) -> str:
+    """How each answer of a model begins: written once and not for every answer."""
+    return f'"model_name":{json.dumps(name)},"model_version":{json.dumps(str(version))}'
 
 
 class Shelf:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,10 +14,14 @@ from mlsign.cli.options import Quiet, Verbose
 from mlsign.errors import InputError, shown
 from mlsign.strict import decode_decimal
 
+if TYPE_CHECKING:
+    from mlsign.interface import OperatorId
+
 HELP = """Pack an ONNX model into a package: a folder with the model, its weights and a manifest.
 
 Packing the same input twice gives the same bytes. The package appears whole or not at all, and nothing is
-ever overwritten.
+ever overwritten. With --store, files that were packed before are not copied again, nor read where nobody has touched them since:
+the package gets further names of the files in the store, which are not to be written to.
 
 Example:
 
@@ -60,12 +64,17 @@ def pack_command(
         list[Path] | None, typer.Option(metavar="PATH", help="A further file or folder, such as a model card.")
     ] = None,
     digest: Annotated[str, typer.Option(metavar="ALGORITHM", help="sha256, blake3, or auto: blake3 from 256 MiB on.")] = "auto",
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--store", metavar="DIR", help="Share files of 1 MiB and more with other packages; made where there is none."
+        ),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Parses, packs, says what was made."""
     from mlsign.actions.pack import PackRequest, pack
-    from mlsign.actions.read_policy import load_operator_sets
     from mlsign.digest import decode_algorithm
     from mlsign.formats.manifest import Role
     from mlsign.words import counted, size
@@ -78,7 +87,7 @@ def pack_command(
         license=license_,
         description=description,
         allow=tuple(allow or ()),
-        sets=load_operator_sets() if allow else {},
+        sets=_operator_sets() if allow else {},
         golden=tuple(golden or ()),
         rtol=rtol,
         atol=atol,
@@ -86,6 +95,7 @@ def pack_command(
         include=tuple(include or ()),
         algorithm=None if digest == "auto" else decode_algorithm(digest, where="--digest"),
         time=_source_date_epoch(),
+        store=store,
     )
     with progress("packing", model.parent) as advance:
         packed = pack(request, advance=advance)
@@ -112,3 +122,9 @@ def _source_date_epoch() -> datetime | None:
         return datetime.fromtimestamp(decode_decimal(text, maximum=253402300799), UTC)
     except InputError as err:
         raise InputError("is not a number of seconds", code="usage.time", where="SOURCE_DATE_EPOCH", found=text) from err
+
+
+def _operator_sets() -> dict[str, frozenset[OperatorId]]:
+    from mlsign.actions.read_policy import load_operator_sets
+
+    return load_operator_sets()

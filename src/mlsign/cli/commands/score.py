@@ -17,16 +17,16 @@ from mlsign.cli.options import (
     Quiet,
     ReportFiles,
     ReportFormat,
-    Sandbox,
     SignatureFiles,
+    StoreFolder,
     TrustRootFile,
     Verbose,
     audit_log,
-    confinement_of,
 )
 from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
 from mlsign.cli.rendering import render
 from mlsign.cli.report_files import clear_places, decode_places, say_audited, say_conceded, write_reports
+from mlsign.cli.sandbox_options import Sandbox, confinement_of
 from mlsign.errors import shown
 from mlsign.sandbox.layers import Wall
 
@@ -58,6 +58,7 @@ def score_command(
     audit_log_file: AuditLogFile = None,
     audit_log_size: AuditLogSize = 64,
     reports: ReportFiles = None,
+    store: StoreFolder = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -83,6 +84,7 @@ def score_command(
             signatures=tuple(signature or ()),
             accept=tuple(accept_vsa or ()),
             audit=log,
+            store=store,
         ),
         input=input_file,
         output=output_file,

@@ -16,14 +16,14 @@ from mlsign.cli.options import (
     PolicyFiles,
     Quiet,
     ReportFormat,
-    Sandbox,
+    StoreFolder,
     TrustRootFile,
     Verbose,
     audit_log,
-    confinement_of,
 )
 from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
 from mlsign.cli.rendering import render
+from mlsign.cli.sandbox_options import Sandbox, confinement_of
 from mlsign.errors import InputError, OutsideError
 from mlsign.sandbox.layers import Wall
 
@@ -96,6 +96,7 @@ def serve_command(
     ] = False,
     audit_log_file: AuditLogFile = None,
     audit_log_size: AuditLogSize = 64,
+    store: StoreFolder = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -119,6 +120,7 @@ def serve_command(
             accept=tuple(accept_vsa or ()),
             audit=audit_log(audit_log_file, size=audit_log_size, caller="mlsign serve", loosened=loosened),
             confinement=confinement_of(sandbox, allow_unsandboxed=allow_unsandboxed),
+            store=store,
         ),
         listen=ListenSettings(
             host=host,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,12 +12,16 @@ from mlsign.cli.commands._signer_options import NOBODY, SignerOptions
 from mlsign.cli.commands._signing import say_countersigned, say_identity, say_neighbours
 from mlsign.cli.console import progress, put, say
 from mlsign.cli.option_groups import with_option_groups
-from mlsign.cli.options import Quiet, Verbose
+from mlsign.cli.options import Quiet, StoreFolder, Verbose
 from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
+
+if TYPE_CHECKING:
+    from mlsign.actions.load_policy import LoadedPolicy
+    from mlsign.actions.verify_policy import PolicyTrust
 
 HELP = """Sign a package. Adds a file under signatures/ and changes nothing else.
 
-Everything is hashed again first; a package that is not what its manifest says is not signed. Nothing is written
+Everything is hashed again first, but for files of a store (--store) that nobody has touched; a package that is not what its manifest says is not signed. Nothing is written
 that would not verify.
 
 By a key file, a key in hardware (PKCS #11), either with a certificate, or keyless: for whoever an identity
@@ -45,29 +49,31 @@ def sign_command(
     countersign: Annotated[
         str | None, typer.Option("--countersign", metavar="BUNDLE", help="Vouch for this signature, and not for the package.")
     ] = None,
+    store: StoreFolder = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Parses, signs, says what was added."""
-    from mlsign.actions.countersign import countersign as vouch
-    from mlsign.actions.load_policy import load_policy
     from mlsign.actions.load_signer import open_signer
-    from mlsign.actions.sign import Addition, sign
-    from mlsign.words import counted
 
     request = signer_options.request()
     trusted = policy_signers.trusted(policy)
-    loaded = None if policy is None else load_policy(policy, signed=trusted)
+    loaded = _loaded(policy, signed=trusted)
     if countersign is not None:
+        from mlsign.actions.countersign import countersign as vouch
+
         with open_signer(request) as signer, progress("signing", package) as advance:
             made = vouch(package, signer, bundle=countersign, policy=loaded, advance=advance)
         say_countersigned(made)
         put(made.bundle)
         return
+    from mlsign.actions.sign import Addition, sign
+    from mlsign.words import counted
+
     with open_signer(request) as signer, progress("signing", package) as advance:
         known = None if loaded is None else loaded.root
         tell = partial(say_neighbours, checked=loaded is not None)
-        signed = sign(package, signer, known=known, advance=advance, tell=tell)
+        signed = sign(package, signer, known=known, store=store, advance=advance, tell=tell)
     content = f"{counted(signed.files, 'file')}, {signed.digest}"
     if signed.addition is Addition.ADDED:
         say(f"signed {signed.name}: {content}")
@@ -75,3 +81,11 @@ def sign_command(
         say(f"{signed.name} already has this signature, nothing added: {content}")
     say_identity(signed.identity)
     put(signed.bundle)
+
+
+def _loaded(policy: Path | None, *, signed: PolicyTrust | None) -> LoadedPolicy | None:
+    if policy is None:
+        return None
+    from mlsign.actions.load_policy import load_policy
+
+    return load_policy(policy, signed=signed)

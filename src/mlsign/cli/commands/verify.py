@@ -22,6 +22,7 @@ from mlsign.cli.options import (
     ReportFormat,
     ReportFormatOption,
     SignatureFiles,
+    StoreFolder,
     TrustRootFile,
     Verbose,
     WhyNotFlag,
@@ -74,6 +75,7 @@ def verify_command(
     attest: Annotated[bool, typer.Option("--attest", help="Say in a signed summary that the package was allowed.")] = False,
     attest_output: Annotated[Path | None, typer.Option("--attest-output", metavar="FILE", help=_OUTPUT)] = None,
     signer_options: SignerOptions = NOBODY,
+    store: StoreFolder = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -109,6 +111,7 @@ def verify_command(
         signatures=tuple(signature or ()),
         accept=tuple(accept_vsa or ()),
         audit=log,
+        store=store,
     )
     report = _verify(package, request, signer, output=attest_output)
     if record is not None:

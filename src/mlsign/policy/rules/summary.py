@@ -6,7 +6,6 @@ that does not hold is as if it were not there: then the signatures decide.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from mlsign.policy.freshness import Freshness
 from mlsign.policy.rules.countable import spelled, unproven
 from mlsign.policy.rules.trust_data import CLOCK_TOLERANCE
 from mlsign.policy.summaries import Store, SummarySettings
+from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.formats.verification_summary import Judged, VerificationSummary
@@ -96,9 +96,8 @@ def _asked(evidence: Evidence, summaries: SummarySettings) -> list[tuple[Signatu
 
 def _accepted(record: SignatureRecord, evidence: Evidence, settings: SummarySettings, *, is_signed: bool) -> Finding:
     since = evidence.sealed_since
-    hashed = (
-        "every byte was hashed again" if since is None else f"the bytes are sealed since {_moment(since)}, when they were hashed"
-    )
+    everything = "every byte that was not known was hashed" if evidence.unread else "every byte was hashed again"
+    hashed = everything if since is None else f"the bytes are sealed since {_moment(since)}, when they were hashed"
     what = "would do as well as the signatures" if is_signed else f"stands in for the signatures; {hashed}"
     return Finding(
         code=CODE,
