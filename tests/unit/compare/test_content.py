@@ -69,6 +69,17 @@ def test_what_is_ignored_or_unsigned_is_not_extra():
     assert told(compare_with_statement(statement(A, B, ignore=("a",)), {B: seen(b"b/b")})) == [("MLS102", "a")]
 
 
+def test_ten_thousand_ignored_paths_and_as_many_files_are_looked_up_and_not_held_against_each_other():
+    ignored = tuple(f"ignored/{number}" for number in range(10_000))
+    content = {PackagePath(f"{folder}/{number}/x"): seen(b"") for folder in ("ignored", "extra") for number in range(10_000)}
+    signed = statement(A, ignore=ignored)
+    found = compare_with_statement(signed, content | {A: seen(b"a")})
+    assert {f.code for f in found} == {"MLS103"}
+    assert found[-1].message == "and 9900 more of this kind"
+    assert common_ignored([signed, statement(ignore=("ignored",))], default=frozenset()) == set(ignored)
+    assert [f.code for f in check_coverage(signed, needed=[*ignored, "a"], unsigned=frozenset())] == ["MLS208"] * (MAX_LISTED + 1)
+
+
 def test_ignoring_is_by_whole_parts():
     assert is_ignored("a/b", ignored=("a",))
     assert is_ignored(A, ignored=("x", "a"))
