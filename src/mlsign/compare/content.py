@@ -97,19 +97,20 @@ def compare_with_statement(
     def changed(path: PackagePath) -> Finding:
         return _changed_resource(signed[path], content[path])
 
-    loose = (p for p in content if p not in signed and p not in unsigned and not is_left_out(p))
+    loose = (path for path in content.keys() - signed.keys() - unsigned if not is_left_out(path))
     return (
         *_spelled(filter(differs, signed), code=CHANGED, finding=changed),
-        *_spelled((p for p in signed if p not in content), code=MISSING, finding=_missing),
+        *_spelled(signed.keys() - content.keys(), code=MISSING, finding=_missing),
         *_spelled(loose, code=EXTRA, finding=_extra),
     )
 
 
 def _is_exactly(statement: Statement, content: Content) -> bool:
     """Whether there are the files that were signed, whole ones all of them, and no other: then nobody has to look at each."""
+    if len(statement.resources) != len(content):
+        return False
     wanted = {resource.path: resource.digest for resource in statement.resources if isinstance(resource, Resource)}
-    found = {path: seen.digests.get(statement.algorithm) for path, seen in content.items()}
-    return len(wanted) == len(statement.resources) and wanted == found
+    return wanted == {path: seen.digests.get(statement.algorithm) for path, seen in content.items()}
 
 
 def check_coverage(
@@ -157,10 +158,10 @@ def compare_with_manifest(
         digest = entries[path].digest
         return _changed(path, expected=digest, found=content[path].digests.get(digest.algorithm))
 
-    loose = (p for p in content if p not in entries and str(p) != MANIFEST_NAME and p not in unverified)
+    loose = content.keys() - entries.keys() - unverified - {_MANIFEST_PATH}
     return (
         *_spelled(filter(differs, entries), code=CHANGED, finding=changed),
-        *_spelled((p for p in entries if p not in content), code=MISSING, finding=_missing),
+        *_spelled(entries.keys() - content.keys(), code=MISSING, finding=_missing),
         *_spelled(loose, code=EXTRA, finding=_extra),
     )
 
@@ -179,7 +180,7 @@ def _is_exactly_listed(manifest: Manifest, content: Content) -> bool:
 def _spelled(paths: Iterable[PackagePath], *, code: str, finding: Callable[[PackagePath], Finding]) -> tuple[Finding, ...]:
     """Findings about the first paths by name, and one that counts the others."""
     every = list(paths)
-    first = heapq.nsmallest(MAX_LISTED, every, key=str)
+    first = heapq.nsmallest(MAX_LISTED, every)
     rest = len(every) - len(first)
     return (*map(finding, first), *((and_more(rest, code=code),) if rest else ()))
 
