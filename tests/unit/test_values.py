@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2] / "src" / "mlsign"
 FORM = {"frozen": True, "slots": True, "kw_only": True}
 
 
-def make(dataclass: Callable[..., Callable[[type], type]]) -> tuple[type, type, type, type]:
+def make(dataclass: Callable[..., Callable[[type], type]]) -> tuple[type, ...]:
     @dataclass(**FORM)
     class Nothing:
         """A value without fields."""
@@ -60,12 +60,26 @@ def make(dataclass: Callable[..., Callable[[type], type]]) -> tuple[type, type, 
         def __hash__(self) -> int:
             return hash(self.text.casefold())
 
-    return Nothing, One, Several, Spelled
+    @dataclass(frozen=True, slots=True, order=True)
+    class Ordered:
+        """A value that is given by place, and has an order."""
+
+        domain: str
+        number: int = 0
+
+    @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+    class Itself:
+        """A value that is equal to nothing but itself."""
+
+        name: str
+
+    return Nothing, One, Several, Spelled, Ordered, Itself
 
 
-Nothing, One, Several, Spelled = make(quick)
+MADE = make(quick)
+_, One, Several, _, Ordered, Itself = MADE
 STANDARD = make(dataclasses.dataclass)
-PAIRS = list(zip((Nothing, One, Several, Spelled), STANDARD, strict=True))
+PAIRS = list(zip(MADE, STANDARD, strict=True))
 GIVEN = {
     "Nothing": [{}],
     "One": [{"name": "a"}, {"name": ""}],
@@ -76,6 +90,8 @@ GIVEN = {
         {"first": 2, "second": ("x",), "third": (), "sixth": "y"},
     ],
     "Spelled": [{"text": "a"}, {"text": "A"}, {"text": "b"}],
+    "Ordered": [{"domain": "b"}, {"domain": "a", "number": 2}, {"domain": "a", "number": 1}],
+    "Itself": [{"name": "a"}, {"name": "a"}],
 }
 
 
@@ -101,14 +117,22 @@ def test_values_are_equal_and_spelled_alike(ours: type, theirs: type) -> None:
     cases = GIVEN[ours.__name__]
     mine, other = [ours(**case) for case in cases], [theirs(**case) for case in cases]
     assert list(map(repr, mine)) == list(map(repr, other))
-    assert [hash(value) for value in mine if not isinstance(getattr(value, "third", ()), MappingProxyType)] == [
-        hash(value) for value in other if not isinstance(getattr(value, "third", ()), MappingProxyType)
-    ]
+    if ours is not Itself:
+        assert [hash(value) for value in mine if not isinstance(getattr(value, "third", ()), MappingProxyType)] == [
+            hash(value) for value in other if not isinstance(getattr(value, "third", ()), MappingProxyType)
+        ]
     assert [[a == b for b in mine] for a in mine] == [[a == b for b in other] for a in other]
     assert [[a != b for b in mine] for a in mine] == [[a != b for b in other] for a in other]
     assert all(value != case for value, case in zip(mine, cases, strict=True))
     assert all(a != b for a in mine for b in other)
     assert [dataclasses.asdict(value) for value in mine[-1:]] == [dataclasses.asdict(value) for value in other[-1:]]
+
+
+def test_one_without_words_has_its_name_for_them() -> None:
+    class Bare:
+        name: str
+
+    assert quick(**FORM)(Bare).__doc__ == "Bare"
 
 
 def test_defaults_are_made_anew_and_a_change_is_another_value() -> None:
@@ -150,7 +174,18 @@ def test_copies_are_values_too() -> None:
         fresh.__setstate__(state[:-1])
 
 
-@pytest.mark.parametrize("left", FORM)
+def test_some_have_an_order_and_the_others_none() -> None:
+    low, high = Ordered("a", 1), Ordered("a", 2)
+    assert (low < high, low <= high, low > high, low >= high, low <= Ordered("a", 1)) == (True, True, False, False, True)
+    assert sorted([high, Ordered("0"), low]) == [Ordered("0"), low, high]
+    assert Ordered.__match_args__ == ("domain", "number")
+    for left, right in ((low, STANDARD[4]("a", 2)), (low, ("a", 2)), (One(name="a"), One(name="b"))):
+        with pytest.raises(TypeError, match="not supported"):
+            assert left < right
+    assert len({Itself(name="a"), Itself(name="a")}) == 2
+
+
+@pytest.mark.parametrize("left", ["frozen", "slots"])
 def test_other_forms_are_not_made(left: str) -> None:
     with pytest.raises(TypeError, match="only frozen dataclasses"):
         quick(**{**FORM, left: False})
@@ -184,5 +219,5 @@ def test_every_value_of_mlsign_is_made_so() -> None:
             if ast.unparse(decorator).startswith("dataclass(")
         }
         imports = {(node.module, name.name) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for name in node.names}
-        if forms == {"dataclass(frozen=True, slots=True, kw_only=True)"}:
+        if forms and all(form.startswith("dataclass(frozen=True, slots=True") for form in forms):
             assert ("mlsign.values", "dataclass") in imports, path

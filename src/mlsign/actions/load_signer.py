@@ -8,13 +8,13 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlsign.actions.load_keyless import KeylessRequest, load_keyless
 from mlsign.errors import InputError
 from mlsign.limits import DEFAULT, Limits
 from mlsign.signers.protocol import Signer
 from mlsign.values import dataclass
 
 if TYPE_CHECKING:
+    from mlsign.actions.load_keyless import KeylessRequest
     from mlsign.signers.key import KeySigner
     from mlsign.signers.pkcs11 import Pkcs11Signer
 
@@ -47,6 +47,8 @@ def open_signer(request: SignerRequest) -> Iterator[Signer]:
     """
     _check(request)
     if request.keyless is not None:
+        from mlsign.actions.load_keyless import load_keyless
+
         yield load_keyless(request.keyless)
     elif request.pkcs11 is not None:
         from mlsign.actions.load_pkcs11 import load_pkcs11

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -170,6 +169,8 @@ def say_conceded(report: Report) -> None:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
+    import tempfile
+
     fd, partial = tempfile.mkstemp(prefix=f".{path.name[:100]}.partial-", dir=path.parent)
     try:
         with os.fdopen(fd, "wb") as file:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlsign.actions.inspect import Inspection
-from mlsign.actions.verify import Report
 from mlsign.errors import MlsignError
-from mlsign.evidence.record import SignatureRecord, TrustFacts
-from mlsign.interface import TypeSpec, ValueSpec
-from mlsign.onnx.summary import ModelSummary, RunBounds
-from mlsign.policy.exemption import Excepted
-from mlsign.policy.why_not import WhyNot
 from mlsign.report.findings_as_json import dump, finding_object, policy_object
-from mlsign.report.why_not import why_not_object
+
+if TYPE_CHECKING:
+    from mlsign.actions.inspect import Inspection
+    from mlsign.actions.verify import Report
+    from mlsign.evidence.record import SignatureRecord, TrustFacts
+    from mlsign.interface import TypeSpec, ValueSpec
+    from mlsign.onnx.summary import ModelSummary, RunBounds
+    from mlsign.policy.exemption import Excepted
+    from mlsign.policy.why_not import WhyNot
 
 SCHEMA = "mlsign/report/v1"
 INSPECTION_SCHEMA = "mlsign/inspection/v1"
@@ -50,9 +51,17 @@ def render_report(report: Report, *, why_not: WhyNot | None = None) -> str:
             "trust": None if evidence.trust is None else _trust(evidence.trust),
             "unverified": list(evidence.unverified),
             "unread": [{"path": str(f.path), "size": f.size, "known_by": f.known_by.value} for f in evidence.unread],
-            **({} if why_not is None else {"why_not": why_not_object(why_not)}),
+            **_why_not(why_not),
         }
     )
+
+
+def _why_not(found: WhyNot | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    from mlsign.report.why_not import why_not_object
+
+    return {"why_not": why_not_object(found)}
 
 
 def render_inspection(inspection: Inspection) -> str:

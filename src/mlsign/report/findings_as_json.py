@@ -6,13 +6,15 @@ Apart from the other reports, whose imports a scan has no use for.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from mlsign.actions.findings import Found
-from mlsign.evidence.catalogue.pages import page_of
-from mlsign.evidence.findings import Finding
-from mlsign.policy.model import Policy
+from mlsign.evidence.catalogue.addresses import page_of
+
+if TYPE_CHECKING:
+    from mlsign.actions.findings import Found
+    from mlsign.evidence.findings import Finding
+    from mlsign.policy.model import Policy
 
 SCHEMA = "mlsign/findings/v1"
 

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from mlsign.errors import shown
+from mlsign.evidence.catalogue.addresses import name_of
 from mlsign.evidence.catalogue.entry import CodeEntry
-from mlsign.evidence.catalogue.pages import ENTRIES, name_of, render_page
+from mlsign.evidence.catalogue.pages import ENTRIES, render_page
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.model import Mode, Policy, Verdict
 from mlsign.report.findings_as_json import dump, reference

@@ -93,13 +93,13 @@ class SignerOptions:
 
     def _keyless(self) -> KeylessRequest | None:
         """What the options say of keyless signing, None where nobody asked for it."""
-        from mlsign.actions.load_keyless import KeylessRequest, Login
-        from mlsign.cli.console import is_interactive
-
         if not self.keyless:
             if (self.identity_token, self.trust_config, self.tuf_url, self.tuf_root) != (None, None, None, None):
                 raise typer.BadParameter("--identity-token, --trust-config, --tuf-url and --tuf-root go with --keyless")
             return None
+        from mlsign.actions.load_keyless import KeylessRequest, Login
+        from mlsign.cli.console import is_interactive
+
         login = (Login.CODE if self.no_browser else Login.BROWSER) if is_interactive() else Login.NEVER
         return KeylessRequest(
             token=self.identity_token,

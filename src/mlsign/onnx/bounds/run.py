@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate, chain, repeat
 from itertools import product as iter_product
@@ -44,6 +43,7 @@ from mlsign.onnx.signatures import is_specified
 from mlsign.onnx.spelling import normal
 from mlsign.onnx.summary import Unbounded, Unknown
 from mlsign.onnx.wire import Where, place
+from mlsign.values import dataclass
 
 RULES: Final[dict[str, Rule]] = (
     elementwise.RULES
