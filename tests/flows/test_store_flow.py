@@ -14,6 +14,7 @@ from making import resign, write_policy
 from releases import BYTES, FILES, make_release, write_release
 
 from mlsign.actions.admit import Denied
+from mlsign.actions.append_audit import event_of
 from mlsign.actions.gate import Gate
 from mlsign.actions.pack import PackRequest, RefusedToPack, pack
 from mlsign.actions.sign import RefusedToSign, sign
@@ -192,6 +193,12 @@ def test_evidence_of_unread_files_is_nothing_to_a_policy_that_hashes(package, ga
     decision = decide_recorded(always.policy.policy, recorded, now=report.now)
     assert decision.verdict is Verdict.DENY
     assert "MLS116" in {f.code for f in decision.findings if f.outcome is Outcome.UNKNOWN}
+
+
+def test_an_audit_log_says_what_was_not_read(tmp_path, package, gates):
+    report = gates()[0].verify(package)
+    (said,) = (line for line in event_of(report).loosened)
+    assert said.startswith("3 files, 3.1 MB, were hashed when a store took them in")
 
 
 # What was touched.

@@ -31,6 +31,7 @@ from mlsign.ledger.append import DEFAULT_MAX_BYTES, LogSettings, append_event, d
 from mlsign.ledger.opening import LOCK_SECONDS
 from mlsign.policy.exemption import Excepted
 from mlsign.policy.model import Policy, Verdict
+from mlsign.policy.rules import hashing
 from mlsign.values import dataclass
 
 if TYPE_CHECKING:
@@ -155,6 +156,9 @@ def _let_go(report: Report) -> Iterator[str]:
     if (record := decision.summary) is not None:
         by = "" if record.identity is None else f" by {record.identity.unique}"
         yield f"a verification summary{by} stood in for signatures: {record.bundle}"
+    for finding in decision.findings:
+        if finding.code == hashing.CODE and finding.outcome is Outcome.PASS:
+            yield finding.message
     for path in policy.unsigned_files:
         if str(path) in report.evidence.unverified:
             yield f"unsigned file allowed: {path}"

@@ -1,4 +1,6 @@
-"""What a decision was helped by, which no reader of an allowance may miss: exceptions, loosened fields, a summary in place of signatures."""
+"""What a decision was helped by, which no reader of an allowance may miss: exceptions, loosened fields, a summary in place of signatures, a store in
+place of reading.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +10,15 @@ from typing import Final
 
 from mlsign.actions.verify import Report
 from mlsign.errors import shown
+from mlsign.evidence.record import KnownBy
 from mlsign.policy.exemption import Excepted
 from mlsign.report.policy_lineage import loosenings
 from mlsign.report.signers import who_signed
 from mlsign.values import dataclass
-from mlsign.words import counted
+from mlsign.words import counted, size
 
 _MAX_REASON_CHARS: Final = 200
+_MAX_FILES: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,11 @@ def _each(report: Report) -> Iterator[Concession]:
         )
     if used := report.decision.excepted:
         yield Concession(title=f"EXCEPTION: {counted(len(used), 'exception')} used", lines=tuple(map(_exception, used)))
+    if unread := [file for file in report.evidence.unread if file.known_by is KnownBy.STORE]:
+        title = f"NOT READ: {counted(len(unread), 'file')} of a store that the policy believes"
+        told = [f"{shown(file.path)}, {size(file.size)}" for file in unread[:_MAX_FILES]]
+        more = [f"and {len(unread) - _MAX_FILES} more"] if len(unread) > _MAX_FILES else []
+        yield Concession(title=title, lines=(*told, *more))
     if loosened := report.policy.lineage.loosened:
         fields = counted(len(loosened), "field")
         title = f"LOOSENED: {fields} of the policy {'is' if len(loosened) == 1 else 'are'} looser than in one that it extends"

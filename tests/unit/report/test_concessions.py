@@ -9,6 +9,8 @@ import pytest
 import mlsign
 from mlsign.cli.report_files import say_conceded
 from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.record import KnownBy, UnreadFile
+from mlsign.paths import PackagePath
 from mlsign.policy.exemption import Excepted, Exemption
 from mlsign.policy.lineage import Loosened
 from mlsign.policy.model import Mode, Verdict
@@ -54,6 +56,19 @@ def test_each_kind_is_told_once_with_its_count(report):
     assert loosened.title == "LOOSENED: 60 fields of the policy are looser than in one that it extends"
     assert loosened.lines[0] == "team loosens age of base from 1d to 9d: pilot"
     assert concessions(conceding(report))[2].title.startswith("LOOSENED: 1 field of the policy is looser")
+
+
+def test_files_that_a_store_knows_are_told_and_sealed_memory_concedes_nothing(report):
+    def unread(known_by, count):
+        files = tuple(UnreadFile(path=PackagePath(f"w{n:02}.bin"), size=2_000_000, known_by=known_by) for n in range(count))
+        return replace(report, evidence=replace(report.evidence, unread=files))
+
+    assert concessions(unread(KnownBy.SEALED_MEMORY, 3)) == ()
+    (told,) = concessions(unread(KnownBy.STORE, 18))
+    assert told.title == "NOT READ: 18 files of a store that the policy believes"
+    assert told.lines[0] == "w00.bin, 2.0 MB"
+    assert told.lines[-1] == "and 2 more"
+    assert "NOT READ" in as_github(unread(KnownBy.STORE, 1), base=BASE)
 
 
 @pytest.mark.parametrize("mode", Mode)
