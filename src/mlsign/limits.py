@@ -15,6 +15,9 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 GIB: Final = 1024 * MIB
 
+MIN_STORED_BYTES: Final = MIB
+"""Smaller files are in no store: hashing and copying them costs less than asking for them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

@@ -20,7 +20,7 @@ from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, finding_of
 from mlsign.formats.statement import Sharding
-from mlsign.limits import KIB, MIB, Limits
+from mlsign.limits import KIB, MIB, MIN_STORED_BYTES, Limits
 from mlsign.package.crew import Job, Worker, run_largest_first
 from mlsign.package.file_source import FileSource
 from mlsign.package.hashing import Hasher, ShardHasher, hash_memory, hash_source, is_wide, new_hasher
@@ -28,7 +28,6 @@ from mlsign.package.read import OpenPackage
 from mlsign.package.recorded import RecordedSource
 from mlsign.package.scan import FoundFile
 from mlsign.package.sealed import SealedMemory, seal_file
-from mlsign.package.store import MIN_BYTES
 from mlsign.package.stream import Advance, Consumer
 from mlsign.paths import PackagePath
 from mlsign.source import ByteSource, MemorySource
@@ -236,7 +235,7 @@ class Contents:
                 return Observed(size=source.size, digests={})
             if seal and self._may_seal(path, source):
                 return self._seal(path, source, worker=worker)
-            if source.size < MIN_BYTES and held is None and path not in self._shards:  # most files, and no store has one
+            if source.size < MIN_STORED_BYTES and held is None and path not in self._shards:  # most files, and no store has one
                 digests = hash_source(source, algorithms=self._algorithms, worker=worker, advance=self._advance)
                 return Observed(size=source.size, digests={digest.algorithm: digest for digest in digests})
             shards = self._sharding(path, size=source.size)

@@ -10,17 +10,20 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import TrustError
 from mlsign.evidence.record import KnownBy, UnreadFile
+from mlsign.limits import MIN_STORED_BYTES
 from mlsign.package.file_source import FileSource
 from mlsign.package.scan import FoundFile
 from mlsign.package.sealed import SealedMemory
-from mlsign.package.store import MIN_BYTES, Store, StoredObject
-from mlsign.package.store_changes import learn
-from mlsign.package.store_record import Begun, begin
 from mlsign.paths import PackagePath
+
+if TYPE_CHECKING:
+    from mlsign.package.store import Store, StoredObject
+    from mlsign.package.store_record import Begun
 
 
 class KnownFiles:
@@ -85,6 +88,8 @@ class KnownFiles:
         thing, begun = self._forgotten(path, source, frozenset(algorithms))
         yield digests
         if self._store is not None and thing is not None and begun is not None:
+            from mlsign.package.store_changes import learn
+
             learn(self._store, thing, begun, tuple(digests))
 
     def _forgotten(
@@ -99,11 +104,17 @@ class KnownFiles:
             or algorithms <= self._store.recall(status, thing).keys()
         ):
             return None, None
+        from mlsign.package.store_record import begin
+
         return thing, begin(source.fd)
 
     def _thing(self, path: PackagePath, *, size: int) -> StoredObject | None:
         digest = self._names.get(path)
-        return None if digest is None or size < MIN_BYTES else StoredObject(digest=digest, size=size)
+        if self._store is None or digest is None or size < MIN_STORED_BYTES:
+            return None
+        from mlsign.package.store import StoredObject
+
+        return StoredObject(digest=digest, size=size)
 
 
 @contextlib.contextmanager
@@ -112,5 +123,7 @@ def opened_store(path: Path | None) -> Iterator[Store | None]:
     if path is None:
         yield None
         return
+    from mlsign.package.store import Store
+
     with Store.open(path) as store:
         yield store

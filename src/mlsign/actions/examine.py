@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlsign.actions._collector import collector_paused
 from mlsign.actions._contents import Contents, Storage
@@ -41,12 +41,14 @@ from mlsign.onnx.summary import ModelSummary
 from mlsign.package.read import OpenPackage
 from mlsign.package.scan import Listing
 from mlsign.package.sealed import SealedMemory
-from mlsign.package.store import Store
 from mlsign.package.stream import Advance
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 from mlsign.policy.model import Hashing
 from mlsign.trust.root import TrustRoot
 from mlsign.values import dataclass
+
+if TYPE_CHECKING:
+    from mlsign.package.store import Store
 
 MANIFEST_PATH: Final = PackagePath(MANIFEST_NAME)
 _MODEL_SUFFIX: Final = ".onnx"

@@ -22,7 +22,6 @@ from typing import Final, Self
 
 from mlsign.digest import Algorithm, Digest, decode_hex
 from mlsign.errors import InputError, MlsignError, TrustError, shown
-from mlsign.limits import MIB
 from mlsign.package.store_record import MAX_RECORD_BYTES, Record, decode_record, state_of
 from mlsign.package.trusted_folder import OTHERS_WRITE, is_ours, open_inner, open_trusted
 from mlsign.values import dataclass
@@ -33,8 +32,6 @@ OBJECTS: Final = "objects"
 RECORDS: Final = "records"
 SOURCES: Final = "sources"
 PARTIAL: Final = "partial"
-MIN_BYTES: Final = MIB
-"""Smaller files are in no store: hashing and copying them costs less than asking for them."""
 FOLDERS: Final = (OBJECTS, RECORDS, SOURCES, PARTIAL)
 IN_USE: Final = "in-use.lock"
 """Locked by everybody who packs from the store, and by one who prunes it for himself. Nobody else may open it, nor stop us by it."""

@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError, OutsideError, shown
+from mlsign.limits import MIN_STORED_BYTES
 from mlsign.package.crew import Worker
 from mlsign.package.file_source import FileSource
 from mlsign.package.hashing import hash_source
@@ -23,7 +24,6 @@ from mlsign.package.store import (
     IN_USE,
     MARK,
     MARK_BYTES,
-    MIN_BYTES,
     OBJECTS,
     PARTIAL,
     SOURCES,
@@ -99,7 +99,7 @@ class StoreWriter:
         other way round. Raises ``InputError`` (``store.device``, ``file.changed``), ``TrustError`` (``store.changed``,
         ``store.untrusted``), ``OutsideError`` and ``Stopped``.
         """
-        if source.size < MIN_BYTES:
+        if source.size < MIN_STORED_BYTES:
             return None
         try:
             self._check_device(folder)
