@@ -9,7 +9,6 @@ import re
 from typing import Final
 
 from mlsign.errors import InputError
-from mlsign.limits import Limits
 
 _MARKS: Final = b',"[]{}'
 _NOT_MARKS: Final = bytes(sorted(set(range(256)) - set(_MARKS)))
@@ -18,18 +17,18 @@ _QUOTED: Final = re.compile(rb'"[^"]*+"?')
 """With an optional closing quote and possessive, so that no input makes it go back."""
 
 
-def check_json_size(data: bytes, *, limits: Limits, where: str) -> None:
-    """Returns when the text is within ``max_json_values`` and ``max_json_depth``.
+def check_json_size(data: bytes, *, max_values: int, max_depth: int, where: str) -> None:
+    """Returns when the text has no more values and is no deeper than that.
 
     Every step is one pass of C over the bytes: a loop of our own over 16 MiB of ``]`` would take ten seconds.
     Raises ``InputError`` (``json.values``, ``json.depth``, ``json.syntax``).
     """
     marks = data.translate(None, _NOT_MARKS)
     values = max(sum(map(marks.count, (b",", b"[", b"{"))), marks.count(b"]") + marks.count(b"}"), marks.count(b'"') // 2)
-    if values > limits.max_json_values:
-        raise InputError(f"has about {values} values, allowed are {limits.max_json_values}", code="json.values", where=where)
+    if values > max_values:
+        raise InputError(f"has about {values} values, allowed are {max_values}", code="json.values", where=where)
     left = _brackets(data, marks)
-    for _ in range(limits.max_json_depth):
+    for _ in range(max_depth):
         shorter = left.replace(b"[]", b"")  # the innermost level
         if len(shorter) == len(left):
             break
@@ -37,8 +36,8 @@ def check_json_size(data: bytes, *, limits: Limits, where: str) -> None:
     if left.startswith(b"]"):
         raise InputError("is not JSON: closes more brackets than it opens", code="json.syntax", where=where)
     # What cannot be paired at all is left to the reader, which says where the syntax breaks.
-    if b"[]" in left or left.count(b"[") > limits.max_json_depth:
-        raise InputError(f"is nested deeper than {limits.max_json_depth} levels", code="json.depth", where=where)
+    if b"[]" in left or left.count(b"[") > max_depth:
+        raise InputError(f"is nested deeper than {max_depth} levels", code="json.depth", where=where)
 
 
 def _brackets(data: bytes, marks: bytes) -> bytes:

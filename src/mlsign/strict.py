@@ -1,4 +1,4 @@
-"""Exact readers for JSON, base64 and integers, and the canonical JSON writer (RFC 8785).
+"""Exact readers for JSON, base64 and integers; the canonical writer is in ``canonical``.
 
 Python's own readers are friendly: ``json.loads`` keeps the last of two equal keys and takes ``NaN``,
 ``int`` takes ``1_0`` and ``' 7'``, ``b64decode`` drops what it does not know. Each kindness is a second
@@ -12,23 +12,31 @@ import binascii
 import json
 import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Final, NoReturn, TypeAlias, TypeVar
+from typing import Final, NoReturn, TypeVar
 
-import rfc8785
-
+from mlsign.canonical import MAX_SAFE_INTEGER, JsonValue, encode_json
 from mlsign.errors import InputError, shown
 from mlsign.json_size import check_json_size
 from mlsign.limits import DEFAULT, Limits
 
+__all__ = [
+    "MAX_SAFE_INTEGER",
+    "Fields",
+    "JsonValue",
+    "decode_base64",
+    "decode_decimal",
+    "decode_json",
+    "describe",
+    "encode_json",
+]
+
 T = TypeVar("T")
-JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-MAX_SAFE_INTEGER: Final = 2**53 - 1
-"""The largest integer every JSON reader agrees on (RFC 8785, section 3.2.2.3)."""
 
 
 def _fail(message: str, *, code: str, where: str, found: object = "", hint: str = "") -> NoReturn:
@@ -62,16 +70,19 @@ def decode_base64(text: str, *, where: str = "") -> bytes:
     return data
 
 
-def decode_json(data: bytes, *, where: str = "", max_bytes: int, limits: Limits = DEFAULT) -> JsonValue:
+def decode_json(
+    data: bytes, *, where: str = "", max_bytes: int, max_values: int = sys.maxsize, limits: Limits = DEFAULT
+) -> JsonValue:
     """One JSON value (RFC 8259) from UTF-8 bytes, in its only possible reading.
 
     Refuses a byte order mark, invalid UTF-8, lone surrogates, duplicate keys, ``NaN`` and infinities,
-    integers of more than 19 digits, nesting beyond ``limits.max_json_depth`` and more than ``max_bytes``.
+    integers of more than 19 digits, nesting beyond ``limits.max_json_depth``, and more than ``max_bytes``, ``max_values`` or
+    ``limits.max_json_values``.
     Raises ``InputError`` with a ``json.…`` code.
     """
     if len(data) > max_bytes:
         _fail(f"has {len(data)} bytes, allowed are {max_bytes}", code="json.size", where=where)
-    check_json_size(data, limits=limits, where=where)
+    check_json_size(data, max_values=min(max_values, limits.max_json_values), max_depth=limits.max_json_depth, where=where)
 
     def pairs(items: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
         out = dict(items)
@@ -127,19 +138,6 @@ def _check_surrogates(value: JsonValue, *, where: str) -> None:
         elif isinstance(item, dict):
             stack.extend(item.keys())
             stack.extend(item.values())
-
-
-def encode_json(value: JsonValue) -> bytes:
-    """The canonical bytes of a JSON value (RFC 8785): one value, one spelling.
-
-    Raises ``InputError`` (``json.canonical``) for what has no such spelling, as integers beyond 53 bits.
-    """
-    try:
-        return rfc8785.dumps(value)
-    except rfc8785.CanonicalizationError as err:
-        raise InputError(
-            f"holds a value that JSON cannot carry exactly: {shown(err)}", code="json.canonical", where="JSON", found=shown(err)
-        ) from err
 
 
 def describe(value: object) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
@@ -51,8 +51,7 @@ def encode_record(value: object) -> bytes:
 
 def decode_record(data: bytes, kind: type[T], *, where: str, limits: Limits = DEFAULT) -> T:
     """The value of type ``kind`` that ``data`` is the record of. Raises ``InputError`` (``evidence.…``, ``json.…``, …)."""
-    fewer = replace(limits, max_json_values=min(limits.max_json_values, MAX_VALUES))
-    value = decode_json(data, where=where, max_bytes=MAX_RECORD_BYTES, limits=fewer)
+    value = decode_json(data, where=where, max_bytes=MAX_RECORD_BYTES, max_values=MAX_VALUES, limits=limits)
     out: T = _decode(value, kind, where)
     # One spelling: sorted sets, no second form of a time or a number, nothing that a reader would drop.
     if encode_record(out) != data:

@@ -8,7 +8,7 @@ over a file (``messageSignature``) and older versions are read for whoever verif
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Final
 
 from mlsign.digest import Algorithm, Digest
@@ -100,8 +100,8 @@ def decode_sigstore_bundle(data: bytes, *, limits: Limits = DEFAULT) -> Bundle |
 
 def _decode(data: bytes, *, media_types: tuple[str, ...], limits: Limits) -> Bundle | FileBundle:
     # All that is big in a bundle is one string, so few values do; junk of a million would cost a hundred times its bytes.
-    few = replace(limits, max_json_values=min(limits.max_bundle_values, limits.max_json_values))
-    top = Fields(decode_json(data, max_bytes=limits.max_bundle_bytes, limits=few), where="", format_name="bundle")
+    value = decode_json(data, max_bytes=limits.max_bundle_bytes, max_values=limits.max_bundle_values, limits=limits)
+    top = Fields(value, where="", format_name="bundle")
     version = _VERSIONS[top.literal("mediaType", allowed=media_types)]
     fields = top.fields("verificationMaterial")
     present = [name for name in _METHODS if fields.has(name)]

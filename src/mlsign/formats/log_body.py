@@ -8,7 +8,6 @@ of a signature is for ``trust.log``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from enum import Enum
 from typing import Final
 
@@ -46,10 +45,8 @@ class LogBody:
 
 def decode_log_body(body: bytes, *, kind: str, version: str, limits: Limits = DEFAULT) -> LogBody:
     """The body of an entry that says it is of that kind. Raises ``InputError`` (``log.…``, ``json.…``)."""
-    few = replace(limits, max_json_values=min(MAX_BODY_VALUES, limits.max_json_values))
-    top = Fields(
-        decode_json(body, where="log entry", max_bytes=limits.max_bundle_bytes, limits=few), where="log entry", format_name="log"
-    )
+    value = decode_json(body, where="log entry", max_bytes=limits.max_bundle_bytes, max_values=MAX_BODY_VALUES, limits=limits)
+    top = Fields(value, where="log entry", format_name="log")
     top.literal("kind", allowed=(kind,))
     top.literal("apiVersion", allowed=(version,))
     reader = _READERS.get((kind, version))

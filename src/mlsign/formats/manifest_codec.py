@@ -13,7 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from mlsign.columns import encode_object
+from mlsign.canonical import encode_object
 from mlsign.digest import Algorithm, decode_algorithm, decode_digest
 from mlsign.errors import InputError, shown
 from mlsign.formats.manifest import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import repeat
 from typing import Final
 
-from mlsign.columns import column, encode_rows, quoted, rows_of
+from mlsign.canonical import encode_rows, quoted
+from mlsign.columns import column, rows_of
 from mlsign.digest import Algorithm, decode_digest, decode_hexes
 from mlsign.errors import InputError, shown
 from mlsign.formats.manifest import FileEntry, Manifest, Role

@@ -10,7 +10,8 @@ from enum import Enum
 from itertools import repeat
 from typing import Final
 
-from mlsign.columns import column, encode_object, encode_rows, quoted, rows_of
+from mlsign.canonical import encode_object, encode_rows, quoted
+from mlsign.columns import column, rows_of
 from mlsign.digest import Algorithm, Digest, decode_algorithm, decode_hex, decode_hexes
 from mlsign.errors import InputError
 from mlsign.formats.statement_old import OLD_PREDICATE_TYPE, decode_old_files

@@ -1,0 +1,67 @@
+"""JSON values and their canonical bytes (RFC 8785): one value, one spelling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from json.encoder import JSONEncoder, encode_basestring
+from typing import Final, TypeAlias
+
+from mlsign.errors import InputError, shown
+
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+"""The largest integer every JSON reader agrees on (RFC 8785, section 3.2.2.3)."""
+_WRITER: Final = JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
+def encode_json(value: JsonValue) -> bytes:
+    """The canonical bytes of a JSON value (RFC 8785): one value, one spelling.
+
+    Raises ``InputError`` (``json.canonical``) for what has no such spelling, as integers beyond 53 bits.
+    """
+    if _is_plain(value):
+        with suppress(UnicodeEncodeError):  # half of a surrogate pair
+            return _WRITER.encode(value).encode()
+    import rfc8785  # noqa: PLC0415 - for the few values with a fraction
+
+    try:
+        return rfc8785.dumps(value)
+    except rfc8785.CanonicalizationError as err:
+        raise InputError(
+            f"holds a value that JSON cannot carry exactly: {shown(err)}", code="json.canonical", where="JSON", found=shown(err)
+        ) from err
+
+
+def _is_plain(value: JsonValue) -> bool:
+    """Whether Python writes the value as RFC 8785 does: all but fractions, large integers, and names that sort otherwise in UTF-16."""
+    items = [value]
+    for item in items:
+        if isinstance(item, dict):
+            if not all(map(str.isascii, item)):
+                return False
+            items.extend(item.values())
+        elif isinstance(item, list):
+            items.extend(item)
+        elif isinstance(item, int):
+            if not -MAX_SAFE_INTEGER <= item <= MAX_SAFE_INTEGER:
+                return False
+        elif not isinstance(item, str) and item is not None:
+            return False
+    return True
+
+
+def encode_object(members: Mapping[str, bytes]) -> bytes:
+    """The canonical object of members that are canonical already; their names are plain ASCII."""
+    return b"{%s}" % b",".join(b'"%s":%s' % (name.encode(), members[name]) for name in sorted(members))
+
+
+def encode_rows(form: str, rows: Iterable[tuple[object, ...]]) -> bytes:
+    """A list with an object for each row, which is what ``form`` makes of it (``printf`` style)."""
+    return f"[{','.join(map(form.__mod__, rows))}]".encode()
+
+
+def quoted(texts: Iterable[str]) -> Iterable[str]:
+    """Texts as canonical JSON spells them (RFC 8785, section 3.2.2.2): Python escapes the same characters in the same way."""
+    return map(encode_basestring, texts)
