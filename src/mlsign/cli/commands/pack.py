@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 HELP = """Pack an ONNX model into a package: a folder with the model, its weights and a manifest.
 
 Packing the same input twice gives the same bytes. The package appears whole or not at all, and nothing is
-ever overwritten. With --store, files that were packed before are not copied again, nor read where nobody has touched them since:
-the package gets further names of the files in the store, which are not to be written to.
+ever overwritten. With --store, files that were packed before are not copied again, nor read where nobody has
+touched them since: the package gets further names of the files in the store, which are not to be written to.
 
 Example:
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 HELP = """Sign a package. Adds a file under signatures/ and changes nothing else.
 
-Everything is hashed again first, but for files of a store (--store) that nobody has touched; a package that is not what its manifest says is not signed. Nothing is written
-that would not verify.
+Everything is hashed again first; a package that is not what its manifest says is not signed. Nothing is written
+that would not verify. Of files of a store (--store) that nobody has touched, the digest is taken that they were
+written with.
 
 By a key file, a key in hardware (PKCS #11), either with a certificate, or keyless: for whoever an identity
 token names, with a certificate of minutes and an entry in a public log. A signature by an ML-DSA key is

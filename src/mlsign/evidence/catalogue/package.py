@@ -53,7 +53,8 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         title="a file with a second name",
         meaning="The file has more than one hard link, so it can be changed through a name outside the package.",
         abuse="Whoever owns the other name changes the model after it was verified, without any right to the package's folder.",
-        action="Copy the package (cp -r) and use the copy. Stores that share files by hard links should copy or reflink instead.",
+        action="Copy the package (cp -r) and use the copy. If it was packed with mlsign pack --store, name the store with --store: files "
+        "in it can be written to through no name. Other stores that share files by hard links should copy or reflink instead.",
     ),
     CodeEntry(
         code="MLS108",
