@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from borrowed import make_key, make_package
 from contenders import ROOT, Call, duration, in_rounds
 from page import heading, progress, row
-
-sys.path[:0] = [str(ROOT / "tests")]  # a package and keys, as the tests have them
 
 ROUNDS = 100
 QUICK_ROUNDS = 5
@@ -61,8 +59,6 @@ def print_policy(*, quick: bool) -> None:
 
 def make_calls(folder: Path) -> list[Call]:
     """Everything that is measured, ready to run."""
-    from making import make_key, make_package
-
     from mlsign.actions.check_policy import check_policy
     from mlsign.actions.load_policy import load_policy
     from mlsign.actions.sign_policy import sign_policy

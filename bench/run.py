@@ -26,12 +26,14 @@ from sandbox import print_sandbox
 from scale import print_scale
 from serving import print_serving
 from signing import print_signing
+from startup import print_startup_table
 from workbench import Workbench, workbench
 
 SECTIONS: Mapping[str, Callable[[Workbench], None]] = {
     "many_bytes": print_many_bytes,
     "many_files": print_many_files,
     "admit": print_admit,
+    "startup": lambda bench: print_startup_table(quick=bench.quick),
     "signing": lambda bench: print_signing(quick=bench.quick),
     "policy": lambda bench: print_policy(quick=bench.quick),
     "sandbox": lambda bench: print_sandbox(quick=bench.quick),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from borrowed import make_key, resign
 from contenders import MIB, Command, Samples, duration, of_bytes, until_enough
 from goals import at_most
 from growing_models import write_nodes
@@ -139,26 +140,21 @@ def packed(bench: Workbench, model: Path, *extra: object) -> Point:
 
 def of_keys(bench: Workbench, count: int, *, all_signed: bool) -> Point:
     """A small package under a policy that names so many keys, and wants the signatures of all of them, or of one in each group."""
-    from mlsign.actions.sign import sign
-    from mlsign.signers.key import decode_private_key, generate_key
-    from mlsign.signers.key_types import KeyType
-
     folder = bench.folder / "signed"
     package = folder / "small-1.0.0"
     folder.mkdir()
     with removed(folder):
         write_perceptron(folder / "model.onnx")
         bench.run(MLSIGN, "pack", folder / "model.onnx", "-o", package)
+        pairs = [make_key() for _ in range(count)]
         groups: list[str] = []
-        for number in range(count):
-            if first := number % KEYS_IN_GROUP == 0:
+        for number, pair in enumerate(pairs):
+            if number % KEYS_IN_GROUP == 0:
                 require = min(count - number, KEYS_IN_GROUP) if all_signed else 1
                 groups.append(f"  - name: group-{number}\n    require: {require}\n    any:\n")
-            private, public, _ = generate_key(KeyType.P256, password=None)
-            (folder / f"{number}.pub").write_bytes(public)
+            (folder / f"{number}.pub").write_bytes(pair.public)
             groups.append(f"      - key: {number}.pub\n")
-            if first or all_signed:
-                sign(package, decode_private_key(private, where="key", ask_password=bytes))
+        resign(package, pairs if all_signed else pairs[::KEYS_IN_GROUP])
         policy = folder / "policy.yaml"
         policy.write_text(
             SIGNERS.sub("".join(["signers:\n", *groups, "\n"]), bench.policy.read_text(encoding="utf-8")), encoding="utf-8"

@@ -13,7 +13,6 @@ import base64
 import hashlib
 import json
 import shutil
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -21,14 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from contenders import ROOT, Call, duration, in_rounds
+from borrowed import make_key, make_package, write_policy
+from contenders import Call, duration, in_rounds
 from goals import Goal
 from page import heading, progress, row
-
-sys.path[:0] = [
-    str(ROOT / "tests"),
-    str(ROOT / "tests" / "fakes"),
-]  # packages and a Sigstore to sign them, as the tests have them
 
 ALICE = "alice@acme.example"
 ROUNDS = 300
@@ -65,7 +60,6 @@ def print_signing(*, quick: bool) -> None:
 def contenders(folder: Path) -> Iterator[tuple[str, Call, list[Call], Goal]]:
     """By key, and keyless on either version of the log; the goal is that of a package that was verified before."""
     from local_sigstore import LocalSigstore
-    from making import make_key, make_package
 
     pair = make_key()
     package = make_package(folder / "key", signers=(pair,))
@@ -83,8 +77,6 @@ def contenders(folder: Path) -> Iterator[tuple[str, Call, list[Call], Goal]]:
 
 
 def gate_by_key(folder: Path, package: Path, public: bytes) -> Call:
-    from making import write_policy
-
     return gate(write_policy(folder, {"release": (1, [public])}), package)
 
 
