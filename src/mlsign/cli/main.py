@@ -6,7 +6,6 @@ outside failed, 5 a defect of mlsign.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from types import MappingProxyType
@@ -14,6 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
+from mlsign.cli.collector import collect_seldom, leave
 from mlsign.cli.console import ANNOTATIONS, JSON, VERBOSE, complain, print_error, put
 from mlsign.cli.late_commands import LateGroup
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError, shown
@@ -22,10 +22,6 @@ EXIT_OF: Final[tuple[tuple[type[MlsignError], int], ...]] = ((TrustError, 1), (I
 USAGE: Final = 2
 DEFECT: Final = 5
 INTERRUPTED: Final = 130
-
-_COLLECT_AFTER: Final = 100_000
-"""Objects made before the garbage collector looks at them, not 700: what is imported lives to the end, and looking at it again and
-again takes a tenth of a short run."""
 
 _HELP: Final = """Sign ML models, and let in only what a policy allows.
 
@@ -93,7 +89,7 @@ def _top(
 
 def main() -> None:
     """Runs the command line and leaves the process with the exit code."""
-    gc.set_threshold(_COLLECT_AFTER)
+    collect_seldom()
     try:
         _fill_closed_descriptors()
         _run()
@@ -117,7 +113,7 @@ def main() -> None:
         )
         sys.exit(DEFECT)
     finally:
-        gc.freeze()  # the process ends here, and what it still holds need not be looked through for that
+        leave()
 
 
 def _fill_closed_descriptors() -> None:

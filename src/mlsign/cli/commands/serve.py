@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlsign.cli.collector import collect_as_usual
 from mlsign.cli.console import say
 from mlsign.cli.option_groups import with_option_groups
 from mlsign.cli.options import (
@@ -142,6 +143,7 @@ def serve_command(
         grace_seconds=shutdown_grace,
         level=level_of(log_level),
     )
+    collect_as_usual()
     try:
         serve(request)
     except Denied as denied:
