@@ -52,9 +52,11 @@ def _is_plain(value: JsonValue) -> bool:
     return True
 
 
-def encode_object(members: Mapping[str, bytes]) -> bytes:
-    """The canonical object of members that are canonical already; their names are plain ASCII."""
-    return b"{%s}" % b",".join(b'"%s":%s' % (name.encode(), members[name]) for name in sorted(members))
+def encode_around(value: Mapping[str, JsonValue], name: str, written: bytes) -> bytes:
+    """The canonical object of ``value`` and one more member, which is written already; all names are plain ASCII."""
+    before = encode_json({key: value[key] for key in value if key < name})[1:-1]
+    after = encode_json({key: value[key] for key in value if key > name})[1:-1]
+    return b"{%s}" % b",".join(filter(None, (before, b'"%s":%s' % (name.encode(), written), after)))
 
 
 def encode_rows(form: str, rows: Iterable[tuple[object, ...]]) -> bytes:

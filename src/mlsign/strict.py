@@ -15,6 +15,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Final, NoReturn, TypeVar
 
 from mlsign.canonical import MAX_SAFE_INTEGER, JsonValue, encode_json
@@ -70,6 +71,48 @@ def decode_base64(text: str, *, where: str = "") -> bytes:
     return data
 
 
+class _OddError(Exception):
+    """Something that JSON leaves open; where it stands is known to ``decode_json``."""
+
+    def __init__(self, message: str, *, code: str, found: str) -> None:
+        super().__init__(message)
+        self.message, self.code, self.found = message, code, found
+
+
+def _pairs(items: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    out = dict(items)
+    if len(out) != len(items):
+        counts = Counter(key for key, _ in items)
+        twice = next(key for key, count in counts.items() if count > 1)
+        raise _OddError(f"key {shown(twice)} stands twice in one object", code="json.duplicate_key", found=twice)
+    return out
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise _OddError("has a number beyond the range of a double", code="json.number", found=text)
+    return value
+
+
+def _constant(text: str) -> NoReturn:
+    raise _OddError(f"{text} is not a JSON number", code="json.number", found=text)
+
+
+@lru_cache(maxsize=8)
+def _reader(digits: int) -> json.JSONDecoder:
+    """Reads JSON whose integers have no more digits than that."""
+
+    def integer(text: str) -> int:
+        if len(text.lstrip("-")) > digits:
+            raise _OddError("has an integer of too many digits", code="json.integer", found=text)
+        if text == "-0":
+            raise _OddError("has a negative zero", code="json.integer", found=text)
+        return int(text)
+
+    return json.JSONDecoder(object_pairs_hook=_pairs, parse_int=integer, parse_float=_number, parse_constant=_constant)
+
+
 def decode_json(
     data: bytes, *, where: str = "", max_bytes: int, max_values: int = sys.maxsize, limits: Limits = DEFAULT
 ) -> JsonValue:
@@ -84,37 +127,13 @@ def decode_json(
         _fail(f"has {len(data)} bytes, allowed are {max_bytes}", code="json.size", where=where)
     check_json_size(data, max_values=min(max_values, limits.max_json_values), max_depth=limits.max_json_depth, where=where)
 
-    def pairs(items: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-        out = dict(items)
-        if len(out) != len(items):
-            counts = Counter(key for key, _ in items)
-            twice = next(key for key, count in counts.items() if count > 1)
-            _fail(f"key {shown(twice)} stands twice in one object", code="json.duplicate_key", where=where, found=twice)
-        return out
-
-    def integer(text: str) -> int:
-        if len(text.lstrip("-")) > limits.max_json_integer_digits:
-            _fail("has an integer of too many digits", code="json.integer", where=where, found=text)
-        if text == "-0":
-            _fail("has a negative zero", code="json.integer", where=where, found=text)
-        return int(text)
-
-    def number(text: str) -> float:
-        value = float(text)
-        if math.isinf(value):
-            _fail("has a number beyond the range of a double", code="json.number", where=where, found=text)
-        return value
-
-    def constant(text: str) -> NoReturn:
-        _fail(f"{text} is not a JSON number", code="json.number", where=where, found=text)
-
     try:
         text = data.decode("utf-8")
         if text.startswith("\ufeff"):
             _fail("starts with a byte order mark", code="json.encoding", where=where)
-        value: JsonValue = json.loads(
-            text, object_pairs_hook=pairs, parse_int=integer, parse_float=number, parse_constant=constant
-        )
+        value: JsonValue = _reader(limits.max_json_integer_digits).decode(text)
+    except _OddError as err:
+        raise InputError(err.message, code=err.code, where=where, found=shown(err.found)) from err
     except UnicodeDecodeError as err:
         raise InputError(f"is not UTF-8 at byte {err.start}", code="json.encoding", where=where) from err
     except json.JSONDecodeError as err:

@@ -13,7 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from mlsign.canonical import encode_object
+from mlsign.canonical import encode_around
 from mlsign.digest import Algorithm, decode_algorithm, decode_digest
 from mlsign.errors import InputError, shown
 from mlsign.formats.manifest import (
@@ -28,7 +28,7 @@ from mlsign.formats.manifest_files import check_files, decode_files, encode_file
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport, TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
 from mlsign.paths import MANIFEST_NAME, decode_path
-from mlsign.strict import MAX_SAFE_INTEGER, Fields, JsonValue, decode_json, encode_json
+from mlsign.strict import MAX_SAFE_INTEGER, Fields, JsonValue, decode_json
 from mlsign.version import decode_version
 
 ELEMENTS: Final = frozenset(
@@ -297,4 +297,4 @@ def encode_manifest(manifest: Manifest) -> bytes:
         ]
     if manifest.provenance is not None:
         out["provenance"] = _encode_provenance(manifest.provenance)
-    return encode_object({name: encode_json(value) for name, value in out.items()} | {"files": encode_files(manifest.files)})
+    return encode_around(out, "files", encode_files(manifest.files))

@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import repeat
 from typing import Final
 
-from mlsign.canonical import encode_object, encode_rows, quoted
+from mlsign.canonical import encode_around, encode_rows, quoted
 from mlsign.columns import column, rows_of
 from mlsign.digest import Algorithm, Digest, decode_algorithm, decode_hex, decode_hexes
 from mlsign.errors import InputError
@@ -28,7 +28,7 @@ from mlsign.formats.statement_parts import (
 from mlsign.formats.statement_shards import decode_sharding, decode_shards
 from mlsign.limits import DEFAULT, Limits
 from mlsign.paths import decode_path, decode_paths, folded_names
-from mlsign.strict import Fields, JsonValue, decode_json, encode_json
+from mlsign.strict import Fields, JsonValue, decode_json
 from mlsign.values import dataclass
 
 __all__ = [
@@ -264,15 +264,13 @@ def encode_statement(statement: Statement) -> bytes:
         "allow_symlinks": False,
         "ignore_paths": list(statement.ignore_paths),
     }
-    predicate = {"resources": _encode_files(files), "serialization": encode_json(serialization)}
-    return encode_object(
-        {
-            "_type": encode_json(STATEMENT_TYPE),
-            "subject": encode_json([{"name": statement.subject_name, "digest": {"sha256": statement.subject_digest.hex}}]),
-            "predicateType": encode_json(PREDICATE_TYPE),
-            "predicate": encode_object(predicate),
-        }
-    )
+    predicate = encode_around({"serialization": serialization}, "resources", _encode_files(files))
+    top: dict[str, JsonValue] = {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": statement.subject_name, "digest": {"sha256": statement.subject_digest.hex}}],
+        "predicateType": PREDICATE_TYPE,
+    }
+    return encode_around(top, "predicate", predicate)
 
 
 def _encode_files(files: list[Resource]) -> bytes:

@@ -37,14 +37,14 @@ def decide(policy: Policy, evidence: Evidence, *, now: datetime) -> Decision:
     used = excepted(policy.exceptions, judged.findings, digest=known, now=now)
     said = told(policy.exceptions, judged.findings, digest=known, now=now)
     covered = {finding for item in used for finding in item.findings}
-    left = tuple(finding for finding in judged.findings if finding not in covered)
+    left = tuple(finding for finding in judged.findings if finding not in covered) if covered else judged.findings
     clean = all(finding.outcome is Outcome.PASS for finding in (*left, *said))
     complete = signed or summary is not None
     return Decision(
         verdict=Verdict.ALLOW if complete and clean and judged.passed else Verdict.DENY,
         # A policy that is not for the package, not alone in that, or past its end has no say in letting it through.
         mode=policy.mode if _has_say(left) else Mode.ENFORCE,
-        findings=tuple(sorted({*left, *said}, key=_order)),
+        findings=tuple(sorted({*left, *said}, key=_order)) if said else left,
         met=met,
         excepted=used,
         summary=summary,
