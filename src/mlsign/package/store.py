@@ -22,7 +22,7 @@ from typing import Final, Self
 
 from mlsign.digest import Algorithm, Digest, decode_hex
 from mlsign.errors import InputError, MlsignError, TrustError, shown
-from mlsign.package.store_record import MAX_RECORD_BYTES, Record, decode_record, state_of
+from mlsign.package.store_record import MAX_RECORD_BYTES, Record, decode_record
 from mlsign.package.trusted_folder import OTHERS_WRITE, is_ours, open_inner, open_trusted
 from mlsign.values import dataclass
 
@@ -106,7 +106,7 @@ class Store:
         if not self.is_object((status.st_dev, status.st_ino), thing):
             return {}
         record = self.record_of(thing)
-        if record is None or record.state != state_of(status) or record.digests.get(thing.digest.algorithm) != thing.digest:
+        if record is None or not record.is_of(status) or record.digests.get(thing.digest.algorithm) != thing.digest:
             return {}
         return record.digests
 

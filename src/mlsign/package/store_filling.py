@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -32,7 +33,7 @@ from mlsign.package.store import (
     names_in,
 )
 from mlsign.package.store_changes import alone, made_folder, new_partial, note_object, note_source, open_lock
-from mlsign.package.store_record import Record, begin, known, source_name, state_of
+from mlsign.package.store_record import Record, begin, boot_id, known, source_name, state_of
 from mlsign.package.stream import Advance, writer
 from mlsign.package.trusted_folder import open_trusted
 from mlsign.package.write import outside
@@ -124,9 +125,8 @@ class StoreWriter:
         """The object that a file is, or that was made of it when it was in this very state, if there still is one."""
         if (thing := self._object_of(status)) is not None and thing.digest.algorithm is algorithm:
             return thing
-        state = state_of(status)
-        record = self.store.read_record((SOURCES,), source_name(state))
-        digest = None if record is None or record.state != state else record.digests.get(algorithm)
+        record = self.store.read_record((SOURCES,), source_name(state_of(status)))
+        digest = None if record is None or not record.is_of(status) else record.digests.get(algorithm)
         if digest is None:
             return None
         thing = StoredObject(digest=digest, size=status.st_size)
@@ -158,8 +158,6 @@ class StoreWriter:
             fd, partial = new_partial(folder)
             try:
                 (digest,) = hash_source(source, algorithms=(algorithm,), consumers=(writer(fd),), worker=worker, advance=advance)
-                # Before it has its name: after a power cut there is no object with other bytes than those that were hashed.
-                os.fsync(fd)
                 self._name(fd, folder, partial, StoredObject(digest=digest, size=source.size))
             finally:
                 os.close(fd)
@@ -175,8 +173,11 @@ class StoreWriter:
             except FileExistsError:
                 return
             os.unlink(partial, dir_fd=partial_folder)
-            os.fsync(folder)
-            note_object(self.store, thing, Record(state=state_of(os.fstat(fd)), digests=known((thing.digest,))))
+            boot = boot_id()
+            if not boot:
+                os.fsync(fd)
+            # Nobody else has had a name of it so far, nor may write to it: there is no earlier state that it could be taken for.
+            note_object(self.store, thing, Record(state=state_of(os.fstat(fd)), boot=boot, digests=known((thing.digest,))))
 
     def _link(self, thing: StoredObject, folder: Path, path: PackagePath) -> bool:
         """A further name of the object, in the package; the record follows the change of state that this is, and no other.
@@ -197,7 +198,8 @@ class StoreWriter:
                 after = os.fstat(fd)
                 if _identity(os.lstat(place)) != _identity(after) or _written(after) != _written(before):
                     raise self.store.changed(thing, "was replaced or written to while it was linked")
-                note_object(self.store, thing, Record(state=state_of(after), digests=record.digests))
+                if record is not None:
+                    note_object(self.store, thing, replace(record, state=state_of(after)))
             except OSError as err:
                 if err.errno == errno.EMLINK:
                     return False
@@ -206,17 +208,20 @@ class StoreWriter:
                 os.close(fd)
         return True
 
-    def _certain(self, fd: int, thing: StoredObject) -> Record:
-        """What is known of the bytes of an open object: by its record, or by hashing them again. Raises ``TrustError``."""
-        status = os.fstat(fd)
+    def _certain(self, fd: int, thing: StoredObject) -> Record | None:
+        """What is known of the bytes of an open object: by its record, or by hashing them again. Raises ``TrustError``.
+
+        None where they are right and somebody touched it a moment ago, so that the next write might not show: that is not written down.
+        """
         record = self.store.record_of(thing)
-        if record is not None and record.state == state_of(status) and record.digests.get(thing.digest.algorithm) == thing.digest:
+        if record is not None and record.is_of(os.fstat(fd)) and record.digests.get(thing.digest.algorithm) == thing.digest:
             return record
         with FileSource(os.dup(fd), where=str(thing)) as source:
+            begun = begin(source.fd)
             (digest,) = hash_source(source, algorithms=(thing.digest.algorithm,))
         if digest != thing.digest:
             raise self.store.changed(thing, f"is {digest} by now: its bytes are not those that it was made of")
-        return Record(state=state_of(status), digests=known((digest,)))
+        return Record(state=begun.state, digests=known((digest,))) if begun.settled else None
 
     def _check_device(self, folder: Path) -> None:
         if folder.stat().st_dev != os.fstat(self.store.fd).st_dev:

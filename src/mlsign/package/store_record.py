@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -24,10 +26,19 @@ SETTLED_NS: Final = 2_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A file in one state, and all that is known of its bytes."""
+    """A file in one state, and all that is known of its bytes.
+
+    ``boot`` names the start of the machine after which the bytes may be others, because they need not have been on the disk; nothing
+    where they were.
+    """
 
     state: str
     digests: Mapping[Algorithm, Digest]
+    boot: str = ""
+
+    def is_of(self, status: os.stat_result) -> bool:
+        """Whether the file of this status is in the state that was written down, and the machine did not lose what it had not saved."""
+        return self.state == state_of(status) and self.boot in {"", boot_id()}
 
 
 def state_of(status: os.stat_result) -> str:
@@ -36,6 +47,15 @@ def state_of(status: os.stat_result) -> str:
     Anybody who may write a file may set its modification time; nobody sets the change time, which moves with that as well.
     """
     return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+@cache
+def boot_id() -> str:
+    """A name for the time since the machine was started; nothing where there is none. A power cut ends what it stands for."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def is_settled(status: os.stat_result, *, before_ns: int) -> bool:
@@ -56,7 +76,7 @@ def known(digests: Iterable[Digest]) -> Mapping[Algorithm, Digest]:
 def encode_record(record: Record) -> bytes:
     """The one spelling of a record."""
     digests: list[JsonValue] = [*sorted(map(str, record.digests.values()))]
-    return encode_json({"schema": SCHEMA, "state": record.state, "digests": digests})
+    return encode_json({"schema": SCHEMA, "state": record.state, "boot": record.boot, "digests": digests})
 
 
 def decode_record(data: bytes, *, where: str) -> Record:
@@ -64,9 +84,10 @@ def decode_record(data: bytes, *, where: str) -> Record:
     fields = Fields(decode_json(data, where=where, max_bytes=MAX_RECORD_BYTES), where=where, format_name="record")
     fields.literal("schema", allowed=(SCHEMA,))
     state = fields.text("state", maximum=200)
+    boot = fields.text("boot", maximum=64, empty=True)
     texts = fields.texts("digests", minimum=1, maximum=len(Algorithm), length=200)
     fields.done()
-    return Record(state=state, digests=known(decode_digest(text, where=where) for text in texts))
+    return Record(state=state, boot=boot, digests=known(decode_digest(text, where=where) for text in texts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +104,10 @@ def begin(fd: int) -> Begun:
     A file that is mapped by somebody is written out first: a later store to its memory then moves its change time, where the file system
     is on a disk. What is in memory only (tmpfs) can change without.
     """
-    now = time.time_ns()
-    try:
-        os.fsync(fd)
-        flushed = True
-    except OSError:
-        flushed = False
-    status = os.fstat(fd)
-    return Begun(state=state_of(status), settled=flushed and is_settled(status, before_ns=now))
+    settled = is_settled(os.fstat(fd), before_ns=time.time_ns())
+    if settled:  # else nothing is written down, and there is nothing to wait for
+        try:
+            os.fsync(fd)
+        except OSError:
+            settled = False
+    return Begun(state=state_of(os.fstat(fd)), settled=settled)

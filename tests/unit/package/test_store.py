@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from mlsign.package.file_source import FileSource
 from mlsign.package.store import Store, StoredObject
 from mlsign.package.store_filling import StoreWriter
 from mlsign.package.store_pruning import check_object, kept, prune
-from mlsign.package.store_record import begin
+from mlsign.package.store_record import Record, begin, boot_id, decode_record, encode_record, known, source_name
 from mlsign.package.trusted_folder import open_trusted
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="giving files to somebody else needs root")
@@ -122,8 +123,6 @@ def test_a_source_record_that_was_made_up_gives_an_old_file_whole_and_under_its_
     other.write_bytes(os.urandom(SIZE))
     with FileSource(os.open(other, os.O_RDONLY), where="other") as opened:
         state = begin(opened.fd).state
-    from mlsign.package.store_record import Record, decode_record, encode_record, source_name
-
     record = decode_record(real.read_bytes(), where="record")
     forged = stocked.store / "sources" / source_name(state)
     forged.write_bytes(encode_record(Record(state=state, digests=record.digests)))
@@ -148,7 +147,23 @@ def test_an_object_that_was_written_to_is_not_known(stocked, tmp_path, name, for
 def test_an_object_that_was_only_touched_is_hashed_again_and_known_again(stocked, tmp_path):
     os.utime(stocked.object, ns=(1, 1))
     assert stocked.known() == {}
+    assert supply(stocked.store, stocked.source, tmp_path / "young") == stocked.thing.digest
+    assert stocked.known() == {}, "a write of a moment ago might not show"
+    settle(stocked.object)
     assert supply(stocked.store, stocked.source, tmp_path / "next") == stocked.thing.digest
+    assert stocked.known() == {Algorithm.BLAKE3: stocked.thing.digest}
+
+
+def test_what_was_not_on_the_disk_is_not_known_after_the_machine_was_started_again(stocked, tmp_path):
+    record = decode_record(stocked.record.read_bytes(), where="record")
+    assert record.boot == boot_id() != ""
+    stocked.record.chmod(0o644)
+    stocked.record.write_bytes(encode_record(replace(record, boot="another-start")))
+    assert stocked.known() == {}
+    settle(stocked.object)
+    # hashed again, which it is from the disk by then, and known for good
+    assert supply(stocked.store, stocked.source, tmp_path / "next") == stocked.thing.digest
+    assert decode_record(stocked.record.read_bytes(), where="record").boot == ""
     assert stocked.known() == {Algorithm.BLAKE3: stocked.thing.digest}
 
 
@@ -425,8 +440,6 @@ def test_checking_hashes_whatever_is_written_down(stocked):
         # a record that was made up after the change does not help
         with FileSource(os.open(stocked.object, os.O_RDONLY), where="o") as opened:
             state = begin(opened.fd).state
-        from mlsign.package.store_record import Record, encode_record, known
-
         stocked.record.chmod(0o644)
         stocked.record.write_bytes(encode_record(Record(state=state, digests=known((stocked.thing.digest,)))))
         with pytest.raises(TrustError) as caught:
