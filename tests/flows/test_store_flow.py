@@ -15,6 +15,8 @@ from releases import BYTES, FILES, make_release, write_release
 
 from mlsign.actions.admit import Denied
 from mlsign.actions.append_audit import event_of
+from mlsign.actions.attest import attest
+from mlsign.actions.countersign import countersign
 from mlsign.actions.gate import Gate
 from mlsign.actions.pack import PackRequest, RefusedToPack, pack
 from mlsign.actions.sign import RefusedToSign, sign
@@ -27,6 +29,10 @@ from mlsign.policy.model import Verdict
 from mlsign.policy.recorded import decide_recorded, record
 
 pytestmark = pytest.mark.linux
+PROVENANCE = {
+    "buildDefinition": {"buildType": "https://build.acme.example/type", "externalParameters": {}},
+    "runDetails": {"builder": {"id": "https://build.acme.example"}},
+}
 NAMES = [str(path) for path in FILES]
 
 
@@ -199,6 +205,17 @@ def test_an_audit_log_says_what_was_not_read(tmp_path, package, gates):
     report = gates()[0].verify(package)
     (said,) = (line for line in event_of(report).loosened)
     assert said.startswith("3 files, 3.1 MB, were hashed when a store took them in")
+
+
+def test_countersigning_and_attesting_take_the_store_as_signing_does(tmp_path, package, keys, store, monkeypatch):
+    (name, *_) = sorted(path.name for path in (package / "signatures").iterdir())
+    (tmp_path / "slsa.json").write_text(json.dumps(PROVENANCE))
+    with pytest.raises(RefusedToSign):
+        attest(package, keys.outsider.signer, provenance=tmp_path / "slsa.json")
+    seen = read_bytes(monkeypatch)
+    assert countersign(package, keys.outsider.signer, bundle=f"signatures/{name}", store=store).over == f"signatures/{name}"
+    assert attest(package, keys.outsider.signer, provenance=tmp_path / "slsa.json", store=store).name == "sum-1.0.0"
+    assert not [each for each in seen if each.endswith(tuple(NAMES))]
 
 
 # What was touched.

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlsign.actions._adding import add_bundle
+from mlsign.actions._known import opened_store
 from mlsign.actions.examine import examine_to_vouch
 from mlsign.actions.sign import checked_manifest, package_statement
 from mlsign.errors import naming, shown
@@ -38,6 +39,7 @@ def attest(
     provenance: Path,
     advance: Advance | None = None,
     now: datetime | None = None,
+    store: Path | None = None,
     limits: Limits = DEFAULT,
 ) -> AttestedBundle:
     """Adds a bundle that says the SLSA predicate in the file ``provenance`` of this package.
@@ -51,7 +53,8 @@ def attest(
     # The package stays open to the end: its name may lead elsewhere by the time that a signature is there.
     with OpenPackage.open(path) as package:
         # 1. Look at what lies there, trusting nobody; what is not what its manifest says was built by nobody.
-        examination = examine_to_vouch(package, now=now or datetime.now(UTC), limits=limits, advance=advance)
+        with opened_store(store) as opened:
+            examination = examine_to_vouch(package, now=now or datetime.now(UTC), limits=limits, store=opened, advance=advance)
         about = package_statement(checked_manifest(path, examination), examination)
         # 2. What is to be signed follows from the files and the predicate alone.
         with naming(shown(provenance)):

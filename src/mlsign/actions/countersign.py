@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mlsign.actions._adding import add_bundle
+from mlsign.actions._known import opened_store
 from mlsign.actions._signatures import Attempt
 from mlsign.actions.examine import Examination, examine_to_vouch
 from mlsign.compare.content import compare_with_statement
@@ -52,6 +53,7 @@ def countersign(
     policy: LoadedPolicy | None = None,
     advance: Advance | None = None,
     now: datetime | None = None,
+    store: Path | None = None,
     limits: Limits = DEFAULT,
 ) -> CountersignedBundle:
     """Adds a bundle over the one that is called ``bundle``, or by a digest that begins so.
@@ -62,8 +64,9 @@ def countersign(
     moment = now or datetime.now(UTC)
     # The package stays open to the end: its name may lead elsewhere by the time that a signature is there.
     with OpenPackage.open(path) as package:
-        # 1. Everything is hashed again, trusting nobody.
-        examination = examine_to_vouch(package, now=moment, limits=limits, advance=advance)
+        # 1. Everything is hashed again, trusting nobody; but for files of the store, as ``sign`` does it.
+        with opened_store(store) as opened:
+            examination = examine_to_vouch(package, now=moment, limits=limits, store=opened, advance=advance)
         # 2. The one bundle that is meant, over exactly these files, by somebody whom the policy names, if there is one.
         over = _meant(examination, bundle, limits=limits)
         whose = None if policy is None else _signer(over, policy, now=moment)

@@ -11,7 +11,7 @@ from mlsign.cli.commands._signer_options import NOBODY, SignerOptions
 from mlsign.cli.commands._signing import say_identity
 from mlsign.cli.console import progress, put, say
 from mlsign.cli.option_groups import with_option_groups
-from mlsign.cli.options import Quiet, Verbose
+from mlsign.cli.options import Quiet, StoreFolder, Verbose
 
 HELP = """Sign a statement about how a package was built. Adds a file under signatures/ and changes nothing else.
 
@@ -31,6 +31,7 @@ def attest_command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package.")],
     provenance: Annotated[Path, typer.Option("--provenance", metavar="FILE", help="The SLSA v1 predicate, a JSON file.")],
     signer_options: SignerOptions = NOBODY,
+    store: StoreFolder = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -41,7 +42,7 @@ def attest_command(
 
     request = signer_options.request()
     with open_signer(request) as signer, progress("attesting", package) as advance:
-        made = attest(package, signer, provenance=provenance, advance=advance)
+        made = attest(package, signer, provenance=provenance, store=store, advance=advance)
     say(f"attested {shown(made.name)}: built by {shown(made.provenance.builder)}, {made.digest}")
     say_identity(made.identity)
     put(made.bundle)

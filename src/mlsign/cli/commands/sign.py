@@ -64,7 +64,7 @@ def sign_command(
         from mlsign.actions.countersign import countersign as vouch
 
         with open_signer(request) as signer, progress("signing", package) as advance:
-            made = vouch(package, signer, bundle=countersign, policy=loaded, advance=advance)
+            made = vouch(package, signer, bundle=countersign, policy=loaded, store=store, advance=advance)
         say_countersigned(made)
         put(made.bundle)
         return
