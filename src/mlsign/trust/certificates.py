@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, TypeVar
@@ -39,6 +40,9 @@ UNREADABLE: Final = (
 
 ``KeyError`` is for names in strings of an unknown kind; warnings are errors where whoever runs this says so.
 """
+_MAX_KNOWN_AUTHORITIES: Final = 64
+_known_authorities: Final[set[tuple[bytes, ...]]] = set()
+"""An authority and its root, in DER, which were verified with some certificate below them: one of the slowest steps."""
 _E = TypeVar("_E", bound=x509.ExtensionType)
 
 
@@ -149,9 +153,13 @@ def verify_chain(
 @lru_cache(maxsize=128)
 def _chain(leaf: bytes, anchors: tuple[bytes, ...], intermediates: tuple[bytes, ...], time: datetime) -> tuple[bytes, ...]:
     """Kept, since it follows from nothing else: a gate sees the same package again and again."""
+    known = _known_authority(anchors, intermediates, time)
+    if known is not None:
+        with suppress(VerificationError, x509.UnsupportedGeneralNameType, ValueError):  # it is found out below what is wrong
+            holder, _ = _verified(leaf, anchors=known[:1], intermediates=(), time=time)
+            return (holder.public_bytes(Encoding.DER), *known)
     try:
-        verifier = _builder(time).store(_store(anchors)).build_client_verifier()
-        chain = verifier.verify(load_certificate(leaf), [load_certificate(der) for der in intermediates]).chain
+        chain = _verified(leaf, anchors=anchors, intermediates=intermediates, time=time)
     except (VerificationError, x509.UnsupportedGeneralNameType, ValueError) as err:
         raise _no_chain(f"the certificate does not chain to a trusted root at {time:%Y-%m-%dT%H:%M:%SZ}", str(err)) from err
     for depth, authority in enumerate(chain):
@@ -160,7 +168,37 @@ def _chain(leaf: bytes, anchors: tuple[bytes, ...], intermediates: tuple[bytes, 
             # Renewals of an authority by itself are not bound by it, the certificate of the signer always is.
             bound = (below for at, below in enumerate(chain[:depth]) if at == 0 or below.subject != below.issuer)
             _check_names(constraints, bound)
-    return tuple(certificate.public_bytes(Encoding.DER) for certificate in chain)
+    found = tuple(certificate.public_bytes(Encoding.DER) for certificate in chain)
+    one_way = len(intermediates) == len(anchors) == 1 and found[1:] == (*intermediates, *anchors)
+    if one_way and all(_extension(each, x509.NameConstraints) is None for each in chain):
+        if len(_known_authorities) >= _MAX_KNOWN_AUTHORITIES:
+            _known_authorities.clear()
+        _known_authorities.add(found[1:])
+    return found
+
+
+def _verified(
+    leaf: bytes, *, anchors: tuple[bytes, ...], intermediates: tuple[bytes, ...], time: datetime
+) -> list[x509.Certificate]:
+    verifier = _builder(time).store(_store(anchors)).build_client_verifier()
+    return verifier.verify(load_certificate(leaf), [load_certificate(der) for der in intermediates]).chain
+
+
+def _known_authority(anchors: tuple[bytes, ...], intermediates: tuple[bytes, ...], time: datetime) -> tuple[bytes, ...] | None:
+    """The one authority and its root, where they certified somebody before and both are valid at this time.
+
+    That the root certified the authority, and that both may do so, follows from their bytes. What depends on the certificate
+    below them is verified each time; constraints on its names would be, too, and authorities that have any are not kept.
+    """
+    known = (*intermediates, *anchors)
+    if known not in _known_authorities:
+        return None
+    try:
+        for der in known:
+            check_validity(load_certificate(der), time=time)
+    except TrustError:
+        return None
+    return known
 
 
 def _builder(time: datetime) -> PolicyBuilder:
