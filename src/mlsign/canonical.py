@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from json.encoder import JSONEncoder, encode_basestring
 from typing import Final, TypeAlias
 
@@ -21,17 +20,30 @@ def encode_json(value: JsonValue) -> bytes:
 
     Raises ``InputError`` (``json.canonical``) for what has no such spelling, as integers beyond 53 bits.
     """
+    try:
+        return _written(value).encode()
+    except UnicodeEncodeError as err:
+        raise _inexact("half of a surrogate pair") from err
+
+
+def _written(value: JsonValue) -> str:
     if _is_plain(value):
-        with suppress(UnicodeEncodeError):  # half of a surrogate pair
-            return _WRITER.encode(value).encode()
+        return _WRITER.encode(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(_written, value))}]"
+    if isinstance(value, dict) and all(map(str.isascii, value)):
+        return f"{{{','.join(f'{encode_basestring(name)}:{_written(value[name])}' for name in sorted(value))}}}"
     import rfc8785  # noqa: PLC0415 - for the few values with a fraction
 
     try:
-        return rfc8785.dumps(value)
+        return rfc8785.dumps(value).decode()
     except rfc8785.CanonicalizationError as err:
-        raise InputError(
-            f"holds a value that JSON cannot carry exactly: {shown(err)}", code="json.canonical", where="JSON", found=shown(err)
-        ) from err
+        raise _inexact(str(err)) from err
+
+
+def _inexact(reason: str) -> InputError:
+    message = f"holds a value that JSON cannot carry exactly: {shown(reason)}"
+    return InputError(message, code="json.canonical", where="JSON", found=shown(reason))
 
 
 def _is_plain(value: JsonValue) -> bool:
