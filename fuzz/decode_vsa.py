@@ -10,10 +10,10 @@ from json_tree import STRINGS, bent
 from oracles import check_refusal, plain_json
 
 from mlsign.errors import InputError
+from mlsign.formats.claims import claims_summary
 from mlsign.formats.verification_summary import (
     ResourceReference,
     VerificationSummary,
-    claims_summary,
     decode_summary,
     encode_summary,
 )
