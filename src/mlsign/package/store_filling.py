@@ -34,9 +34,9 @@ from mlsign.package.store import (
 )
 from mlsign.package.store_changes import alone, made_folder, new_partial, note_object, note_source, open_lock
 from mlsign.package.store_record import Record, begin, boot_id, known, source_name, state_of
-from mlsign.package.stream import Advance, writer
+from mlsign.package.stream import Advance
 from mlsign.package.trusted_folder import open_trusted
-from mlsign.package.write import outside
+from mlsign.package.write import copy_into, outside
 from mlsign.paths import PackagePath
 
 if sys.platform != "win32":
@@ -157,7 +157,7 @@ class StoreWriter:
         with self.store.inner(PARTIAL) as folder:
             fd, partial = new_partial(folder)
             try:
-                (digest,) = hash_source(source, algorithms=(algorithm,), consumers=(writer(fd),), worker=worker, advance=advance)
+                digest = copy_into(fd, source, algorithm=algorithm, worker=worker, advance=advance)
                 self._name(fd, folder, partial, StoredObject(digest=digest, size=source.size))
             finally:
                 os.close(fd)

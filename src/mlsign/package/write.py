@@ -116,16 +116,21 @@ def copy_file(
     try:
         fd = _create(folder, path)
         try:
-            if _cloned(source, fd):
-                digest = _clone_digest(source, fd, algorithm=algorithm, worker=worker, advance=advance)
-            else:
-                _reserve(fd, source.size)
-                consumers = (writer(fd),)
-                (digest,) = hash_source(source, algorithms=(algorithm,), consumers=consumers, worker=worker, advance=advance)
+            return copy_into(fd, source, algorithm=algorithm, worker=worker, advance=advance)
         finally:
             os.close(fd)
     except OSError as err:
         raise outside(err, where=path) from err
+
+
+def copy_into(
+    fd: int, source: FileSource, *, algorithm: Algorithm, worker: Worker | None = None, advance: Advance | None = None
+) -> Digest:
+    """As ``copy_file``, into an open file that is empty. ``OSError`` passes."""
+    if _cloned(source, fd):
+        return _clone_digest(source, fd, algorithm=algorithm, worker=worker, advance=advance)
+    _reserve(fd, source.size)
+    (digest,) = hash_source(source, algorithms=(algorithm,), consumers=(writer(fd),), worker=worker, advance=advance)
     return digest
 
 
