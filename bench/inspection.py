@@ -25,7 +25,7 @@ from plot import BLUE, BYTES, RED, SECONDS, Axis, Box, Line, diagram, legend, pi
 from workbench import MLSIGN, Workbench, alone
 
 PICTURE = "inspection.svg"
-ROUNDS = 5
+ROUNDS = 3
 ENOUGH_SECONDS = 1.0
 """What has taken so long is not measured again."""
 LEAST_BYTES = 4096
