@@ -71,32 +71,24 @@ def decode_base64(text: str, *, where: str = "") -> bytes:
     return data
 
 
-class _OddError(Exception):
-    """Something that JSON leaves open; where it stands is known to ``decode_json``."""
-
-    def __init__(self, message: str, *, code: str, found: str) -> None:
-        super().__init__(message)
-        self.message, self.code, self.found = message, code, found
-
-
 def _pairs(items: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     out = dict(items)
     if len(out) != len(items):
         counts = Counter(key for key, _ in items)
         twice = next(key for key, count in counts.items() if count > 1)
-        raise _OddError(f"key {shown(twice)} stands twice in one object", code="json.duplicate_key", found=twice)
+        _fail(f"key {shown(twice)} stands twice in one object", code="json.duplicate_key", where="", found=twice)
     return out
 
 
 def _number(text: str) -> float:
     value = float(text)
     if math.isinf(value):
-        raise _OddError("has a number beyond the range of a double", code="json.number", found=text)
+        _fail("has a number beyond the range of a double", code="json.number", where="", found=text)
     return value
 
 
 def _constant(text: str) -> NoReturn:
-    raise _OddError(f"{text} is not a JSON number", code="json.number", found=text)
+    _fail(f"{text} is not a JSON number", code="json.number", where="", found=text)
 
 
 @lru_cache(maxsize=8)
@@ -105,9 +97,9 @@ def _reader(digits: int) -> json.JSONDecoder:
 
     def integer(text: str) -> int:
         if len(text.lstrip("-")) > digits:
-            raise _OddError("has an integer of too many digits", code="json.integer", found=text)
+            _fail("has an integer of too many digits", code="json.integer", where="", found=text)
         if text == "-0":
-            raise _OddError("has a negative zero", code="json.integer", found=text)
+            _fail("has a negative zero", code="json.integer", where="", found=text)
         return int(text)
 
     return json.JSONDecoder(object_pairs_hook=_pairs, parse_int=integer, parse_float=_number, parse_constant=_constant)
@@ -132,8 +124,8 @@ def decode_json(
         if text.startswith("\ufeff"):
             _fail("starts with a byte order mark", code="json.encoding", where=where)
         value: JsonValue = _reader(limits.max_json_integer_digits).decode(text)
-    except _OddError as err:
-        raise InputError(err.message, code=err.code, where=where, found=shown(err.found)) from err
+    except InputError as err:  # the reader knows what is wrong, and not where it reads
+        raise InputError(err.message, code=err.code, where=where, found=err.found) from err
     except UnicodeDecodeError as err:
         raise InputError(f"is not UTF-8 at byte {err.start}", code="json.encoding", where=where) from err
     except json.JSONDecodeError as err:
