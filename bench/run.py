@@ -17,6 +17,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it 
 from admit import print_admit
 from contenders import ROOT
 from goals import MET, MISSED
+from incremental import print_incremental
 from inspection import print_inspection
 from many_bytes import print_many_bytes
 from many_files import print_many_files
@@ -34,6 +35,7 @@ SECTIONS: Mapping[str, Callable[[Workbench], None]] = {
     "many_files": print_many_files,
     "admit": print_admit,
     "startup": lambda bench: print_startup_table(quick=bench.quick),
+    "incremental": print_incremental,
     "signing": lambda bench: print_signing(quick=bench.quick),
     "policy": lambda bench: print_policy(quick=bench.quick),
     "sandbox": lambda bench: print_sandbox(quick=bench.quick),
