@@ -92,15 +92,21 @@ def tensor(name, element=TensorProto.FLOAT, shape=("n", 2)):
     return helper.make_tensor_value_info(name, element, shape)
 
 
+TAKEN_OVER = {"mlsign.sandbox.zygote": "hostile.py", "mlsign.sandbox.gvisor_keeper": "gvisor_host.py"}
+"""What starts workers, and what does so in its place."""
+
+
 def popen_of(mode: str) -> type[subprocess.Popen]:
-    """A ``Popen`` that starts ``hostile`` in this mode where a zygote is asked for: its workers are taken over."""
-    script = str(Path(__file__).with_name("hostile.py"))
+    """A ``Popen`` that starts ``hostile`` in this mode where a zygote is asked for, and ``gvisor_host`` where gVisor is: workers
+    are taken over.
+    """
 
     class Hostile(subprocess.Popen):
         def __init__(self, command, **kwargs):
-            if "mlsign.sandbox.zygote" in command:
-                at = command.index("-m")
-                command = [*command[:at], script, mode, *command[at + 2 :]]
+            for module, script in TAKEN_OVER.items():
+                if module in command:
+                    at = command.index("-m")
+                    command = [*command[:at], str(Path(__file__).with_name(script)), mode, *command[at + 2 :]]
             super().__init__(command, **kwargs)
 
     return Hostile

@@ -1,14 +1,19 @@
-"""Runs every takeover against real workers of one hostile zygote; outcomes as JSON on stdout.
+"""Runs every takeover against real workers of one hostile zygote, several at a time; outcomes as JSON on stdout.
 
-    takeover_runner.py SETTING inside|control|attempts [NAME...]
+    takeover_runner.py SETTING inside|control|attempts|gvisor [NAME...]
 
-With ``attempts`` it is the attempts of ``inmate`` that are made, from inside workers that have a model.
+With ``attempts`` it is the attempts of ``inmate`` that are made, from inside workers that have a model; with ``gvisor`` the
+workers are inside gVisor, each in one of its own.
 """
 
+import functools
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import surroundings
@@ -21,8 +26,11 @@ from takeovers import ANSWER, TAKEOVERS, Takeover, number_of
 from mlsign.errors import JailError
 from mlsign.sandbox import jail as jail_module
 from mlsign.sandbox.jail import Jail
+from mlsign.sandbox.layers import Wall
 from mlsign.sandbox.spec import JailedModel, JailSpec
 
+AT_ONCE = 4
+"""Most of the time is spent waiting: for deadlines, and for what is started."""
 X = np.arange(1, 7, dtype=np.float32).reshape(3, 2)
 
 
@@ -40,16 +48,19 @@ def told(err: JailError) -> str:
     return err.code
 
 
-def run(model: JailedModel, takeover: Takeover, *, control: bool) -> dict[str, object]:
+def is_walled(takeover: Takeover, *, control: bool) -> bool:
+    return takeover.walled or not control
+
+
+def run(model: JailedModel, takeover: Takeover, *, control: bool, wall: Wall = Wall.PROCESS) -> dict[str, object]:
     spec = {"wall_seconds": 5.0, **takeover.spec, **(takeover.control_spec if control else {})}
-    walled = takeover.walled or not control
-    jail_module.can_confine = lambda: walled
+    walled = is_walled(takeover, control=control)
     which = 2 * TAKEOVERS.index(takeover) + control
     if takeover.loading:  # the name says it, and the call is honest
         model = replace(model, model=replace(model.model, path=f"model-{which}"))
         which = number_of("honest")
     try:
-        jail = Jail.start(model, spec=JailSpec(**spec), allow_unsandboxed=not walled or takeover.loading)
+        jail = Jail.start(model, spec=JailSpec(wall=wall, **spec), allow_unsandboxed=not walled or takeover.loading)
     except JailError as err:
         return {"walls": None, "dead": True, **words_of(err)}
     with jail:
@@ -84,17 +95,28 @@ def attempt(model: JailedModel, which: int) -> str:
         return "an answer"
 
 
+def each_of(deed: Callable[[Any], Any], given: Sequence[Any]) -> list[Any]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(deed, given))
+
+
 def main(setting: str, mode: str, *names: str) -> None:
     surroundings.enter(setting)
     subprocess.Popen = popen_of("attempting" if mode == "attempts" else "chosen")
-    memory = Memory()
-    model = memory.model(doubler())
+    model = Memory().model(doubler())
     if mode == "attempts":
-        picked = [(which, each) for which, each in enumerate(ATTEMPTS) if not names or each.name in names]
-        print(json.dumps({each.name: {"ended": attempt(model, which)} for which, each in picked}))
+        picked = [which for which, attempt_ in enumerate(ATTEMPTS) if not names or attempt_.name in names]
+        ended = each_of(functools.partial(attempt, model), picked)
+        print(json.dumps({ATTEMPTS[which].name: {"ended": how} for which, how in zip(picked, ended, strict=True)}))
         return
-    chosen = [each for each in TAKEOVERS if not names or each.name in names]
-    print(json.dumps({each.name: run(model, each, control=mode == "control") for each in chosen}))
+    control, wall = mode == "control", Wall.GVISOR if mode == "gvisor" else Wall.PROCESS
+    found = {}
+    for walled in (True, False):
+        jail_module.can_confine = lambda walled=walled: walled
+        chosen = [each for each in TAKEOVERS if (not names or each.name in names) and is_walled(each, control=control) == walled]
+        outcomes = each_of(functools.partial(run, model, control=control, wall=wall), chosen)
+        found |= dict(zip((each.name for each in chosen), outcomes, strict=True))
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

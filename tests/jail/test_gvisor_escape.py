@@ -5,19 +5,17 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from gvisor_inmate import AIM, DEEDS, WORKS, outcome
-from jail_models import graph_model, tensor
+from jail_models import graph_model, popen_of, tensor
 from onnx import TensorProto, helper
 
 from mlsign.errors import JailError
 from mlsign.sandbox.layers import FULL, Wall
 
 pytestmark = pytest.mark.usefixtures("gvisor")
-HOST = str(Path(__file__).with_name("gvisor_host.py"))
 
 DENIED = {
     "read_file": {"ENOENT"},
@@ -68,18 +66,9 @@ def aims(tmp_path):
 @pytest.fixture
 def worker(memory, start, monkeypatch):
     """A function that starts a worker in a mode and gives one that has it do a deed."""
-    honest = subprocess.Popen
-    monkeypatch.setattr(subprocess, "Popen", lambda command, **rest: honest(changed(command), **rest))
 
-    def changed(command):
-        if "mlsign.sandbox.gvisor_keeper" not in command:
-            return command
-        at = command.index("-m")
-        return [*command[:at], HOST, mode, *command[at + 2 :]]
-
-    def make(asked):
-        nonlocal mode
-        mode = asked
+    def make(mode):
+        monkeypatch.setattr(subprocess, "Popen", popen_of(mode))
         jail = start(IDENTITY, wall=Wall.GVISOR)
 
         def do(name, aims):
@@ -91,7 +80,6 @@ def worker(memory, start, monkeypatch):
         do.jail = jail
         return do
 
-    mode = ""
     return make
 
 

@@ -54,7 +54,7 @@ def test_a_runsc_that_ends_at_once_without_a_word_is_refused(refused):
 
 
 def test_a_runsc_that_hangs_is_ended_by_the_deadline(refused):
-    assert refused("#!/bin/sh\nexec /bin/sleep 60\n", start_seconds=2.0).code == "sandbox.deadline"
+    assert refused("#!/bin/sh\nexec /bin/sleep 60\n", start_seconds=0.5).code == "sandbox.deadline"
 
 
 def test_a_runsc_that_is_no_wall_is_found_out(refused):

@@ -1,17 +1,15 @@
 """Workers inside gVisor that a model took over, against their parent: the deeds of ``takeovers``, and the same ends."""
 
-import functools
 import subprocess
-from pathlib import Path
 
+import escape_table
 import numpy as np
 import pytest
-import takeover_runner
-from takeover_runner import X, doubler, run
+from jail_models import popen_of
+from takeover_runner import X, doubler
 from takeovers import TAKEOVERS, Takeover, number_of
 
 from mlsign.sandbox.layers import Wall
-from mlsign.sandbox.spec import JailSpec
 
 pytestmark = pytest.mark.usefixtures("gvisor")
 DIFFERS = {
@@ -22,33 +20,18 @@ DIFFERS = {
 SURVIVED = {"sandbox.memory"}
 
 
-@pytest.fixture
-def chosen(monkeypatch):
-    """From now on workers inside gVisor are those of ``hostile``."""
-    honest, host = subprocess.Popen, str(Path(__file__).with_name("gvisor_host.py"))
-
-    def started(command, **rest):
-        if "mlsign.sandbox.gvisor_keeper" in command:
-            at = command.index("-m")
-            command = [*command[:at], host, "chosen", *command[at + 2 :]]
-        return honest(command, **rest)
-
-    monkeypatch.setattr(subprocess, "Popen", started)
-    monkeypatch.setattr(takeover_runner, "JailSpec", functools.partial(JailSpec, wall=Wall.GVISOR))
-
-
-@pytest.mark.usefixtures("chosen")
 @pytest.mark.parametrize("takeover", TAKEOVERS, ids=lambda takeover: takeover.name)
-def test_it_ends_as_in_a_plain_worker(takeover: Takeover, memory):
+def test_it_ends_as_in_a_plain_worker(takeover: Takeover):
     in_root = takeover.denied if isinstance(takeover.denied, str) else takeover.denied["root"]
-    found = run(memory.model(doubler()), takeover, control=False)
+    found = escape_table.takeovers("gvisor")["here"][takeover.name]
     assert found["ended"] == DIFFERS.get(takeover.name, in_root)
     assert takeover.says in found["says"]
     assert found["clean"]
     assert found["dead"] != (found["ended"] in SURVIVED or not found["ended"].startswith("sandbox."))
+    assert found["walls"] is None or "gvisor" in found["walls"]  # None where it did not come so far as to tell
 
 
-@pytest.mark.usefixtures("chosen")
-def test_an_honest_call_to_such_a_worker_is_answered(start):
+def test_an_honest_call_to_such_a_worker_is_answered(start, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", popen_of("chosen"))
     jail = start(doubler(), wall=Wall.GVISOR)
     assert np.array_equal(jail.run({"x": X, "which": np.array(number_of("honest"))})["y"], X + X)

@@ -119,22 +119,23 @@ def test_a_worker_whose_call_nobody_knows_any_more_gets_no_other(memory, doubler
 def test_calls_and_starts_never_give_another_answer(memory, doubler, alarms):
     """The next call is right or says that the jail has ended, and starting anew is possible."""
     model = memory.model(doubler)
-    jail, right, interrupted = Jail.start(model), 0, 0
+    jail, right, interrupted, in_a_row = Jail.start(model), 0, 0, 0
+    until = time.monotonic() + 3
     try:
-        until = time.monotonic() + 8
-        while time.monotonic() < until:
+        while time.monotonic() < until or right < 100:
             value = luck.random()
+            reach = 0.001 if jail.alive() else 0.02 + in_a_row * 0.001  # a busy machine takes longer to start one
             try:
-                signal.setitimer(signal.ITIMER_REAL, 1e-6 + luck.random() * (0.001 if jail.alive() else 0.02))
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 + luck.random() * reach)
                 if not jail.alive():
                     jail.close()
                     jail = Jail.start(model)
                 found = jail.run({"x": np.full((3, 2), value, np.float32)})["y"]
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 assert np.array_equal(found, np.full((3, 2), value, np.float32) * 2)
-                right += 1
+                right, in_a_row = right + 1, 0
             except KeyboardInterrupt:
-                interrupted += 1
+                interrupted, in_a_row = interrupted + 1, in_a_row + 1
             except JailError as err:
                 assert err.code in {"sandbox.dead", "sandbox.frame"}
             finally:
@@ -145,5 +146,4 @@ def test_calls_and_starts_never_give_another_answer(memory, doubler, alarms):
         del jail
         for _ in range(3):
             gc.collect()  # what was interrupted complains when it is collected: here, and not in some other test
-    assert right > 0
     assert interrupted > 0

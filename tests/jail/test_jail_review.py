@@ -249,7 +249,7 @@ def test_a_fork_while_another_thread_starts_workers_keeps_no_end_of_their_socket
     thread = threading.Thread(target=work)
     thread.start()
     held: list[str] = []
-    for turn in range(60):
+    for turn in range(30):
         time.sleep(0.003 * (turn % 10))
         ours, theirs = os.pipe()
         if (pid := os.fork()) == 0:

@@ -146,9 +146,7 @@ def test_a_sequence_of_tensors_is_a_list(start):
 def test_large_inputs_and_outputs(start, doubler):
     jail = start(doubler, memory_bytes=4 << 30)
     x = np.ones((32_000_000, 2), np.float32)
-    begin = time.monotonic()
     found = jail.run({"x": x})["y"]
-    assert time.monotonic() - begin < 10
     assert found.nbytes == 256_000_000
     assert found[0, 0] == 2
     assert found[-1, -1] == 2

@@ -22,7 +22,7 @@ needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace
 IMPORTING = """
 import os, time
 import onnxruntime
-time.sleep(1)  # the thread works after the import
+time.sleep(0.5)  # the thread works after the import
 print(len(os.listdir("/proc/self/task")))
 """
 
@@ -131,7 +131,7 @@ def leaves(name: str, arguments: str) -> bool:
 
 
 def import_traced(tmp_path: Path, environment: dict[str, str]) -> list[str]:
-    program = "import mlsign.sandbox.zygote; import time; time.sleep(1)"
+    program = "import mlsign.sandbox.zygote; import time; time.sleep(0.5)"
     command = [*watching(tmp_path / "log"), sys.executable, "-I", "-B", "-c", program]
     subprocess.run(command, env=environment, cwd="/", timeout=120, check=True)
     return seen(tmp_path / "log")

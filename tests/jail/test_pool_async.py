@@ -178,7 +178,7 @@ def test_a_worker_that_is_killed_or_burns_its_time_gives_its_task_an_error(memor
         assert await code_of(pool.run_async(looping(1 << 60))) == "sandbox.cpu"
         assert list(await pool.run_async(looping(1))) == ["y"]
 
-    with pool_of(memory, spinner, workers=1, cpu_seconds=1.0, wall_seconds=60.0) as pool:
+    with pool_of(memory, spinner, workers=1, cpu_seconds=0.5, wall_seconds=60.0) as pool:
         run(scenario())
         until(lambda: whole(pool))
         assert pool.health().restarts == 2

@@ -50,7 +50,7 @@ def test_many_threads_get_their_own_answers(memory, doubler):
 
 def test_calls_run_at_the_same_time_one_on_each_worker(memory, spinner):
     with pool_of(memory, spinner, cpu_seconds=60.0, wall_seconds=60.0) as pool:
-        threads = [threading.Thread(target=lambda: pool.run(looping(2_000_000))) for _ in range(2)]
+        threads = [threading.Thread(target=lambda: pool.run(looping(1_000_000))) for _ in range(2)]
         for thread in threads:
             thread.start()
         until(lambda: pool.health().busy == 2)
@@ -87,7 +87,7 @@ def test_an_error_of_the_model_keeps_the_worker(memory, filler):
 
 def test_a_line_that_is_full_refuses_at_once_and_a_deadline_ends_the_wait(memory, spinner):
     with pool_of(memory, spinner, workers=1, max_waiting=1, wall_seconds=60.0, cpu_seconds=60.0) as pool:
-        busy = threading.Thread(target=lambda: pool.run(looping(3_000_000)))
+        busy = threading.Thread(target=lambda: pool.run(looping(1_500_000)))
         busy.start()
         until(lambda: pool.health().busy == 1)
         assert code_of(lambda: pool.run(looping(1), timeout=0.05)) == "sandbox.pool.deadline"
