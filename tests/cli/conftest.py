@@ -1,5 +1,6 @@
 """The command line as tests run it: in forks of one process, each in a folder of its own."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -8,6 +9,15 @@ from pathlib import Path
 
 import pytest
 from running import CLEAN, Done
+
+
+@pytest.fixture(autouse=True)
+def _collector() -> Iterator[None]:
+    """Tests that run ``main`` in this process leave its garbage collector as it was."""
+    usual = gc.get_threshold()
+    yield
+    gc.set_threshold(*usual)
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
