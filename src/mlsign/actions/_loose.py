@@ -41,7 +41,8 @@ def check_listing(
             where=str(f.path),
             expected="1 name",
             found=f"{f.links} names",
-            hint="copy the package (cp -r) so that nobody can change the file through its other name",
+            hint="copy the package (cp -r) so that nobody can change the file through its other name; or name the store that it is of "
+            "(--store)",
         )
         for f in contents.files
         if contents.known.names_of(f) > 1 and f.path not in unsigned

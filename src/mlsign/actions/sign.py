@@ -30,6 +30,7 @@ from mlsign.trust.root import TrustRoot
 from mlsign.values import dataclass
 
 _CONTENT_CODES = frozenset({CHANGED, MISSING, EXTRA})
+_LINKED = "MLS107"
 
 
 class Addition(Enum):
@@ -85,7 +86,7 @@ class RefusedToSign(InputError):  # noqa: N818 - named for what happened, as Den
             where=path,
             expected=first.expected,
             found=first.found,
-            hint="pack the model again; nobody should sign what nobody packed",
+            hint=first.hint if first.code == _LINKED else "pack the model again; nobody should sign what nobody packed",
         )
         self.findings = findings
 

@@ -9,9 +9,10 @@ import pytest
 
 from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.evidence.record import Evidence, SignatureRecord, Standing
+from mlsign.evidence.record import Evidence, KnownBy, SignatureRecord, Standing, UnreadFile
 from mlsign.formats.verification_summary import Judged, ResourceReference, Result, VerificationSummary
 from mlsign.identity import CertificateIdentity, Identity, KeyIdentity, KeylessIdentity, Method
+from mlsign.paths import PackagePath
 from mlsign.policy.decide import decide
 from mlsign.policy.freshness import Freshness, LogDemand, TimeDemand, Transparency
 from mlsign.policy.model import Mode, Policy, Verdict
@@ -87,6 +88,9 @@ def test_one_that_holds_stands_in_for_every_signature(settled: Policy, unsigned:
     (finding,) = [f for f in decision.findings if f.code == "MLS220"]
     assert (finding.outcome, finding.where, finding.found) == (Outcome.PASS, record.bundle, record.identity.unique)
     assert "every byte was hashed again" in finding.message
+    unread = (UnreadFile(path=PackagePath("w.bin"), size=9, known_by=KnownBy.SEALED_MEMORY),)
+    (finding,) = [f for f in decide(settled, replace(unsigned, unread=unread), now=NOW).findings if f.code == "MLS220"]
+    assert finding.message.endswith("every byte that was not known was hashed")
     assert not {"MLS201", "MLS205"} & {f.code for f in decision.findings}
 
 
