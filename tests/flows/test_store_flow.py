@@ -9,9 +9,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from making import resign, write_policy
-from releases import BYTES, FILES, make_release, write_release
+from releases import BYTES, FILES, SIDE, make_release, write_release
 
 from mlsign.actions.admit import Denied
 from mlsign.actions.append_audit import event_of
@@ -409,6 +410,11 @@ def test_the_commands(tmp_path, keys, command):
     assert done.returncode == 0, done.stdout
     assert [(f["path"], f["known_by"]) for f in json.loads(done.stdout)["unread"]] == [(name, "store") for name in NAMES]
     assert run(command, "verify", place, "--policy", rules).returncode == 1
+    np.save(tmp_path / "x.npy", np.ones((1, SIDE), dtype=np.float32))
+    scoring = ("score", place, "--policy", rules, "--input", tmp_path / "x.npy", "--output", tmp_path / "y.npy")
+    assert run(command, *scoring).returncode == 1
+    assert run(command, *scoring, "--store", store).returncode == 0
+    assert np.load(tmp_path / "y.npy").shape == (1, SIDE)
     listed = json.loads(run(command, "store", "list", store, "--format", "json").stdout)
     assert [each["packages"] for each in listed["objects"]] == [1, 1, 1]
     assert run(command, "store", "list", store).stdout.splitlines()[-1] == "3 objects, 3.1 MB"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from releases import BYTES, FILES, SIDE, make_release
-from serving_kit import Server, hang_up, policy, post, serving, workers_of
+from serving_kit import Server, hang_up, policy, post, refused, serving, workers_of
 
 pytestmark = pytest.mark.linux
 
@@ -102,6 +102,17 @@ def test_an_altered_file_of_a_new_release_never_serves_and_one_of_what_serves_is
         hang_up(server)
         server.wait_for("package.refused", cause="signal", count=2)
         assert answer(server)[0] == "1.1.0"
+
+
+def test_files_of_a_store_are_hashed_and_may_have_other_names(tmp_path, release):
+    store = tmp_path / "store"
+    place = make_release(tmp_path, "1.0.0", [release], store=store)
+    rules = policy(tmp_path / "policy", release, rest="hashing: once\n")
+    assert "MLS107" in refused(place, policy=rules).stderr
+    with serving(place, policy=rules, log=tmp_path / "log", options=("--store", store)) as server:
+        line = server.wait_for("package.verified", cause="start")
+        assert line["bytes_not_read"] == 0
+        assert np.allclose(answer(server)[1], expected(0, 1, 2), rtol=1e-3, atol=1e-2)
 
 
 def test_models_in_two_places_share_what_is_the_same(tmp_path, releases, release):
