@@ -191,7 +191,8 @@ def _known_authority(anchors: tuple[bytes, ...], intermediates: tuple[bytes, ...
     below them is verified each time; constraints on its names would be, too, and authorities that have any are not kept.
     """
     known = (*intermediates, *anchors)
-    if known not in _known_authorities:
+    # Which of the two is the root is what the caller trusts, and not what the one or the other says of itself.
+    if len(anchors) != 1 or known not in _known_authorities:
         return None
     try:
         for der in known:

@@ -113,6 +113,13 @@ def test_with_more_ways_than_one_nothing_is_kept():
     assert certificates._known_authorities == set()
 
 
+def test_what_was_an_authority_is_trusted_for_a_root_by_nobody_who_does_not_say_so(o):
+    other = issue("other", o.middle)
+    with pytest.raises(MlsignError, match="does not chain"):
+        verify_chain(other.der, anchors=(), intermediates=(o.middle.der, o.root.der), time=NOW)
+    assert verify_chain(other.der, anchors=(o.middle.der, o.root.der), intermediates=(), time=NOW) == (other.der, o.middle.der)
+
+
 def test_so_many_are_kept_and_no_more(o, monkeypatch):
     monkeypatch.setattr(certificates, "_MAX_KNOWN_AUTHORITIES", 1)
     other = make_organisation()
