@@ -72,30 +72,52 @@ def run_largest_first(jobs: Iterable[tuple[int, Job]], *, workers: int | None = 
         except BaseException as err:  # noqa: BLE001 - raised again by the thread that waits for all of them
             failures.append(err)
 
-    threads = [
-        threading.Thread(target=work, name=f"mlsign-hash-{number}")
-        for number in range(1, min(workers or worker_count(), len(waiting)))
-    ]
-    started: list[threading.Thread] = []
-    with contextlib.suppress(RuntimeError):  # no more threads are to be had: fewer hands do the same work
-        for thread in threads:
-            thread.start()
-            started.append(thread)
+    threads = [Hand(work, name=f"mlsign-hash-{number}") for number in range(1, min(workers or worker_count(), len(waiting)))]
     try:
+        with contextlib.suppress(RuntimeError):  # no more threads are to be had: fewer hands do the same work
+            for thread in threads:
+                thread.start()
         work()
+    except BaseException:  # an interrupt between two of them: those that run are to end as well
+        failures.append(Stopped())
+        raise
     finally:
-        for thread in started:
-            _join(thread, failures)
+        join_all(threads, failures)
     if failures:
         raise failures[0]
 
 
-def _join(thread: threading.Thread, failures: list[BaseException]) -> None:
-    """The thread has ended; an interrupt meanwhile makes all of them end soon, and is kept."""
-    while True:
+class Hand(threading.Thread):
+    """A thread that is waited for to its end. ``Thread.join`` takes it for ended once a signal has interrupted the waiting (bpo-45274)."""
+
+    def __init__(self, work: Callable[[], None], *, name: str) -> None:
+        super().__init__(name=name)
+        self._work = work
+        self.ended = threading.Event()
+
+    def run(self) -> None:
         try:
-            thread.join()
-        except BaseException as err:  # noqa: BLE001 - as above
-            failures.append(err)
-        else:
-            return
+            self._work()
+        finally:
+            self.ended.set()
+
+
+def join_all(threads: Iterable[Hand], failures: list[BaseException]) -> None:
+    """Every thread that was started has ended: what it reads and writes may be closed, and the number be that of another file.
+
+    An interrupt meanwhile goes into ``failures``, so that they end soon, and is raised after that.
+    """
+    interrupt: BaseException | None = None
+    for thread in threads:
+        # One without a number has not begun; should it still, it finds the failure because of which nobody waits for it.
+        while thread.ident is not None:
+            try:
+                thread.ended.wait()
+                thread.join()
+            except BaseException as err:  # noqa: BLE001 - raised below
+                failures.append(err)
+                interrupt = err
+            else:
+                break
+    if interrupt is not None:
+        raise interrupt

@@ -8,14 +8,14 @@ memory-mapped: a file that is cut short while it is read is an error here, not a
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from queue import SimpleQueue
 from typing import Final
 
 from mlsign.errors import OutsideError
 from mlsign.limits import MIB
-from mlsign.package.crew import Worker
+from mlsign.package.crew import Hand, Stopped, Worker, join_all
 from mlsign.package.file_source import FileSource, changed
 
 LARGE_BYTES: Final = 32 * MIB
@@ -99,26 +99,26 @@ class _Ahead:
         """Of each chunk of memory, a token from everyone who is done with it."""
         self._lanes: list[SimpleQueue[tuple[int, memoryview] | None]] = [SimpleQueue() for _ in consumers]
         self._threads = [
-            threading.Thread(target=self._consume, args=(consume, lane), name="mlsign-stream")
+            Hand(partial(self._consume, consume, lane), name="mlsign-stream")
             for consume, lane in zip(consumers, self._lanes, strict=True)
         ]
 
     def run(self, worker: Worker, advance: Advance | None) -> bool:
         """False, and nothing consumed, where no threads are to be had. Raises as ``stream`` does."""
-        started: list[threading.Thread] = []
         try:
             try:
                 for thread in self._threads:
                     thread.start()
-                    started.append(thread)
             except RuntimeError:
                 return False
             self._read(worker, advance)
+        except BaseException:  # nobody wants what is still in the lanes
+            self._failures.append(Stopped())
+            raise
         finally:
             for lane in self._lanes:
                 lane.put(None)
-            for thread in started:
-                thread.join()
+            join_all(self._threads, self._failures)
         if self._failures:
             raise self._failures[0]
         return True

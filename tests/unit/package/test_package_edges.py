@@ -258,6 +258,28 @@ def test_an_error_stops_what_is_under_way(no_hang):
         run_largest_first([(1, endless), (1, interrupted)], workers=2)
 
 
+def test_an_interrupt_while_threads_are_started_leaves_none_behind(monkeypatch, no_hang):
+    """Else they go on reading by numbers that are those of other files by then."""
+    begun = threading.Event()
+    start = threading.Thread.start
+
+    def endless(worker: Worker) -> None:
+        begun.set()
+        while True:
+            worker.check()
+
+    def interrupted(self: threading.Thread) -> None:
+        start(self)
+        begun.wait()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        run_largest_first([(1, endless)] * 3, workers=3)
+    assert threading.active_count() == before
+
+
 def test_without_threads_the_same_work_is_done(tmp_path, monkeypatch):
     def none_left(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -105,6 +106,22 @@ def test_a_stream_that_nobody_wants_any_more_ends(large, no_hang):
         stream(file, [lambda _: None], worker=Worker([KeyboardInterrupt()]), ahead=True)
     with source(large) as file, pytest.raises(Stopped):
         stream(file, [lambda _: None], worker=Worker([KeyboardInterrupt()]))
+
+
+def test_nobody_still_writes_once_an_interrupted_stream_has_returned(large, no_hang):
+    """Whoever called closes the file that is written, and its number may be that of the next model's memory by then."""
+    caller, finished, chunks = threading.get_ident(), threading.Event(), iter(range(5))
+
+    def interrupted(_: memoryview) -> None:
+        if next(chunks) == 4:  # the last: everything is read, and the caller waits for nothing but this
+            time.sleep(0.1)
+            signal.pthread_kill(caller, signal.SIGINT)
+            time.sleep(0.2)
+            finished.set()
+
+    with source(large) as file, pytest.raises(KeyboardInterrupt):
+        stream(file, [interrupted], ahead=True)
+    assert finished.is_set()
 
 
 def test_memory_is_used_again_only_when_everybody_is_done(large, no_hang):
