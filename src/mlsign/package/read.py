@@ -11,7 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,7 +20,6 @@ from mlsign.limits import DEFAULT, Limits
 from mlsign.package.file_source import FileSource
 from mlsign.package.scan import DIRECTORY_FLAGS, FoundFile, Intruder, Listing, scan
 from mlsign.paths import SIGNATURES_NAME, PackagePath, decode_path
-from mlsign.values import dataclass
 
 PARTIAL_PREFIX: Final = ".partial-"
 """Files being written into ``signatures/`` carry this prefix until they are whole."""
@@ -106,7 +105,10 @@ class OpenPackage:
         if len(self._folders) >= _MAX_FOLDERS:
             return None
         with folder_beneath(self._fd, tuple(path.split("/")), where=where) as found:
-            mine = os.dup(found)
+            try:
+                mine = os.dup(found)
+            except OSError as err:
+                raise _unreadable(where, err) from err
         folder = self._folders.setdefault(path, mine)
         if folder != mine:  # another thread was faster
             os.close(mine)

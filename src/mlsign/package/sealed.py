@@ -60,10 +60,18 @@ class SealedMemory:
 
     @property
     def view(self) -> memoryview:
-        """The bytes, read-only, without a copy; mapped when first asked for, which takes a second descriptor."""
+        """The bytes, read-only, without a copy; mapped when first asked for, which takes a second descriptor.
+
+        Raises ``TrustError`` (``sealed.open``) where the memory was given back, and ``OutsideError`` (``sealed.memory``).
+        """
         if self._map is None and self.size:
-            # Private, because kernels before 6.7 refuse a shared mapping of write-sealed memory, even a read-only one.
-            self._map = mmap.mmap(self.fd, self.size, mmap.MAP_PRIVATE, mmap.PROT_READ)
+            if self.fd < 0:  # of which mmap would give as many zeros
+                raise _given_back()
+            try:
+                # Private, because kernels before 6.7 refuse a shared mapping of write-sealed memory, even a read-only one.
+                self._map = mmap.mmap(self.fd, self.size, mmap.MAP_PRIVATE, mmap.PROT_READ)
+            except OSError as err:
+                raise _memory(err, where="sealed memory") from err
             self._view = memoryview(self._map)
         return self._view
 
@@ -113,10 +121,10 @@ class SealedMemory:
 
     def close(self) -> None:
         """Gives the memory back. Views handed out before must be gone."""
-        if self.fd >= 0:
-            self.unmap()
-            os.close(self.fd)
-            self.fd = -1
+        self.unmap()
+        fd, self.fd = self.fd, -1  # first: closed twice, a number could be somebody else's
+        if fd >= 0:
+            os.close(fd)
 
     def __enter__(self) -> Self:
         return self

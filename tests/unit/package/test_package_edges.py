@@ -1,9 +1,12 @@
 """The package on disk: listed, opened, hashed, sealed and written."""
 
+import contextlib
 import errno
 import hashlib
 import os
+import resource
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 from blake3 import blake3
 
 from mlsign.digest import Algorithm
-from mlsign.errors import InputError, MlsignError, OutsideError
+from mlsign.errors import InputError, MlsignError, OutsideError, TrustError
 from mlsign.limits import DEFAULT
 from mlsign.package import hashing
 from mlsign.package import stream as stream_module
@@ -325,6 +328,69 @@ def test_sealed_memory_is_given_back_while_an_error_about_it_is_kept(tmp_path):
     memory.close()
     assert kept.__traceback__ is not None
     assert refused(InputError, memory.read_at, 0, 1) == "source.truncated"
+
+
+def test_memory_that_was_given_back_has_no_bytes(tmp_path):
+    """Not zeros either, which is what mapping no file at all gives."""
+    (tmp_path / "f").write_bytes(b"x" * 100)
+    with source(tmp_path / "f") as file:
+        memory = seal_file(file)
+    memory.close()
+    assert refused(TrustError, memory.hashed, ALL) == "sealed.open"
+    assert memory.digests == {}
+
+
+def test_memory_that_two_threads_give_back_is_given_back_once(tmp_path, monkeypatch):
+    """The second time the number may be that of the next model's memory."""
+    (tmp_path / "f").write_bytes(b"x" * 100)
+    with source(tmp_path / "f") as file:
+        memory = seal_file(file)
+    close, closed = os.close, []
+
+    def while_another_does(fd: int) -> None:
+        if len(closed) < 2:  # the other thread comes before this one is done
+            closed.append(fd)
+            memory.close()
+        close(fd)
+
+    monkeypatch.setattr("mlsign.package.sealed.os.close", while_another_does)
+    number = memory.fd
+    memory.close()
+    assert closed == [number]
+
+
+def test_without_descriptors_nothing_is_opened_shared_or_mapped(tmp_path):
+    """An error that says so, and no defect."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "f").write_bytes(b"x" * 100)
+    with source(tmp_path / "d" / "f") as file:
+        memory = seal_file(file)
+    for spare in (0, 1):
+        with OpenPackage.open(tmp_path) as package, descriptors_left(spare):
+            assert refused(OutsideError, package.open_file, PackagePath("d/f")) == "file.read"
+    with memory, descriptors_left(0):
+        assert refused(OutsideError, memory.share) == "sealed.memory"
+        assert refused(OutsideError, memory.hashed, ALL) == "sealed.memory"
+
+
+@contextlib.contextmanager
+def descriptors_left(spare: int) -> Iterator[None]:
+    """So many more can be opened meanwhile."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 8, limits[1]))
+    held: list[int] = []
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(spare):
+            os.close(held.pop())
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for fd in held:
+            os.close(fd)
 
 
 def test_a_file_that_shrinks_is_not_sealed(tmp_path):
