@@ -10,13 +10,12 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
 from mlsign.digest import Digest
-from mlsign.values import dataclass
 
 _MAX_CHOICES: Final = 2_000
 """How many choices are looked at among people who share marks; those of one policy take a handful."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from mlsign.errors import InputError, shown
-from mlsign.values import dataclass
 
 ONNX_DOMAIN: Final = "ai.onnx"
 """The standard domain; ONNX files spell it with an empty string or with this name."""

@@ -7,9 +7,8 @@ and 24 GiB.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
-
-from mlsign.values import dataclass
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import total_ordering
 from typing import Final
 
 from mlsign.errors import InputError, shown
-from mlsign.values import dataclass
 
 _NUMBER: Final = r"(0|[1-9][0-9]{0,8})"
 _PRE: Final = r"(?:0|[1-9][0-9]{0,17}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"

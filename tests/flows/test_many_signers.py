@@ -20,9 +20,9 @@ def crowd():
     return [make_key() for _ in range(40)]
 
 
-def judged(package, policy, **limits):
+def judged(package, policy, *, signatures=(), **limits):
     (loaded,) = load_policies([policy])
-    return verify(package, VerifyRequest(policy=loaded, limits=replace(DEFAULT, **limits)))
+    return verify(package, VerifyRequest(policy=loaded, signatures=signatures, limits=replace(DEFAULT, **limits)))
 
 
 def kept(package):
@@ -91,6 +91,32 @@ def test_junk_that_names_no_key_takes_nothing_from_who_does(package, keys, tmp_p
     report = judged(package, policy, max_key_trials=10)
     assert report.decision.verdict is Verdict.ALLOW
     assert [record.bundle for record in report.evidence.counted] == [str(bundle_of(package, keys.release).relative_to(package))]
+
+
+def test_junk_in_the_package_takes_nothing_from_a_signature_that_the_user_names(package, keys, tmp_path):
+    resign(package, [keys.release])
+    nameless(package, keys.release)
+    mine = (package / "signatures" / "0.json").rename(tmp_path / "mine.json")
+    resign(package, [keys.review])
+    nameless(package, keys.review, copies=20)
+    policy = write_policy(tmp_path / "p", {"all": (1, [keys.release.public])})
+    report = judged(package, policy, signatures=[mine], max_key_trials=1)
+    assert report.decision.verdict is Verdict.ALLOW
+    assert [record.bundle for record in report.evidence.counted] == [str(mine)]
+    assert [record.bundle for record in report.evidence.signatures][-1] == str(mine)
+
+
+def test_a_trial_over_a_long_payload_counts_as_many(package, keys, tmp_path):
+    policy = write_policy(tmp_path / "p", {"all": (1, [keys.release.public])})
+    long = statement_over(package)
+    long["predicate"]["serialization"]["ignore_paths"] = ["x" * 4000] * 600  # more than two MiB
+    put_signatures(package, canonical(long), [keys.release])
+    assert judged(package, policy, max_key_trials=1).decision.verdict is Verdict.ALLOW
+    nameless(package, keys.release)
+    assert judged(package, policy, max_key_trials=3).decision.verdict is Verdict.ALLOW
+    report = judged(package, policy, max_key_trials=2)
+    assert report.decision.verdict is Verdict.DENY
+    assert "signature.trials" in [finding.cause for finding in report.decision.findings]
 
 
 def test_a_thousand_signatures_are_looked_at(package, gate):

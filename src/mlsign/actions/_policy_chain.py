@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlsign.actions._policy_files import PolicyFiles
@@ -16,7 +16,6 @@ from mlsign.policy.extend_source import PolicySource
 from mlsign.policy.lint.errors import find_errors
 from mlsign.policy.lint.remark import Remark
 from mlsign.policy.yaml_source import Mapping, Node
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from mlsign.actions._jailing import jail_spec, jailed_model
@@ -26,7 +26,6 @@ from mlsign.paths import PackagePath
 from mlsign.policy.model import Policy
 from mlsign.policy.rules.golden import REPLAY
 from mlsign.sandbox.spec import JailSpec
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.sandbox.jail import Jail

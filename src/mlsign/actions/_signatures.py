@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -19,12 +19,11 @@ from mlsign.formats.bundle import Bundle, decode_bundle
 from mlsign.formats.claims import claims_countersignature, claims_provenance, claims_summary
 from mlsign.formats.statement import Statement, StatementFormat, decode_statement
 from mlsign.identity import Identity, Method
-from mlsign.limits import Limits
+from mlsign.limits import MIB, Limits
 from mlsign.package.read import FoundBundle, OpenPackage, read_bundle_file
 from mlsign.paths import PackagePath
 from mlsign.trust.authenticate import Authentic, authenticate
 from mlsign.trust.root import TrustRoot
-from mlsign.values import dataclass
 from mlsign.words import counted, size
 
 if TYPE_CHECKING:
@@ -110,9 +109,11 @@ def attempt_bundles(
 
     Raises ``InputError`` for a named signature that is not there, and for too many bundles.
     """
-    found = (*package.read_bundles(limits=limits), *(read_bundle_file(path, limits=limits) for path in extra))
+    inside = package.read_bundles(limits=limits)
     reading = _Reading(root=root, now=now, formats=formats, limits=limits)
-    attempts = (_attempt(item, reading) for item in found)
+    # First what the user named: strangers can fill the package, and must not take the trials of these.
+    outside = [_attempt(read_bundle_file(path, limits=limits), reading) for path in extra]
+    attempts = (*(_attempt(item, reading) for item in inside), *outside)
     return tuple(replace(a, named=_is_named(a, named=named, summarizers=summarizers)) for a in attempts)
 
 
@@ -147,7 +148,7 @@ class _Reading:
     """What all bundles are held against, and what the ones that were read leave for the others.
 
     Many sign one statement, which is read once. A signature that does not say by which key it is has to be tried against every
-    key, junk too; there are only so many trials for all.
+    key, junk too; there are only so many trials for all, and one over a long payload counts as many.
     """
 
     def __init__(self, *, root: TrustRoot, now: datetime, formats: frozenset[StatementFormat], limits: Limits) -> None:
@@ -158,7 +159,8 @@ class _Reading:
     def check_trials(self, bundle: Bundle) -> None:
         """Raises ``InputError`` (``signature.trials``)."""
         if bundle.method is Method.KEY and not bundle.key_hint:
-            self._trials -= len(self.root.keys)
+            # Each trial hashes the message anew.
+            self._trials -= len(self.root.keys) * (1 + len(bundle.envelope.unauthenticated_payload) // MIB)
             if self._trials < 0:
                 raise InputError(
                     "is one of too many signatures that do not say by which key they are",

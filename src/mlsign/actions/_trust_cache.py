@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,6 @@ from mlsign.roots.cache import OpenInstance
 from mlsign.roots.embedded import INSTANCES, find_embedded
 from mlsign.roots.load import TrustData, load_trust_data, read_root_file
 from mlsign.roots.record import MAX_STORED_BYTES, Origin, Record, Stored, Versions, check_versions
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.roots.refresh import Refreshed, Seed

@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -32,7 +32,6 @@ from mlsign.ledger.opening import LOCK_SECONDS
 from mlsign.policy.exemption import Excepted
 from mlsign.policy.model import Policy, Verdict
 from mlsign.policy.rules import hashing
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.actions.verify import Report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from mlsign.package.read import OpenPackage, read_user_file
 from mlsign.package.stream import Advance
 from mlsign.signers.protocol import Signer
 from mlsign.trust.authenticate_claims import authenticate_provenance
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

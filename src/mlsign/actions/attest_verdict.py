@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from mlsign.paths import SIGNATURES_NAME
 from mlsign.policy.model import Verdict
 from mlsign.signers.protocol import Signer
 from mlsign.trust.authenticate_claims import authenticate_summary
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

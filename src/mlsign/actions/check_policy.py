@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from mlsign.policy.lint.errors import remark_of
 from mlsign.policy.lint.remark import Draft, Remark, Severity
 from mlsign.policy.lint.scope import check_overlaps
 from mlsign.policy.yaml_source import Mapping, Node, decode_yaml
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

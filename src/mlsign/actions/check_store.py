@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlsign.errors import InputError, MlsignError, TrustError
 from mlsign.package.store import Store, StoredObject
 from mlsign.package.store_pruning import check_object
-from mlsign.values import dataclass
 
 Advance = Callable[[int], None]
 

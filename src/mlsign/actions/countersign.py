@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,7 +28,6 @@ from mlsign.paths import SIGNATURES_NAME
 from mlsign.signers.protocol import Signer
 from mlsign.trust.authenticate import authenticate_envelope
 from mlsign.trust.authenticate_claims import authenticate_countersignature
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.actions.load_policy import LoadedPolicy

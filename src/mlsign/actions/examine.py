@@ -8,7 +8,7 @@ assumed. Reading files and judging signatures are in ``contents`` and ``signatur
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -45,7 +45,6 @@ from mlsign.package.stream import Advance
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 from mlsign.policy.model import Hashing
 from mlsign.trust.root import TrustRoot
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.package.store import Store

@@ -7,7 +7,7 @@ it was found to be: what could not be read or judged counts as wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -30,7 +30,6 @@ from mlsign.package.search import Candidate, Search, search
 from mlsign.paths import MANIFEST_NAME, PackagePath
 from mlsign.policy.decide import judge_model
 from mlsign.policy.model import Mode, Policy, Verdict
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.actions.verify_policy import PolicyTrust

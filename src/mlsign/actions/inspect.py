@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlsign.actions._model import read_facts
@@ -19,7 +20,6 @@ from mlsign.package.read import FoundBundle, OpenPackage
 from mlsign.package.scan import FoundFile
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 from mlsign.source import ByteSource
-from mlsign.values import dataclass
 
 _MANIFEST = PackagePath(MANIFEST_NAME)
 

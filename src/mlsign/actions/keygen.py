@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlsign.errors import InputError
@@ -10,7 +11,6 @@ from mlsign.package.write import write_new_files
 from mlsign.signers.key import generate_key
 from mlsign.signers.key_types import KeyType
 from mlsign.trust.keys import PublicKey
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -12,7 +13,6 @@ from mlsign.limits import DEFAULT, KIB, Limits
 from mlsign.package.read import read_user_file
 from mlsign.roots.embedded import PUBLIC_GOOD
 from mlsign.strict import decode_json, encode_json
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.signers.keyless import KeylessSigner

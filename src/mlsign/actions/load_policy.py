@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,6 @@ from mlsign.policy.decode_signers import Bindings
 from mlsign.policy.model import Policy
 from mlsign.trust.keys import PublicKey, decode_public_key
 from mlsign.trust.root import CertificateTrust, TrustRoot
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.actions.verify_policy import PolicyTrust

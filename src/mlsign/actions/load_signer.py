@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlsign.errors import InputError
 from mlsign.limits import DEFAULT, Limits
 from mlsign.signers.protocol import Signer
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.actions.load_keyless import KeylessRequest

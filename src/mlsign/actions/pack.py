@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -33,7 +33,6 @@ from mlsign.package.stream import Advance
 from mlsign.package.write import copy_file, new_folder, write_file
 from mlsign.paths import MANIFEST_NAME, PackagePath
 from mlsign.strict import Fields, decode_json
-from mlsign.values import dataclass
 from mlsign.version import decode_version
 
 MODEL_PATH: Final = PackagePath("model.onnx")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +15,6 @@ from mlsign.actions.verify import Report, VerifyRequest
 from mlsign.errors import InputError, shown
 from mlsign.package.stream import Advance
 from mlsign.sandbox.layers import Layer, Wall
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.sandbox.jail import Jail

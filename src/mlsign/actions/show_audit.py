@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlsign.errors import InputError, shown
 from mlsign.formats.audit import SealedLine
 from mlsign.formats.audit_codec import decode_line
 from mlsign.ledger.read_log import open_log
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -27,7 +28,6 @@ from mlsign.signers.key import KeySigner, decode_private_key
 from mlsign.signers.protocol import Signer
 from mlsign.trust.authenticate import authenticate, authenticate_envelope
 from mlsign.trust.root import TrustRoot
-from mlsign.values import dataclass
 
 _CONTENT_CODES = frozenset({CHANGED, MISSING, EXTRA})
 _LINKED = "MLS107"

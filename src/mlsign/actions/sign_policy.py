@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from mlsign.package.write import replace_file
 from mlsign.policy.model import Policy
 from mlsign.signers.protocol import Signer
 from mlsign.trust.authenticate_claims import authenticate_policy
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

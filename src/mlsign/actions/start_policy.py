@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlsign.actions.inspect import Inspection, inspect
@@ -19,7 +20,6 @@ from mlsign.policy.hazards import WHOLE_DOMAIN
 from mlsign.policy.model import Mode
 from mlsign.policy.starter import KeyChoice, KeylessChoice, StarterFacts, render_starter
 from mlsign.trust.keys import decode_public_key
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -16,7 +17,6 @@ from mlsign.package.sealed import ALL_SEALS, F_ADD_SEALS
 from mlsign.sandbox.layers import Isolation, Layer, Wall, missing_layers
 from mlsign.sandbox.machine import Machine, read_machine
 from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
-from mlsign.values import dataclass
 
 _MODEL: Final = base64.b64decode("CAg6LwoQCgF4EgF5IghJZGVudGl0eRIBbVoLCgF4EgYKBAgBEgBiCwoBeRIGCgQIARIAQgQKABAR")
 """y = Identity(x), one float, opset 17."""

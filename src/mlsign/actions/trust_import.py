@@ -5,6 +5,7 @@ A folder with a TUF repository proves itself. A file proves nothing: somebody ha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from mlsign.roots.cache import OpenInstance
 from mlsign.roots.embedded import PUBLIC_GOOD
 from mlsign.roots.load import SIGNING_CONFIG_NAME, TRUSTED_ROOT_NAME, decode_trust_data, load_trust_data, split_config
 from mlsign.roots.record import Origin, Record
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from mlsign.roots.cache import read_instance
 from mlsign.roots.embedded import PUBLIC_GOOD
 from mlsign.roots.load import TrustData, decode_trust_data, load_trust_data
 from mlsign.roots.record import Record
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from mlsign.errors import InputError
 from mlsign.roots.cache import OpenInstance
 from mlsign.roots.embedded import INSTANCES, PUBLIC_GOOD, find_embedded
 from mlsign.roots.record import Origin, Record
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

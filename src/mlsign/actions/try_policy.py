@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,6 @@ from mlsign.package.read import read_user_file
 from mlsign.policy.cases import Case, decode_cases
 from mlsign.policy.model import Decision
 from mlsign.policy.recorded import decide_recorded, decode_recording
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +24,6 @@ from mlsign.package.sealed import SealedMemory
 from mlsign.package.stream import Advance
 from mlsign.policy.model import Decision, Policy
 from mlsign.policy.summaries import Store
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.actions.append_audit import AuditLog

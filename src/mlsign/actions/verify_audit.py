@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlsign.errors import InputError, shown
 from mlsign.formats.audit import MAX_LINE_BYTES, Head
 from mlsign.formats.audit_chain import ChainCheck, ChainResult
 from mlsign.ledger.read_log import LogFile, OpenLog, open_log
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

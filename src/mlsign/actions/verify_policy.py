@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,6 @@ from mlsign.policy.requirements import CertificateRequirement, KeylessRequiremen
 from mlsign.trust.authenticate_claims import authenticate_policy
 from mlsign.trust.keys import decode_public_key
 from mlsign.trust.root import CertificateTrust, TrustRoot
-from mlsign.values import dataclass
 
 SUFFIX: Final = ".sigstore.json"
 MAX_ROOT_BYTES: Final = MIB

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from mlsign.errors import InputError
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.actions.verify_policy import PolicyTrust

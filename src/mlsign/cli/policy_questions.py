@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,6 @@ import typer
 
 from mlsign.cli.console import is_interactive, say
 from mlsign.errors import InputError, shown
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.actions.start_policy import StartRequest

@@ -10,6 +10,7 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,6 @@ from mlsign.cli.console import say
 from mlsign.cli.options import ReportFormat
 from mlsign.cli.rendering import render
 from mlsign.errors import InputError, OutsideError, shown
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.actions.verify import Report

@@ -21,6 +21,7 @@ Leaves reading files to the caller, and keys and numbers that cannot be read to 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -28,7 +29,6 @@ from mlsign.errors import InputError, shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.onnx.summary import ExternalTensor, ModelSummary
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath, decode_path
-from mlsign.values import dataclass
 
 LOCATION: Final = "MLS310"
 MISSING: Final = "MLS311"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
 from typing import Final
 
 from mlsign.errors import MlsignError
-from mlsign.values import dataclass
 
 MAX_LISTED: Final = 100
 """Findings of one code that are spelled out; nobody reads more, and the first ones say what is going on."""

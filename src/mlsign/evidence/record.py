@@ -5,6 +5,7 @@ Immutable, and complete in itself: a decision over it needs no disk, no network 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ from mlsign.identity import Identity, Method
 from mlsign.onnx.summary import ModelSummary
 from mlsign.paths import PackagePath
 from mlsign.times import TrustedTime
-from mlsign.values import dataclass
 from mlsign.version import Version
 
 if TYPE_CHECKING:

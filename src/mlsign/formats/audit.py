@@ -6,6 +6,7 @@ The values alone. Their bytes are ``audit_codec``'s, holding one line against th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
@@ -13,7 +14,6 @@ from mlsign.digest import Digest, decode_digest
 from mlsign.errors import InputError, shown
 from mlsign.limits import KIB
 from mlsign.strict import MAX_SAFE_INTEGER, decode_decimal
-from mlsign.values import dataclass
 
 SCHEMA: Final = "mlsign/audit/v1"
 HEAD_SCHEMA: Final = "mlsign/audit-head/v1"

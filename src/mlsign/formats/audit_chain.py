@@ -8,13 +8,13 @@ one, and only a head that was noted elsewhere tells the two apart.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.digest import sha256
 from mlsign.errors import InputError
 from mlsign.formats.audit import MAX_TORN_BYTES, Head, SealedLine, Torn
 from mlsign.formats.audit_codec import decode_line
-from mlsign.values import dataclass
 
 MAX_TOLD: Final = 100
 """Problems that are spelled out; the first ones say what is going on."""

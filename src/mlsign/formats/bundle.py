@@ -8,7 +8,7 @@ over a file (``messageSignature``) and older versions are read for whoever verif
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from mlsign.digest import Algorithm, Digest
@@ -18,7 +18,6 @@ from mlsign.formats.log_entry import LogEntry, decode_log_entry, encode_log_entr
 from mlsign.identity import Method
 from mlsign.limits import DEFAULT, Limits
 from mlsign.strict import Fields, JsonValue, decode_base64, decode_json, encode_json
-from mlsign.values import dataclass
 
 MEDIA_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _VERSIONS: Final = {

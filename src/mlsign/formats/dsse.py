@@ -6,10 +6,10 @@ Holds bytes as received; nothing here has been verified.
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.strict import Fields, JsonValue, decode_base64
-from mlsign.values import dataclass
 
 IN_TOTO_TYPE: Final = "application/vnd.in-toto+json"
 _MAX_SIGNATURE_BYTES: Final = 16 * 1024

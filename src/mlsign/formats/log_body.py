@@ -8,13 +8,13 @@ of a signature is for ``trust.log``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from mlsign.errors import InputError, shown
 from mlsign.limits import DEFAULT, Limits
 from mlsign.strict import Fields, decode_base64, decode_json
-from mlsign.values import dataclass
 
 MAX_BODY_VALUES: Final = 4096
 _SIGNATURE_BYTES: Final = 16 * 1024

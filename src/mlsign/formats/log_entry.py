@@ -7,10 +7,10 @@ Nothing here is checked; what the log says was signed is read by ``log_body``.
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.strict import Fields, JsonValue, decode_decimal
-from mlsign.values import dataclass
 
 MAX_BODY_BYTES: Final = 48 * 1024 * 1024
 MAX_HASHES: Final = 64

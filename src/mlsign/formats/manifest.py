@@ -7,7 +7,7 @@ refused, so ``encode_manifest(decode_manifest(b)) == b``.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, NamedTuple
@@ -15,7 +15,6 @@ from typing import Final, NamedTuple
 from mlsign.digest import Algorithm, Digest
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport, ValueSpec
 from mlsign.paths import PackagePath
-from mlsign.values import dataclass
 from mlsign.version import Version
 
 SCHEMA: Final = "mlsign/manifest/v1"

@@ -6,6 +6,7 @@ Ours alone (docs/formats/policy-signature.md). What the files say is not read he
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -13,7 +14,6 @@ from mlsign.digest import Algorithm, Digest, decode_hex, sha256
 from mlsign.formats.statement import STATEMENT_TYPE
 from mlsign.limits import DEFAULT, MIB, Limits
 from mlsign.strict import Fields, JsonValue, decode_json, encode_json
-from mlsign.values import dataclass
 
 PREDICATE_TYPE: Final = "https://mlsign/policy/v1"
 MAX_STATEMENT_BYTES: Final = MIB

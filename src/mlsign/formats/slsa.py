@@ -7,6 +7,7 @@ ones have their type. Which build was wanted is for policies to say.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from mlsign.digest import Algorithm, Digest, decode_hex
@@ -15,7 +16,6 @@ from mlsign.formats.claims import MAX_PROVENANCE_BYTES, PROVENANCE_TYPE
 from mlsign.formats.statement import STATEMENT_TYPE
 from mlsign.limits import DEFAULT, Limits
 from mlsign.strict import Fields, JsonValue, decode_json, encode_json
-from mlsign.values import dataclass
 
 MAX_SUBJECTS: Final = 4096
 MAX_DEPENDENCIES: Final = 10_000

@@ -6,6 +6,7 @@ schemas. A statement is decoded from the exact bytes that were signed and never 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from itertools import repeat
 from typing import Final
@@ -29,7 +30,6 @@ from mlsign.formats.statement_shards import decode_sharding, decode_shards
 from mlsign.limits import DEFAULT, Limits
 from mlsign.paths import decode_path, decode_paths, folded_names
 from mlsign.strict import Fields, JsonValue, decode_json
-from mlsign.values import dataclass
 
 __all__ = [
     "ACCEPTED_FORMATS",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final, NamedTuple, TypeAlias
 
@@ -10,7 +11,6 @@ from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.errors import shown
 from mlsign.paths import PackagePath
 from mlsign.strict import Fields
-from mlsign.values import dataclass
 
 SINGLE_FILE: Final = "."
 """The resource name that OMS signers give to a model that is one file; the subject then names it."""

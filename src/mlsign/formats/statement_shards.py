@@ -6,6 +6,7 @@ empty file, so such a statement covers none.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
@@ -15,7 +16,6 @@ from mlsign.formats.statement_parts import Names, ShardedResource, Sharding, fil
 from mlsign.limits import Limits
 from mlsign.paths import decode_path
 from mlsign.strict import MAX_SAFE_INTEGER, Fields, decode_decimal
-from mlsign.values import dataclass
 
 _RESOURCE_FIELDS: Final = ("name", "algorithm", "digest")
 _NUMBERS_LENGTH: Final = 2 * len(":9223372036854775807")

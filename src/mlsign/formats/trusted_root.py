@@ -7,13 +7,13 @@ nothing of why it should be trusted itself: that is for ``roots``.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from mlsign.errors import InputError, shown
 from mlsign.limits import DEFAULT, KIB, MIB, Limits
 from mlsign.strict import Fields, decode_json
-from mlsign.values import dataclass
 
 MAX_TRUSTED_ROOT_BYTES: Final = 4 * MIB
 MAX_AUTHORITIES: Final = 256

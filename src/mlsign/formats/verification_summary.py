@@ -8,6 +8,7 @@ that field can stand in for signatures: a subject digest alone says nothing of t
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final
@@ -18,7 +19,6 @@ from mlsign.formats.claims import MAX_SUMMARY_BYTES, SUMMARY_TYPE
 from mlsign.formats.statement import STATEMENT_TYPE
 from mlsign.limits import DEFAULT, Limits
 from mlsign.strict import Fields, decode_json, encode_json
-from mlsign.values import dataclass
 
 VERIFIER_ID: Final = "https://mlsign/verifier/v1"
 UNEVALUATED: Final = "SLSA_BUILD_LEVEL_UNEVALUATED"

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import pwd
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -31,7 +32,6 @@ from mlsign.formats.audit import (
 from mlsign.formats.audit_codec import MAX_NOTE_BYTES, decode_line, decode_note, encode_line, encode_note
 from mlsign.ledger.opening import HEAD, LOCK_SECONDS, LogFolder
 from mlsign.limits import MIB
-from mlsign.values import dataclass
 
 DEFAULT_MAX_BYTES: Final = 64 * MIB
 _WINDOW: Final = MAX_TORN_BYTES + 2 * MAX_LINE_BYTES

@@ -11,6 +11,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +19,6 @@ from mlsign.errors import InputError, MlsignError, OutsideError, shown
 from mlsign.formats.audit import MAX_LINE_BYTES, NotedHead
 from mlsign.formats.audit_codec import MAX_NOTE_BYTES, decode_line, decode_note
 from mlsign.ledger.opening import HEAD, LogFolder
-from mlsign.values import dataclass
 
 MAX_FILES: Final = 512
 """Files of one log that are held open."""

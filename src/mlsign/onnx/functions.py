@@ -7,6 +7,7 @@ call, so ten functions that each call the next ten times are ten billion nodes.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.errors import shown
@@ -19,7 +20,6 @@ from mlsign.onnx.scan import Scan, body, text
 from mlsign.onnx.signatures import is_specified, since
 from mlsign.onnx.spelling import normal
 from mlsign.onnx.wire import Body, Where
-from mlsign.values import dataclass
 
 _STANDARD: Final = frozenset(
     (

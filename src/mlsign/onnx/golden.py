@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -19,7 +20,6 @@ from mlsign.onnx.summary import ExternalTensor
 from mlsign.onnx.tensors import read_tensor
 from mlsign.onnx.wire import Value, Where
 from mlsign.source import MemorySource
-from mlsign.values import dataclass
 
 _CODES: Final = MappingProxyType(
     {

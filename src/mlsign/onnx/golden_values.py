@@ -7,7 +7,7 @@ told apart by their bytes. What is not exactly one value of that kind is refused
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, NoReturn
 
@@ -19,7 +19,6 @@ from mlsign.onnx.golden import GoldenTensor, read_golden_tensor, refuse_problems
 from mlsign.onnx.scan import Scan, integer
 from mlsign.onnx.wire import Value, Where
 from mlsign.source import MemorySource
-from mlsign.values import dataclass
 
 MAX_GOLDEN_VALUES: Final = 200_000
 """Tensors and other values in one file that is no tensor: each is an object, and honest test data has some hundred."""

@@ -6,10 +6,9 @@ message (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). A field that i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
-
-from mlsign.values import dataclass
 
 IR_VERSION: Final = 14
 """The newest version of the format that these tables know."""

@@ -8,11 +8,11 @@ inputs have been read past the end of a list, and attributes of another type rea
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from mlsign.onnx.signature_table import NEWEST, TABLE
-from mlsign.values import dataclass
 
 _ANY: Final = 1 << 31
 

@@ -6,10 +6,10 @@ its code says what it is; whether a model with it may run is the policy's decisi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport, ValueSpec
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ and a payload that is shorter is an out-of-bounds read; two payloads are two mod
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mlsign.errors import InputError, shown
@@ -18,7 +18,6 @@ from mlsign.onnx.sparse import check_places
 from mlsign.onnx.summary import ExternalTensor
 from mlsign.onnx.wire import Body, Region, Value, Where, place, refuse
 from mlsign.strict import decode_decimal
-from mlsign.values import dataclass
 
 _PAYLOADS: Final = {
     4: "float_data",

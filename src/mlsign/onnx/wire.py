@@ -14,12 +14,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
 from mlsign.errors import InputError, shown
 from mlsign.limits import DEFAULT, KIB, MIB, Limits
 from mlsign.source import ByteSource
-from mlsign.values import dataclass
 
 Where: TypeAlias = "tuple[Where, str, int] | None"
 """A place in the model as a linked list, spelled out by ``place`` only when somebody needs to read it."""

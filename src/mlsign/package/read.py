@@ -123,15 +123,15 @@ class OpenPackage:
             return ()
         try:
             folder = os.open(SIGNATURES_NAME, DIRECTORY_FLAGS, dir_fd=self._fd)
+            try:
+                names = sorted(n for n in os.listdir(folder) if not n.startswith(PARTIAL_PREFIX))  # noqa: PTH208 - a descriptor
+            finally:
+                os.close(folder)
         except FileNotFoundError:
             return ()
         except OSError as err:
             error = _unreadable(SIGNATURES_NAME, err)
             return (FoundBundle(name=SIGNATURES_NAME, content=error, inode=None),)
-        try:
-            names = sorted(n for n in os.listdir(folder) if not n.startswith(PARTIAL_PREFIX))  # noqa: PTH208 - a descriptor
-        finally:
-            os.close(folder)
         if len(names) > limits.max_bundles:
             raise _crowded(f"has {len(names)} files, and {limits.max_bundles} are looked at")
         found: list[FoundBundle] = []

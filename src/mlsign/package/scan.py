@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from mlsign.errors import InputError, OutsideError, shown
 from mlsign.limits import DEFAULT, Limits
 from mlsign.paths import PackagePath, decode_path
-from mlsign.values import dataclass
 
 DIRECTORY_FLAGS: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _KINDS: Final = (

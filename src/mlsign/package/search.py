@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.errors import InputError, MlsignError, OutsideError, shown
 from mlsign.limits import Limits
 from mlsign.package.scan import DIRECTORY_FLAGS, kind_of
 from mlsign.paths import MANIFEST_NAME
-from mlsign.values import dataclass
 
 _SUFFIXES: Final = (".onnx", ".ort")
 _SKIPPED: Final = ".git"

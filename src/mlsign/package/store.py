@@ -14,17 +14,18 @@ they are. This module reads; ``store_filling`` writes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from mlsign.digest import Algorithm, Digest, decode_hex
-from mlsign.errors import InputError, MlsignError, TrustError, shown
+from mlsign.errors import InputError, MlsignError, OutsideError, TrustError, shown
 from mlsign.package.store_record import MAX_RECORD_BYTES, Record, decode_record
 from mlsign.package.trusted_folder import OTHERS_WRITE, is_ours, open_inner, open_trusted
-from mlsign.values import dataclass
 
 MARK: Final = "mlsign-store.json"
 MARK_BYTES: Final = b'{"schema":"mlsign/store/v1"}'
@@ -40,6 +41,7 @@ CHANGING: Final = "changing.lock"
 # Without waiting: nothing in a store is a pipe, and if something is, it must not hang a verification.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 _WRITABLE: Final = 0o222
+_NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +94,17 @@ class Store:
             )
 
     def is_object(self, inode: tuple[int, int], thing: StoredObject) -> bool:
-        """Whether the file of this device and number is the object: the same file on the same disk, which nobody may write."""
+        """Whether the file of this device and number is the object: the same file on the same disk, which nobody may write.
+
+        Raises ``OutsideError`` (``file.read``) where that cannot be looked up, and ``TrustError`` (``store.untrusted``).
+        """
         try:
             with self.inner(OBJECTS, *thing.folder) as folder:
                 there = os.stat(thing.digest.hex, dir_fd=folder, follow_symlinks=False)
-        except OSError:
-            return False
+        except OSError as err:
+            if err.errno in _NOT_THERE:
+                return False
+            raise OutsideError(f"cannot be looked up: {err.strerror}", code="file.read", where=str(thing)) from err
         # The file is open, or was just listed, so its number is not that of another one by now.
         return (there.st_dev, there.st_ino) == inode and is_in_order(there, thing)
 

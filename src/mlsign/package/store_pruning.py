@@ -8,6 +8,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.errors import OutsideError, shown
@@ -17,7 +18,6 @@ from mlsign.package.store import IN_USE, OBJECTS, PARTIAL, RECORDS, SOURCES, Sto
 from mlsign.package.store_changes import alone, learn, open_lock
 from mlsign.package.store_record import begin
 from mlsign.package.stream import Advance
-from mlsign.values import dataclass
 
 if sys.platform != "win32":
     import fcntl

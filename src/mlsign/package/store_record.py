@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +17,6 @@ from typing import Final
 from mlsign.digest import Algorithm, Digest, decode_digest, sha256
 from mlsign.limits import KIB
 from mlsign.strict import Fields, JsonValue, decode_json, encode_json
-from mlsign.values import dataclass
 
 SCHEMA: Final = "mlsign/store-record/v1"
 MAX_RECORD_BYTES: Final = 4 * KIB

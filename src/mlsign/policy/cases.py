@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,7 +13,6 @@ from mlsign.limits import DEFAULT, Limits
 from mlsign.policy.fields import PolicyFields, nearest, read_choice, read_items, read_text, refusal
 from mlsign.policy.model import Verdict
 from mlsign.policy.yaml_source import Node, Place, Scalar, decode_yaml
-from mlsign.values import dataclass
 
 MAX_CASES: Final = 1000
 MAX_CODES: Final = 256

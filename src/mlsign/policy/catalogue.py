@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -37,7 +38,6 @@ from mlsign.policy.rules import (
     validity,
     version,
 )
-from mlsign.values import dataclass
 
 
 class Subject(Enum):

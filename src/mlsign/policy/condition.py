@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
-
-from mlsign.values import dataclass
 
 MAX_CONDITION_CHARS: Final = 1024
 

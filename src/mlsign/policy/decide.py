@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from mlsign.evidence.findings import Finding, Outcome
@@ -13,7 +14,6 @@ from mlsign.policy.model import Decision, Mode, Policy, Verdict
 from mlsign.policy.rules import match, validity
 from mlsign.policy.rules.signer import groups_met
 from mlsign.policy.rules.summary import accepted
-from mlsign.values import dataclass
 
 
 def decide(policy: Policy, evidence: Evidence, *, now: datetime) -> Decision:

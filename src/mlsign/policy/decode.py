@@ -8,7 +8,7 @@ field whose meaning this version does not enforce.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mlsign.digest import Algorithm, Digest, sha256
@@ -62,7 +62,6 @@ from mlsign.policy.model import (
 )
 from mlsign.policy.provenance import ProvenanceSettings
 from mlsign.policy.yaml_source import Node, decode_yaml
-from mlsign.values import dataclass
 from mlsign.version import Version
 
 API_VERSION: Final = "mlsign/v1"

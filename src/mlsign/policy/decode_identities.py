@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.digest import Algorithm, Digest, decode_digest
@@ -12,7 +13,6 @@ from mlsign.policy.patterns import MAX_PATTERN_CHARS, PatternKind, TextPattern, 
 from mlsign.policy.requirements import CLAIMS, CertificateRequirement, KeylessRequirement
 from mlsign.policy.yaml_source import Mapping as MapNode
 from mlsign.policy.yaml_source import Node, Place
-from mlsign.values import dataclass
 
 MAX_FILES: Final = 16
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -20,7 +20,6 @@ from mlsign.policy.requirements import (
     is_one_person,
 )
 from mlsign.policy.yaml_source import Node, Place
-from mlsign.values import dataclass
 
 MAX_GROUPS: Final = 32
 MAX_REQUIREMENTS: Final = 256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -10,7 +11,6 @@ from mlsign.policy.decode_signers import Bindings, GroupDocument, bind_groups, d
 from mlsign.policy.fields import PolicyFields, read_choice, read_items, refusal
 from mlsign.policy.summaries import Store, SummarySettings
 from mlsign.policy.yaml_source import Node
-from mlsign.values import dataclass
 
 FIELD: Final = "vsa"
 MAX_SUMMARY_AGE: Final = timedelta(days=30)

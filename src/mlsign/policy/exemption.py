@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from mlsign.digest import Digest
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.values import dataclass
 
 USED: Final = "MLS421"
 EXPIRED: Final = "MLS422"

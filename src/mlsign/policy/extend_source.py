@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.digest import Digest, sha256
 from mlsign.limits import DEFAULT, Limits
 from mlsign.policy.fields import PolicyFields, read_items, read_text, refusal
 from mlsign.policy.yaml_source import Mapping, Node, Place, Scalar, Sequence, decode_yaml
-from mlsign.values import dataclass
 
 MAX_PARENTS: Final = 4
 """Policies above one policy; nobody can review what comes out of more."""

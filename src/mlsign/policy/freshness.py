@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-
-from mlsign.values import dataclass
 
 
 class LogDemand(Enum):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 from mlsign.policy.patterns import TextPattern
-from mlsign.values import dataclass
 
 
 class Fit(Enum):

@@ -7,7 +7,7 @@ Reading a policy from text is ``decode``; judging is ``decide``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
@@ -30,7 +30,6 @@ from mlsign.policy.match import EVERY_PACKAGE, Match, Rival
 from mlsign.policy.provenance import ProvenanceSettings
 from mlsign.policy.requirements import KeyRequirement, Requirement, whoever_meets
 from mlsign.policy.summaries import SummarySettings
-from mlsign.values import dataclass
 from mlsign.version import Version
 
 STANDARD_DOMAINS: Final = frozenset({ONNX_DOMAIN, "ai.onnx.ml"})

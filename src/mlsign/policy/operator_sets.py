@@ -7,13 +7,13 @@ operator too many in a set is an operator too many in every policy that names it
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.errors import InputError, shown
 from mlsign.interface import OperatorId, decode_operator
 from mlsign.limits import DEFAULT, Limits
 from mlsign.strict import Fields, decode_json
-from mlsign.values import dataclass
 
 SCHEMA: Final = "mlsign/operator-set/v1"
 MAX_OPERATORS: Final = 4096

@@ -5,12 +5,12 @@ Every kind takes time in proportion to the text (RE2 has no backtracking), whoev
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
 from mlsign.errors import InputError, shown
-from mlsign.values import dataclass
 
 MAX_PATTERN_CHARS: Final = 1024
 _MAX_PROGRAM_BYTES: Final = 1 << 20

@@ -6,9 +6,10 @@ whoever signed that.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from mlsign.policy.patterns import TextPattern
 from mlsign.policy.requirements import Requirement
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

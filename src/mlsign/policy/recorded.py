@@ -7,7 +7,7 @@ unsigned, what reading may cost). ``decide_recorded`` holds a policy against tha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -22,7 +22,6 @@ from mlsign.paths import PackagePath
 from mlsign.policy.decide import decide
 from mlsign.policy.model import Decision, Policy
 from mlsign.policy.requirements import CertificateRequirement
-from mlsign.values import dataclass
 
 SCHEMA: Final = "mlsign/evidence/v1"
 GAP: Final = "MLS490"

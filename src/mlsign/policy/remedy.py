@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence
 from mlsign.policy.model import Policy
-from mlsign.values import dataclass
 
 
 class Party(Enum):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final, TypeAlias
 
 from mlsign.digest import Digest
 from mlsign.identity import CertificateIdentity, Identity, KeyIdentity, KeylessIdentity
 from mlsign.policy.patterns import TextPattern
-from mlsign.values import dataclass
 
 CLAIMS: Final = (
     "source_repository",

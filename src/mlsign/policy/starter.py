@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.errors import shown
@@ -17,7 +18,6 @@ from mlsign.limits import GIB, KIB, MIB
 from mlsign.onnx.summary import ModelSummary, Unbounded
 from mlsign.policy.decode_run import MAX_COUNT
 from mlsign.policy.model import STANDARD_DOMAINS, Mode, RunSettings
-from mlsign.values import dataclass
 from mlsign.version import Version
 
 ROOM: Final = 10

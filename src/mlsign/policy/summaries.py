@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
 from mlsign.digest import Digest
 from mlsign.identity import CertificateIdentity, Identity, KeyIdentity, KeylessIdentity
 from mlsign.policy.requirements import KeyRequirement, Requirement
-from mlsign.values import dataclass
 
 
 class Store(Enum):

@@ -7,7 +7,7 @@ meaning for policies that extend others yet: a test fails for it, and ``extend``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from operator import attrgetter
@@ -33,7 +33,6 @@ from mlsign.policy.model import (
 )
 from mlsign.policy.patterns import TextPattern
 from mlsign.policy.provenance import AttestedDemands, ClaimDemands
-from mlsign.values import dataclass
 
 OWN: Final = frozenset({"name", "description", "digest", "lineage", "revision", "signers", "vsa", "rivals"})
 """What belongs to one policy alone. Whoever is named by a key in a file (signers, and whose summaries are accepted) is compared

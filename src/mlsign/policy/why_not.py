@@ -5,6 +5,7 @@ Whether it would is not guessed: the changes are made to the policy and the evid
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -14,7 +15,6 @@ from mlsign.policy.last_resort import exception_for
 from mlsign.policy.model import Policy, Verdict
 from mlsign.policy.remedies import remedies_for
 from mlsign.policy.remedy import Findings, Party, Remedy, State, is_wrong
-from mlsign.values import dataclass
 
 _CONTENT: Final = "MLS1"
 _FETCH: Final = (

@@ -11,6 +11,7 @@ Works on parser events, so depth and count are checked before anything is built.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
 from ruamel.yaml import YAML
@@ -28,7 +29,6 @@ from ruamel.yaml.events import (
 
 from mlsign.errors import InputError, shown
 from mlsign.limits import DEFAULT, Limits
-from mlsign.values import dataclass
 
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 20_000

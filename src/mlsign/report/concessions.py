@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.actions.verify import Report
@@ -14,7 +15,6 @@ from mlsign.evidence.record import KnownBy
 from mlsign.policy.exemption import Excepted
 from mlsign.report.policy_lineage import loosenings
 from mlsign.report.signers import who_signed
-from mlsign.values import dataclass
 from mlsign.words import counted, size
 
 _MAX_REASON_CHARS: Final = 200

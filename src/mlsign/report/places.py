@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
@@ -10,7 +11,6 @@ from mlsign.actions.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding
 from mlsign.paths import MANIFEST_NAME
-from mlsign.values import dataclass
 
 _OF_FILES: Final = frozenset({"MLS101", "MLS102", "MLS103", "MLS104", "MLS105", "MLS107", "MLS111", "MLS115"})
 """Codes whose place, where it is a path at all, is a file of the package, also one that nobody listed."""

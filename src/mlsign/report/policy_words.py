@@ -6,6 +6,7 @@ A sentence says what is enforced, defaults included, and nothing else. Layout is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
@@ -25,7 +26,6 @@ from mlsign.policy.model import (
 )
 from mlsign.policy.requirements import CertificateRequirement, KeylessRequirement, KeyRequirement, Requirement
 from mlsign.report.operator_words import operators_by_domain
-from mlsign.values import dataclass
 
 _LONG: Final = 1100
 """The longest pattern that a policy may hold is shorter."""

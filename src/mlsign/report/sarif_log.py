@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from mlsign.errors import shown
@@ -20,7 +21,6 @@ from mlsign.evidence.catalogue.pages import ENTRIES, render_page
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.model import Mode, Policy, Verdict
 from mlsign.report.findings_as_json import dump, reference
-from mlsign.values import dataclass
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _ROOT: Final = "%SRCROOT%"

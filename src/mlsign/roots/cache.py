@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,6 @@ from mlsign.roots.record import (
     encode_record,
 )
 from mlsign.roots.store import PrivateFolder, find_state_folder
-from mlsign.values import dataclass
 
 _TRUST: Final = "trust"
 _FILES: Final = "files"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from mlsign.errors import OutsideError, shown
 from mlsign.limits import KIB, MIB
-from mlsign.values import dataclass
 
 PUBLIC_GOOD: Final = "public-good"
 _CONSTANTS: Final = {PUBLIC_GOOD: "DEFAULT_TUF_URL", "staging": "STAGING_TUF_URL"}

@@ -6,6 +6,7 @@ whether that is recent enough is for whoever decides.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,6 @@ from mlsign.limits import DEFAULT, Limits
 from mlsign.roots.cache import Cached, Instance, check_pin, read_instance
 from mlsign.roots.embedded import INSTANCES, PUBLIC_GOOD, find_embedded
 from mlsign.strict import decode_json, encode_json
-from mlsign.values import dataclass
 
 TRUSTED_ROOT_NAME: Final = "trusted_root.json"
 SIGNING_CONFIG_NAME: Final = "signing_config.v0.2.json"

@@ -7,7 +7,7 @@ dies gives back. Whoever holds the lock reads, compares and raises: two verifier
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,6 @@ from mlsign.limits import KIB
 from mlsign.roots.seen import LOCK_SECONDS, sweep
 from mlsign.roots.store import PrivateFolder, find_state_folder
 from mlsign.strict import Fields, decode_json, encode_json
-from mlsign.values import dataclass
 
 FOLDER: Final = "policies"
 SCHEMA: Final = "mlsign/policy-mark/v1"

@@ -7,6 +7,7 @@ versions that were seen, so that older ones are known as such. Where the files l
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Final
@@ -15,7 +16,6 @@ from mlsign.digest import Algorithm, Digest, decode_hex
 from mlsign.errors import InputError, TrustError, shown
 from mlsign.limits import DEFAULT, KIB, MIB, Limits
 from mlsign.strict import Fields, JsonValue, decode_json, encode_json
-from mlsign.values import dataclass
 
 RECORD_SCHEMA: Final = "mlsign/trust-record/v1"
 PIN_SCHEMA: Final = "mlsign/trust-pin/v1"

@@ -11,6 +11,7 @@ import errno
 import re
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
@@ -27,7 +28,6 @@ from mlsign.roots.load import SIGNING_CONFIG_NAME, TRUSTED_ROOT_NAME
 from mlsign.roots.record import MAX_URL_CHARS, Versions, fits_path
 from mlsign.services import overheard
 from mlsign.strict import MAX_SAFE_INTEGER
-from mlsign.values import dataclass
 
 _FIRST_MOMENT: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOT: Final = re.compile(r"([1-9][0-9]{0,9})\.root\.json", re.ASCII)

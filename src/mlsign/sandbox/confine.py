@@ -15,7 +15,7 @@ import signal
 import socket
 import struct
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 from mlsign.errors import JailError
@@ -23,7 +23,6 @@ from mlsign.sandbox import kernel, landlock, rlimits, seccomp
 from mlsign.sandbox.layers import Layer
 from mlsign.sandbox.proof import prove_answers, prove_refusals
 from mlsign.sandbox.seccomp import CONTROL_FD, Mode
-from mlsign.values import dataclass
 
 NOBODY: Final = 65534
 

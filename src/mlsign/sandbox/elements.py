@@ -7,10 +7,9 @@ bits, as ONNX and onnxruntime pack them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
-
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

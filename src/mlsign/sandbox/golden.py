@@ -7,6 +7,7 @@ alone and an infinity by the same one: a model that fails with either has not an
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from mlsign.onnx.golden_values import GoldenMap, GoldenOptional, GoldenSequence,
 from mlsign.sandbox.arrays import DTYPES, Array, Result, decode_array
 from mlsign.sandbox.bits import are_floats, to_floats
 from mlsign.sandbox.values import Strings, Tensor
-from mlsign.values import dataclass
 
 
 def array_of(tensor: GoldenTensor) -> Array:

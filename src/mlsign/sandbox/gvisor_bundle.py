@@ -11,11 +11,11 @@ import json
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from mlsign.sandbox.zygote_host import ENVIRONMENT
-from mlsign.values import dataclass
 
 EMPTY_FOLDER: Final = "/var/empty"
 """The root of a worker that has confined itself; there has to be one that is empty."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ import numpy as np
 from mlsign.sandbox.elements import ELEMENTS
 from mlsign.sandbox.tensors import Array, Result
 from mlsign.sandbox.values import Buffer, Tensor, Value
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

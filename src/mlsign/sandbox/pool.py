@@ -14,6 +14,7 @@ import os
 import time
 import weakref
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Self
 
 from mlsign.errors import InputError, shown
@@ -26,7 +27,6 @@ from mlsign.sandbox.pool_start import Starter
 from mlsign.sandbox.pool_worker import Worker
 from mlsign.sandbox.spec import JailedModel, JailSpec
 from mlsign.sandbox.tensors import check_feeds
-from mlsign.values import dataclass
 
 MAX_WORKERS: Final = 1024
 """More than any machine has cores for; a slip of the finger is not to fork a million."""

@@ -10,11 +10,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Generic, TypeVar
 
 from mlsign.errors import JailError
-from mlsign.values import dataclass
 
 W = TypeVar("W")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, NamedTuple, NoReturn
@@ -20,7 +21,6 @@ from mlsign.errors import InputError, shown
 from mlsign.limits import DEFAULT, KIB, MIB, Limits
 from mlsign.sandbox.values import Buffer, Value, decode_values, encode_values
 from mlsign.strict import JsonValue, decode_json, encode_json
-from mlsign.values import dataclass
 
 MAGIC: Final = b"mlsj"
 VERSION: Final = 2

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import errno
 import struct
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from mlsign.sandbox import kernel
 from mlsign.sandbox.syscalls import ARCHITECTURES, NUMBERS, X32_BIT
-from mlsign.values import dataclass
 
 CONTROL_FD: Final = 3
 """The one socket of a worker; descriptors 0 and 1 are /dev/null, 2 is the pipe for complaints."""

@@ -5,11 +5,12 @@ Values only; ``jail`` starts processes, ``confine`` builds the walls.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from mlsign.interface import ValueSpec
 from mlsign.limits import DEFAULT, GIB, Limits
 from mlsign.onnx.summary import ExternalTensor
 from mlsign.sandbox.layers import Isolation, Wall
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

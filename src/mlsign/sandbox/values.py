@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from mlsign.errors import InputError, shown
@@ -24,7 +25,6 @@ from mlsign.interface import TypeSpec
 from mlsign.limits import DEFAULT, MIB, Limits
 from mlsign.sandbox.elements import BY_NUMBER, ELEMENTS, STRING, Element
 from mlsign.sandbox.kinds import Tag, admit
-from mlsign.values import dataclass
 
 MAX_VALUE_DEPTH: Final = 8
 """Sequences of sequences; onnxruntime itself makes sequences of tensors and sequences of maps."""

@@ -12,7 +12,7 @@ import math
 import mmap
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -31,7 +31,6 @@ from mlsign.sandbox.protocol import HEAD_BYTES, Head, Kind, Pace
 from mlsign.sandbox.runtime import ort_value, warm_runtime
 from mlsign.sandbox.seccomp import CONTROL_FD
 from mlsign.strict import Fields, JsonValue
-from mlsign.values import dataclass
 
 _SMALL_BYTES: Final = 65536
 """A reply up to this size is joined and written at once."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError
 from mlsign.serving.tensors import Buffer, EncodedOutput
-from mlsign.values import dataclass
 
 Headers = tuple[tuple[bytes, bytes], ...]
 

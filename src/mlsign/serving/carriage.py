@@ -5,13 +5,13 @@ Pure: from the interface that verification saw to what clients are told. Bytes a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
 
 from mlsign.errors import InputError, shown
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
-from mlsign.values import dataclass
 
 DATATYPES: Final = MappingProxyType(
     {

@@ -6,12 +6,12 @@ checked here, before ``tensors`` makes an array of anything.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.errors import InputError, shown
 from mlsign.limits import KIB, MIB, Limits
 from mlsign.strict import Fields, JsonValue, decode_json, describe
-from mlsign.values import dataclass
 
 MAX_JSON_BYTES: Final = 16 * MIB
 """Reading JSON takes this much time per byte that larger tensors belong into the binary extension."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from types import MappingProxyType
@@ -9,7 +10,6 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from mlsign.errors import InputError, shown
-from mlsign.values import dataclass
 
 
 class Kind(Enum):

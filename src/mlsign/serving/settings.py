@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlsign.actions.append_audit import AuditLog
@@ -10,7 +10,6 @@ from mlsign.actions.score import Confinement
 from mlsign.actions.verify_policy import PolicyTrust
 from mlsign.limits import MIB
 from mlsign.serving.journal import Level
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

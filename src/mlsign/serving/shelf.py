@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -14,7 +15,6 @@ from typing import Any, Protocol
 from mlsign.actions.admit import AdmittedModel
 from mlsign.errors import InputError, shown
 from mlsign.serving.carriage import Interface
-from mlsign.values import dataclass
 from mlsign.version import Version
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, TypeAlias
@@ -20,7 +21,6 @@ from mlsign.errors import InputError, JailError, shown
 from mlsign.serving.carriage import Form, Interface, TensorSpec
 from mlsign.serving.request import LONG_TEXTS, InferRequest, RequestInput
 from mlsign.strict import JsonValue, describe
-from mlsign.values import dataclass
 
 Array: TypeAlias = npt.NDArray[Any]
 Buffer: TypeAlias = "bytes | bytearray | memoryview"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.errors import InputError, shown
-from mlsign.values import dataclass
 
 SCHEME: Final = "pkcs11:"
 MAX_URI_CHARS: Final = 4096

@@ -6,6 +6,7 @@ What a signature by a key has no need of is imported where it is needed: certifi
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,6 @@ from mlsign.limits import DEFAULT, Limits
 from mlsign.times import TrustedTime
 from mlsign.trust.keys import PublicKey, verify_by_sha256, verify_prehashed, verify_signature
 from mlsign.trust.root import TrustRoot
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.trust.log import SignedFacts

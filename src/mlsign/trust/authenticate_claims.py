@@ -5,6 +5,7 @@ The proof of who signed is that of ``authenticate``; most packages need no more 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from mlsign.formats.bundle import Bundle
@@ -15,7 +16,6 @@ from mlsign.formats.verification_summary import VerificationSummary, decode_summ
 from mlsign.limits import DEFAULT, Limits
 from mlsign.trust.authenticate import Signer, authenticate_envelope
 from mlsign.trust.root import TrustRoot
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

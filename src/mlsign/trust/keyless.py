@@ -6,6 +6,7 @@ section 4); the pieces are in the modules that are named by the steps.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -20,7 +21,6 @@ from mlsign.trust.keys import PublicKey, decode_public_key
 from mlsign.trust.log import SignedFacts, verify_entry
 from mlsign.trust.sct import verify_certificate_timestamp
 from mlsign.trust.timestamps import verify_timestamp
-from mlsign.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias, TypeGuard
 
@@ -26,7 +27,6 @@ from cryptography.hazmat.primitives.serialization import (
 from mlsign.digest import Digest, sha256
 from mlsign.errors import InputError, TrustError
 from mlsign.identity import KeyIdentity
-from mlsign.values import dataclass
 
 _Public: TypeAlias = ec.EllipticCurvePublicKey | MLDSA65PublicKey
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,7 +17,6 @@ from mlsign.strict import encode_json
 from mlsign.times import TimeSource, TrustedTime
 from mlsign.trust.log_keys import verify_by_log
 from mlsign.trust.merkle import verify_inclusion
-from mlsign.values import dataclass
 
 _PROOF_SINCE: Final = 2
 """From bundles of version 0.2 on an entry has a proof of inclusion; before, the log's promise was enough."""

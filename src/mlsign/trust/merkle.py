@@ -6,6 +6,7 @@ RFC 9162, sections 2.1.1 and 2.1.3.2; checkpoints as C2SP ``tlog-checkpoint`` an
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -14,7 +15,6 @@ from mlsign.formats.log_entry import InclusionProof
 from mlsign.formats.trusted_root import Log
 from mlsign.strict import decode_base64, decode_decimal
 from mlsign.trust.log_keys import verify_by_log
-from mlsign.values import dataclass
 
 _SIGNATURE_LINE: Final = re.compile(r"\u2014 (\S+) (\S+)")
 _HINT_BYTES: Final = 4

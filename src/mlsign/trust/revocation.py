@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -21,7 +22,6 @@ from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from mlsign.errors import InputError, TrustError, shown
 from mlsign.trust.certificates import UNREADABLE, load_certificate
-from mlsign.values import dataclass
 
 MAX_LIST_BYTES: Final = 16 * 1024 * 1024
 _TOLERANCE: Final = timedelta(minutes=5)

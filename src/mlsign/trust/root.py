@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlsign.trust.keys import PublicKey
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.formats.trusted_root import TrustedRoot

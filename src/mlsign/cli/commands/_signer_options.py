@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from mlsign.cli.options import PasswordFile, PinFile, Pkcs11Key, Pkcs11Module, ask_password, ask_pin, read_password
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.actions.load_keyless import KeylessRequest

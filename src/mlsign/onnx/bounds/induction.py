@@ -8,12 +8,12 @@ Where no such assumption holds, nothing is known of the state, and that is what 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from mlsign.onnx.bounds.amounts import Amount, Poly, Value, either, fixed, minus, plus, times, upper, upto
 from mlsign.onnx.bounds.run import Cost, Run
 from mlsign.onnx.bounds.tensors import Tensor
-from mlsign.values import dataclass
 
 _ROUNDS: Final = 4
 """How often a state is widened before it is given up."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from itertools import accumulate, chain, repeat
 from itertools import product as iter_product
@@ -43,7 +44,6 @@ from mlsign.onnx.signatures import is_specified
 from mlsign.onnx.spelling import normal
 from mlsign.onnx.summary import Unbounded, Unknown
 from mlsign.onnx.wire import Where, place
-from mlsign.values import dataclass
 
 RULES: Final[dict[str, Rule]] = (
     elementwise.RULES

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.onnx.bounds.amounts import COUNT, UNKNOWN, Amount, Value, fixed, product, upper
@@ -14,7 +15,6 @@ from mlsign.onnx.bounds.numbers import FLOATS, SIGNED, real
 from mlsign.onnx.schema import ELEMENTS
 from mlsign.onnx.tensors import SMALL_COUNT, TensorFacts
 from mlsign.onnx.wire import signed, varint
-from mlsign.values import dataclass
 
 TEXT_BYTES: Final = 64
 """What one string of a caller is taken to weigh, with the object around it."""

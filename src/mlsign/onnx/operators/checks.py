@@ -6,6 +6,7 @@ Owns the table from (domain, operator) to check, and remembers verdicts: thousan
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -15,7 +16,6 @@ from mlsign.onnx.operators import ensembles, equations, machines, tables, trees,
 from mlsign.onnx.operators.told import BrokenError, Told
 from mlsign.onnx.scan import Scan, text
 from mlsign.onnx.wire import Where
-from mlsign.values import dataclass
 
 _STANDARD: Final = frozenset((b"", b"ai.onnx"))
 _CLASSICAL: Final = frozenset((b"ai.onnx.ml",))

@@ -6,13 +6,13 @@ A remark never changes what a policy decides. What is wrong enough to refuse a p
 from __future__ import annotations
 
 from collections.abc import Mapping as AbstractMapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from mlsign.interface import OperatorId
 from mlsign.policy.model import Policy
 from mlsign.policy.yaml_source import Mapping, Node, Place, Sequence
-from mlsign.values import dataclass
 
 
 class Severity(Enum):

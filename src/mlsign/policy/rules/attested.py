@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.errors import shown
 from mlsign.formats.slsa import Dependency, Parameter, SlsaProvenance
 from mlsign.policy.patterns import TextPattern
 from mlsign.policy.provenance import AttestedDemands, DependencyDemand, ParameterDemand, SourceDemand
-from mlsign.values import dataclass
 
 _GIT: Final = "git+"
 _REPOSITORIES: Final = (_GIT, "git:", "git@")

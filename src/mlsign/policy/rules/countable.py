@@ -6,6 +6,7 @@ of signers is not met.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,7 +18,6 @@ from mlsign.identity import Method
 from mlsign.policy.freshness import AgeProof, Freshness, LogDemand, TimeDemand
 from mlsign.policy.rules import digests
 from mlsign.times import TimeSource
-from mlsign.values import dataclass
 
 AGE: Final = "MLS216"
 TRANSPARENCY: Final = "MLS217"

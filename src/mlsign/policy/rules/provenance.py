@@ -5,6 +5,7 @@ A statement by somebody else, about something else, or broken neither helps nor 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,6 @@ from mlsign.paths import MANIFEST_NAME
 from mlsign.policy.patterns import TextPattern
 from mlsign.policy.provenance import AttestedDemands, ClaimDemands, ProvenanceSettings
 from mlsign.policy.rules.countable import CountSettings, shortcomings
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.formats.slsa import SlsaProvenance, SlsaStatement

@@ -6,6 +6,7 @@ there: so adding a broken or foreign signature to a good package cannot deny it,
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +17,6 @@ from mlsign.identity import distinct
 from mlsign.policy.model import GroupResult, SignerGroup
 from mlsign.policy.requirements import whoever_meets
 from mlsign.policy.rules.countable import CountSettings, countable, countersigning, refused
-from mlsign.values import dataclass
 
 UNSIGNED: Final = "MLS201"
 UNMET: Final = "MLS205"

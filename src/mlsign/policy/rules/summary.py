@@ -6,6 +6,7 @@ that does not hold is as if it were not there: then the signatures decide.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,6 @@ from mlsign.policy.freshness import Freshness
 from mlsign.policy.rules.countable import spelled, unproven
 from mlsign.policy.rules.trust_data import CLOCK_TOLERANCE
 from mlsign.policy.summaries import Store, SummarySettings
-from mlsign.values import dataclass
 
 if TYPE_CHECKING:
     from mlsign.formats.verification_summary import Judged, VerificationSummary
