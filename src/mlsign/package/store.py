@@ -102,9 +102,8 @@ class Store:
             with self.inner(OBJECTS, *thing.folder) as folder:
                 there = os.stat(thing.digest.hex, dir_fd=folder, follow_symlinks=False)
         except OSError as err:
-            if err.errno in _NOT_THERE:
-                return False
-            raise OutsideError(f"cannot be looked up: {err.strerror}", code="file.read", where=str(thing)) from err
+            _check_absent(err, where=str(thing))
+            return False
         # The file is open, or was just listed, so its number is not that of another one by now.
         return (there.st_dev, there.st_ino) == inode and is_in_order(there, thing)
 
@@ -132,18 +131,17 @@ class Store:
             return None
 
     def objects(self) -> Iterator[StoredObject]:
-        """Every object by its name, in order. What else lies there is passed over."""
+        """Every object by its name, in order. What else lies there is passed over.
+
+        Raises ``OutsideError`` (``file.read``) for a part of the store that cannot be listed, ``TrustError`` (``store.untrusted``).
+        """
         for algorithm in sorted(Algorithm, key=lambda a: a.value):
-            with self.inner_or_none(OBJECTS, algorithm.value) as folder:
-                sizes = [] if folder is None else [int(name) for name in names_in(folder) if _is_size(name)]
-            for size in sorted(sizes):
+            for size in sorted(int(name) for name in self._names(OBJECTS, algorithm.value) if _is_size(name)):
                 yield from self.objects_of(size, algorithm=algorithm)
 
     def objects_of(self, size: int, *, algorithm: Algorithm) -> Iterator[StoredObject]:
-        """Every object of that size by that algorithm, in order."""
-        with self.inner_or_none(OBJECTS, algorithm.value, str(size)) as folder:
-            names = [] if folder is None else sorted(names_in(folder))
-        for name in names:
+        """Every object of that size by that algorithm, in order. Raises as ``objects``."""
+        for name in sorted(self._names(OBJECTS, algorithm.value, str(size))):
             with contextlib.suppress(InputError):
                 yield StoredObject(digest=decode_hex(algorithm, name), size=size)
 
@@ -174,18 +172,14 @@ class Store:
         finally:
             os.close(fd)
 
-    @contextlib.contextmanager
-    def inner_or_none(self, *parts: str) -> Iterator[int | None]:
-        """As ``inner``; None where there is none."""
+    def _names(self, *parts: str) -> list[str]:
+        """What lies in a folder of the store; nothing where there is none."""
         try:
-            fd = open_inner(self.fd, parts, where=self.path)
-        except OSError:
-            yield None
-            return
-        try:
-            yield fd
-        finally:
-            os.close(fd)
+            with self.inner(*parts) as folder:
+                return names_in(folder)
+        except OSError as err:
+            _check_absent(err, where="/".join(parts))
+            return []
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -197,6 +191,12 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _check_absent(err: OSError, *, where: str) -> None:
+    """Raises ``OutsideError`` (``file.read``) for an error that does not say that something is not there."""
+    if err.errno not in _NOT_THERE:
+        raise OutsideError(f"cannot be looked up: {err.strerror}", code="file.read", where=where) from err
 
 
 def is_in_order(status: os.stat_result, thing: StoredObject) -> bool:

@@ -1,17 +1,15 @@
 """The package on disk: listed, opened, hashed, sealed and written."""
 
-import contextlib
 import errno
 import hashlib
 import os
-import resource
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
+from scarcity import descriptors_left
 
 from mlsign.digest import Algorithm
 from mlsign.errors import InputError, MlsignError, OutsideError, TrustError
@@ -361,6 +359,7 @@ def test_memory_that_two_threads_give_back_is_given_back_once(tmp_path, monkeypa
 
 def test_without_descriptors_nothing_is_opened_shared_or_mapped(tmp_path):
     """An error that says so, and no defect."""
+    (tmp_path / "signatures").mkdir()
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "f").write_bytes(b"x" * 100)
     with source(tmp_path / "d" / "f") as file:
@@ -368,29 +367,10 @@ def test_without_descriptors_nothing_is_opened_shared_or_mapped(tmp_path):
     for spare in (0, 1):
         with OpenPackage.open(tmp_path) as package, descriptors_left(spare):
             assert refused(OutsideError, package.open_file, PackagePath("d/f")) == "file.read"
+            assert [bundle.content.code for bundle in package.read_bundles()] == ["file.read"]
     with memory, descriptors_left(0):
         assert refused(OutsideError, memory.share) == "sealed.memory"
         assert refused(OutsideError, memory.hashed, ALL) == "sealed.memory"
-
-
-@contextlib.contextmanager
-def descriptors_left(spare: int) -> Iterator[None]:
-    """So many more can be opened meanwhile."""
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = max(map(int, os.listdir("/proc/self/fd")))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 8, limits[1]))
-    held: list[int] = []
-    try:
-        with contextlib.suppress(OSError):
-            while True:
-                held.append(os.open(os.devnull, os.O_RDONLY))
-        for _ in range(spare):
-            os.close(held.pop())
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        for fd in held:
-            os.close(fd)
 
 
 def test_a_file_that_shrinks_is_not_sealed(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
+from scarcity import descriptors_left
 from store_kit import SIZE, WEIGHTS, inode, settle, stock, supply, write_in_place
 
 from mlsign.digest import Algorithm, Digest
@@ -448,6 +449,17 @@ def test_checking_hashes_whatever_is_written_down(stocked):
         stocked.object.unlink()
         with pytest.raises(OutsideError):
             check_object(store, stocked.thing)
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_a_store_that_cannot_be_looked_at_is_not_taken_for_an_empty_one(stocked, spare):
+    """Checking would find nothing wrong with it, and verifying deny a package because of a link that is none."""
+    number = inode(stocked.linked)
+    with Store.open(stocked.store) as store, descriptors_left(spare):
+        for look in (lambda: list(store.objects()), lambda: store.is_object(number, stocked.thing)):
+            with pytest.raises(OutsideError) as caught:
+                look()
+            assert caught.value.code == "file.read"
 
 
 def test_checking_makes_what_was_touched_known_again(stocked):
