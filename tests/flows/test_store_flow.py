@@ -148,10 +148,17 @@ def test_packing_again_reads_only_the_model(tmp_path, store, monkeypatch):
     assert sum(name.endswith(tuple(NAMES)) for name in seen) == 3
 
 
-def test_models_are_admitted_and_every_byte_is_hashed(package, gates):
+def test_models_are_admitted_and_every_byte_is_hashed(tmp_path, keys, store, gates):
+    """Files beside model and weights, too."""
     once, _, nobody = gates()
-    with once.admit(package) as model:
-        assert unread(model.report) == []
+    (tmp_path / "tokens.dat").write_bytes(os.urandom(BYTES))
+    model, package = write_release(tmp_path / "source"), tmp_path / "packed"
+    pack(PackRequest(model=model, output=package, version="1.0.0", store=store, include=(tmp_path / "tokens.dat",)))
+    for signer in keys.both:
+        sign(package, signer.signer, store=store)
+    assert "tokens.dat" in unread(once.verify(package))
+    with once.admit(package) as admitted:
+        assert unread(admitted.report) == []
     with pytest.raises(Denied):
         nobody.admit(package)
 

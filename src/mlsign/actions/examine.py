@@ -65,7 +65,8 @@ class ExamineRequest:
     in addition to those that signatures and manifest use; signatures over ``accepted`` ones may name a package. Statements in other
     ``formats`` are not read. With ``keep_golden`` the golden test data that a trusted signer vouches for stays in memory. Sealed memory
     in ``sharing`` may be used in place of files, where it is held sealed and a trusted signer names its digest; files of the ``store``
-    may have further names, and where it is believed (``hashing``) are not read as long as nobody has touched them.
+    may have further names, and where it is believed (``hashing``) and nothing is to be sealed are not read as long as nobody has
+    touched them.
     """
 
     root: TrustRoot
@@ -131,7 +132,7 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         files=tuple(f for f in listing.files if f.links > 1 or f.inode not in bundle_inodes),
         limits=limits,
         advance=advance,
-        known=KnownFiles(sharing=request.sharing, store=request.store, believed=request.hashing is Hashing.ONCE),
+        known=KnownFiles(sharing=request.sharing, store=request.store, believed=_believes(request)),
     )
     try:
         manifest, manifest_digest, manifest_findings = _read_manifest(contents, limits=limits)
@@ -192,6 +193,11 @@ def examine(package: OpenPackage, request: ExamineRequest, *, advance: Advance |
         contents.close()
         raise
     return Examination(evidence=evidence, attempts=attempts, contents=contents, model_path=model_path)
+
+
+def _believes(request: ExamineRequest) -> bool:
+    """Whether files of the store are left unread. What is admitted is hashed all the same, whatever else of it is read from disk."""
+    return request.hashing is Hashing.ONCE and request.storage is Storage.DISK
 
 
 def examine_to_vouch(

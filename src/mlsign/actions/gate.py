@@ -51,7 +51,7 @@ class Gate:
         with line and field for a policy that is wrong, ``TrustError`` for one that is not signed so.
 
         With ``audit_log``, each decision is a line of that file before it is returned; ``caller`` is what the lines call you.
-        Files of packages may be names of files in ``store``, of mlsign pack --store; a policy with ``hashing: once`` leaves such unread.
+        Files of packages may be names of files in ``store``, of mlsign pack --store; with ``hashing: once`` in the policy ``verify`` leaves such unread.
         """
         signed = named_signers(
             keys=_listed("policy_keys", policy_keys),
