@@ -1,5 +1,6 @@
 """Many signatures at once: what they share is read once and each is judged by itself; junk costs only so much."""
 
+import gc
 import json
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from mlsign.evidence.findings import Outcome
 from mlsign.evidence.record import Standing
 from mlsign.limits import DEFAULT
 from mlsign.policy.model import Verdict
+from mlsign.trust.authenticate import Signed
 
 
 @pytest.fixture
@@ -117,6 +119,22 @@ def test_a_trial_over_a_long_payload_counts_as_many(package, keys, tmp_path):
     report = judged(package, policy, max_key_trials=2)
     assert report.decision.verdict is Verdict.DENY
     assert "signature.trials" in [finding.cause for finding in report.decision.findings]
+
+
+@pytest.mark.parametrize("formats", ["[oms-1.0]", "[oms-1.0, oms-0.2]"])
+def test_of_refused_signatures_no_copy_is_left(package, keys, tmp_path, formats):
+    resign(package, [keys.review])
+    nameless(package, keys.review, copies=5)
+    policy = write_policy(tmp_path / "p", {"all": (1, [keys.release.public, make_key().public])}, rest=f"formats: {formats}\n")
+    gc.collect()
+    gc.disable()
+    try:
+        report = judged(package, policy)
+        left = [found for found in gc.get_objects() if isinstance(found, Signed)]
+    finally:
+        gc.enable()
+    assert [record.standing for record in report.evidence.signatures] == [Standing.REJECTED] * 5
+    assert left == []
 
 
 def test_a_thousand_signatures_are_looked_at(package, gate):

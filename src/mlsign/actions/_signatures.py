@@ -200,6 +200,7 @@ def _attempt(found: FoundBundle, reading: _Reading) -> Attempt:
         else:
             authentic = authenticate(bundle, root=root, now=now, formats=reading.formats, limits=limits, decode=reading.decode)
     except MlsignError as err:
+        _forget(err)
         # Before authentication it is the bundle that is wrong, after it the statement inside.
         code = _code_of(err, bundle)
         # A method that is not verified here was not found wanting, it was not looked at.
@@ -226,6 +227,16 @@ def _attempt(found: FoundBundle, reading: _Reading) -> Attempt:
         attested=attested,
         claims_provenance=claimed,
     )
+
+
+def _forget(error: MlsignError) -> None:
+    """Lets go of what the functions held that raised it: the error is one of these, and nobody looks for circles meanwhile."""
+    import traceback
+
+    found: BaseException | None = error
+    while found is not None:
+        traceback.clear_frames(found.__traceback__)
+        found = found.__context__
 
 
 def _code_of(error: MlsignError, bundle: Bundle | None) -> str:

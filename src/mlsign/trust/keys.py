@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias, TypeGuard
@@ -212,16 +213,14 @@ def verify_by_sha256(key: PublicKey, *, message: bytes, signature: bytes) -> Non
     """
     check_signature_length(key, signature=signature)
     public = _load(key.der)
-    refusal = TrustError(
+    if not isinstance(public, MLDSA65PublicKey):
+        with suppress(InvalidSignature):
+            public.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+            return
+    raise TrustError(
         f"the signature is not one by the {key.identity.kind} key {key.identity.spki} over these bytes, in either encoding",
         code="signature.invalid",
     )
-    if isinstance(public, MLDSA65PublicKey):
-        raise refusal
-    try:
-        public.verify(signature, message, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature as err:
-        raise refusal from err
 
 
 def verify_prehashed(key: PublicKey, *, digest: Digest, signature: bytes) -> None:
