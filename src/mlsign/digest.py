@@ -48,7 +48,7 @@ class Digest(_Pair):
 
     __slots__ = ()
 
-    def __new__(cls, *, algorithm: Algorithm, value: bytes) -> Self:
+    def __new__(cls, algorithm: Algorithm, value: bytes) -> Self:  # by position, too, as copies of tuples are made
         if len(value) != algorithm.size:
             raise InputError(
                 f"a {algorithm.value} digest has {algorithm.size} bytes, this one {len(value)}", code="digest.length"
