@@ -6,6 +6,7 @@ the very bytes of it. Everything here waits for disks and workers, and is called
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -72,11 +73,13 @@ class Custodian:
 
     def look(self) -> None:
         """Packages that have changed, and then kept still for one look, are verified and take the place of what serves if they may."""
-        for place in self._places:
-            now = fingerprint(place.path)
-            settled, place.seen = now == place.seen, now
-            if now != place.verified and settled:
-                self._try(place, cause=Cause.CHANGE)
+        self._try_all([place for place in self._places if self._is_due(place)], cause=Cause.CHANGE)
+
+    @staticmethod
+    def _is_due(place: _Place) -> bool:
+        now = fingerprint(place.path)
+        settled, place.seen = now == place.seen, now
+        return now != place.verified and settled
 
     def renew(self) -> None:
         """Policies are read again, and every package is verified under them; policies that cannot be read change nothing."""
@@ -90,8 +93,19 @@ class Custodian:
         else:
             self._metrics.policies_loaded("loaded")
             self._journal.info("policy.loaded", policies=[str(path) for path in self._request.admission.policies])
-        for place in self._places:
-            self._try(place, cause=Cause.SIGNAL)
+        self._try_all(self._places, cause=Cause.SIGNAL)
+
+    def _try_all(self, places: Iterable[_Place], *, cause: Cause) -> None:
+        """Every package is looked at: a defect that one of them shows keeps no other from being withdrawn, and is raised after that."""
+        defects: list[Exception] = []
+        for place in places:
+            try:
+                self._try(place, cause=cause)
+            except Exception as err:  # noqa: BLE001 - raised below
+                place.verified = None  # as for a fault: the next look tries again
+                defects.append(err)
+        if defects:
+            raise defects[0]
 
     def _try(self, place: _Place, *, cause: Cause) -> None:
         gate = self._gate
