@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +19,28 @@ from mlsign.package.scan import DIRECTORY_FLAGS
 OTHERS_WRITE: Final = 0o022
 """Permission to write for the group or for everybody; with an access control list, its mask stands where the group's bits do."""
 
+_UID_MAP: Final = Path("/proc/self/uid_map")
+_EVERYBODY: Final = ["0", "0", "4294967295"]
+_OVERFLOW: Final = Path("/proc/sys/kernel/overflowuid")
+_USUAL_OVERFLOW: Final = 65534
+
 
 def is_ours(status: os.stat_result) -> bool:
-    """Whether root or the user of this process owns it."""
-    return status.st_uid in {0, os.geteuid()}
+    """Whether root or the user of this process owns it, and nobody who only looks like one of the two."""
+    return status.st_uid in {0, os.geteuid()} and status.st_uid != _number_of_others()
+
+
+@cache
+def _number_of_others() -> int | None:
+    """The number that everybody has of whom this user namespace has none (``user_namespaces(7)``); None where there are no such users."""
+    if sys.platform != "linux":
+        return None
+    try:
+        if _UID_MAP.read_text(encoding="ascii").split() == _EVERYBODY:
+            return None
+        return int(_OVERFLOW.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return _USUAL_OVERFLOW
 
 
 def open_trusted(path: Path) -> int:

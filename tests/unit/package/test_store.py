@@ -3,6 +3,8 @@
 import mmap
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 from dataclasses import replace
@@ -358,6 +360,23 @@ def test_a_store_of_root_is_believed_by_others_and_one_of_others_is_not():
             os.seteuid(0)
     finally:
         shutil.rmtree(folder)
+
+
+@as_root
+def test_in_a_user_namespace_nobody_is_not_everybody(stocked):
+    """There all who have no number have the same one, and a process without a number of its own has it, too."""
+    for path in (stocked.store, *stocked.store.rglob("*")):
+        os.chown(path, SOMEBODY, -1)
+    program = (
+        "import os, sys; from pathlib import Path; from mlsign.package.trusted_folder import is_ours; "
+        "status = os.stat(sys.argv[1]); print(status.st_uid == os.geteuid(), is_ours(status))"
+    )
+    done = subprocess.run(
+        ["unshare", "--user", sys.executable, "-c", program, stocked.store], capture_output=True, text=True, check=False
+    )
+    if "unshare failed" in done.stderr:
+        pytest.skip("no user namespaces")
+    assert done.stdout.split() == ["True", "False"]
 
 
 def test_a_folder_that_is_no_store_is_refused_and_left_alone(tmp_path):
