@@ -190,7 +190,7 @@ def serve_unprotected(path: Path, *, threads: int) -> None:
     from mlsign.serving.listening import open_socket
     from mlsign.serving.metrics import Metrics
     from mlsign.serving.settings import ListenSettings
-    from mlsign.serving.shelf import Origin, Served, Shelf
+    from mlsign.serving.shelf import Origin, Served, Shelf, opening_of
     from mlsign.version import decode_version
 
     spec = TypeSpec(kind=ValueKind.TENSOR, element="float")
@@ -199,7 +199,9 @@ def serve_unprotected(path: Path, *, threads: int) -> None:
     limits = ConnectionLimits(most=1024, journal=journal)
     origin = Origin(path=path, digest="", policy="", policy_digest="")
     pool = InProcess(path, threads=threads)
-    shelf.put(Served(name="m", version=decode_version("1.0.0"), interface=interface, origin=origin, pool=pool))
+    version, model = decode_version("1.0.0"), SimpleNamespace(close=lambda: None)
+    opening = opening_of("m", version)
+    shelf.put(Served(name="m", version=version, interface=interface, origin=origin, pool=pool, model=model, opening=opening))
     intake = Intake(max_requests=256, max_body=64 << 20, body_seconds=30)
     metrics = Metrics(models=lambda: shelf.models, in_flight=lambda: intake.requests, connections=limits)
     app = Application(shelf=shelf, intake=intake, metrics=metrics, journal=journal, seconds=30)
