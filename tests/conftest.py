@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it writes files and starts a thread otherwise
 sys.path.insert(0, str(Path(__file__).parent / "fakes"))  # before tests are collected: any of them may import a fake
@@ -36,6 +37,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         settings = Settings(timeout=seconds, method="signal", func_only=False, disable_debugger_detection=False)
         item.config.hook.pytest_timeout_set_timer(item=item, settings=settings)
     yield
+
+settings.register_profile("patient", deadline=None)  # how long an example takes says what else the machine does
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
