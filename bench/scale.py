@@ -21,13 +21,13 @@ from goals import at_most
 from growing_models import write_nodes
 from models import write_files, write_matrices, write_perceptron, write_random
 from page import heading, progress, row
-from plot import BLUE, BYTES, GREEN, RED, SECONDS, Axis, Box, Line, diagram, legend, picture
+from plot import BLUE, BYTES, GREEN, GREY, RED, SECONDS, Axis, Box, Line, diagram, legend, picture
 from workbench import MLSIGN, Workbench, alone, clear
 
 from mlsign.limits import DEFAULT
 
 PICTURE = "scale.svg"
-COLOURS = {"pack": GREEN, "sign": RED, "verify": BLUE}
+COLOURS = {"pack": GREEN, "sign": RED, "verify": BLUE, "cp -r": GREY}
 GROWTH = at_most(1.1, "")
 """The power that a curve may grow with at its end: 1, and a tenth for what else the machine does."""
 RANGE = 8
@@ -103,7 +103,7 @@ def of_size(bench: Workbench, size: int) -> Point:
     write_random(source / "model.onnx.data", size)
     write_matrices(source / "model.onnx", {"model.onnx.data": size})
     os.sync()
-    return packed(bench, source / "model.onnx")
+    return packed(bench, source / "model.onnx") | copied(bench, source)
 
 
 def of_files(bench: Workbench, count: int) -> Point:
@@ -113,7 +113,7 @@ def of_files(bench: Workbench, count: int) -> Point:
     write_perceptron(source / "model.onnx")
     os.sync()
     with removed(source):
-        return packed(bench, source / "model.onnx", "--include", source / "data")
+        return packed(bench, source / "model.onnx", "--include", source / "data") | copied(bench, source)
 
 
 def of_nodes(bench: Workbench, count: int) -> Point:
@@ -124,7 +124,7 @@ def of_nodes(bench: Workbench, count: int) -> Point:
         return packed(bench, model)
 
 
-def packed(bench: Workbench, model: Path, *extra: object) -> Point:
+def packed(bench: Workbench, model: Path, *extra: object) -> dict[str, Samples]:
     """A model packed, signed and verified; nothing is left of the package."""
     package = bench.folder / "grown-1.0.0"
     pack = Command(name="pack", argv=[MLSIGN, "pack", model, "-o", package, *extra], before=clear(package))
@@ -136,6 +136,14 @@ def packed(bench: Workbench, model: Path, *extra: object) -> Point:
             taken[name] = until_enough(command, rounds=bench.rounds(ROUNDS), seconds=ENOUGH_SECONDS)
             os.sync()  # what pack still has to write does not get into what comes after it
         return taken
+
+
+def copied(bench: Workbench, source: Path) -> dict[str, Samples]:
+    """The same files copied, which says what of packing is the disk's."""
+    copy = bench.folder / "copy"
+    command = Command(name="cp -r", argv=["cp", "-r", source, copy], before=clear(copy))
+    with removed(copy):
+        return {"cp -r": until_enough(command, rounds=bench.rounds(ROUNDS), seconds=ENOUGH_SECONDS)}
 
 
 def of_keys(bench: Workbench, count: int, *, all_signed: bool) -> Point:
@@ -185,7 +193,7 @@ def print_curve(curve: Curve, points: Sequence[tuple[int, Point]]) -> None:
     for verb in verbs:
         for number in ([point[verb].clock for _, point in points], [float(point[verb].peak) for _, point in points]):
             power = growth([size for size, _ in points], number)
-            cells.append(f"{power:.2f} ({GROWTH.judged(power)})")
+            cells.append(f"{power:.2f}" if verb == "cp -r" else f"{power:.2f} ({GROWTH.judged(power)})")
     row("grows with the power", *cells)
 
 
@@ -198,7 +206,7 @@ def growth(sizes: Sequence[int], values: Sequence[float]) -> float:
 def drawn(curves: Sequence[Curve], taken: Mapping[str, Sequence[tuple[int, Point]]]) -> str:
     """Time on the left, memory on the right, a row for each curve."""
     out = legend(LEFT, 22, [Line(name=verb, colour=colour, points=()) for verb, colour in COLOURS.items()])
-    out += legend(LEFT + 230, 22, [Line(name="in proportion to the last point", colour="#777", points=(), dashes="2 4")])
+    out += legend(LEFT + 310, 22, [Line(name="in proportion to the last point", colour="#777", points=(), dashes="2 4")])
     for number, curve in enumerate(curves):
         points = taken[curve.name]
         y = TOP + number * (HEIGHT + GAP)
