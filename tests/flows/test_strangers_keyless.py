@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from certificate_authority import issue, make_organisation, rsa_key
+from certificate_authority import issue, make_organisation
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from keyless_material import issue_identity, sign_keyless
@@ -159,36 +159,6 @@ def pem_encoding():
     from cryptography.hazmat.primitives.serialization import Encoding
 
     return Encoding.PEM
-
-
-def test_keys_that_take_long_to_verify_with_are_refused():
-    from mlsign.trust.certificates import load_certificate
-
-    assert load_certificate(issue("good", ca=True, key=rsa_key(2048)).der)
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    # Only the public half matters, so the modulus need not have factors that anybody knows.
-    large = rsa.RSAPublicNumbers(e=65537, n=(1 << 16383) | 1).public_key()
-    slow = rsa.RSAPublicNumbers(e=(1 << 63) | 1, n=(1 << 2047) | 1).public_key()
-    for public in (large, slow):
-        with pytest.raises(InputError) as caught:
-            load_certificate(issued_to(public))
-        assert caught.value.code == "certificate.key_size"
-
-
-def issued_to(public) -> bytes:
-    from certificate_authority import NOW, YEAR
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "slow")])
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(public).serial_number(7)
-    signed = (
-        builder.not_valid_before(NOW - YEAR)
-        .not_valid_after(NOW + YEAR)
-        .sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
-    )
-    return signed.public_bytes(Encoding.DER)
 
 
 @pytest.mark.parametrize("years", [(b"0000", b"2030"), (b"2020", b"0000")])
