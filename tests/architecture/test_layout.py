@@ -39,7 +39,14 @@ def test_public_names_are_few_and_all_there() -> None:
 
 
 def test_only_entry_points_catch_everything() -> None:
-    allowed = {"cli/main.py", "sandbox/calls.py", "sandbox/worker.py", "serving/app.py", "serving/custodian.py", "serving/server.py"}
+    allowed = {
+        "cli/main.py",
+        "sandbox/calls.py",
+        "sandbox/worker.py",
+        "serving/app.py",
+        "serving/custodian.py",
+        "serving/server.py",
+    }
     found = {
         str(path.relative_to(ROOT / "src" / "mlsign"))
         for path in MODULES
