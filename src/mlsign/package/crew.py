@@ -10,7 +10,8 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from queue import SimpleQueue
 from typing import Final
 
 from mlsign.limits import MIB
@@ -88,36 +89,50 @@ def run_largest_first(jobs: Iterable[tuple[int, Job]], *, workers: int | None = 
 
 
 class Hand(threading.Thread):
-    """A thread that is waited for to its end. ``Thread.join`` takes it for ended once a signal has interrupted the waiting (bpo-45274)."""
+    """A thread that can be waited for to its end, however often that is interrupted.
+
+    ``Thread.join`` takes it for ended after an interrupt (bpo-45274), and one within ``Event`` may leave its lock behind.
+    """
 
     def __init__(self, work: Callable[[], None], *, name: str) -> None:
         super().__init__(name=name)
         self._work = work
-        self.ended = threading.Event()
+        self._last_words: SimpleQueue[None] = SimpleQueue()
+        self.begun = self.ended = False
 
     def run(self) -> None:
+        self.begun = True
         try:
             self._work()
         finally:
-            self.ended.set()
+            self.ended = True
+            self._last_words.put(None)
+
+    def wait(self) -> None:
+        """It has ended."""
+        while not self.ended:
+            self._last_words.get()
 
 
-def join_all(threads: Iterable[Hand], failures: list[BaseException]) -> None:
+def join_all(threads: Sequence[Hand], failures: list[BaseException], *, tell: Callable[[], None] = lambda: None) -> None:
     """Every thread that was started has ended: what it reads and writes may be closed, and the number be that of another file.
 
-    An interrupt meanwhile goes into ``failures``, so that they end soon, and is raised after that.
+    ``tell`` lets them know that nothing more comes, and may be called again. An interrupt meanwhile goes into ``failures``, so that
+    they end soon, and is raised after that.
     """
     interrupt: BaseException | None = None
-    for thread in threads:
-        # One without a number has not begun; should it still, it finds the failure because of which nobody waits for it.
-        while thread.ident is not None:
-            try:
-                thread.ended.wait()
-                thread.join()
-            except BaseException as err:  # noqa: BLE001 - raised below
-                failures.append(err)
-                interrupt = err
-            else:
-                break
+    while True:
+        try:
+            tell()
+            for thread in threads:
+                # Should one begin only now, it finds the failure because of which nobody waits for it.
+                if thread.begun or (thread.ident is not None and not failures):
+                    thread.wait()
+                    if interrupt is None:
+                        thread.join()
+            break
+        except BaseException as err:  # noqa: BLE001 - raised below
+            failures.append(err)
+            interrupt = interrupt or err
     if interrupt is not None:
         raise interrupt

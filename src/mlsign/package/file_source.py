@@ -69,9 +69,9 @@ class FileSource:
             raise changed(self.where)
 
     def close(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        fd, self.fd = self.fd, -1  # first: closed again after an interrupt, the number could be another file's
+        if fd >= 0:
+            os.close(fd)
 
     def __enter__(self) -> Self:
         return self

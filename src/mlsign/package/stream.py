@@ -116,12 +116,14 @@ class _Ahead:
             self._failures.append(Stopped())
             raise
         finally:
-            for lane in self._lanes:
-                lane.put(None)
-            join_all(self._threads, self._failures)
+            join_all(self._threads, self._failures, tell=self._close_lanes)
         if self._failures:
             raise self._failures[0]
         return True
+
+    def _close_lanes(self) -> None:
+        for lane in self._lanes:
+            lane.put(None)
 
     def _read(self, worker: Worker, advance: Advance | None) -> None:
         source = self._source

@@ -357,6 +357,24 @@ def test_memory_that_two_threads_give_back_is_given_back_once(tmp_path, monkeypa
     assert closed == [number]
 
 
+def test_a_file_whose_closing_was_interrupted_is_not_closed_again(tmp_path, monkeypatch):
+    """By then its number may be that of another file."""
+    (tmp_path / "f").write_bytes(b"x")
+    file = source(tmp_path / "f")
+    close, closed = os.close, []
+
+    def interrupted(fd: int) -> None:
+        closed.append(fd)
+        close(fd)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mlsign.package.file_source.os.close", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        file.close()
+    file.close()
+    assert len(closed) == 1
+
+
 def test_without_descriptors_nothing_is_opened_shared_or_mapped(tmp_path):
     """An error that says so, and no defect."""
     (tmp_path / "signatures").mkdir()
