@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mlsign
 from mlsign.digest import Algorithm, Digest, decode_algorithm, decode_digest, decode_hex, sha256
-from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError, shown
+from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError, naming, shown
 from mlsign.identity import KeyIdentity, Method
 from mlsign.interface import OperatorId, TypeSpec, ValueKind, decode_operator
 from mlsign.source import MemorySource
@@ -22,6 +23,28 @@ def test_every_error_is_of_one_of_four_families():
         assert str(error) == "x[3]: went wrong"
         assert (error.code, error.where, error.expected, error.found, error.hint) == ("a.b", "x[3]", "1", "2", "mend it")
     assert str(InputError("went wrong", code="a")) == "went wrong"
+
+
+def test_what_is_wrong_inside_names_the_file_and_keeps_its_own_hint():
+    for where, hint, wanted in (
+        ("", "", ("a.json", "look into it")),
+        ("files[3]", "leave it out", ("a.json: files[3]", "leave it out")),
+    ):
+        error = InputError("is wrong", code="c", where=where, hint=hint)
+        with pytest.raises(InputError) as caught, naming("a.json", hint="look into it"):
+            raise error
+        assert caught.value is error
+        assert (error.where, error.hint) == wanted
+        assert str(error) == f"{wanted[0]}: is wrong"
+
+
+def test_only_what_is_wrong_with_an_input_is_named():
+    error = TrustError("is by nobody", code="c", where="signature")
+    with pytest.raises(TrustError), naming("a.json", hint="look into it"):
+        raise error
+    assert (error.where, error.hint) == ("signature", "")
+    with naming("a.json"):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -107,6 +130,24 @@ def test_a_source_gives_exactly_what_is_asked_or_raises():
         with pytest.raises(InputError) as caught:
             source.read_at(offset, length)
         assert caught.value.code == "source.truncated"
+
+
+def test_a_source_that_lets_go_leaves_the_memory_free_and_gives_nothing_more():
+    data = bytearray(b"abcdef")
+    source = MemorySource(data)
+    with pytest.raises(BufferError):
+        data.clear()
+    source.release()
+    data.clear()
+    with pytest.raises(ValueError, match="released"):
+        source.read_at(0, 1)
+
+
+def test_the_public_names_are_those_that_are_listed():
+    assert dir(mlsign) == mlsign.__all__
+    assert all(getattr(mlsign, name) is not None for name in mlsign.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'forge'"):
+        mlsign.forge  # noqa: B018 - asking for it is the test
 
 
 # --- versions

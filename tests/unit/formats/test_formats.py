@@ -209,6 +209,16 @@ def test_allowed_operators_and_golden_data_that_stand_twice_are_refused(manifest
     assert refused(decode_manifest, canonical(manifest | {"golden": [golden, golden]})) == "manifest.canonical"
 
 
+@pytest.mark.parametrize("commit", ["main", "", "v1.0", "a" * 6, "A" * 40, "a" * 65, "\u0661" * 40])
+def test_a_commit_is_a_hash_and_no_name(manifest, commit):
+    """A branch or a tag names other code tomorrow."""
+    good = canonical(manifest | {"provenance": {"source_commit": "a" * 40}})
+    assert decode_manifest(good).provenance.source_commit == "a" * 40
+    assert refused(decode_manifest, canonical(manifest | {"provenance": {"source_commit": commit}})) == (
+        "manifest.commit" if commit else "manifest.length"
+    )
+
+
 @pytest.mark.parametrize("dim", [True, -1, 1.5, 2**53, "", [], {}])
 def test_dimensions_are_sizes_symbols_or_nothing(manifest, dim):
     value = {"name": "x", "type": {"kind": "tensor", "element": "float", "shape": [dim]}}
@@ -234,6 +244,10 @@ def test_foreign_statements():
     ignored.remove("")
     paths = decode_statement(canonical(statement_of(serialization={"ignore_paths": ignored}))).ignore_paths
     assert paths == ("a", "a/b", ".", ".", "c")
+
+
+def test_a_statement_that_allows_links_is_refused():
+    assert refused(decode_statement, canonical(statement_of(serialization={"allow_symlinks": True}))) == "statement.symlinks"
 
 
 @pytest.mark.parametrize("name", ["Name", "NAME", "DIGEST", "Digest", "algorithm ", "size", "annotations"])
@@ -347,6 +361,53 @@ def test_junk_costs_less_than_its_own_size():
     assert caught.value.code == "json.values"
     assert took < 0.5
     assert peak < 50_000_000
+
+
+def test_what_a_signature_over_a_file_says_of_the_file_is_a_claim_of_one_kind():
+    value = bundle_of(publicKey={"hint": "ab"})
+    del value["dsseEnvelope"]
+    signature = {"signature": base64.b64encode(b"x").decode()}
+    claim = {"algorithm": "SHA2_256", "digest": base64.b64encode(b"d" * 32).decode()}
+    found = decode_sigstore_bundle(canonical(value | {"messageSignature": signature}))
+    assert (found.content.digest, found.content.signature) == (None, b"x")
+    found = decode_sigstore_bundle(canonical(value | {"messageSignature": signature | {"messageDigest": claim}}))
+    assert found.content.digest == Digest(algorithm=Algorithm.SHA256, value=b"d" * 32)
+    for wrong, code in (
+        ({"algorithm": "SHA2_512"}, "bundle.value"),
+        ({"digest": "?"}, "base64"),
+        ({"size": 1}, "bundle.unknown"),
+    ):
+        content = signature | {"messageDigest": claim | wrong}
+        assert refused(decode_sigstore_bundle, canonical(value | {"messageSignature": content})) == code
+
+
+def test_a_bundle_is_signed_in_one_way():
+    """Two ways in one bundle, and a reader that prefers the other one sees another signer."""
+    one = {"rawBytes": base64.b64encode(b"key").decode()}
+    for material in (
+        {},
+        {"publicKey": {"hint": "ab"}, "certificate": one},
+        {"publicKey": {"hint": "ab"}, "x509CertificateChain": {"certificates": [one]}},
+        {"certificate": one, "x509CertificateChain": {"certificates": [one]}},
+        {"publicKey": {}},
+        {"publicKey": {"hint": ""}},
+    ):
+        assert refused(decode_bundle, canonical(bundle_of(**material))) == "bundle.material"
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_an_envelope_has_one_signature(count):
+    """A second one would go along unchecked."""
+    value = bundle_of(publicKey={"hint": "ab"})
+    value["dsseEnvelope"]["signatures"] *= count
+    assert refused(decode_bundle, canonical(value)) == "bundle.signatures"
+
+
+@pytest.mark.parametrize("keyid", [1, True, ["abc"], {}, "x" * 1025])
+def test_a_keyid_is_a_short_text_or_null(keyid):
+    value = bundle_of(publicKey={"hint": "ab"})
+    value["dsseEnvelope"]["signatures"][0]["keyid"] = keyid
+    assert refused(decode_bundle, canonical(value)) == "bundle.type"
 
 
 @pytest.mark.parametrize("keyid", [None, "", "abc"])

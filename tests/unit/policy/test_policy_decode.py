@@ -136,6 +136,7 @@ def test_what_is_left_out_gets_the_strict_reading(sets: Sets) -> None:
 # What to add to or put in place of a line of the minimal policy.
 GOOD = {
     "minimal": "",
+    "a countersignature": "signers: [{name: w, require: 1, any: [{key: j}], countersigns: r}, {name: r, require: 1, any: [{key: k}]}]",
     "optional manifest": "manifest: optional",
     "audit": "mode: audit",
     "an end": "expires: 2027-01-01T00:00:00Z",
@@ -263,6 +264,24 @@ BAD: dict[str, tuple[str, str, str, bool]] = {
         "signers: [{name: r, require: 1, any: [{key: k}]}, {name: r, require: 1, any: [{key: j}]}]",
         "policy.signers.name",
         "stands twice",
+        False,
+    ),
+    "countersigns nobody": (
+        "signers: [{name: r, require: 1, any: [{key: k}]}, {name: w, require: 1, any: [{key: j}], countersigns: q}]",
+        "policy.signers.countersigns",
+        "countersigns q, which is no other group",
+        False,
+    ),
+    "countersigns itself": (
+        "signers: [{name: r, require: 1, any: [{key: k}]}, {name: w, require: 1, any: [{key: j}], countersigns: w}]",
+        "policy.signers.countersigns",
+        "countersigns w, which is no other group",
+        False,
+    ),
+    "countersigns a countersignature": (
+        "signers: [{name: r, require: 1, any: [{key: k}]}, {name: w, require: 1, any: [{key: j}], countersigns: r}, {name: v, require: 1, any: [{key: i}], countersigns: w}]",
+        "policy.signers.countersigns",
+        "countersigns w, which is no other group",
         False,
     ),
     "signer typo": ("signers: [{name: r, require: 1, any: [{kex: k}]}]", "policy.unknown", "did you mean key", True),

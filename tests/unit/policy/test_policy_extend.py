@@ -328,6 +328,13 @@ def test_three_folders_up_are_near() -> None:
     assert parent_name("a/child.yaml", reference) == "a/../../../base/x.yaml"
 
 
+def test_a_parent_that_travels_with_mlsign_is_the_same_from_every_folder() -> None:
+    reference = decode_source(child().replace("parent.yaml", "{shipped: baseline}").encode(), name="a/child.yaml").parent
+    assert reference is not None
+    assert (reference.path, reference.shipped) == ("", "baseline")
+    assert parent_name("a/child.yaml", reference) == parent_name("child.yaml", reference) == "shipped:baseline"
+
+
 def test_paths_of_a_parent_stay_beside_the_parent(chain: Chain) -> None:
     signers = (
         "[{name: r, require: 1, any: [{key: a.pub}, {key: /etc/b.pub}, {certificate: {roots: [r.pem], intermediates: [i.pem],"
@@ -418,6 +425,16 @@ def test_no_cap_is_looser_than_any(chain: Chain) -> None:
         assert not leaf.within(open_ended, capped)
         assert leaf.within(capped, open_ended)
         assert leaf.spell(None) == words
+
+
+def test_no_demand_is_looser_than_any(chain: Chain) -> None:
+    asking = chain(PARENT).unbound
+    silent = replace(asking, provenance=replace(asking.provenance, claimed=None, attested=None))
+    for path in ("provenance.claimed", "provenance.attested"):
+        leaf = LEAVES[path]
+        assert not leaf.within(silent, asking)
+        assert leaf.within(asking, silent)
+        assert leaf.spell(None) == "nothing"
 
 
 VSA = "vsa: {accept: [{key: keys/gate.pub}, {key: keys/other.pub}], max_age: 24h}"

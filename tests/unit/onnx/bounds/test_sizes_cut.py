@@ -220,6 +220,7 @@ ENDS = """minus = Constant <value_ints = [-1]> () ten = Constant <value_ints = [
         # ten less n may be less than none, and then it stands for all that there are
         ("s = Shape(v) t = Neg(s) u = Add(ten, t) y = Reshape(v, u)", [None]),
         ("s = Shape(v) t = Neg(s) u = Add(ten, t) y = Reshape(o, u)", [6]),
+        ("n = NonZero(x) t = Shape(n) y = Reshape(loose, t)", [2, None]),  # what is not zero may be nothing, which copies
         ("t = Constant <value_ints = [3, -1]> () y = Reshape(loose, t)", [3, 100 // 3 + 2]),
         ("t = Constant <value_ints = [0, -1]> () y = Reshape(loose, t)", [None, None]),
         ("t = Constant <value_ints = [0, -1]> () y = Reshape(any, t)", [None, None]),

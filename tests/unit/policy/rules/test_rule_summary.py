@@ -18,7 +18,7 @@ from mlsign.policy.freshness import Freshness, LogDemand, TimeDemand, Transparen
 from mlsign.policy.model import Mode, Policy, Verdict
 from mlsign.policy.patterns import PatternKind, TextPattern
 from mlsign.policy.requirements import CertificateRequirement, KeylessRequirement, KeyRequirement
-from mlsign.policy.summaries import SummarySettings
+from mlsign.policy.summaries import Store, SummarySettings
 from mlsign.times import TimeSource, TrustedTime
 from mlsign.version import decode_version
 
@@ -209,6 +209,19 @@ def test_a_manifest_by_digests_that_the_policy_does_not_take(settled: Policy, un
     verdict, findings = judged(replace(settled, digests=frozenset({Algorithm.BLAKE3})), unsigned)
     assert verdict is Verdict.DENY
     assert "by sha256, which the policy does not accept" in findings[0].message
+
+
+def test_bytes_that_were_hashed_earlier_count_where_the_policy_trusts_their_store(settled: Policy, unsigned: Evidence) -> None:
+    stored = replace(unsigned, sealed_since=NOW - HOUR)
+    decision = decide(settled, stored, now=NOW)
+    assert (decision.verdict, decision.summary) == (Verdict.DENY, None)
+    (finding,) = [f for f in decision.findings if f.code == "MLS220"]
+    assert "were not hashed for this decision, and the policy trusts no store" in finding.message
+    assert settled.vsa is not None
+    trusting = replace(settled, vsa=replace(settled.vsa, stores=frozenset({Store.SEALED_MEMORY})))
+    verdict, (finding,) = judged(trusting, stored)
+    assert verdict is Verdict.ALLOW
+    assert "every byte was hashed again" not in finding.message
 
 
 def test_somebody_else_is_not_asked(settled: Policy, unsigned: Evidence, record: SignatureRecord, key: Key) -> None:
