@@ -38,6 +38,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         item.config.hook.pytest_timeout_set_timer(item=item, settings=settings)
     yield
 
+
 settings.register_profile("patient", deadline=None)  # how long an example takes says what else the machine does
 settings.load_profile("patient")
 
