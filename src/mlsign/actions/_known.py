@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 
 class KnownFiles:
-    """What may stand in for reading files of one package. With ``believed``, a file of the store that nobody has touched is not read; without, the store only says that a further name of a
-    file is its own.
+    """What may stand in for reading files of one package.
+
+    With ``believed``, a file of the store that nobody has touched is not read; without, the store only says that a further name of
+    a file is its own.
     """
 
     def __init__(self, *, sharing: Iterable[SealedMemory] = (), store: Store | None = None, believed: bool = False) -> None:

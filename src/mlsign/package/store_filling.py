@@ -111,7 +111,7 @@ class StoreWriter:
 
     def _keep(self, source: FileSource, *, algorithm: Algorithm, worker: Worker | None, advance: Advance | None) -> Digest:
         """The digest of an open file; an object has its bytes from then on."""
-        found = self._remembered(os.fstat(source.fd), algorithm)
+        found = self._remembered(source, algorithm)
         if found is not None:
             if advance is not None:
                 advance(source.size)
@@ -121,14 +121,16 @@ class StoreWriter:
         note_source(self.store, begun, digest)
         return digest
 
-    def _remembered(self, status: os.stat_result, algorithm: Algorithm) -> StoredObject | None:
+    def _remembered(self, source: FileSource, algorithm: Algorithm) -> StoredObject | None:
         """The object that a file is, or that was made of it when it was in this very state, if there still is one."""
+        status = os.fstat(source.fd)
         if (thing := self._object_of(status)) is not None and thing.digest.algorithm is algorithm:
             return thing
         record = self.store.read_record((SOURCES,), source_name(state_of(status)))
         digest = None if record is None or not record.is_of(status) else record.digests.get(algorithm)
         if digest is None:
             return None
+        source.check_unchanged()  # a model was inspected when it was opened: what is known of a later state is not of that
         thing = StoredObject(digest=digest, size=status.st_size)
         return thing if self._is_there(thing) else None
 

@@ -113,6 +113,19 @@ def test_a_source_is_known_again_by_its_state_and_not_by_its_time(stocked, tmp_p
     assert digest != stocked.thing.digest
 
 
+def test_what_is_known_of_a_later_state_is_not_taken_for_a_source_that_was_opened_before(stocked, tmp_path):
+    """A model is inspected when it is opened: another one, known to the store, must not be packed under what was seen then."""
+    with FileSource(os.open(stocked.source, os.O_RDONLY), where="opened") as opened:
+        write_in_place(stocked.source)
+        settle(stocked.source)
+        assert supply(stocked.store, stocked.source, tmp_path / "other") != stocked.thing.digest
+        assert len(list((stocked.store / "sources").iterdir())) == 1
+        with StoreWriter.open(stocked.store) as writer, pytest.raises(InputError) as caught:
+            writer.supply(opened, algorithm=Algorithm.BLAKE3, folder=tmp_path, path=WEIGHTS)
+        assert caught.value.code == "file.changed"
+        assert not (tmp_path / WEIGHTS).exists()
+
+
 def test_a_source_that_was_written_a_moment_ago_is_not_remembered(stocked):
     assert not list((stocked.store / "sources").iterdir())
 
