@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from blake3 import blake3
+from reading import ALL, expected, refused, source
 from scarcity import descriptors_left
 
 from mlsign.digest import Algorithm
@@ -17,22 +18,11 @@ from mlsign.limits import DEFAULT
 from mlsign.package import hashing
 from mlsign.package import stream as stream_module
 from mlsign.package.crew import Worker, run_largest_first, worker_count
-from mlsign.package.file_source import FileSource
 from mlsign.package.hashing import hash_memory, hash_source, new_hasher
 from mlsign.package.read import OpenPackage, read_bundle_file, read_user_file
 from mlsign.package.sealed import seal_file
 from mlsign.package.write import add_signature, copy_file, new_folder, write_file, write_new_files
 from mlsign.paths import PackagePath
-
-
-def refused(kind, call, *args, **how) -> str:
-    with pytest.raises(kind) as caught:
-        call(*args, **how)
-    return caught.value.code
-
-
-def source(path: Path) -> FileSource:
-    return FileSource(os.open(path, os.O_RDONLY), where=path.name)
 
 
 @pytest.fixture
@@ -151,12 +141,6 @@ def test_a_secret_in_the_place_of_a_name_is_not_repeated(folder, monkeypatch, na
 
 
 # --- hashing
-
-ALL = tuple(Algorithm)
-
-
-def expected(data: bytes) -> list[bytes]:
-    return [hashlib.sha256(data).digest(), blake3(data).digest(), hashlib.blake2b(data).digest()]
 
 
 @pytest.mark.parametrize("count", [0, 1, 4096, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20])

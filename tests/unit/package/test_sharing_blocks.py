@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from making import write_model
+from reading import source
 
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.digest import Algorithm
@@ -41,10 +42,6 @@ def used(place: Path) -> int:
     os.sync()
     facts = os.statvfs(place)
     return (facts.f_blocks - facts.f_bfree) * facts.f_frsize
-
-
-def source(path: Path) -> FileSource:
-    return FileSource(os.open(path, os.O_RDONLY), where=path.name)
 
 
 def test_a_copy_takes_no_room_and_is_a_file_of_its_own(disk):

@@ -8,33 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
-from blake3 import blake3
+from reading import ALL, expected, refused, source
 
-from mlsign.digest import Algorithm
 from mlsign.errors import InputError
 from mlsign.package import hashing
 from mlsign.package import stream as stream_module
 from mlsign.package.crew import Stopped, Worker
-from mlsign.package.file_source import FileSource
 from mlsign.package.hashing import hash_source
 from mlsign.package.sealed import seal_file
 from mlsign.package.stream import stream
-
-ALL = tuple(Algorithm)
-
-
-def expected(data: bytes) -> list[bytes]:
-    return [hashlib.sha256(data).digest(), blake3(data).digest(), hashlib.blake2b(data).digest()]
-
-
-def refused(kind, call, *args, **how) -> str:
-    with pytest.raises(kind) as caught:
-        call(*args, **how)
-    return caught.value.code
-
-
-def source(path: Path) -> FileSource:
-    return FileSource(os.open(path, os.O_RDONLY), where=path.name)
 
 
 @pytest.fixture
