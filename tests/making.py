@@ -15,6 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.sign import sign
 from mlsign.formats.bundle import Bundle, decode_bundle, encode_bundle
+from mlsign.formats.manifest import ModelFacts
+from mlsign.paths import PackagePath
 from mlsign.signers.key import KeySigner, decode_private_key, generate_key
 from mlsign.signers.key_types import KeyType
 
@@ -139,6 +141,21 @@ def write_policy(
     path = folder / name
     path.write_text("\n".join(lines) + "\n" + rest)
     return path
+
+
+def plain_facts(path: PackagePath, *, parameters: int = 1) -> ModelFacts:
+    """What a manifest says of a model that has so many parameters of four bytes and nothing else."""
+    return ModelFacts(
+        path=path,
+        ir_version=8,
+        opsets=(),
+        inputs=(),
+        outputs=(),
+        operators=(),
+        functions=(),
+        parameter_count=parameters,
+        parameter_bytes=4 * parameters,
+    )
 
 
 def digest_hex(algorithm: str, data: bytes) -> str:

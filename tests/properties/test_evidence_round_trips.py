@@ -11,10 +11,11 @@ from typing import Any, Union, get_args, get_origin
 
 import pytest
 from jsonschema import Draft202012Validator
+from making import plain_facts
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.evidence.codec import IDENTITIES, types_of
-from mlsign.formats.manifest import FileEntry, Manifest, ModelFacts, Role
+from mlsign.formats.manifest import FileEntry, Manifest, Role
 from mlsign.identity import Identity
 from mlsign.interface import OperatorId
 from mlsign.paths import PackagePath, decode_path
@@ -28,17 +29,7 @@ NUMBERS = (0, 1, -1, 7, MAX_SAFE_INTEGER, MAX_SAFE_INTEGER + 1, -(MAX_SAFE_INTEG
 
 def manifest(rng: Random) -> Manifest:
     path = decode_path("model.onnx")
-    facts = ModelFacts(
-        path=path,
-        ir_version=8,
-        opsets=(),
-        inputs=(),
-        outputs=(),
-        operators=(),
-        functions=(),
-        parameter_count=1,
-        parameter_bytes=4,
-    )
+    facts = plain_facts(path)
     digest = Digest(algorithm=Algorithm.SHA256, value=bytes([rng.randrange(256)]) * 32)
     return Manifest(
         name="fraud",

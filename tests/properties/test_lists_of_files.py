@@ -6,11 +6,12 @@ from random import Random
 
 import pytest
 import rfc8785
+from making import plain_facts
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
 from mlsign.formats import manifest_files, statement
-from mlsign.formats.manifest import FileEntry, Manifest, ModelFacts, Role
+from mlsign.formats.manifest import FileEntry, Manifest, Role
 from mlsign.formats.manifest_codec import decode_manifest, encode_manifest
 from mlsign.formats.statement import Resource, build_statement, decode_statement, encode_statement
 from mlsign.limits import Limits
@@ -24,17 +25,7 @@ MANIFEST = Manifest(
     version=decode_version("1.0.0"),
     license=None,
     description=None,
-    model=ModelFacts(
-        path=MODEL.path,
-        ir_version=8,
-        opsets=(),
-        inputs=(),
-        outputs=(),
-        operators=(),
-        functions=(),
-        parameter_count=1,
-        parameter_bytes=4,
-    ),
+    model=plain_facts(MODEL.path),
     allowed_operators=(),
     files=(MODEL,),
     algorithm=Algorithm.SHA256,

@@ -6,11 +6,12 @@ from types import MappingProxyType
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from making import plain_facts
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence, SignatureRecord, Standing
-from mlsign.formats.manifest import FileEntry, Manifest, ModelFacts, Role
+from mlsign.formats.manifest import FileEntry, Manifest, Role
 from mlsign.identity import KeyIdentity, Method
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport
 from mlsign.onnx.summary import ExternalTensor, ModelSummary, Problem, RunBounds, Unknown
@@ -137,17 +138,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
         FileEntry(path=PackagePath("model.onnx"), size=9, digest=digest("m"), role=Role.MODEL),
         FileEntry(path=PackagePath("w.data"), size=9, digest=digest("w"), role=Role.WEIGHTS),
     )
-    facts = ModelFacts(
-        path=PackagePath("model.onnx"),
-        ir_version=8,
-        opsets=(),
-        inputs=(),
-        outputs=(),
-        operators=(),
-        functions=(),
-        parameter_count=4,
-        parameter_bytes=16,
-    )
+    facts = plain_facts(PackagePath("model.onnx"), parameters=4)
     return Manifest(
         name=draw(st.sampled_from(["fraud", "churn"])),
         version=decode_version("1.2.0" if draw(MOSTLY) else "1.0.0"),
