@@ -56,6 +56,31 @@ def test_a_variable_that_is_not_set_is_not_the_current_folder(tmp_path, argv, na
     assert [path.name for path in tmp_path.iterdir()] == ["policy.yaml"]
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("inspect", "{}"),
+        ("inspect", "--findings", "{}"),
+        ("pack", "{}", "-o", "p-1.0.0"),
+        ("pack", "m.onnx", "-o", "p-1.0.0", "--include", "{}"),
+        ("pack", "m.onnx", "-o", "p-1.0.0", "--store", "{}"),
+        ("sign", "{}", "--key", "{}"),
+        ("verify", "{}", "--policy", "policy.yaml"),
+        ("verify", "m.onnx", "--policy", "{}"),
+        ("policy", "check", "{}"),
+        ("trust", "import", "{}"),
+        ("store", "list", "{}"),
+    ],
+)
+def test_a_path_that_cannot_be_looked_at_is_no_defect(tmp_path, argv):
+    """As one too long to be a name is, or one in a folder that is closed to this user."""
+    write_model(tmp_path / "m.onnx")
+    (tmp_path / "policy.yaml").write_text("apiVersion: mlsign/v1\n")
+    done = run(*(part.format("a" * 300) for part in argv), cwd=tmp_path, stdout=subprocess.PIPE)
+    assert done.returncode in {1, 2, 3, 4}
+    assert not (tmp_path / "p-1.0.0").exists()
+
+
 def test_a_password_too_long_is_an_input_error(tmp_path):
     (tmp_path / "p").write_text("x" * 1024)
     done = run("keygen", "-o", tmp_path / "k", "--password-file", tmp_path / "p", stdout=subprocess.PIPE)

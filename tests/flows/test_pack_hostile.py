@@ -373,7 +373,7 @@ def test_a_file_swapped_for_a_link_at_the_last_moment_is_refused(tmp_path, monke
         assert caught.value.code == "file.kind"
     put(tmp_path, "in/b.txt", b"mine")
     victim = tmp_path / "in" / "b.txt"
-    is_dir = Path.is_dir
+    is_dir = os.path.isdir
 
     def look(path: Path) -> bool:
         found = is_dir(path)
@@ -382,7 +382,7 @@ def test_a_file_swapped_for_a_link_at_the_last_moment_is_refused(tmp_path, monke
         return found
 
     # For a file that was named by itself, the last look is whether it is a folder.
-    monkeypatch.setattr(Path, "is_dir", look)
+    monkeypatch.setattr("mlsign.actions._ingredients.os.path.isdir", look)
     with pytest.raises(InputError) as caught, ExitStack() as opened:
         list(find_included((victim,), opened=opened))
     assert caught.value.code == "file.kind"

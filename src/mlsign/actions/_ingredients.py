@@ -281,7 +281,7 @@ def find_included(paths: Iterable[Path], *, opened: ExitStack, limits: Limits = 
     seen = 0
     for path in paths:
         top = path.resolve().name if path.name in {"", ".", ".."} else path.name
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 - which never raises: who opens it says what is wrong
             name = decode_path(top, where=shown(path))
             yield Ingredient.opened(
                 path=name, origin=str(path), role=_role(name), fd=_open(path, follow=False), keep=seen < _MAX_OPEN
