@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mlsign.sandbox.arrays import DTYPES, FOREIGN, RAW_DTYPES
-from mlsign.sandbox.elements import ELEMENTS
+from mlsign.tensors.dtypes import DTYPES, FOREIGN, RAW_DTYPES
+from mlsign.tensors.elements import ELEMENTS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
 

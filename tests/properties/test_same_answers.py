@@ -37,10 +37,10 @@ from random_lanes import (
 
 from mlsign.errors import JailError
 from mlsign.onnx.inspect import read_model
-from mlsign.sandbox.arrays import FOREIGN
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
 from mlsign.source import MemorySource
+from mlsign.tensors.dtypes import FOREIGN
 
 pytestmark = pytest.mark.linux
 

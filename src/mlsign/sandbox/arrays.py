@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -11,55 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from mlsign.errors import InputError, shown
-from mlsign.sandbox.bits import pack, unpack
-from mlsign.sandbox.elements import ELEMENTS
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, Value
+from mlsign.tensors.bits import pack, unpack
+from mlsign.tensors.dtypes import DTYPES, FOREIGN, RAW_DTYPES
+from mlsign.tensors.elements import ELEMENTS
 
 Array: TypeAlias = npt.NDArray[Any]
 Result: TypeAlias = "Array | list[Result] | dict[int, Any] | dict[str, Any] | None"
-
-DTYPES: Final[Mapping[str, np.dtype[Any]]] = MappingProxyType(
-    {
-        "float": np.dtype("<f4"),
-        "double": np.dtype("<f8"),
-        "float16": np.dtype("<f2"),
-        "int8": np.dtype("i1"),
-        "int16": np.dtype("<i2"),
-        "int32": np.dtype("<i4"),
-        "int64": np.dtype("<i8"),
-        "uint8": np.dtype("u1"),
-        "uint16": np.dtype("<u2"),
-        "uint32": np.dtype("<u4"),
-        "uint64": np.dtype("<u8"),
-        "bool": np.dtype("?"),
-        "complex64": np.dtype("<c8"),
-        "complex128": np.dtype("<c16"),
-    }
-)
-RAW_DTYPES: Final[Mapping[str, np.dtype[Any]]] = MappingProxyType(
-    {"bfloat16": np.dtype("<u2")} | {name: np.dtype("u1") for name in ELEMENTS if name not in DTYPES and name != "bfloat16"}
-)
-"""Arrays of elements that numpy has no name for hold their bits, one element in each; those of less than a byte in its low bits."""
 
 _NAMES: Final = MappingProxyType({dtype: name for name, dtype in DTYPES.items()})
 _SMALL_MAP: Final = 1024
 _MAP_COMPARISONS: Final = 1 << 20
 _FEWEST_ENTRIES: Final = 4
 """A map of more entries than ``_SMALL_MAP`` is built in steps of as many comparisons at most, but of some entries at least."""
-
-FOREIGN: Final = MappingProxyType(
-    {
-        "bfloat16": "bfloat16",
-        "float8e4m3fn": "float8_e4m3fn",
-        "float8e4m3fnuz": "float8_e4m3fnuz",
-        "float8e5m2": "float8_e5m2",
-        "float8e5m2fnuz": "float8_e5m2fnuz",
-        "float8e8m0": "float8_e8m0fnu",
-        "float4e2m1": "float4_e2m1fn",
-        **{name: name for name in ("uint4", "int4", "uint2", "int2")},
-    }
-)
-"""What the ``ml_dtypes`` package calls them: such arrays are taken by the name of their type."""
 
 
 def element_of(array: Array) -> str:

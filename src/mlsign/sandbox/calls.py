@@ -14,11 +14,11 @@ import onnxruntime as ort
 from mlsign.errors import JailError
 from mlsign.limits import Limits
 from mlsign.sandbox.arena import BODY_OFFSET
-from mlsign.sandbox.elements import ELEMENTS
 from mlsign.sandbox.layout import Place, is_plain, places_of
 from mlsign.sandbox.protocol import ROOM_BYTES, Head, Kind
 from mlsign.sandbox.runtime import Runtime
 from mlsign.sandbox.values import Buffer, Tensor, Value, decode_values, encode_values
+from mlsign.tensors.elements import ELEMENTS
 
 
 class Calls:

@@ -22,9 +22,10 @@ import numpy as np
 from mlsign.errors import InputError, shown
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
-from mlsign.sandbox.arrays import DTYPES, RAW_DTYPES, Array, Result
+from mlsign.sandbox.arrays import Array, Result
 from mlsign.sandbox.tensors import describe_inputs
 from mlsign.strict import JsonValue, decode_json, describe
+from mlsign.tensors.dtypes import DTYPES, RAW_DTYPES
 
 Inputs = tuple[ValueSpec, ...]
 

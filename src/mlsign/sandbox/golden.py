@@ -17,9 +17,10 @@ from mlsign.evidence.record import Difference
 from mlsign.interface import TypeSpec
 from mlsign.onnx.golden import GoldenTensor
 from mlsign.onnx.golden_values import GoldenMap, GoldenOptional, GoldenSequence, GoldenValue
-from mlsign.sandbox.arrays import DTYPES, Array, Result, decode_array
-from mlsign.sandbox.bits import are_floats, to_floats
+from mlsign.sandbox.arrays import Array, Result, decode_array
 from mlsign.sandbox.values import Strings, Tensor
+from mlsign.tensors.bits import are_floats, to_floats
+from mlsign.tensors.dtypes import DTYPES
 
 
 def array_of(tensor: GoldenTensor) -> Array:

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from mlsign.errors import InputError, shown
 from mlsign.interface import TypeSpec, ValueKind
-from mlsign.sandbox.elements import ELEMENTS, in_numpy
+from mlsign.tensors.elements import ELEMENTS, in_numpy
 
 
 class Tag(IntEnum):

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from mlsign.sandbox.elements import ELEMENTS
 from mlsign.sandbox.tensors import Array, Result
 from mlsign.sandbox.values import Buffer, Tensor, Value
+from mlsign.tensors.elements import ELEMENTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

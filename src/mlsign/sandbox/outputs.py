@@ -11,8 +11,9 @@ from collections.abc import Callable
 from mlsign.errors import InputError, JailError, shown
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
-from mlsign.sandbox.arrays import DTYPES, Result, build_map, decode_array, decode_result
+from mlsign.sandbox.arrays import Result, build_map, decode_array, decode_result
 from mlsign.sandbox.values import Absent, Buffer, Map, Sequence, Strings, Tensor, Value, decode_values
+from mlsign.tensors.dtypes import DTYPES
 
 
 def decode_outputs(

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
-from mlsign.sandbox.arrays import DTYPES, RAW_DTYPES
+from mlsign.tensors.dtypes import DTYPES, RAW_DTYPES
 
 _MADE_UP: Final = frozenset({ValueKind.TENSOR, ValueKind.OPTIONAL, ValueKind.SEQUENCE})
 

@@ -17,9 +17,10 @@ import numpy as np
 import onnxruntime as ort
 
 from mlsign.errors import InputError, JailError, shown
-from mlsign.sandbox.arrays import DTYPES, RAW_DTYPES, Array, decode_array, encode_array
-from mlsign.sandbox.elements import BY_NUMBER, ELEMENTS, Element
+from mlsign.sandbox.arrays import Array, decode_array, encode_array
 from mlsign.sandbox.values import Absent, Buffer, Map, Sequence, Strings, Tensor, Value
+from mlsign.tensors.dtypes import DTYPES, RAW_DTYPES
+from mlsign.tensors.elements import BY_NUMBER, ELEMENTS, Element
 
 _ELEMENT: Final = re.compile(r"tensor\((\w+)\)", re.ASCII)
 _NAMES: Final[Mapping[np.dtype[Any], str]] = MappingProxyType({dtype: name for name, dtype in DTYPES.items()})

@@ -10,9 +10,10 @@ import numpy as np
 from mlsign.errors import InputError, shown
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
-from mlsign.sandbox.arrays import DTYPES, FOREIGN, RAW_DTYPES, Array, Result, encode_array, holds
+from mlsign.sandbox.arrays import Array, Result, encode_array, holds
 from mlsign.sandbox.kinds import why_not_fed
 from mlsign.sandbox.values import OBJECT_BYTES, Absent, Map, Sequence, Strings, Tensor, Value
+from mlsign.tensors.dtypes import DTYPES, FOREIGN, RAW_DTYPES
 
 __all__ = ["DTYPES", "RAW_DTYPES", "Array", "Result", "check_feeds", "describe_inputs"]
 

@@ -23,8 +23,8 @@ from typing import Final, NoReturn
 from mlsign.errors import InputError, shown
 from mlsign.interface import TypeSpec
 from mlsign.limits import DEFAULT, MIB, Limits
-from mlsign.sandbox.elements import BY_NUMBER, ELEMENTS, STRING, Element
 from mlsign.sandbox.kinds import Tag, admit
+from mlsign.tensors.elements import BY_NUMBER, ELEMENTS, STRING, Element
 
 MAX_VALUE_DEPTH: Final = 8
 """Sequences of sequences; onnxruntime itself makes sequences of tensors and sequences of maps."""

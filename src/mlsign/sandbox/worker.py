@@ -24,13 +24,13 @@ from mlsign.sandbox import kernel, protocol
 from mlsign.sandbox.arena import attach
 from mlsign.sandbox.calls import Calls
 from mlsign.sandbox.confine import Plan, confine, fork_keeper
-from mlsign.sandbox.elements import BY_NUMBER
 from mlsign.sandbox.externals import External, check_externals, find_externals, region
 from mlsign.sandbox.layers import Layer
 from mlsign.sandbox.protocol import HEAD_BYTES, Head, Kind, Pace
 from mlsign.sandbox.runtime import ort_value, warm_runtime
 from mlsign.sandbox.seccomp import CONTROL_FD
 from mlsign.strict import Fields, JsonValue
+from mlsign.tensors.elements import BY_NUMBER
 
 _SMALL_BYTES: Final = 65536
 """A reply up to this size is joined and written at once."""

@@ -3,9 +3,9 @@
 import numpy as np
 
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
-from mlsign.sandbox.arrays import DTYPES, RAW_DTYPES
 from mlsign.sandbox.pool_warm import zeros
 from mlsign.sandbox.tensors import check_feeds
+from mlsign.tensors.dtypes import DTYPES, RAW_DTYPES
 
 
 def tensor(element: str, shape) -> TypeSpec:

@@ -7,10 +7,11 @@ import pytest
 from mlsign.interface import TypeSpec, ValueKind
 from mlsign.onnx.golden import GoldenTensor
 from mlsign.onnx.golden_values import GoldenMap, GoldenOptional, GoldenSequence
-from mlsign.sandbox.arrays import RAW_DTYPES, element_of
-from mlsign.sandbox.bits import are_floats, to_floats
-from mlsign.sandbox.elements import ELEMENTS
+from mlsign.sandbox.arrays import element_of
 from mlsign.sandbox.golden import compare_answer, count_of, feed_of
+from mlsign.tensors.bits import are_floats, to_floats
+from mlsign.tensors.dtypes import RAW_DTYPES
+from mlsign.tensors.elements import ELEMENTS
 
 NAN, INF = float("nan"), float("inf")
 

@@ -6,9 +6,9 @@ from onnx import TensorProto, helper
 
 from mlsign.interface import TypeSpec, ValueKind
 from mlsign.onnx.inspect import read_model
-from mlsign.sandbox.elements import ELEMENTS
 from mlsign.sandbox.kinds import spelled
 from mlsign.source import MemorySource
+from mlsign.tensors.elements import ELEMENTS
 
 tensor = helper.make_tensor_type_proto
 FLOAT = tensor(TensorProto.FLOAT, ["n", 2])

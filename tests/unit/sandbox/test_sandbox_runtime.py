@@ -13,9 +13,9 @@ from onnx import TensorProto, helper
 from mlsign.errors import JailError
 from mlsign.sandbox import runtime
 from mlsign.sandbox.arrays import decode_result
-from mlsign.sandbox.elements import ELEMENTS
 from mlsign.sandbox.runtime import Runtime, ort_value, warm_runtime
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor
+from mlsign.tensors.elements import ELEMENTS
 
 X = np.zeros((3, 2), np.float32)
 

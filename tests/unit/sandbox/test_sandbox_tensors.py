@@ -7,13 +7,14 @@ import pytest
 from mlsign.errors import InputError
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import Limits
-from mlsign.sandbox.arrays import DTYPES, RAW_DTYPES, decode_array, encode_array
-from mlsign.sandbox.bits import pack, unpack
-from mlsign.sandbox.elements import ELEMENTS
+from mlsign.sandbox.arrays import decode_array, encode_array
 from mlsign.sandbox.layers import FULL, REQUIRED, Isolation, Layer, missing_layers
 from mlsign.sandbox.outputs import mismatch
 from mlsign.sandbox.tensors import check_feeds
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor
+from mlsign.tensors.bits import pack, unpack
+from mlsign.tensors.dtypes import DTYPES, RAW_DTYPES
+from mlsign.tensors.elements import ELEMENTS
 
 
 def spec(name="x", element="float", shape=("n", 2), kind=ValueKind.TENSOR, inner=None):

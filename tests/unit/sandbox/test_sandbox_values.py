@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from mlsign.errors import InputError
 from mlsign.limits import Limits
-from mlsign.sandbox.elements import ELEMENTS
 from mlsign.sandbox.protocol import HEAD_BYTES, VERSION, Frame, Kind, decode_frame, decode_head, encode_frame, encode_head
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, decode_values, encode_values
+from mlsign.tensors.elements import ELEMENTS
 
 shapes = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 

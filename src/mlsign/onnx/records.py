@@ -1,0 +1,161 @@
+"""A model as a structure: graphs, nodes, attributes, functions, and tensors without their values.
+
+The values that ``structure`` reads and that comparing, drawing and printing a model begin with. Everything stands in the order
+and the words of the file; nothing has been judged. Names are as written, so whoever shows one escapes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from mlsign.interface import OpsetImport, TypeSpec, ValueSpec
+from mlsign.onnx.wire import Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Values that are in the model file, undecoded: the number of the payload field of ``TensorProto`` and what stood in it.
+
+    A part is bytes, a ``Region`` of the file that nobody has read, or one number of a field that is not packed.
+    """
+
+    field: int
+    parts: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOutside:
+    """Values that are in another file. ``location`` is as written, not yet a checked path; ``length`` is None where it is not said."""
+
+    location: str
+    offset: int
+    length: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorRecord:
+    """A tensor: type, shape, and where its values are. ``element`` is ONNX's name in lower case, empty for unknown types.
+
+    ``count`` is in elements, ``size`` in bytes as type and shape ask. ``values`` is None where there are none.
+    """
+
+    name: str
+    element: str
+    shape: tuple[int, ...]
+    count: int
+    size: int
+    values: Stored | StoredOutside | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparseRecord:
+    """A sparse tensor of ``shape``: the values that are not zero, and their places."""
+
+    name: str
+    shape: tuple[int, ...]
+    values: TensorRecord
+    indices: TensorRecord
+
+
+class AttributeKind(Enum):
+    """What an attribute holds, by the number of ``AttributeProto.AttributeType``."""
+
+    FLOAT = 1
+    INT = 2
+    STRING = 3
+    TENSOR = 4
+    GRAPH = 5
+    FLOATS = 6
+    INTS = 7
+    STRINGS = 8
+    TENSORS = 9
+    GRAPHS = 10
+    SPARSE_TENSOR = 11
+    SPARSE_TENSORS = 12
+    TYPE_PROTO = 13
+    TYPE_PROTOS = 14
+
+
+AttributeValue: TypeAlias = (
+    "float | int | bytes | TensorRecord | SparseRecord | GraphRecord | TypeSpec"
+    " | tuple[float, ...] | tuple[int, ...] | tuple[bytes, ...] | tuple[TensorRecord, ...]"
+    " | tuple[SparseRecord, ...] | tuple[GraphRecord, ...] | tuple[TypeSpec, ...] | None"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeRecord:
+    """One attribute. ``value`` is of the type that ``kind`` says, a tuple for the kinds in the plural.
+
+    Within a function it may stand for one of the function's attributes instead, named by ``reference``; ``value`` is None then.
+    """
+
+    name: str
+    kind: AttributeKind
+    value: AttributeValue
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRecord:
+    """One node. ``domain`` is as written: empty for the standard one. An empty name among inputs or outputs is one left out."""
+
+    name: str
+    domain: str
+    operator: str
+    overload: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: tuple[AttributeRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphRecord:
+    """A graph. ``inputs`` are all of them, those with an initializer too; ``values`` the types that it notes for values between."""
+
+    name: str
+    inputs: tuple[ValueSpec, ...]
+    outputs: tuple[ValueSpec, ...]
+    values: tuple[ValueSpec, ...]
+    initializers: tuple[TensorRecord, ...]
+    sparse_initializers: tuple[SparseRecord, ...]
+    nodes: tuple[NodeRecord, ...]
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionRecord:
+    """A function of the model: what a node calls as ``domain``, ``name`` and ``overload``. ``defaults`` are attributes with a value."""
+
+    domain: str
+    name: str
+    overload: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: tuple[str, ...]
+    defaults: tuple[AttributeRecord, ...]
+    opsets: tuple[OpsetImport, ...]
+    values: tuple[ValueSpec, ...]
+    nodes: tuple[NodeRecord, ...]
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRecord:
+    """A model. ``opsets`` are in the words of the file, the standard domain spelled ``ai.onnx``; ``has_training`` says that there is
+    training information, which is not read further.
+    """
+
+    ir_version: int
+    producer_name: str
+    producer_version: str
+    domain: str
+    model_version: int
+    opsets: tuple[OpsetImport, ...]
+    metadata: tuple[tuple[str, str], ...]
+    graph: GraphRecord
+    functions: tuple[FunctionRecord, ...]
+    has_training: bool = False
+    doc: str = ""
