@@ -1,0 +1,19 @@
+"use strict";
+// Filter boxes of tables. A box names its table in data-filters; rows that do not have the words are hidden, and the number that is
+// left is said.
+document.documentElement.classList.add("scripted");
+
+for (const box of document.querySelectorAll("input[data-filters]")) {
+  const table = document.getElementById(box.dataset.filters);
+  const told = document.getElementById(box.dataset.tells);
+  const rows = Array.from(table.tBodies[0].rows, (row) => [row, row.textContent.toLowerCase()]);
+  box.addEventListener("input", () => {
+    const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let left = 0;
+    for (const [row, text] of rows) {
+      row.hidden = !words.every((word) => text.includes(word));
+      left += row.hidden ? 0 : 1;
+    }
+    told.textContent = `${left} of ${rows.length} shown`;
+  });
+}
