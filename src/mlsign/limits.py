@@ -57,6 +57,8 @@ class Limits:
     max_sparse_elements: int = 2**31
     max_sparse_indices: int = 16_000_000
     max_attributes: int = 8_000_000
+    max_numbers: int = 16_000_000
+    max_text_bytes: int = 64 * MIB
     max_dimensions: int = 32
     max_fields: int = 32_000_000
     max_name_bytes: int = 64 * KIB

@@ -18,7 +18,9 @@ from mlsign.onnx.wire import Value
 class Stored:
     """Values that are in the model file, undecoded: the number of the payload field of ``TensorProto`` and what stood in it.
 
-    A part is bytes, a ``Region`` of the file that nobody has read, or one number of a field that is not packed.
+    A part is bytes, a ``Region`` of the file that nobody has read, or one number of a field that is not packed (the varint as
+    it was written: never negative). The same stands for long lists and texts of an attribute, with the number of the field of
+    ``AttributeProto``.
     """
 
     field: int
@@ -27,7 +29,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredOutside:
-    """Values that are in another file. ``location`` is as written, not yet a checked path; ``length`` is None where it is not said."""
+    """Values that are in another file. ``location`` is as written, not yet a checked path; ``length`` is None where it is not said.
+
+    Nothing says yet that ``offset`` and ``length`` are inside of that file.
+    """
 
     location: str
     offset: int
@@ -38,7 +43,8 @@ class StoredOutside:
 class TensorRecord:
     """A tensor: type, shape, and where its values are. ``element`` is ONNX's name in lower case, empty for unknown types.
 
-    ``count`` is in elements, ``size`` in bytes as type and shape ask. ``values`` is None where there are none.
+    ``count`` is in elements, ``size`` in bytes as type and shape ask, of strings those of their texts; both are 0 where the shape is
+    none (a negative dimension, or more than 2^63 bytes). ``values`` is None where there are none.
     """
 
     name: str
@@ -60,8 +66,12 @@ class SparseRecord:
 
 
 class AttributeKind(Enum):
-    """What an attribute holds, by the number of ``AttributeProto.AttributeType``."""
+    """What an attribute holds, by the number of ``AttributeProto.AttributeType``.
 
+    An attribute is ``UNDEFINED`` when it says nothing of its type and has not one value to tell it from; its value is None.
+    """
+
+    UNDEFINED = 0
     FLOAT = 1
     INT = 2
     STRING = 3
@@ -79,7 +89,7 @@ class AttributeKind(Enum):
 
 
 AttributeValue: TypeAlias = (
-    "float | int | bytes | TensorRecord | SparseRecord | GraphRecord | TypeSpec"
+    "float | int | bytes | TensorRecord | SparseRecord | GraphRecord | TypeSpec | Stored"
     " | tuple[float, ...] | tuple[int, ...] | tuple[bytes, ...] | tuple[TensorRecord, ...]"
     " | tuple[SparseRecord, ...] | tuple[GraphRecord, ...] | tuple[TypeSpec, ...] | None"
 )
@@ -88,6 +98,9 @@ AttributeValue: TypeAlias = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttributeRecord:
     """One attribute. ``value`` is of the type that ``kind`` says, a tuple for the kinds in the plural.
+
+    ``FLOATS`` and ``INTS`` of more than ``wire.HEAVY_BYTES``, which are the weights of a tree ensemble, and texts of more than
+    ``wire.WHOLE_BYTES`` are ``Stored``.
 
     Within a function it may stand for one of the function's attributes instead, named by ``reference``; ``value`` is None then.
     """

@@ -21,6 +21,7 @@ from mlsign.source import ByteSource
 _INT32_LIMIT: Final = 2**31
 _HIGH_BIT: Final = bytes(range(128, 256))
 _OVERLONG: Final = re.compile(rb"[\x80-\xff]{10}")
+_COUNTED: Final = ("nodes", "attributes", "tensors", "functions", "graphs", "edges", "sparse_indices", "numbers", "text_bytes")
 
 
 class Scan:
@@ -32,7 +33,7 @@ class Scan:
         self.wire = Wire(source, limits=limits)
         self.limits = limits
         self.problems = Problems()
-        self.used = dict.fromkeys(("nodes", "attributes", "tensors", "functions", "graphs", "edges", "sparse_indices"), 0)
+        self.used = dict.fromkeys(_COUNTED, 0)
 
     def count(self, what: str, where: Where, *, number: int = 1) -> None:
         """So many more of ``what``. Raises ``InputError`` (``onnx.limit.nodes`` and the like)."""

@@ -64,7 +64,7 @@ def read_tensor(scan: Scan, data: Body, where: Where, *, external: list[External
     """
     scan.count("tensors", where)
     parts = scan.fields(data, schema.TENSOR, where)
-    dims = _dims(scan, parts.get(1, ()), where)
+    dims = read_dims(scan, parts.get(1, ()), where)
     name = scan.last(parts, 8, where)
     payload = {number: values for number, values in parts.items() if number in _PAYLOADS}
     entries, location = parts.get(13, []), integer(parts, 14)
@@ -78,7 +78,7 @@ def read_tensor(scan: Scan, data: Body, where: Where, *, external: list[External
     element = schema.ELEMENTS.get(element_number, _UNKNOWN)
     if not element.name:
         scan.problems.add(problems.ELEMENT_TYPE, "the element type is not one of ONNX", where, found=element_number)
-    count = _count(scan, dims, element, where)
+    count = count_elements(scan, dims, element, where)
     size = -(-count * element.bits // 8)
     small = None
     if location or entries:
@@ -108,7 +108,7 @@ def read_sparse(
     Values must have one dimension, indices be ``int64`` of shape [n] or [n, rank] (ONNX IR, ``SparseTensorProto``).
     """
     fields = scan.fields(data, schema.SPARSE_TENSOR, where)
-    dims = _dims(scan, fields.get(3, ()), where)
+    dims = read_dims(scan, fields.get(3, ()), where)
     parts = {
         number: read_tensor(scan, body(value), (where, name, -1), external=external, hidden=hidden)
         for number, name in ((1, "values"), (2, "indices"))
@@ -118,7 +118,7 @@ def read_sparse(
     if values is None or indices is None:
         scan.problems.add(problems.SPARSE_TENSOR, "a sparse tensor has no values or no indices", where)
         return TensorFacts(name=b"", element="", dims=(), count=0, size=0)
-    elements = _count(scan, dims, schema.ELEMENTS[2], where)
+    elements = count_elements(scan, dims, schema.ELEMENTS[2], where)
     wanted = {(values.count,), (values.count, len(dims))}
     if not dims or 0 in dims or len(values.dims) != 1 or indices.element != "int64" or indices.dims not in wanted:
         scan.problems.add(
@@ -134,7 +134,7 @@ def read_sparse(
     return replace(values, dims=tuple(dims), payload=None)
 
 
-def _dims(scan: Scan, values: Sequence[Value], where: Where) -> list[int]:
+def read_dims(scan: Scan, values: Sequence[Value], where: Where) -> list[int]:
     """Raises ``InputError`` (``onnx.limit.dimensions``)."""
     dims: list[int] = []
     for value in values:
@@ -145,7 +145,7 @@ def _dims(scan: Scan, values: Sequence[Value], where: Where) -> list[int]:
     return dims
 
 
-def _count(scan: Scan, dims: list[int], element: schema.Element, where: Where) -> int:
+def count_elements(scan: Scan, dims: list[int], element: schema.Element, where: Where) -> int:
     """Elements of the shape, or -1 after noting that no memory could hold them.
 
     A zero elsewhere does not excuse a product that overflows: readers multiply in different orders.
