@@ -51,7 +51,15 @@ def _manifest() -> dict:
         "files": [{"path": "model.onnx", "size": 1, "digest": "sha256:" + "0" * 64, "role": "model"}],
         "license": "MIT",
         "description": "a model",
-        "golden": [{"path": "golden/test_data_set_0", "rtol": 0.001, "atol": 0}],
+        "golden": [
+            {"path": "golden/test_data_set_0", "rtol": 0.001, "atol": 0},
+            {
+                "path": "golden/test_data_set_1",
+                "rtol": 0.001,
+                "atol": 0,
+                "made_by": {"runtime": "onnxruntime", "version": "1.22.0", "platform": "linux/amd64", "inputs": "drawn"},
+            },
+        ],
         "provenance": {
             "source_repository": "https://example.invalid/repo",
             "source_commit": "0123abc",

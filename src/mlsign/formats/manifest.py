@@ -54,13 +54,37 @@ class ModelFacts:
     parameter_bytes: int
 
 
+class GoldenInputs(Enum):
+    """Where the inputs of a set come from whose outputs were computed while packing."""
+
+    GIVEN = "given"
+    DRAWN = "drawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeBy:
+    """What computed the expected outputs of a set from its inputs while the model was packed.
+
+    ``platform`` is spelled as container images spell it: ``linux/amd64``.
+    """
+
+    runtime: str
+    version: str
+    platform: str
+    inputs: GoldenInputs
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenSet:
-    """A folder of test data in ONNX's layout, and how near an answer must come (``rtol``, ``atol``)."""
+    """A folder of test data in ONNX's layout, and how near an answer must come (``rtol``, ``atol``).
+
+    ``made_by`` is None for expected outputs that were given.
+    """
 
     path: PackagePath
     rtol: float
     atol: float
+    made_by: MadeBy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,9 @@ from mlsign.digest import Algorithm, decode_algorithm, decode_digest
 from mlsign.errors import InputError, shown
 from mlsign.formats.manifest import (
     SCHEMA,
+    GoldenInputs,
     GoldenSet,
+    MadeBy,
     Manifest,
     ModelFacts,
     Provenance,
@@ -183,9 +185,21 @@ def _decode_golden(top: Fields, *, limits: Limits) -> tuple[GoldenSet, ...]:
             path=decode_path(item.text("path"), where=f"{item.where}.path", limits=limits),
             rtol=item.number("rtol", maximum=1.0),
             atol=item.number("atol"),
+            made_by=item.optional("made_by", lambda name: _decode_made_by(item.fields(name))),
         )
 
     return top.each("golden", golden, maximum=limits.max_files, minimum=1)
+
+
+def _decode_made_by(item: Fields) -> MadeBy:
+    made_by = MadeBy(
+        runtime=item.text("runtime"),
+        version=item.text("version"),
+        platform=item.text("platform"),
+        inputs=GoldenInputs(item.literal("inputs", allowed=tuple(i.value for i in GoldenInputs))),
+    )
+    item.done()
+    return made_by
 
 
 def decode_provenance(item: Fields) -> Provenance:
@@ -234,6 +248,18 @@ def _encode_value(value: ValueSpec) -> JsonValue:
 
 def _encode_operator(operator: OperatorId) -> dict[str, JsonValue]:
     return {"domain": operator.domain, "name": operator.name}
+
+
+def _encode_golden(golden: GoldenSet) -> JsonValue:
+    out: dict[str, JsonValue] = {"path": str(golden.path), "rtol": golden.rtol, "atol": golden.atol}
+    if (made := golden.made_by) is not None:
+        out["made_by"] = {
+            "runtime": made.runtime,
+            "version": made.version,
+            "platform": made.platform,
+            "inputs": made.inputs.value,
+        }
+    return out
 
 
 def _encode_provenance(provenance: Provenance) -> JsonValue:
@@ -292,9 +318,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
     if manifest.description is not None:
         out["description"] = manifest.description
     if manifest.golden:
-        out["golden"] = [
-            {"path": str(g.path), "rtol": g.rtol, "atol": g.atol} for g in sorted(set(manifest.golden), key=lambda g: g.path)
-        ]
+        out["golden"] = [_encode_golden(g) for g in sorted(set(manifest.golden), key=lambda g: g.path)]
     if manifest.provenance is not None:
         out["provenance"] = _encode_provenance(manifest.provenance)
     return encode_around(out, "files", encode_files(manifest.files))

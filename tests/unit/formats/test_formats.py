@@ -15,7 +15,17 @@ from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
 from mlsign.formats.bundle import Bundle, FileBundle, decode_bundle, decode_sigstore_bundle, encode_bundle
 from mlsign.formats.dsse import IN_TOTO_TYPE, Envelope, pre_authentication_encoding
-from mlsign.formats.manifest import FileEntry, GoldenSet, Manifest, ModelFacts, Provenance, Role, TrainingData
+from mlsign.formats.manifest import (
+    FileEntry,
+    GoldenInputs,
+    GoldenSet,
+    MadeBy,
+    Manifest,
+    ModelFacts,
+    Provenance,
+    Role,
+    TrainingData,
+)
 from mlsign.formats.manifest_codec import decode_manifest, decode_name, decode_time, encode_manifest
 from mlsign.formats.statement import Resource, build_statement, decode_statement, encode_statement
 from mlsign.identity import Method
@@ -37,6 +47,7 @@ words = st.text("abcdefgh", min_size=1, max_size=8)
 hashes = st.binary(min_size=32, max_size=32)
 operators = st.builds(OperatorId, words, words)
 numbers = st.integers(0, MAX_SAFE_INTEGER)
+made_by = st.builds(MadeBy, runtime=words, version=words, platform=words, inputs=st.sampled_from(GoldenInputs))
 shapes = st.none() | st.lists(st.none() | numbers | words, max_size=4).map(tuple)
 tensors = st.builds(
     TypeSpec,
@@ -100,7 +111,7 @@ def manifests(draw) -> Manifest:
         files=tuple(sorted(files, key=lambda f: f.path)),
         algorithm=algorithm,
         golden=tuple(
-            GoldenSet(path=PackagePath(n), rtol=draw(tolerance), atol=draw(tolerance))
+            GoldenSet(path=PackagePath(n), rtol=draw(tolerance), atol=draw(tolerance), made_by=draw(st.none() | made_by))
             for n in sorted(names[:1])
             if draw(st.booleans())
         ),
