@@ -141,14 +141,14 @@ def claims():
 
 def main():
     """The entry point of the container."""
-    from mlsign.sandbox import calls, gvisor_worker, worker
+    from mlsign.sandbox import calls, gvisor_worker, sessions, worker
     from mlsign.sandbox.values import decode_values
 
     honest_run = worker.run
 
-    def run(pipe, handed):
+    def run(pipe, handed, engine):
         AIM.feeds, AIM.results, AIM.model = handed.feeds, handed.results, handed.files[0]
-        honest_run(pipe, handed)
+        honest_run(pipe, handed, engine)
 
     def answer(self, head):
         text = decode_values(self._feeds[: head.length], limits=self._limits)["x"].items[0]
@@ -160,7 +160,7 @@ def main():
     if os.environ["MODE"] == "chosen":
         import hostile
 
-        worker.load = hostile.chosen
+        sessions.load = hostile.chosen
         gvisor_worker.main()
     worker.run = run
     calls.Calls.answer = answer

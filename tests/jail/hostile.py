@@ -19,12 +19,12 @@ import takeovers
 from attempt import STAGE, WORKS
 from attempts import ATTEMPTS
 
-from mlsign.sandbox import calls, kernel, protocol, worker, zygote
+from mlsign.sandbox import calls, kernel, protocol, sessions, zygote
 from mlsign.sandbox.protocol import Kind
 from mlsign.sandbox.values import decode_values
 from mlsign.strict import encode_json
 
-honest_load = worker.load
+honest_load = sessions.load
 
 
 def write(data: bytes) -> None:
@@ -212,7 +212,7 @@ ATTACKS = {
 
 if __name__ == "__main__":
     mode = sys.argv.pop(1)
-    worker.load = ATTACKS[mode]
+    sessions.load = ATTACKS[mode]
     if mode == "attempting":
         set_stage()
-    zygote.main()
+    zygote.main(sessions.OnnxRuntime())

@@ -19,6 +19,7 @@ from mlsign.sandbox import zygote_host
 from mlsign.sandbox.arena import KEPT_BYTES
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.protocol import Kind
+from mlsign.sandbox.runtimes import RuntimeName
 
 
 def rows(count, start=0.0):
@@ -273,18 +274,18 @@ def test_workers_of_one_zygote_draw_different_numbers(start):
 
 def test_a_zygote_that_was_killed_is_replaced_and_its_workers_live_on(start, doubler):
     jail = start(doubler)
-    zygote = zygote_host._current.zygote
+    zygote = zygote_host._current.zygotes[RuntimeName.ONNXRUNTIME]
     os.kill(zygote._popen.pid, signal.SIGKILL)
     assert np.array_equal(jail.run({"x": X})["y"], 2 * X)
     zygote._popen.wait()
     other = start(doubler)
     assert np.array_equal(other.run({"x": X})["y"], 2 * X)
-    assert zygote_host._current.zygote is not zygote
+    assert zygote_host._current.zygotes[RuntimeName.ONNXRUNTIME] is not zygote
 
 
 def test_the_zygote_holds_nothing_of_its_workers(start, doubler):
     start(doubler)
-    pid = zygote_host._current.zygote._popen.pid
+    pid = zygote_host._current.zygotes[RuntimeName.ONNXRUNTIME]._popen.pid
     deadline = time.monotonic() + 3
     while len(os.listdir(f"/proc/{pid}/fd")) > 4:  # standard streams and its socket; it closes the rest after forking
         assert time.monotonic() < deadline
@@ -295,14 +296,14 @@ def test_the_zygote_holds_nothing_of_its_workers(start, doubler):
 def test_a_fork_has_a_zygote_of_its_own(memory, doubler):
     model = memory.model(doubler)
     jail = Jail.start(model)
-    ours = zygote_host._current.zygote._popen.pid
+    ours = zygote_host._current.zygotes[RuntimeName.ONNXRUNTIME]._popen.pid
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
             with Jail.start(model) as own:
                 right = np.array_equal(own.run({"x": X})["y"], 2 * X)
-                code = 0 if right and zygote_host._current.zygote._popen.pid != ours else 2
+                code = 0 if right and zygote_host._current.zygotes[RuntimeName.ONNXRUNTIME]._popen.pid != ours else 2
             zygote_host.end()
         finally:
             os._exit(code)

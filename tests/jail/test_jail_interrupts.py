@@ -19,6 +19,7 @@ from pooling import pool_of
 from mlsign.errors import JailError
 from mlsign.sandbox import child, zygote_host
 from mlsign.sandbox.jail import Jail
+from mlsign.sandbox.runtimes import RuntimeName
 
 WAITING = [sys.executable, "-c", "import sys; sys.stdin.read()"]
 luck = random.Random(7)  # noqa: S311  moments, no secrets
@@ -51,9 +52,9 @@ def interrupt_often(deed, *, seconds: float = 0.5) -> None:
 def test_a_zygote_that_is_looked_at_meanwhile_can_be_ended_and_used_by_threads(alarms):
     """``Popen.poll`` would leave its lock taken, and ending the zygote would wait for it for ever."""
     zygote_host.prepare()
-    zygote = zygote_host._current.zygote
+    zygote = zygote_host._current.zygotes[RuntimeName.ONNXRUNTIME]
     interrupt_often(zygote_host.prepare)
-    assert zygote_host._current.zygote is zygote
+    assert zygote_host._current.zygotes[RuntimeName.ONNXRUNTIME] is zygote
     thread = threading.Thread(target=zygote_host.end, daemon=True)
     thread.start()
     thread.join(30)

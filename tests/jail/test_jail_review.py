@@ -25,6 +25,7 @@ from mlsign.sandbox.handshake import task_document
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.process import Process
 from mlsign.sandbox.protocol import Kind
+from mlsign.sandbox.runtimes import RuntimeName
 from mlsign.sandbox.spec import JailSpec
 from mlsign.sandbox.transport import Transport
 
@@ -186,8 +187,9 @@ def test_descriptors_that_were_cut_off_are_not_mixed_with_those_of_the_next_work
 ZYGOTE_GONE = """
 import signal, sys
 from mlsign.sandbox import zygote_host
+from mlsign.sandbox.runtimes import RuntimeName
 zygote_host.prepare()
-zygote = zygote_host._current.zygote
+zygote = zygote_host._current.zygotes[RuntimeName.ONNXRUNTIME]
 zygote._popen.kill()
 zygote._popen.wait()
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -277,14 +279,14 @@ def test_a_zygote_that_reads_nothing_any_more_is_replaced(memory, doubler, monke
     monkeypatch.setattr(zygote_host, "_PATIENCE_SECONDS", 0.5)
     zygote_host.end()
     zygote_host.prepare()
-    stopped = zygote_host._current.zygote
+    stopped = zygote_host._current.zygotes[RuntimeName.ONNXRUNTIME]
     os.kill(stopped._popen.pid, signal.SIGSTOP)
     with contextlib.suppress(TimeoutError):
         while True:
             stopped._requests.send((1).to_bytes(4, "little"))
     with Jail.start(memory.model(doubler)) as jail:
         assert np.array_equal(jail.run({"x": X})["y"], X + X)
-    assert zygote_host._current.zygote is not stopped
+    assert zygote_host._current.zygotes[RuntimeName.ONNXRUNTIME] is not stopped
     assert stopped._popen.returncode == -signal.SIGKILL
 
 

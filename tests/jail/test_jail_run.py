@@ -386,7 +386,7 @@ def test_no_thread_is_started_and_no_file_written_by_importing_the_runtime(tmp_p
 
     from mlsign.sandbox.zygote_host import ENVIRONMENT
 
-    code = "import os, sys; import mlsign.sandbox.zygote; print(len(os.listdir('/proc/self/task')), os.listdir('.'))"
+    code = "import os, sys; import mlsign.sandbox.zygote_onnxruntime; print(len(os.listdir('/proc/self/task')), os.listdir('.'))"
     home = {**ENVIRONMENT, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     command = [sys.executable, "-I", "-B", "-c", code]
     done = subprocess.run(command, env=home, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)

@@ -175,7 +175,7 @@ def test_a_worker_that_cannot_start_says_why(memory, doubler, monkeypatch, name)
 
     class Wrong(popen):
         def __init__(self, command, **kwargs):
-            super().__init__([name if part == "mlsign.sandbox.zygote" else part for part in command], **kwargs)
+            super().__init__([name if part == "mlsign.sandbox.zygote_onnxruntime" else part for part in command], **kwargs)
 
     monkeypatch.setattr(subprocess, "Popen", Wrong)
     with pytest.raises(JailError) as caught:

@@ -32,6 +32,7 @@ sys.path.insert(0, sys.argv[1])
 import numpy as np
 from jail_models import Memory
 from mlsign.sandbox import zygote_host
+from mlsign.sandbox.runtimes import RuntimeName
 from mlsign.sandbox.jail import Jail
 assert "onnxruntime" not in sys.modules
 if sys.argv[2] == "off":
@@ -41,7 +42,7 @@ else:
 zygote_host.ENVIRONMENT = kept | {name: os.environ[name] for name in sys.argv[3:]}
 with Jail.start(Memory().model(sys.stdin.buffer.read())) as jail:
     jail.run({"x": np.ones((1, 2), np.float32)})
-    zygote = zygote_host._current.zygote._popen.pid
+    zygote = zygote_host._current.zygotes[RuntimeName.ONNXRUNTIME]._popen.pid
     print(os.getpid(), len(os.listdir(f"/proc/{zygote}/task")), len(os.listdir(f"/proc/{jail.pid}/task")))
 """
 
@@ -131,7 +132,7 @@ def leaves(name: str, arguments: str) -> bool:
 
 
 def import_traced(tmp_path: Path, environment: dict[str, str]) -> list[str]:
-    program = "import mlsign.sandbox.zygote; import time; time.sleep(0.5)"
+    program = "import mlsign.sandbox.zygote_onnxruntime; import time; time.sleep(0.5)"
     command = [*watching(tmp_path / "log"), sys.executable, "-I", "-B", "-c", program]
     subprocess.run(command, env=environment, cwd="/", timeout=120, check=True)
     return seen(tmp_path / "log")

@@ -17,6 +17,7 @@ from mlsign.sandbox import zygote_host
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.pool import Pool
 from mlsign.sandbox.pool_worker import LONGEST_PAUSE_SECONDS, Place, pause_seconds
+from mlsign.sandbox.runtimes import RuntimeName
 
 
 def looping(turns: int) -> dict:
@@ -187,7 +188,7 @@ def test_without_a_worker_callers_are_told_why_at_once_and_served_when_there_is_
 def test_the_zygote_may_be_killed(memory, doubler):
     with pool_of(memory, doubler) as pool:
         for round_ in range(3):
-            zygote_host._current.zygote._popen.kill()
+            zygote_host._current.zygotes[RuntimeName.ONNXRUNTIME]._popen.kill()
             for pid in pids(pool):
                 kill(pid)
             until(lambda round_=round_: whole(pool, restarts=2 * (round_ + 1)))

@@ -6,7 +6,7 @@ decoded or copied. Where the outputs turn out to have other shapes, or are no pl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnxruntime as ort
@@ -22,10 +22,19 @@ from mlsign.tensors.elements import ELEMENTS
 
 
 class Calls:
-    """A loaded model and the two areas; ``feeds`` and ``results`` are whole areas."""
+    """A loaded model and the two areas; ``feeds`` and ``results`` are whole areas. ``keep`` must outlive the session."""
 
-    def __init__(self, session: ort.InferenceSession, *, feeds: memoryview, results: memoryview, limits: Limits) -> None:
+    def __init__(
+        self,
+        session: ort.InferenceSession,
+        *,
+        feeds: memoryview,
+        results: memoryview,
+        limits: Limits,
+        keep: Sequence[ort.OrtValue] = (),
+    ) -> None:
         self._session = session
+        self._keep = keep
         self._runtime = Runtime(session)
         self._feeds = feeds[BODY_OFFSET:]
         self._results = results[BODY_OFFSET:]

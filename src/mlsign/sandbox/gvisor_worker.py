@@ -14,6 +14,7 @@ from typing import NoReturn
 from mlsign.limits import Limits
 from mlsign.sandbox import worker
 from mlsign.sandbox.seccomp import CONTROL_FD
+from mlsign.sandbox.sessions import OnnxRuntime
 from mlsign.sandbox.zygote import receive
 
 
@@ -25,9 +26,8 @@ def main() -> NoReturn:
     os.close(nothing)
     os.set_blocking(2, False)  # a full pipe loses words; gVisor does not take that over from the pipe outside
     requests = socket.socket(fileno=CONTROL_FD)
-    worker.share_allocator()
-    for threads in (1, 2):
-        worker.warm(threads)
+    engine = OnnxRuntime()
+    engine.warm()
     gc.collect()
     descriptors = receive(requests)
     requests.detach()
@@ -37,7 +37,7 @@ def main() -> NoReturn:
     os.dup2(control, CONTROL_FD)
     os.close(control)
     pipe = worker.Pipe(CONTROL_FD, limits=Limits())
-    worker.run(pipe, worker.Handed(status=None, feeds=feeds, results=results, files=tuple(files)))
+    worker.run(pipe, worker.Handed(status=None, feeds=feeds, results=results, files=tuple(files)), engine)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ verification did not see end it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -16,8 +17,13 @@ from mlsign.sandbox import protocol
 from mlsign.sandbox.kinds import spelled
 from mlsign.sandbox.layers import FULL, Isolation, Layer, Wall, missing_layers
 from mlsign.sandbox.protocol import Kind
+from mlsign.sandbox.runtimes import RuntimeName
 from mlsign.sandbox.spec import JailedModel, JailSpec, SealedFile
 from mlsign.strict import Fields, JsonValue
+
+_MAX_VERSION_CHARS: Final = 100
+_MAX_LAYERS: Final = 100
+_SPOKEN: Final = MappingProxyType({RuntimeName.ONNXRUNTIME: "onnxruntime", RuntimeName.REFERENCE: "the reference evaluator"})
 
 _LARGE: Final = "send less at once, or raise sandbox.memory in the policy if the model is honestly large"
 
@@ -74,19 +80,36 @@ def open_layers() -> tuple[Layer, ...]:
     return tuple(Layer(name=name, in_force=False, detail="not confined: allowed explicitly") for name in FULL)
 
 
-def decode_layers(body: bytes) -> tuple[Layer, ...]:
-    """The layers that a worker reports. Raises ``JailError`` (``sandbox.frame``)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confined:
+    """What a worker says of itself before it has seen anything of a model."""
+
+    layers: tuple[Layer, ...]
+    version: str
+    """Of its runtime."""
+    threads: int
+    """How many the runtime computes with."""
+
+
+def decode_confined(body: bytes, *, runtime: RuntimeName) -> Confined:
+    """The report of a worker that is to hold ``runtime``. Raises ``JailError`` (``sandbox.frame``)."""
 
     def layer(value: JsonValue, where: str) -> Layer:
         fields = Fields(value, where=where, format_name="confined")
         return Layer(name=fields.text("name"), in_force=fields.boolean("in_force"), detail=fields.text("detail", empty=True))
 
     try:
-        document = protocol.decode_document(body)
-        listed = document if isinstance(document, list) else []
-        return tuple(layer(value, f"[{index}]") for index, value in enumerate(listed))
+        fields = Fields(protocol.decode_document(body), where="", format_name="confined")
+        name, version = fields.text("runtime"), fields.text("version", maximum=_MAX_VERSION_CHARS)
+        threads = fields.integer("threads", minimum=1)
+        layers = tuple(layer(value, where) for value, where in fields.items("layers", maximum=_MAX_LAYERS))
+        fields.done()
     except InputError as err:
         raise JailError(f"the worker's report cannot be read: {err}", code="sandbox.frame", found=err.code) from err
+    if name != runtime.value:
+        message = f"the worker holds {shown(name)}, asked for was {runtime.value}"
+        raise JailError(message, code="sandbox.frame", expected=runtime.value, found=shown(name))
+    return Confined(layers=layers, version=version, threads=threads)
 
 
 def reported(body: bytes, *, accepted: frozenset[str]) -> JailError:
@@ -104,7 +127,7 @@ def reported(body: bytes, *, accepted: frozenset[str]) -> JailError:
     return JailError(words, code=code)
 
 
-def check_interface(body: bytes, model: JailedModel) -> None:
+def check_interface(body: bytes, model: JailedModel, *, runtime: RuntimeName = RuntimeName.ONNXRUNTIME) -> None:
     """The runtime sees the inputs and outputs that verification saw. Raises ``JailError`` (``sandbox.interface``).
 
     Two readers that disagree about a model are how a reviewed model and a running one come apart.
@@ -118,7 +141,7 @@ def check_interface(body: bytes, model: JailedModel) -> None:
     for side, specs in (("inputs", model.inputs), ("outputs", model.outputs)):
         wanted = {spec.name: _runtime_type(spec) for spec in specs}
         if seen[side] != wanted and not _only_unspelled(seen[side], wanted):
-            message = f"onnxruntime sees the {side} {shown(seen[side])}, verified are {shown(wanted)}"
+            message = f"{_SPOKEN[runtime]} sees the {side} {shown(seen[side])}, verified are {shown(wanted)}"
             raise JailError(message, code="sandbox.interface", where=side, expected=shown(wanted), found=shown(seen[side]))
 
 

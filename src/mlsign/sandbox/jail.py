@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -25,15 +24,16 @@ from mlsign.sandbox.handshake import (
     SURVIVABLE,
     check_interface,
     check_layers,
-    decode_layers,
+    decode_confined,
     open_layers,
     reported,
     task_document,
 )
 from mlsign.sandbox.layers import Isolation, Layer, Wall
-from mlsign.sandbox.preconditions import can_confine, check_sealed
+from mlsign.sandbox.preconditions import can_confine, check_runtime, check_sealed, unconfinable
 from mlsign.sandbox.process import Process
 from mlsign.sandbox.protocol import Kind, Pace
+from mlsign.sandbox.runtimes import RuntimeName
 from mlsign.sandbox.spec import JailedModel, JailSpec
 from mlsign.sandbox.tensors import Array, Result
 from mlsign.sandbox.transport import Transport
@@ -46,17 +46,23 @@ _PATIENT_AFTER_SECONDS: Final = 0.001
 
 
 class Jail:
-    """A running worker. Make one with ``start``; use it as a context manager. Calls from threads take turns."""
+    """A running worker. Make one with ``start``; use it as a context manager. Calls from threads take turns.
+
+    ``runtime_version`` and ``threads``, with which it computes, are what the worker said before it saw anything of the model.
+    """
 
     def __init__(self, model: JailedModel, spec: JailSpec) -> None:
         self.layers: tuple[Layer, ...] = ()
+        self.runtime, self.runtime_version, self.threads = spec.runtime, "", 1
         self._model = model
         self._spec = spec
         self._transport = Transport(model, limits=spec.limits, results_bytes=min(spec.limits.max_output_bytes, spec.memory_bytes))
         areas = (self._transport.feeds, self._transport.results)
         try:
             kind = GvisorProcess if spec.wall is Wall.GVISOR else Process
-            self._process = kind([*(area.fd for area in areas), model.model.fd, *(file.fd for file in model.weights)])
+            self._process = kind(
+                [*(area.fd for area in areas), model.model.fd, *(file.fd for file in model.weights)], runtime=spec.runtime
+            )
         except BaseException:
             self._transport.close()
             raise
@@ -69,16 +75,15 @@ class Jail:
         self._dead = ""
         self._confined = False
         self._looks = _LOOKS if spec.busy and hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1 else 0
-        self._slow = False
-        """The last answer was waited for so long that looking for it was a waste."""
+        self._slow = False  # the last answer took so long that looking for it was a waste
         self._exchange: Exchange | None = None
 
     @staticmethod
-    def prepare() -> None:
-        """The next start need not wait for a zygote that has yet to be started; what is wrong with it, that start says."""
+    def prepare(runtime: RuntimeName = RuntimeName.ONNXRUNTIME) -> None:
+        """The next start with this runtime need not wait for a zygote that has yet to be started; what is wrong with it, that start says."""
         if can_confine():
             with contextlib.suppress(JailError):
-                zygote_host.prepare()
+                zygote_host.prepare(runtime)
 
     @classmethod
     def start(cls, model: JailedModel, *, spec: JailSpec | None = None, allow_unsandboxed: bool = False) -> Self:
@@ -88,16 +93,14 @@ class Jail:
         confine it; ``layers`` then says so. It weakens neither ``Isolation.FULL`` nor a wall of gVisor.
         Raises ``JailError``: ``sandbox.unavailable`` where the kernel cannot confine, ``sandbox.layer`` where a
         layer that was asked for is missing, ``sandbox.unsealed`` for files that can still change,
-        ``sandbox.model.load`` for a model that onnxruntime refuses, and whatever a dying worker comes to.
+        ``sandbox.model.load`` for a model that the runtime refuses, and whatever a dying worker comes to; ``OutsideError``
+        (``sandbox.reference``) for a runtime that is not installed.
         """
         spec = spec if spec is not None else JailSpec()
+        check_runtime(spec.runtime, wall=spec.wall)
         may_fall_back = allow_unsandboxed and spec.isolation is not Isolation.FULL and spec.wall is Wall.PROCESS
         if not can_confine() and not may_fall_back:
-            raise JailError(
-                f"{sys.platform} on {os.uname().machine} cannot confine a process, nothing is scored",
-                code="sandbox.unavailable",
-                hint="score on Linux on x86-64 or aarch64, or allow scoring without a sandbox explicitly",
-            )
+            raise unconfinable()
         for file in (model.model, *model.weights):
             check_sealed(file)
         begun = cls._begin_confined(model, spec, may_fail=may_fall_back) if can_confine() else None
@@ -138,8 +141,9 @@ class Jail:
         task = task_document(self._model, self._spec, confined=confined)
         self._channel.send_document(Kind.START, 0, protocol.encode_document(task), watch)
         self._meet(watch)
-        layers = decode_layers(self._answer(Kind.CONFINED, watch)[1])
-        self.layers = self._process.confirm(layers) if confined else open_layers()
+        told = decode_confined(self._answer(Kind.CONFINED, watch)[1], runtime=self.runtime)
+        self.runtime_version, self.threads = told.version, min(told.threads, self._spec.threads)
+        self.layers = self._process.confirm(told.layers) if confined else open_layers()
         self._confined = confined
         if confined:
             check_layers(self.layers, isolation=self._spec.isolation, wall=self._spec.wall)
@@ -150,7 +154,7 @@ class Jail:
         with self._closed_unless_done():
             self._request = 1
             self._channel.send_document(Kind.LOAD, 1, protocol.encode_document(None), watch)
-            check_interface(self._answer(Kind.READY, watch)[1], self._model)
+            check_interface(self._answer(Kind.READY, watch)[1], self._model, runtime=self.runtime)
             if self._model.load_bytes and self._confined:
                 self._process.take_address_space(self._model.load_bytes, timeout=watch.timeout())
 

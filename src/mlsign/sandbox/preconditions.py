@@ -1,13 +1,16 @@
-"""What has to hold before a worker is started: a kernel that can confine it, and memory that can no longer change."""
+"""What has to hold before a worker is started: a kernel that can confine it, a runtime, and memory that can no longer change."""
 
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import os
 import sys
 from typing import Final
 
-from mlsign.errors import JailError, shown
+from mlsign.errors import JailError, OutsideError, shown
+from mlsign.sandbox.layers import Wall
+from mlsign.sandbox.runtimes import RuntimeName
 from mlsign.sandbox.spec import SealedFile
 from mlsign.sandbox.syscalls import ARCHITECTURES
 
@@ -19,6 +22,36 @@ _SEALS: Final = 0x1 | 0x2 | 0x4 | 0x8
 def can_confine() -> bool:
     """Filters, namespaces and numbers of system calls are known for this kernel and machine."""
     return sys.platform == "linux" and os.uname().machine in ARCHITECTURES and sys.maxsize > 2**32
+
+
+def unconfinable() -> JailError:
+    """What there is to say where that does not hold."""
+    return JailError(
+        f"{sys.platform} on {os.uname().machine} cannot confine a process, nothing is scored",
+        code="sandbox.unavailable",
+        hint="score on Linux on x86-64 or aarch64, or allow scoring without a sandbox explicitly",
+    )
+
+
+def check_runtime(runtime: RuntimeName, *, wall: Wall = Wall.PROCESS) -> None:
+    """What this runtime needs is installed, and it runs behind this wall. Nothing of it is imported here.
+
+    Raises ``OutsideError`` (``sandbox.reference``) and ``JailError`` (``sandbox.unavailable``).
+    """
+    if runtime is not RuntimeName.REFERENCE:
+        return
+    if importlib.util.find_spec("onnx") is None:
+        raise OutsideError(
+            "the reference evaluator needs the package onnx, which is not installed",
+            code="sandbox.reference",
+            hint="pip install 'mlsign[reference]'",
+        )
+    if wall is Wall.GVISOR:
+        raise JailError(
+            "the reference evaluator does not run inside gVisor",
+            code="sandbox.unavailable",
+            hint="use --sandbox process for it",
+        )
 
 
 def check_sealed(file: SealedFile) -> None:

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from mlsign.errors import JailError
 from mlsign.sandbox import zygote_host
 from mlsign.sandbox.layers import Layer
+from mlsign.sandbox.runtimes import RuntimeName
 
 _PATIENCE_SECONDS: Final = 5.0
 """How long a killed process may take to be gone; kernels need milliseconds."""
@@ -63,9 +64,10 @@ class Process:
 
     pidfd = _complaints = -1
 
-    def __init__(self, descriptors: Sequence[int]) -> None:
-        """Starts them; ``descriptors`` are handed to the worker, in this order. Raises ``JailError`` (``sandbox.spawn``)."""
+    def __init__(self, descriptors: Sequence[int], *, runtime: RuntimeName = RuntimeName.ONNXRUNTIME) -> None:
+        """Starts them, with that runtime in them; ``descriptors`` are handed to the worker, in this order. Raises ``JailError`` (``sandbox.spawn``)."""
         self.pid = -1
+        self.runtime = runtime
         self.others: tuple[int, ...] = ()
         """Further processes that work for this worker."""
         self._how: int | None = None
@@ -84,7 +86,7 @@ class Process:
             _LIVING.add(self)
 
     def _spawn(self, control: int, status: int, stderr: int, descriptors: Sequence[int]) -> Host:
-        return zygote_host.spawn([control, status, stderr, *descriptors])
+        return zygote_host.spawn([control, status, stderr, *descriptors], runtime=self.runtime)
 
     def meet_worker(self, timeout: float) -> None:
         """Takes the worker's pid and pidfd from the keeper. Raises ``JailError`` (``sandbox.worker.died``, ``sandbox.spawn``)."""

@@ -11,6 +11,7 @@ from mlsign.interface import ValueSpec
 from mlsign.limits import DEFAULT, GIB, Limits
 from mlsign.onnx.summary import ExternalTensor
 from mlsign.sandbox.layers import Isolation, Wall
+from mlsign.sandbox.runtimes import RuntimeName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class JailSpec:
     number of threads one operator may use; more than one lets the worker create threads at all. ``busy``
     lets a caller look for the answer for some microseconds before it sleeps, where there is a core to spare:
     being woken takes longer than a small model. ``wall`` is what stands around the worker; another one is never put in its place.
+    ``runtime`` is what runs the model; the reference evaluator makes use of one thread, whatever is allowed.
     """
 
     memory_bytes: int = 2 * GIB
@@ -35,6 +37,7 @@ class JailSpec:
     busy: bool = True
     isolation: Isolation = Isolation.AVAILABLE
     wall: Wall = Wall.PROCESS
+    runtime: RuntimeName = RuntimeName.ONNXRUNTIME
     limits: Limits = DEFAULT
 
 

@@ -1,102 +1,33 @@
 """The sandboxed process: confine, load one model, answer. Forked by the ``zygote``, never imported by the parent.
 
-Everything that Python, numpy and onnxruntime load lazily is loaded and used once in the zygote; the model is read
-after confinement.
+Which runtime it holds is its zygote's to say: an ``Engine``. Everything that Python, numpy and the runtime load lazily is loaded
+and used once in the zygote; the model is read after confinement.
 """
 
 from __future__ import annotations
 
-import base64
-import gc
-import math
 import mmap
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
-import numpy as np
-import onnxruntime as ort
-
-from mlsign.errors import JailError, MlsignError, shown
+from mlsign.errors import JailError, MlsignError
 from mlsign.limits import Limits
 from mlsign.sandbox import kernel, protocol
 from mlsign.sandbox.arena import attach
-from mlsign.sandbox.calls import Calls
 from mlsign.sandbox.confine import Plan, confine, fork_keeper
-from mlsign.sandbox.externals import External, check_externals, find_externals, region
+from mlsign.sandbox.engine import Answering, Engine, Names
 from mlsign.sandbox.layers import Layer
 from mlsign.sandbox.protocol import HEAD_BYTES, Head, Kind, Pace
-from mlsign.sandbox.runtime import ort_value, warm_runtime
 from mlsign.sandbox.seccomp import CONTROL_FD
-from mlsign.strict import Fields, JsonValue
-from mlsign.tensors.elements import BY_NUMBER
+from mlsign.sandbox.task import Entry, decode_task
+from mlsign.strict import JsonValue
 
 _SMALL_BYTES: Final = 65536
 """A reply up to this size is joined and written at once."""
 
 _LOOKS: Final = 4000
 """How often the bell is looked at after an answer to a caller that may call again at once: some 150 microseconds."""
-
-_SHARED_BYTES: Final = 64 << 20
-"""From this size on external weights are not packed: memory counts for more then than the last bit of a sum, and what packing saves."""
-
-_WARMING: Final = (
-    "CAg6sAEKEAoBcxIBdCIISWRlbnRpdHkKDwoBeAoBdxIBZyIER2VtbQoPCgFnEgFwIgdTb2Z0bWF4Cg4KAXASAWkiBkFyZ01heBIE"
-    "d2FybSobCAIIAhABIhAAAIA/AAAAQAAAQEAAAIBAQgF3WhQKAXgSDwoNCAESCQoDEgFuCgIIAloQCgFzEgsKCQgIEgUKAxIBbmIJ"
-    "CgFwEgQKAggBYgkKAWkSBAoCCAdiCQoBdBIECgIICEIECgAQEQ=="
-)
-"""A model of four nodes, opset 17: t = Identity(s) over strings; p = Softmax(Gemm(x, w)), i = ArgMax(p)."""
-
-Entry = tuple[str, int]
-"""Path and size."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """The start document."""
-
-    confined: bool
-    threads: int
-    memory_bytes: int
-    load_bytes: int
-    limits: Limits
-    model: Entry
-    weights: tuple[Entry, ...]
-    external: frozenset[tuple[str, str, int, int | None]]
-
-
-def _entry(value: JsonValue, where: str) -> Entry:
-    fields = Fields(value, where=where, format_name="start")
-    out = (fields.text("path"), fields.integer("size"))
-    fields.done()
-    return out
-
-
-def _expected(value: JsonValue, where: str) -> tuple[str, str, int, int | None]:
-    fields = Fields(value, where=where, format_name="start")
-    length = fields.integer("length") if fields.has("length") else None
-    out = (fields.text("name", empty=True), fields.text("location", empty=True), fields.integer("offset"), length)
-    fields.done()
-    return out
-
-
-def decode_task(document: JsonValue) -> Task:
-    """The task from the start document. Raises ``InputError`` (``start.…``)."""
-    fields = Fields(document, where="", format_name="start")
-    limits = Limits(max_input_bytes=fields.integer("max_input_bytes"), max_output_bytes=fields.integer("max_output_bytes"))
-    task = Task(
-        confined=fields.boolean("confined"),
-        threads=fields.integer("threads", minimum=1),
-        memory_bytes=fields.integer("memory_bytes"),
-        load_bytes=fields.integer("load_bytes"),
-        limits=limits,
-        model=_entry(fields.take("model"), "model"),
-        weights=tuple(_entry(item, where) for item, where in fields.items("weights", maximum=limits.max_files)),
-        external=frozenset(_expected(i, where) for i, where in fields.items("external", maximum=limits.max_tensors)),
-    )
-    fields.done()
-    return task
 
 
 class Pipe:
@@ -161,50 +92,6 @@ class Pipe:
             os._exit(0)
 
 
-def options(threads: int) -> ort.SessionOptions:
-    """Session options: ONNX only, no spinning threads, no words but fatal ones."""
-    out = ort.SessionOptions()
-    out.intra_op_num_threads = threads
-    out.inter_op_num_threads = 1
-    out.log_severity_level = 4
-    out.add_session_config_entry("session.load_model_format", "ONNX")
-    out.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    out.add_session_config_entry("session.use_env_allocators", "1")
-    return out
-
-
-def share_allocator() -> None:
-    """Sessions take memory as they need it.
-
-    By default the runtime doubles what it takes, and at a limit takes all that is left, so that whatever is allocated
-    next fails.
-    """
-    cpu = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
-    same_as_requested = 1
-    ort.create_and_register_allocator(cpu, ort.OrtArenaCfg(0, same_as_requested, -1, -1))
-
-
-def _session(model: bytes, settings: ort.SessionOptions) -> ort.InferenceSession:
-    return ort.InferenceSession(model, settings, providers=["CPUExecutionProvider"])
-
-
-def warm(threads: int) -> None:
-    """Everything that is loaded at first use has been: a tiny model ran, and failed, once."""
-    os.urandom(1)  # a C library that draws numbers without the kernel maps droppable memory for it, refused later on
-    session = _session(base64.b64decode(_WARMING), options(threads))
-    texts = np.array(["a", "b"], dtype=object)
-    session.run(None, {"x": np.ones((2, 2), np.float32), "s": texts})
-    try:
-        session.run(None, {"x": np.ones((2, 3), np.float32), "s": texts})
-    except Exception as err:  # noqa: BLE001  the binding's exceptions share no narrower type
-        shown(err)
-    else:
-        raise JailError("the runtime took a wrong shape", code="sandbox.runtime")
-    warm_runtime(lambda model: _session(model, options(threads)))
-    del session
-    gc.collect()
-
-
 def _map(entry: Entry, fd: int) -> memoryview:
     _, size = entry
     if size == 0:
@@ -221,36 +108,14 @@ def _one_thread() -> None:
         raise JailError(f"{count} threads run before confinement", code="sandbox.threads", found=str(count))
 
 
-def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> tuple[ort.InferenceSession, list[ort.OrtValue]]:
-    """A session over the model, external initializers tied to mapped memory; the values must outlive the session."""
-    settings = options(task.threads)
-    found = find_externals(model) if task.external or weights else ()
-    check_externals(found, task.external)
-    values = [_external_value(item, weights, model_path=task.model[0]) for item in found]
-    if values:
-        if task.load_bytes >= _SHARED_BYTES:  # packed for its kernels, each worker would have a copy of them to itself
-            settings.add_session_config_entry("session.disable_prepacking", "1")
-        settings.add_external_initializers([item.name for item in found], values)
-        for item, value in zip(found, values, strict=True):
-            settings.add_initializer(item.name, value)  # the runtime works on this memory, instead of on a copy of it
-    return _session(bytes(model), settings), values
+def _names(values: Names) -> JsonValue:
+    return [{"name": name, "type": type_} for name, type_ in values]
 
 
-def _external_value(item: External, weights: Mapping[str, memoryview], *, model_path: str) -> ort.OrtValue:
-    element = BY_NUMBER.get(item.element)
-    if element is None:
-        message = f"external tensor {shown(item.name)} has element type {item.element}, which cannot be carried"
-        raise JailError(message, code="sandbox.external", where=shown(item.name))
-    view = region(item, weights, model_path=model_path, size=element.bytes_of(math.prod(item.shape)))
-    return ort_value(element, item.shape, view)
-
-
-def _names(values: Any) -> JsonValue:
-    return [{"name": value.name, "type": value.type} for value in values]
-
-
-def _layers(layers: tuple[Layer, ...]) -> JsonValue:
-    return [{"name": layer.name, "in_force": layer.in_force, "detail": layer.detail} for layer in layers]
+def _confined(layers: tuple[Layer, ...], engine: Engine, *, threads: int) -> JsonValue:
+    """What there is to say before anything of the model was seen."""
+    listed: list[JsonValue] = [{"name": layer.name, "in_force": layer.in_force, "detail": layer.detail} for layer in layers]
+    return {"layers": listed, "runtime": engine.name.value, "version": engine.version, "threads": threads}
 
 
 def _complaint(err: BaseException, *, doing: str) -> JsonValue:
@@ -276,15 +141,16 @@ class Handed:
     files: tuple[int, ...]
 
 
-def serve(pipe: Pipe, handed: Handed) -> NoReturn:
+def serve(pipe: Pipe, handed: Handed, engine: Engine) -> NoReturn:
     """The life of a worker: start, confine, load, then calls until the parent closes."""
     head = pipe.read_head()
     task = decode_task(protocol.decode_document(pipe.read_body(head)))
+    task = replace(task, threads=engine.threads(task.threads))
     pipe.limits = task.limits
     feeds, results = attach(handed.feeds, read_only=True), attach(handed.results, read_only=False)
     model, *mapped = (_map(entry, fd) for entry, fd in zip((task.model, *task.weights), handed.files, strict=True))
     weights = {entry[0]: view for entry, view in zip(task.weights, mapped, strict=True)}
-    ort.set_seed(int.from_bytes(os.urandom(4), "little") >> 1)  # or all workers of one zygote would draw the same numbers
+    engine.reseed(int.from_bytes(os.urandom(4), "little") >> 1)  # or all workers of one zygote would draw the same numbers
     kernel.limit_arenas(task.threads)
     layers: tuple[Layer, ...] = ()
     if task.confined or handed.status is None:
@@ -296,21 +162,20 @@ def serve(pipe: Pipe, handed: Handed) -> NoReturn:
     else:
         fork_keeper(handed.status)
         os.closerange(CONTROL_FD + 1, 1 + max(handed.status, handed.feeds, handed.results, *handed.files))
-    pipe.write_document(Kind.CONFINED, head.request, _layers(layers))
+    pipe.write_document(Kind.CONFINED, head.request, _confined(layers, engine, threads=task.threads))
     head = pipe.read_head()
     pipe.read_body(head)
     try:
-        session, _values = load(task, model, weights)
-        calls = Calls(session, feeds=feeds, results=results, limits=task.limits)
-        ready: JsonValue = {"inputs": _names(session.get_inputs()), "outputs": _names(session.get_outputs())}
+        loaded = engine.open(task, model, weights, feeds=feeds, results=results)
+        ready: JsonValue = {"inputs": _names(loaded.inputs), "outputs": _names(loaded.outputs)}
     except Exception as err:  # noqa: BLE001  whatever the runtime says of a hostile model is an answer, not an end
         pipe.write_document(Kind.ERROR, head.request, _complaint(err, doing="load"))
         os._exit(0)
     pipe.write_document(Kind.READY, head.request, ready)
-    answer_calls(pipe, calls, feeds=feeds, results=results)
+    answer_calls(pipe, loaded.calls, feeds=feeds, results=results)
 
 
-def answer_calls(pipe: Pipe, calls: Calls, *, feeds: memoryview, results: memoryview) -> NoReturn:
+def answer_calls(pipe: Pipe, calls: Answering, *, feeds: memoryview, results: memoryview) -> NoReturn:
     """Calls, one after the other. After each the bell is looked at for a while where the caller may call again at once."""
     rung, bell = feeds[:8].cast("Q"), results[:8].cast("Q")
     looks = 0
@@ -332,10 +197,10 @@ def answer_calls(pipe: Pipe, calls: Calls, *, feeds: memoryview, results: memory
         looks = _LOOKS if head.pace is Pace.BUSY else 0
 
 
-def run(pipe: Pipe, handed: Handed) -> NoReturn:
+def run(pipe: Pipe, handed: Handed, engine: Engine) -> NoReturn:
     """What a fork of the zygote does. Leaves without Python's own clean-up."""
     try:
-        serve(pipe, handed)
+        serve(pipe, handed, engine)
     except Exception as err:  # noqa: BLE001  the entry point of the process: everything becomes an answer
         pipe.write_document(Kind.ERROR, 0, _complaint(err, doing="start"))
     finally:

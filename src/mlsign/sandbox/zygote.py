@@ -1,4 +1,4 @@
-"""The zygote: a process that has imported and warmed the runtime, and forks one worker for each request.
+"""The zygote: a process that has imported and warmed a runtime, and forks one worker for each request.
 
 It never reads a byte of a model: workers confine themselves first, and it only ever reads numbers of descriptors. What it
 holds is a clean environment and one socket to its parent, with whose end it ends. Its forks share the layout of
@@ -20,6 +20,7 @@ from typing import Final, NoReturn
 
 from mlsign.limits import Limits
 from mlsign.sandbox import worker
+from mlsign.sandbox.engine import Engine
 from mlsign.sandbox.seccomp import CONTROL_FD
 from mlsign.sandbox.zygote_host import BATCH
 
@@ -47,7 +48,7 @@ def receive(requests: socket.socket) -> list[int]:
             return out
 
 
-def become_worker(descriptors: list[int]) -> NoReturn:
+def become_worker(descriptors: list[int], engine: Engine) -> NoReturn:
     """A fork takes its descriptors to their places and lives as a worker."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # or the keeper could not reap
     control, status, stderr, feeds, results, *files = descriptors
@@ -56,11 +57,11 @@ def become_worker(descriptors: list[int]) -> NoReturn:
     for fd in (control, stderr):
         os.close(fd)
     pipe = worker.Pipe(CONTROL_FD, limits=Limits())
-    worker.run(pipe, worker.Handed(status=status, feeds=feeds, results=results, files=tuple(files)))
+    worker.run(pipe, worker.Handed(status=status, feeds=feeds, results=results, files=tuple(files)), engine)
 
 
-def main() -> NoReturn:
-    """The entry point: the socket's number in the arguments. Ends when the parent has gone."""
+def main(engine: Engine) -> NoReturn:
+    """What the entry point of each runtime does: the socket's number is in the arguments. Ends when the parent has gone."""
     requests = socket.socket(fileno=int(sys.argv[1]))
     os.dup2(requests.fileno(), _REQUESTS_FD)
     if requests.detach() != _REQUESTS_FD:
@@ -70,9 +71,7 @@ def main() -> NoReturn:
     with contextlib.suppress(ValueError, OSError):  # models with many files of weights need many descriptors for a moment
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are reaped by the kernel
-    worker.share_allocator()
-    for threads in (1, 2):
-        worker.warm(threads)
+    engine.warm()
     gc.collect()
     gc.freeze()  # forks do not touch, and so do not copy, what lies here
     while descriptors := receive(requests):
@@ -83,11 +82,7 @@ def main() -> NoReturn:
             sys.stderr.flush()
         else:
             if child == 0:
-                become_worker(descriptors)
+                become_worker(descriptors, engine)
         for fd in descriptors:
             os.close(fd)
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
-"""The parent's hold on the zygote: one process in a clean environment that has imported the runtime and forks workers.
+"""The parent's hold on a zygote: a process in a clean environment that has imported a runtime and forks workers.
 
-There is one for each parent process, started when the first worker is wanted and ended with its parent. A zygote
+There is one for each runtime in each parent process, started when the first worker is wanted and ended with its parent. A zygote
 that has died is replaced; workers that it forked live on.
 """
 
@@ -23,6 +23,7 @@ from typing import Final
 from mlsign.errors import JailError, shown
 from mlsign.sandbox.child import Child, disown, has_ended
 from mlsign.sandbox.child import end as end_child
+from mlsign.sandbox.runtimes import RuntimeName
 
 ENVIRONMENT: Final = MappingProxyType(
     {
@@ -73,9 +74,9 @@ def _above_streams(sock: socket.socket, opened: contextlib.ExitStack) -> int:
     return fd
 
 
-def _start(requests: int, *, stderr: int) -> Child:
+def _start(runtime: RuntimeName, requests: int, *, stderr: int) -> Child:
     return subprocess.Popen(  # noqa: S603  this interpreter, our own module, a number as argument
-        [sys.executable, "-I", "-B", "-m", "mlsign.sandbox.zygote", str(requests)],
+        [sys.executable, "-I", "-B", "-m", f"mlsign.sandbox.zygote_{runtime.value}", str(requests)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,
@@ -89,7 +90,7 @@ def _start(requests: int, *, stderr: int) -> Child:
 class Zygote:
     """A running zygote."""
 
-    def __init__(self) -> None:
+    def __init__(self, runtime: RuntimeName) -> None:
         """Starts one, without waiting until it is warm. Raises ``JailError`` (``sandbox.spawn``)."""
         with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
             try:
@@ -98,7 +99,7 @@ class Zygote:
                 theirs.enter_context(requests)
                 self._requests.settimeout(_PATIENCE_SECONDS)  # one that reads nothing any more is replaced
                 self._complaints, stderr = pipe(ours, theirs)
-                self._popen = _start(_above_streams(requests, theirs), stderr=stderr)
+                self._popen = _start(runtime, _above_streams(requests, theirs), stderr=stderr)
             except OSError as err:
                 raise JailError(f"the worker could not be started: {err.strerror}", code="sandbox.spawn") from err
             ours.pop_all()  # up to here, an interrupt closes them: a zygote that did start sees the end of its socket, and ends
@@ -138,19 +139,24 @@ class Zygote:
 
 
 class _Current:
-    """The zygote of this process, if there is one."""
+    """The zygotes of this process, as far as there are any."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.zygote: Zygote | None = None
+        self.zygotes: dict[RuntimeName, Zygote] = {}
 
-    def take(self) -> Zygote:
-        if self.zygote is not None and self.zygote.ended:
-            self.zygote.close()
-            self.zygote = None
-        if self.zygote is None:
-            self.zygote = Zygote()
-        return self.zygote
+    def take(self, runtime: RuntimeName) -> Zygote:
+        zygote = self.zygotes.get(runtime)
+        if zygote is not None and zygote.ended:
+            self.drop(runtime)
+            zygote = None
+        if zygote is None:
+            zygote = self.zygotes[runtime] = Zygote(runtime)
+        return zygote
+
+    def drop(self, runtime: RuntimeName) -> None:
+        self.zygotes[runtime].close()  # first: should an interrupt come now, it is still known
+        del self.zygotes[runtime]
 
 
 _current = _Current()
@@ -161,24 +167,23 @@ def no_forks() -> contextlib.AbstractContextManager[object]:
     return _current.lock
 
 
-def prepare() -> None:
-    """A zygote is starting or there: for callers that will want a worker soon. Raises ``JailError`` (``sandbox.spawn``)."""
+def prepare(runtime: RuntimeName = RuntimeName.ONNXRUNTIME) -> None:
+    """A zygote of that runtime is starting or there: for callers that will want a worker soon. Raises ``JailError`` (``sandbox.spawn``)."""
     with _current.lock:
-        _current.take()
+        _current.take(runtime)
 
 
-def spawn(descriptors: Sequence[int]) -> Zygote:
+def spawn(descriptors: Sequence[int], *, runtime: RuntimeName = RuntimeName.ONNXRUNTIME) -> Zygote:
     """Asks for a worker that gets copies of these descriptors; the zygote that forks it. Raises ``JailError`` (``sandbox.spawn``)."""
     reason = ""
     with _current.lock:
         for _ in range(2):  # one that died since it was looked at is replaced once
-            zygote = _current.take()
+            zygote = _current.take(runtime)
             try:
                 zygote.fork(descriptors)
             except OSError as err:
                 reason = err.strerror or str(err)
-                zygote.close()
-                _current.zygote = None
+                _current.drop(runtime)
             else:
                 return zygote
         raise JailError(f"the worker could not be started: {reason}", code="sandbox.spawn")
@@ -187,9 +192,8 @@ def spawn(descriptors: Sequence[int]) -> Zygote:
 def end() -> None:
     """No zygote is there any more; the next worker starts another."""
     with _current.lock:
-        if _current.zygote is not None:
-            _current.zygote.close()
-            _current.zygote = None
+        for runtime in tuple(_current.zygotes):
+            _current.drop(runtime)
 
 
 def _await_starts() -> None:
@@ -203,11 +207,11 @@ def _go_on() -> None:
 
 
 def _forget_in_fork() -> None:
-    """A fork has no zygote: the parent's belongs to the parent, and its lock may be held here for ever."""
-    zygote = _current.zygote
+    """A fork has no zygote: the parent's belong to the parent, and its lock may be held here for ever."""
+    zygotes = tuple(_current.zygotes.values())
     _current.lock = threading.RLock()
-    _current.zygote = None
-    if zygote is not None:
+    _current.zygotes = {}
+    for zygote in zygotes:
         zygote.release()
 
 

@@ -12,9 +12,8 @@ from mlsign.sandbox.gvisor_bundle import EMPTY_FOLDER, Installation, find_instal
 pytestmark = [pytest.mark.linux, pytest.mark.skipif(sys.platform != "linux", reason="gVisor needs Linux")]
 LOADED = """
 import sys
-from mlsign.sandbox import worker
-worker.share_allocator()
-worker.warm(1)
+from mlsign.sandbox.sessions import OnnxRuntime
+OnnxRuntime().warm()
 for module in list(sys.modules.values()):
     if getattr(module, "__file__", None):
         print(module.__file__)

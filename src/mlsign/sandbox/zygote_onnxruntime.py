@@ -1,0 +1,9 @@
+"""The zygote of onnxruntime, run as a process of its own."""
+
+from __future__ import annotations
+
+from mlsign.sandbox import zygote
+from mlsign.sandbox.sessions import OnnxRuntime
+
+if __name__ == "__main__":
+    zygote.main(OnnxRuntime())
