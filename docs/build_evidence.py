@@ -31,11 +31,23 @@ _INTEGER = {
         },
     ]
 }
+_NUMBER = {
+    "anyOf": [
+        {"type": "number"},
+        {
+            "type": "object",
+            "description": "A number with a fraction beyond 2^53.",
+            "additionalProperties": False,
+            "required": ["number"],
+            "properties": {"number": {"type": "string"}},
+        },
+    ]
+}
 _PLAIN: Mapping[Any, Any] = {
     str: {"type": "string"},
     bool: {"type": "boolean"},
     int: {"$ref": "#/$defs/integer"},
-    float: {"type": "number"},
+    float: {"$ref": "#/$defs/number"},
     NoneType: {"type": "null"},
     datetime: {"type": "string", "description": "A time in UTC, as 2026-01-31T12:00:00+00:00."},
     Digest: {"type": "string", "pattern": "^(sha256|blake3|blake2b):[0-9a-f]+$"},
@@ -47,7 +59,7 @@ _PLAIN: Mapping[Any, Any] = {
 
 def build() -> str:
     """The schema, in the order of the types."""
-    definitions: dict[str, Any] = {"integer": _INTEGER}
+    definitions: dict[str, Any] = {"integer": _INTEGER, "number": _NUMBER}
     top = _object(Recording, definitions)
     top["properties"]["schema"] = {"const": SCHEMA}
     schema = {

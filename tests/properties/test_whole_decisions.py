@@ -18,7 +18,7 @@ from test_summary_decisions import GATE, RARELY, summarized
 
 from mlsign.digest import Algorithm
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.evidence.record import Difference, Evidence, ReplayedSet, Seen, SignatureRecord, Standing, TrustFacts
+from mlsign.evidence.record import Difference, Evidence, MeasuredOutput, ReplayedSet, Seen, SignatureRecord, Standing, TrustFacts
 from mlsign.formats.manifest import GoldenSet, Provenance, TrainingData
 from mlsign.formats.slsa import Dependency, Parameter, SlsaProvenance, SlsaStatement
 from mlsign.identity import CertificateIdentity, KeylessIdentity, Method, distinct
@@ -149,6 +149,10 @@ def signed_by(letter: str) -> SignatureRecord:
     )
 
 
+NEAR = MeasuredOutput(output="y", compared=3, absolute=1e-7, relative=1e-7, ulps=1)
+DIFFERENT = replace(NEAR, output="z", difference=Difference(message="m", expected="1", found="2"))
+
+
 @st.composite
 def wholes(draw: st.DrawFn) -> Evidence:
     """Evidence of everything."""
@@ -171,8 +175,7 @@ def wholes(draw: st.DrawFn) -> Evidence:
     problem = draw(findings.filter(lambda f: f.outcome is not Outcome.PASS))
     replayed = ReplayedSet(
         path=str(SET),
-        compared=3 if draw(OFTEN) else 0,
-        differences=() if draw(OFTEN) else (Difference(output="y", message="m", expected="1", found="2"),),
+        outputs=(replace(NEAR, compared=3 if draw(OFTEN) else 0), *(() if draw(OFTEN) else (DIFFERENT,))),
         problem=None if draw(OFTEN) else problem,
     )
     seen = Seen(
@@ -280,7 +283,6 @@ def replayed(change: Callable[[ReplayedSet], ReplayedSet]) -> Callable[[Evidence
     return lambda e, _: e if e.replay is None else replace(e, replay=tuple(map(change, e.replay)))
 
 
-DIFFERENT = Difference(output="z", message="m", expected="1", found="2")
 UNKNOWN = Finding(code="MLS406", outcome=Outcome.UNKNOWN, message="m")
 LESS = (
     Less("fewer-bundles", lambda e, d: replace(e, signatures=tuple(r for r in e.signatures if d.random() < 0.5))),
@@ -315,8 +317,8 @@ LESS = (
     Less("not-replayed", lambda e, _: replace(e, replay=None)),
     Less("no-set-replayed", lambda e, _: replace(e, replay=())),
     Less("another-set-replayed", replayed(lambda s: replace(s, path="golden/other"))),
-    Less("nothing-compared", replayed(lambda s: replace(s, compared=0))),
-    Less("another-answer", replayed(lambda s: replace(s, differences=(*s.differences, DIFFERENT)))),
+    Less("nothing-compared", replayed(lambda s: replace(s, outputs=tuple(replace(o, compared=0) for o in s.outputs)))),
+    Less("another-answer", replayed(lambda s: replace(s, outputs=(*s.outputs, DIFFERENT)))),
     Less("no-answer", replayed(lambda s: replace(s, problem=s.problem or UNKNOWN))),
     Less("trust-not-confirmed", lambda e, _: e if e.trust is None else replace(e, trust=replace(e.trust, fetched=None))),
 )

@@ -16,7 +16,7 @@ from mlsign.actions._jailing import jail_spec, jailed_model
 from mlsign.actions.examine import Examination
 from mlsign.errors import InputError, JailError, MlsignError, shown
 from mlsign.evidence.findings import Outcome, finding_of
-from mlsign.evidence.record import Difference, ReplayedSet
+from mlsign.evidence.record import Difference, MeasuredOutput, ReplayedSet
 from mlsign.formats.manifest import GoldenSet, Manifest, Role
 from mlsign.interface import ValueKind, ValueSpec
 from mlsign.limits import Limits
@@ -99,25 +99,26 @@ def _replay_in_time(
 
 
 def _replay_set(found: GoldenSet, data: _Data, jail: Jail, *, outputs: tuple[ValueSpec, ...]) -> ReplayedSet:
-    from mlsign.sandbox.golden import compare_answer, count_of, feed_of
+    from mlsign.sandbox.golden import feed_of, measure_golden
 
     types = {spec.name: spec.type for spec in outputs}
     feeds: dict[str, Any] = {name: feed_of(value) for name, value in data.inputs.items()}
     answers = jail.run(feeds)
-    differences = [
-        Difference(output=name, message="no golden data says what it should be", expected="an output_N.pb for it", found="none")
+    measured = [
+        _without_answer(name, "no golden data says what it should be", "an output_N.pb for it")
         for name in answers
         if name not in data.outputs
     ]
-    compared = 0
     for name, expected in data.outputs.items():
-        if name not in answers:
-            differences.append(Difference(output=name, message="there is no such answer", expected="an answer", found="none"))
-            continue
-        different = compare_answer(name, expected, answers[name], type_=types[name], rtol=found.rtol, atol=found.atol)
-        compared += count_of(expected)
-        differences += [] if different is None else [different]
-    return ReplayedSet(path=str(found.path), compared=compared, differences=tuple(differences))
+        if name in answers:
+            measured.append(measure_golden(name, expected, answers[name], type_=types[name], rtol=found.rtol, atol=found.atol))
+        else:
+            measured.append(_without_answer(name, "there is no such answer", "an answer"))
+    return ReplayedSet(path=str(found.path), outputs=tuple(measured))
+
+
+def _without_answer(name: str, message: str, expected: str) -> MeasuredOutput:
+    return MeasuredOutput(output=name, compared=0, difference=Difference(message=message, expected=expected, found="none"))
 
 
 def _data(found: GoldenSet, examination: Examination, manifest: Manifest, summary: ModelSummary, *, limits: Limits) -> _Data:

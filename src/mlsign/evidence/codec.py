@@ -13,6 +13,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
+from math import isfinite
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -37,6 +38,8 @@ MAX_ITEMS: Final = 1_000_000
 MAX_TEXT: Final = 1_000_000
 _MAX_DIGITS: Final = 400
 _LARGE: Final = re.compile(r"-?[1-9][0-9]{15,399}", re.ASCII)
+_LARGE_NUMBER: Final = re.compile(r"-?[1-9](?:[0-9]{15}\.0|(?:\.[0-9]{1,16})?e\+[1-9][0-9]{1,2})", re.ASCII)
+"""As Python spells doubles above 2^53."""
 _RARE: Final = (SlsaStatement, VerificationSummary)
 """What ``evidence.record`` names without importing it: few packages have any."""
 IDENTITIES: Final[MappingProxyType[str, type[Any]]] = MappingProxyType(
@@ -67,8 +70,10 @@ def _encode(value: Any) -> JsonValue:
     for kind, (write, _) in _PLAIN.items():
         if isinstance(value, kind):
             return write(value)
-    if value is None or isinstance(value, bool | float):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, float):
+        return _encode_number(value)
     if isinstance(value, str):
         if len(value) > MAX_TEXT:
             raise _wrong(f"has {len(value)} characters, allowed are {MAX_TEXT}", code="length", where="")
@@ -85,6 +90,13 @@ def _encode(value: Any) -> JsonValue:
     out: dict[str, JsonValue] = {field.name: _encode(getattr(value, field.name)) for field in fields(value)}
     method = next((name for name, kind in IDENTITIES.items() if type(value) is kind), None)
     return out if method is None else {"method": method, **out}
+
+
+def _encode_number(value: float) -> JsonValue:
+    if not isfinite(value):
+        raise _wrong("is no number", code="range", where="")
+    # As canonical JSON a large one is spelled as an integer of many digits, which readers refuse.
+    return value if abs(value) <= MAX_SAFE_INTEGER else {"number": repr(value)}
 
 
 def _encode_integer(value: int) -> JsonValue:
@@ -123,7 +135,8 @@ def _decode_union(value: JsonValue, kinds: tuple[Any, ...], where: str) -> Any:
     if value is None and NoneType in kinds:
         return None
     others = [kind for kind in kinds if kind is not NoneType]
-    as_it_is = (kind for kind in others if kind is (int if isinstance(value, dict) else type(value)))
+    spelled_out = float if isinstance(value, dict) and "number" in value else int
+    as_it_is = (kind for kind in others if kind is (spelled_out if isinstance(value, dict) else type(value)))
     return _decode(value, next(as_it_is, others[0]), where)
 
 
@@ -183,12 +196,24 @@ def _decode_scalar(value: JsonValue, kind: type[Any], where: str) -> Any:
         if not _LARGE.fullmatch(text):
             raise _wrong(f"is {shown(text)}, expected a large integer", code="range", where=where)
         return int(text)
-    wanted = (int, float) if kind is float else (kind,)
-    if type(value) not in wanted:
+    if kind is float:
+        return _decode_number(value, where)
+    if type(value) is not kind:
         raise _wrong(f"is {describe(value)}, expected {kind.__name__}", code="type", where=where)
     if isinstance(value, str) and len(value) > MAX_TEXT:
         raise _wrong(f"has {len(value)} characters, allowed are {MAX_TEXT}", code="length", where=where)
     return value
+
+
+def _decode_number(value: JsonValue, where: str) -> float:
+    if isinstance(value, dict) and value.keys() == {"number"}:
+        text = _text(value["number"], where)
+        if not _LARGE_NUMBER.fullmatch(text):
+            raise _wrong(f"is {shown(text)}, expected a large number", code="range", where=where)
+        return float(text)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(f"is {describe(value)}, expected a number", code="type", where=where)
+    return float(value)
 
 
 def _text(value: JsonValue, where: str) -> str:

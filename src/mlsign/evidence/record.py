@@ -100,25 +100,52 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """An output of a model that is not what golden test data says."""
+    """How an output of a model is not what golden test data says."""
 
-    output: str
     message: str
     expected: str
     found: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredOutput:
+    """One output held against what was expected of it, in so many elements that were ``compared``.
+
+    ``unequal`` of them have no distance and are not the same (integers, labels, a NaN), ``too_far`` are numbers beyond the
+    tolerance. The largest errors, ``ulps`` in units in the last place of the output's own element type, are None where nothing was
+    measured. ``difference`` is None where all is within the tolerance.
+    """
+
+    output: str
+    compared: int
+    unequal: int = 0
+    too_far: int = 0
+    absolute: float | None = None
+    relative: float | None = None
+    ulps: int | None = None
+    difference: Difference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayedSet:
-    """What became of one set of golden test data: how many elements were compared, and which outputs were different.
+    """What became of one set of golden test data: how far each output was off.
 
     ``problem`` says why there is no answer to compare, and is never a pass.
     """
 
     path: str
-    compared: int = 0
-    differences: tuple[Difference, ...] = ()
+    outputs: tuple[MeasuredOutput, ...] = ()
     problem: Finding | None = None
+
+    @property
+    def compared(self) -> int:
+        """How many elements were held against expected ones. Where there are none, the set shows nothing."""
+        return sum(output.compared for output in self.outputs)
+
+    @property
+    def different(self) -> tuple[tuple[str, Difference], ...]:
+        """The outputs that are not as they should be, by name."""
+        return tuple((output.output, output.difference) for output in self.outputs if output.difference is not None)
 
 
 class KnownBy(Enum):

@@ -1,4 +1,4 @@
-"""Golden test data as feeds, and answers held against it.
+"""Golden test data as feeds, answers held against it, and answers held against one another.
 
 Numbers with a fraction may differ as far as the set allows; everything else must be the same. A NaN is matched by a NaN
 alone and an infinity by the same one: a model that fails with either has not answered.
@@ -6,21 +6,21 @@ alone and an infinity by the same one: a model that fails with either has not an
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mlsign.errors import shown
-from mlsign.evidence.record import Difference
-from mlsign.interface import TypeSpec
+from mlsign.evidence.record import Difference, MeasuredOutput
+from mlsign.interface import TypeSpec, ValueKind
 from mlsign.onnx.golden import GoldenTensor
 from mlsign.onnx.golden_values import GoldenMap, GoldenOptional, GoldenSequence, GoldenValue
 from mlsign.sandbox.arrays import Array, Result, decode_array
 from mlsign.sandbox.values import Strings, Tensor
 from mlsign.tensors.bits import are_floats, to_floats
-from mlsign.tensors.dtypes import DTYPES
+from mlsign.tensors.dtypes import DTYPES, RAW_DTYPES
+from mlsign.tensors.measure import Measure, has_fraction, measure_arrays
 
 
 def array_of(tensor: GoldenTensor) -> Array:
@@ -43,17 +43,35 @@ def feed_of(value: GoldenValue) -> Result:
             return None if inner is None else feed_of(inner)
 
 
-def count_of(value: GoldenValue) -> int:
-    """How many elements are compared where the answer is this one."""
-    match value:
-        case GoldenTensor(shape=shape):
-            return math.prod(shape)
-        case GoldenSequence(items=items):
-            return sum(map(count_of, items))
-        case GoldenMap(keys=keys):
-            return len(keys)
-        case GoldenOptional(value=inner):
-            return 0 if inner is None else count_of(inner)
+def measure_golden(name: str, expected: GoldenValue, answer: Any, *, type_: TypeSpec, rtol: float, atol: float) -> MeasuredOutput:
+    """How far the answer under that name, which is of the type that the model declares, is from golden data."""
+    odd = _other_element(expected, type_, at="")
+    if odd is not None:
+        return _measured(name, Measure(), odd)
+    return measure(name, feed_of(expected), answer, type_=type_, rtol=rtol, atol=atol)
+
+
+def measure(name: str, expected: Result, answer: Result, *, type_: TypeSpec, rtol: float, atol: float) -> MeasuredOutput:
+    """How far one answer under that name is from another, both of the same declared type but for their shapes.
+
+    Everything that can be compared is, also behind what is different.
+    """
+    measuring = _Measuring(rtol=rtol, atol=atol)
+    measuring.hold(expected, answer, type_, at="")
+    return _measured(name, measuring.total, measuring.odd)
+
+
+def _measured(name: str, total: Measure, odd: _Odd | None) -> MeasuredOutput:
+    return MeasuredOutput(
+        output=name,
+        compared=total.compared,
+        unequal=total.unequal,
+        too_far=total.too_far,
+        absolute=total.absolute,
+        relative=total.relative,
+        ulps=total.ulps,
+        difference=None if odd is None else Difference(message=odd.message, expected=shown(odd.expected), found=shown(odd.found)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,98 +83,110 @@ class _Odd:
     found: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Near:
-    """How far numbers with a fraction may be off."""
+class _Measuring:
+    """Goes through two values side by side; ``odd`` is the first thing that is different."""
 
-    rtol: float
-    atol: float
+    def __init__(self, *, rtol: float, atol: float) -> None:
+        self._rtol, self._atol = rtol, atol
+        self.total = Measure()
+        self.odd: _Odd | None = None
 
-    def matches(self, wanted: Array, answer: Array, element: str) -> Array:
-        """For each element whether it is near enough."""
-        if are_floats(element):
-            return self._near(to_floats(wanted, element), to_floats(answer, element))
-        if wanted.dtype.kind == "c":
-            return self._near(wanted.real, answer.real) & self._near(wanted.imag, answer.imag)
-        if wanted.dtype.kind == "f":
-            return self._near(wanted, answer)
-        return np.asarray(wanted == answer, dtype=bool)
+    def hold(self, expected: Result, answer: Result, type_: TypeSpec, *, at: str) -> None:
+        place = f" at {at}" if at else ""
+        type_ = _held(type_)
+        if expected is None:
+            if answer is not None:
+                self._differ(f"it holds something{place}", "nothing", type(answer).__name__)
+        elif isinstance(expected, np.ndarray):
+            self._hold_tensor(expected, answer, type_, at=at)
+        elif isinstance(expected, list):
+            self._hold_sequence(expected, answer, type_, at=at)
+        else:
+            self._hold_map(expected, answer, type_, place=place)
 
-    def _near(self, wanted: Array, answer: Array) -> Array:
-        with np.errstate(invalid="ignore", over="ignore"):
-            a, b = wanted.astype(np.float64), answer.astype(np.float64)
-            finite = np.isfinite(a) & np.isfinite(b)
-            near = np.abs(a - b) <= self.atol + self.rtol * np.abs(a)
-        return np.where(finite, near, (a == b) | (np.isnan(a) & np.isnan(b)))
+    def _differ(self, message: str, expected: str, found: str) -> None:
+        self.odd = self.odd or _Odd(message, expected, found)
+
+    def _hold_sequence(self, expected: list[Result], answer: Result, type_: TypeSpec, *, at: str) -> None:
+        place = f" at {at}" if at else ""
+        if not isinstance(answer, list):
+            self._differ(f"it is no sequence{place}", "a sequence", type(answer).__name__)
+        elif len(answer) != len(expected):
+            self._differ(f"it has another length{place}", str(len(expected)), str(len(answer)))
+        else:
+            inner = type_.inner if type_.inner is not None else type_
+            for index, (wanted, found) in enumerate(zip(expected, answer, strict=True)):
+                self.hold(wanted, found, inner, at=f"{at}[{index}]")
+
+    def _hold_tensor(self, expected: Array, answer: Result, type_: TypeSpec, *, at: str) -> None:
+        place = f" at {at}" if at else ""
+        if not isinstance(answer, np.ndarray):
+            self._differ(f"it is no tensor{place}", type_.element, type(answer).__name__)
+        elif answer.dtype != expected.dtype:
+            self._differ(f"its elements are of another type{place}", str(expected.dtype), str(answer.dtype))
+        elif answer.shape != expected.shape:
+            self._differ(f"it has another shape{place}", str(expected.shape), str(answer.shape))
+        else:
+            found = self._add(expected, answer, type_.element)
+            if found.first is not None:
+                first = tuple(int(index) for index in np.unravel_index(found.first, expected.shape))
+                message = f"{found.wrong} of {expected.size} elements are too far off, the first at {at}{list(first)}"
+                self._differ(message, *(_spelled(side[first], type_.element) for side in (expected, answer)))
+
+    def _hold_map(self, expected: dict[Any, Any], answer: Result, type_: TypeSpec, *, place: str) -> None:
+        if not isinstance(answer, dict):
+            self._differ(f"it is no map{place}", "a map", type(answer).__name__)
+        elif odd := [key for key in expected if key not in answer] or sorted(answer.keys() - expected.keys()):
+            message = f"it has other keys{place}, for instance {shown(odd[0])}"
+            self._differ(message, f"{len(expected)} keys", f"{len(answer)} keys")
+        else:
+            element = "" if type_.inner is None else type_.inner.element
+            dtype = _dtype_of_values(element)
+            wanted, given = (np.array([side[key] for key in expected], dtype=dtype) for side in (expected, answer))
+            found = self._add(wanted, given, element)
+            if found.first is not None:
+                key = list(expected)[found.first]
+                message = f"{found.wrong} of {len(expected)} values are too far off{place}, the first at {shown(key)}"
+                self._differ(message, str(expected[key]), str(answer[key]))
+
+    def _add(self, wanted: Array, found: Array, element: str) -> Measure:
+        measured = measure_arrays(wanted, found, element=element, rtol=self._rtol, atol=self._atol)
+        self.total = self.total.and_then(measured)
+        return measured
 
 
-def compare_answer(
-    name: str, expected: GoldenValue, answer: Any, *, type_: TypeSpec, rtol: float, atol: float
-) -> Difference | None:
-    """What is different in the answer under that name, which is of the type that the model declares, or None."""
-    odd = _compare(expected, answer, type_, _Near(rtol=rtol, atol=atol), at="")
-    return (
-        None
-        if odd is None
-        else Difference(output=name, message=odd.message, expected=shown(odd.expected), found=shown(odd.found))
-    )
+def _dtype_of_values(element: str) -> np.dtype[Any]:
+    """How values of a map are compared: as objects texts keep the zeros at their ends, and integers all their digits."""
+    if not has_fraction(element):
+        return np.dtype(object)
+    return RAW_DTYPES[element] if are_floats(element) else np.result_type(DTYPES[element], np.float64)
 
 
-def _compare(expected: GoldenValue, answer: Any, type_: TypeSpec, near: _Near, *, at: str) -> _Odd | None:
-    place = f" at {at}" if at else ""
+def _held(type_: TypeSpec) -> TypeSpec:
+    """What an optional of this type holds, or the type itself."""
+    while type_.kind is ValueKind.OPTIONAL and type_.inner is not None:
+        type_ = type_.inner
+    return type_
+
+
+def _other_element(expected: GoldenValue, type_: TypeSpec, *, at: str) -> _Odd | None:
+    """Golden data whose elements are not those of the declared type: arrays of bits would not tell it."""
+    place, type_ = (f" at {at}" if at else ""), _held(type_)
     inner = type_.inner if type_.inner is not None else type_
     match expected:
-        case GoldenTensor():
-            return _compare_tensor(expected, answer, type_, near, at=at)
+        case GoldenTensor(element=element):
+            if type_.kind is ValueKind.TENSOR and element != type_.element:
+                return _Odd(f"its elements are of another type{place}", element, type_.element)
         case GoldenOptional(value=value):
-            if value is not None:
-                return _compare(value, answer, inner, near, at=at)
-            return None if answer is None else _Odd(f"it holds something{place}", "nothing", type(answer).__name__)
+            return None if value is None else _other_element(value, type_, at=at)
         case GoldenSequence(items=items):
-            if not isinstance(answer, list):
-                return _Odd(f"it is no sequence{place}", "a sequence", type(answer).__name__)
-            if len(answer) != len(items):
-                return _Odd(f"it has another length{place}", str(len(items)), str(len(answer)))
-            found = (_compare(a, b, inner, near, at=f"{at}[{i}]") for i, (a, b) in enumerate(zip(items, answer, strict=True)))
+            found = (_other_element(item, inner, at=f"{at}[{index}]") for index, item in enumerate(items))
             return next((odd for odd in found if odd is not None), None)
-        case GoldenMap():
-            return _compare_map(expected, answer, inner, near, place=place)
-
-
-def _compare_tensor(expected: GoldenTensor, answer: Any, type_: TypeSpec, near: _Near, *, at: str) -> _Odd | None:
-    place = f" at {at}" if at else ""
-    if not isinstance(answer, np.ndarray):
-        return _Odd(f"it is no tensor{place}", expected.element, type(answer).__name__)
-    if type_.element != expected.element:  # the answer was held against its declared type: arrays of bits do not tell it
-        return _Odd(f"its elements are of another type{place}", expected.element, type_.element)
-    if answer.shape != expected.shape:
-        return _Odd(f"it has another shape{place}", str(expected.shape), str(answer.shape))
-    wanted = array_of(expected)
-    wrong = np.argwhere(~near.matches(wanted, answer, expected.element))
-    if not len(wrong):
-        return None
-    first = tuple(int(index) for index in wrong[0])
-    message = f"{len(wrong)} of {wanted.size} elements are too far off, the first at {at}{list(first)}"
-    return _Odd(message, _spelled(wanted[first], expected.element), _spelled(answer[first], expected.element))
-
-
-def _compare_map(expected: GoldenMap, answer: Any, value_type: TypeSpec, near: _Near, *, place: str) -> _Odd | None:
-    if not isinstance(answer, dict):
-        return _Odd(f"it is no map{place}", "a map", type(answer).__name__)
-    if odd := [key for key in expected.keys if key not in answer] or sorted(answer.keys() - set(expected.keys)):
-        return _Odd(
-            f"it has other keys{place}, for instance {shown(odd[0])}", f"{len(expected.keys)} keys", f"{len(answer)} keys"
-        )
-    if other := next((value.element for value in expected.values if not _same_kind(value.element, value_type.element)), None):
-        return _Odd(f"its values are of another type{place}", other, value_type.element)
-    wanted = np.array([_single(value) for value in expected.values])
-    found = np.array([answer[key] for key in expected.keys])
-    wrong = np.flatnonzero(~near.matches(wanted, found, ""))
-    if not len(wrong):
-        return None
-    first = int(wrong[0])
-    message = f"{len(wrong)} of {len(wanted)} values are too far off{place}, the first at {shown(expected.keys[first])}"
-    return _Odd(message, str(wanted[first]), str(found[first]))
+        case GoldenMap(values=values):
+            other = next((value.element for value in values if not _same_kind(value.element, inner.element)), None)
+            if type_.kind is ValueKind.MAP and other is not None:
+                return _Odd(f"its values are of another type{place}", other, inner.element)
+    return None
 
 
 def _same_kind(found: str, declared: str) -> bool:

@@ -1,6 +1,7 @@
 """Every way in which a record is refused."""
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from mlsign.digest import sha256
 from mlsign.errors import InputError
 from mlsign.evidence.codec import MAX_TEXT, decode_record, encode_record
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.evidence.record import Evidence, SignatureRecord, Standing, TrustFacts
+from mlsign.evidence.record import Evidence, MeasuredOutput, SignatureRecord, Standing, TrustFacts
 from mlsign.identity import KeyIdentity, Method
 from mlsign.interface import TypeSpec, ValueKind
 
@@ -128,7 +129,29 @@ def test_large_numbers_are_told_from_names_of_dimensions():
     assert refused({**tree, "shape": [{"integer": str(2**53 - 1)}]}, TypeSpec).code == "evidence.canonical"
 
 
+MEASURED = MeasuredOutput(output="y", compared=4, absolute=0.25, relative=0.0, ulps=2**53 - 1)
+
+
+def test_errors_are_written_down_exactly():
+    largest = sys.float_info.max
+    for value in (0.0, 5e-324, 1.0, 2.0**53 - 1, 2.0**53, 2.0**53 + 2, 1e16, 1e20, 1e21, 1.2345678901234567e300, largest):
+        measured = replace(MEASURED, absolute=value, relative=-value)
+        assert decode_record(encode_record(measured), MeasuredOutput, where="m") == measured
+    tree = json.loads(encode_record(MEASURED))
+    for number in ("1", "1e20", "1e+1000", "x", "Infinity", "01e+20", "1e+20 ", "9" * 400):
+        assert refused({**tree, "absolute": {"number": number}}, MeasuredOutput).code == "evidence.range"
+    assert refused({**tree, "absolute": {"number": 1}}, MeasuredOutput).code == "evidence.type"
+    assert refused({**tree, "absolute": {"integer": "9" * 17}}, MeasuredOutput).code == "evidence.type"
+    for odd in (True, "1", [], 10**16):
+        assert refused({**tree, "absolute": odd}, MeasuredOutput).code in ("evidence.type", "evidence.canonical")
+    assert refused({**tree, "absolute": {"number": "1e+10"}}, MeasuredOutput).code == "evidence.canonical"
+
+
 def test_what_cannot_be_written_down_exactly_is_refused():
+    for odd in (float("nan"), float("inf")):
+        with pytest.raises(InputError) as caught:
+            encode_record(replace(MEASURED, absolute=odd))
+        assert caught.value.code == "evidence.range"
     with pytest.raises(InputError) as caught:
         encode_record(TypeSpec(kind=ValueKind.TENSOR, shape=(10**500,)))
     assert caught.value.code == "evidence.range"

@@ -8,7 +8,7 @@ from mlsign.interface import TypeSpec, ValueKind
 from mlsign.onnx.golden import GoldenTensor
 from mlsign.onnx.golden_values import GoldenMap, GoldenOptional, GoldenSequence
 from mlsign.sandbox.arrays import element_of
-from mlsign.sandbox.golden import compare_answer, count_of, feed_of
+from mlsign.sandbox.golden import feed_of, measure, measure_golden
 from mlsign.tensors.bits import are_floats, to_floats
 from mlsign.tensors.dtypes import RAW_DTYPES
 from mlsign.tensors.elements import ELEMENTS
@@ -26,7 +26,7 @@ def tensor(array):
 def compared(wanted, answer, *, rtol=1e-3, atol=1e-6):
     """As the answer of an output that is declared as what the answer is."""
     element = element_of(answer) if isinstance(answer, np.ndarray) else "float"
-    return compare_answer("y", tensor(wanted), answer, type_=of(element), rtol=rtol, atol=atol)
+    return measure_golden("y", tensor(wanted), answer, type_=of(element), rtol=rtol, atol=atol).difference
 
 
 def of(element):
@@ -39,7 +39,7 @@ def held(kind, inner, element=""):
 
 def told(expected, answer, type_, *, rtol=1e-3, atol=1e-6):
     """The message of what is different, empty where nothing is."""
-    found = compare_answer("y", expected, answer, type_=type_, rtol=rtol, atol=atol)
+    found = measure_golden("y", expected, answer, type_=type_, rtol=rtol, atol=atol).difference
     return "" if found is None else found.message
 
 
@@ -151,7 +151,8 @@ def test_floats_that_numpy_lacks_may_differ_as_others_may():
     assert told(wanted, np.array([0x3F80, 0x3F80], np.uint16), of("bfloat16"), rtol=1.0, atol=9.0).endswith("at [1]")
     assert told(wanted, same, of("uint16")) == "its elements are of another type"
     assert told(tensor(same), same, of("bfloat16")) == "its elements are of another type"
-    different = compare_answer("y", wanted, np.array([0x4000, 0x7FC0], np.uint16), type_=of("bfloat16"), rtol=0.0, atol=0.0)
+    answer = np.array([0x4000, 0x7FC0], np.uint16)
+    different = measure_golden("y", wanted, answer, type_=of("bfloat16"), rtol=0.0, atol=0.0).difference
     assert (different.expected, different.found) == ("1.0", "2.0")
 
 
@@ -215,6 +216,11 @@ def test_optionals_hold_the_same_or_nothing():
     assert told(something, floats(2), type_).startswith("1 of 1")
 
 
+def compares(value, type_):
+    """How many elements are compared where the answer is the value itself."""
+    return measure_golden("y", value, feed_of(value), type_=type_, rtol=0.0, atol=0.0).compared
+
+
 def test_what_is_fed_and_how_much_is_compared():
     sequence = GoldenSequence(name="q", items=(tensor(floats(1, 2)), tensor(floats(3))))
     assert [array.tolist() for array in feed_of(sequence)] == [[1, 2], [3]]
@@ -223,8 +229,67 @@ def test_what_is_fed_and_how_much_is_compared():
     assert feed_of(GoldenOptional(name="o", value=None)) is None
     assert feed_of(GoldenOptional(name="o", value=tensor(floats(1)))).tolist() == [1]
     assert feed_of(bits("bfloat16", 0x3F80)[0]).tolist() == [0x3F80]
-    assert count_of(sequence) == 3
-    assert count_of(map_of({"a": 0.5, "b": 2})) == 2
-    assert count_of(GoldenOptional(name="o", value=None)) == 0
-    assert count_of(GoldenOptional(name="o", value=sequence)) == 3
-    assert count_of(tensor(np.array(["a", "b"], dtype=object))) == 2
+    assert compares(sequence, SEQUENCE) == 3
+    assert compares(map_of({"a": 0.5, "b": 2}), held(ValueKind.MAP, of("float"), "string")) == 2
+    assert compares(GoldenOptional(name="o", value=None), held(ValueKind.OPTIONAL, SEQUENCE)) == 0
+    assert compares(GoldenOptional(name="o", value=sequence), held(ValueKind.OPTIONAL, SEQUENCE)) == 3
+    assert compares(tensor(np.array(["a", "b"], dtype=object)), of("string")) == 2
+
+
+def far(expected, answer, type_, **tolerance):
+    return measure("y", expected, answer, type_=type_, **({"rtol": 0.0, "atol": 0.0} | tolerance))
+
+
+def test_errors_are_told_beside_what_is_different():
+    one = np.float32(1)
+    after = np.nextafter(one, np.float32(2))
+    found = far(floats(one, 4), floats(after, 4), of("float"))
+    assert (found.compared, found.too_far, found.unequal, found.ulps) == (2, 1, 0, 1)
+    assert found.absolute == found.relative == 2.0**-23
+    assert found.difference.message == "1 of 2 elements are too far off, the first at [0]"
+    near = far(floats(one, 4), floats(after, 4), of("float"), atol=2.0**-23)
+    assert (near.difference, near.too_far, near.absolute, near.ulps) == (None, 0, 2.0**-23, 1)
+    exact = far(floats(1, 4), floats(1, 4), of("float"))
+    assert (exact.absolute, exact.relative, exact.ulps) == (0.0, 0.0, 0)
+    labels = far(np.array([1, 2]), np.array([1, 3]), of("int64"))
+    assert (labels.unequal, labels.absolute, labels.relative, labels.ulps) == (1, None, None, None)
+
+
+def test_what_lies_behind_a_difference_is_measured_as_well():
+    found = far([floats(1), floats(1, 1), floats(2)], [floats(1.5), floats(1), floats(6)], SEQUENCE)
+    assert found.difference.message == "1 of 1 elements are too far off, the first at [0][0]"
+    assert (found.compared, found.too_far, found.absolute) == (2, 2, 4.0)
+
+
+def test_a_place_in_several_dimensions_is_told():
+    wanted = np.zeros((2, 3, 4), np.float32)
+    answer = wanted.copy()
+    answer[1, 2, 3] = 1
+    assert far(wanted, answer, of("float")).difference.message.endswith("the first at [1, 2, 3]")
+    assert far(np.array(0, np.float32), np.array(1, np.float32), of("float")).difference.message.endswith("the first at []")
+
+
+def test_maps_are_measured_in_ulps_of_their_own_values():
+    type_ = held(ValueKind.MAP, of("float"), "string")
+    after = float(np.nextafter(np.float32(0.75), np.float32(1)))
+    found = far({"a": 0.25, "b": 0.75}, {"b": after, "a": 0.25}, type_)
+    assert (found.ulps, found.too_far, found.compared) == (1, 1, 2)
+    bits_ = far({1: 0x3F80}, {1: 0x3F81}, held(ValueKind.MAP, of("bfloat16"), "int64"), rtol=0.01)
+    assert (bits_.ulps, bits_.difference) == (1, None)
+
+
+def test_texts_that_differ_in_zeros_at_their_end_are_different():
+    type_ = held(ValueKind.MAP, of("string"), "int64")
+    assert far({1: "a"}, {1: "a\0"}, type_).unequal == 1
+    assert far({1: 2**63}, {1: 2**63 - 1}, held(ValueKind.MAP, of("uint64"), "int64"), rtol=1.0).unequal == 1
+
+
+def test_golden_data_of_another_kind_than_is_declared_matches_nothing():
+    sequence = GoldenSequence(name="y", items=(tensor(np.array([1], dtype="u2")),))
+    wanted = held(ValueKind.SEQUENCE, of("bfloat16"))
+    assert told(sequence, [np.array([1], np.uint16)], wanted) == "its elements are of another type at [0]"
+    optional = GoldenOptional(name="y", value=tensor(np.array([1], dtype="u2")))
+    assert (
+        told(optional, np.array([1], np.uint16), held(ValueKind.OPTIONAL, of("bfloat16"))) == "its elements are of another type"
+    )
+    assert told(map_of({"a": 0.5}), floats(1), of("float")) == "it is no map"

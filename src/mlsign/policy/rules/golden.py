@@ -75,18 +75,18 @@ def _answers(path: str, replayed: ReplayedSet | None) -> tuple[Finding, ...]:
         return (Finding(code=REPLAY, outcome=Outcome.UNKNOWN, message="the set was not replayed", where=shown(path)),)
     if replayed.problem is not None:
         return (replayed.problem,)
-    if replayed.differences:
+    if replayed.different:
         return tuple(
             Finding(
                 code=REPLAY,
                 outcome=Outcome.FAIL,
                 message=f"the model answers otherwise than its golden test data says: {difference.message}",
-                where=f"{shown(path)} {shown(difference.output)}",
+                where=f"{shown(path)} {shown(output)}",
                 expected=difference.expected,
                 found=difference.found,
                 hint="do not use the model: it is not the one that was tested, or this runtime computes something else",
             )
-            for difference in replayed.differences
+            for output, difference in replayed.different
         )
     if not replayed.compared:
         message = "the set has no element to compare, so it shows nothing"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.evidence.record import Difference, ReplayedSet
+from mlsign.evidence.record import Difference, MeasuredOutput, ReplayedSet
 from mlsign.formats.manifest import GoldenSet
 from mlsign.paths import PackagePath
 from mlsign.policy.decide import decide
@@ -19,7 +19,9 @@ SETS = (
     GoldenSet(path=PackagePath("golden/test_data_set_0"), rtol=1e-3, atol=1e-5),
     GoldenSet(path=PackagePath("golden/test_data_set_1"), rtol=0.0, atol=0.0),
 )
-GOOD = tuple(ReplayedSet(path=str(found.path), compared=6) for found in SETS)
+NEAR = MeasuredOutput(output="y", compared=6, absolute=0.0, relative=0.0, ulps=0)
+FAR = MeasuredOutput(output="z", compared=6, difference=Difference(message="m", expected="1", found="2"))
+GOOD = tuple(ReplayedSet(path=str(found.path), outputs=(NEAR,)) for found in SETS)
 
 
 @pytest.fixture
@@ -54,10 +56,10 @@ def test_data_that_takes_any_answer_fails(released, wide):
         (None, Outcome.UNKNOWN),
         ((), Outcome.UNKNOWN),
         (GOOD[:1], Outcome.UNKNOWN),
-        ((GOOD[0], replace(GOOD[1], compared=0)), Outcome.UNKNOWN),
+        ((GOOD[0], replace(GOOD[1], outputs=(replace(NEAR, compared=0),))), Outcome.UNKNOWN),
         ((GOOD[0], replace(GOOD[1], problem=Finding(code="MLS406", outcome=Outcome.UNKNOWN, message="died"))), Outcome.UNKNOWN),
         ((GOOD[0], replace(GOOD[1], path="golden/other")), Outcome.UNKNOWN),
-        ((GOOD[0], replace(GOOD[1], differences=(Difference(output="y", message="m", expected="1", found="2"),))), Outcome.FAIL),
+        ((GOOD[0], replace(GOOD[1], outputs=(NEAR, FAR))), Outcome.FAIL),
         (GOOD, Outcome.PASS),
     ],
 )
