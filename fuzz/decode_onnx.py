@@ -1,4 +1,4 @@
-"""The ONNX reader on any bytes: it returns a summary or raises ``InputError``, and nothing else, in bounded time."""
+"""The ONNX readers on any bytes: each returns its value or raises ``InputError``, and nothing else, in bounded time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from wire_tree import bent
 from mlsign.errors import InputError
 from mlsign.limits import Limits
 from mlsign.onnx.inspect import read_model
+from mlsign.onnx.records import ModelRecord
+from mlsign.onnx.structure import read_structure
 from mlsign.onnx.summary import ModelSummary
 from mlsign.source import MemorySource
 
@@ -60,11 +62,28 @@ def read(data: bytes) -> ModelSummary | str:
         return err.code
 
 
+def structure(data: bytes) -> ModelRecord | str:
+    """The structure, or the code of the refusal."""
+    try:
+        return read_structure(Windowed(data), limits=LIMITS)
+    except InputError as err:
+        check_refusal(err)
+        return err.code
+
+
 def check(data: bytes) -> None:
-    """Only ``InputError`` may escape, and reading twice gives the same answer."""
+    """Only ``InputError`` may escape, and reading twice gives the same answer.
+
+    What is read as facts without a problem has a structure too.
+    """
     found = read(data)
     assert found == read(data)
     assert isinstance(found, ModelSummary) or found.startswith("onnx.")
+    made = structure(data)
+    assert repr(made) == repr(structure(data))  # nan is not equal to itself
+    assert isinstance(made, ModelRecord) or made.startswith("onnx.")
+    if isinstance(found, ModelSummary) and not found.problems:
+        assert isinstance(made, ModelRecord), made
 
 
 def mutate(data: bytes, rng: random.Random, *, whole: float = 0.5) -> bytes:

@@ -210,7 +210,7 @@ class _Reader:
                 return self._message(kind, values, where, depth=depth)
 
     def _numbers(self, number: int, values: Sequence[Value], where: Where) -> tuple[float, ...] | tuple[int, ...] | Stored:
-        if sum(map(length, values)) > HEAVY_BYTES:
+        if sum(map(_packed_size, values)) > HEAVY_BYTES:
             return Stored(field=number, parts=tuple(values))
         if number == _FIELD_OF_KIND[AttributeKind.FLOATS]:
             floats = _floats(values, where)
@@ -286,6 +286,11 @@ def _at(where: Where, index: int) -> Where:
     """The item ``index`` of a list that ``where`` names."""
     assert where is not None  # noqa: S101 - lists are inside of something
     return where[0], where[1], index
+
+
+def _packed_size(value: Value) -> int:
+    """The bytes of a part in a packed field, so that a list is kept in one way however it was written."""
+    return max(-(-value.bit_length() // 7), 1) if isinstance(value, int) else length(value)
 
 
 def _bytes(values: Sequence[Value]) -> list[bytes]:
