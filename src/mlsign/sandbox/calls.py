@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnxruntime as ort
 
-from mlsign.errors import JailError
 from mlsign.limits import Limits
 from mlsign.sandbox.arena import BODY_OFFSET
 from mlsign.sandbox.layout import Place, is_plain, places_of
-from mlsign.sandbox.protocol import ROOM_BYTES, Head, Kind
+from mlsign.sandbox.protocol import Head, Kind
+from mlsign.sandbox.result_area import fill_results
 from mlsign.sandbox.runtime import Runtime
 from mlsign.sandbox.values import Buffer, Tensor, Value, decode_values, encode_values
 from mlsign.tensors.elements import ELEMENTS
@@ -87,14 +87,7 @@ class Calls:
     def _run(self) -> int:
         results = self._runtime.run(self._values)
         parts = encode_values(results)
-        length = sum(len(part) for part in parts)
-        if length > min(self._limits.max_output_bytes + ROOM_BYTES, len(self._results)):
-            raise JailError(f"the outputs have more than {self._limits.max_output_bytes} bytes", code="sandbox.output.size")
-        at = 0
-        for part in parts:
-            self._results[at : at + len(part)] = part
-            at += len(part)
-        self._length = length
+        self._length = length = fill_results(self._results, parts, limits=self._limits)
         self._outputs = places_of(results, parts)
         return length
 

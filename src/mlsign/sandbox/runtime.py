@@ -10,20 +10,19 @@ import base64
 import math
 import re
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 import onnxruntime as ort
 
-from mlsign.errors import InputError, JailError, shown
-from mlsign.sandbox.arrays import Array, decode_array, encode_array
+from mlsign.errors import JailError, shown
+from mlsign.sandbox.arrays import decode_array
+from mlsign.sandbox.objects import value_of
 from mlsign.sandbox.values import Absent, Buffer, Map, Sequence, Strings, Tensor, Value
 from mlsign.tensors.dtypes import DTYPES, RAW_DTYPES
 from mlsign.tensors.elements import BY_NUMBER, ELEMENTS, Element
 
 _ELEMENT: Final = re.compile(r"tensor\((\w+)\)", re.ASCII)
-_NAMES: Final[Mapping[np.dtype[Any], str]] = MappingProxyType({dtype: name for name, dtype in DTYPES.items()})
 
 _WARMING_PLAIN: Final = (
     "CAg65AIKEAoBcxIBdCIISWRlbnRpdHkKEAoBcRIBciIISWRlbnRpdHkKEAoBbxIBcCIISWRlbnRpdHkKQAoBbRIBZCIORGljdFZlY3Rvcml6ZXIq"
@@ -95,7 +94,7 @@ class Runtime:
         if self._bits:
             return self._run_bits(values)
         results = self._session.run(self._names, {name: _feed(value) for name, value in values.items()})
-        return {name: _value(result) for name, result in zip(self._names, results, strict=True)}
+        return {name: value_of(result) for name, result in zip(self._names, results, strict=True)}
 
     def _run_bits(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """``run`` where an output has elements that numpy has no name for, which onnxruntime hands out only as its own values."""
@@ -151,43 +150,10 @@ def _bits_value(result: ort.OrtValue) -> Value:
         return Absent()
     element = BY_NUMBER.get(result.element_type())
     if element is None or element.name in DTYPES:
-        return _value(result.numpy())
+        return value_of(result.numpy())
     shape = tuple(result.shape())
     size = element.bytes_of(math.prod(shape))
     return Tensor(element.name, shape, np.asarray(_Memory(result, size)).data if size else b"")
-
-
-def _value(result: Any) -> Value:
-    """What ``InferenceSession.run`` gave, as a value."""
-    if isinstance(result, np.ndarray):
-        element = _NAMES.get(result.dtype)
-        if element is None or not result.flags.c_contiguous:
-            return _encode(result)
-        return Tensor(element, result.shape, result.reshape(-1).view(np.uint8).data)
-    if result is None:
-        return Absent()
-    if isinstance(result, list):
-        return Sequence(tuple(_value(item) for item in result))
-    if isinstance(result, dict):
-        return Map(_column(list(result)), _column(list(result.values())))
-    if isinstance(result, str | bool | int | float | np.generic):
-        return _encode(np.asarray(result, dtype=object if isinstance(result, str) else None))
-    raise JailError(f"a result of type {type(result).__name__} cannot be carried", code="sandbox.output.kind")
-
-
-def _encode(array: Array) -> Tensor | Strings:
-    try:
-        return encode_array(array)
-    except InputError as err:
-        hint = "let the model cast it to a type that numpy has"
-        raise JailError(f"a result cannot be carried: {err}", code="sandbox.output.kind", hint=hint) from err
-
-
-def _column(items: list[Any]) -> Tensor | Strings:
-    """The keys or the values of a map."""
-    if all(isinstance(item, str) for item in items):
-        return Strings((len(items),), tuple(items))
-    return _encode(np.asarray(items))
 
 
 def warm_runtime(open_session: Callable[[bytes], ort.InferenceSession]) -> None:

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 from mlsign.errors import JailError
 from mlsign.sandbox import runtime
 from mlsign.sandbox.arrays import decode_result
+from mlsign.sandbox.objects import value_of
 from mlsign.sandbox.runtime import Runtime, ort_value, warm_runtime
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor
 from mlsign.tensors.elements import ELEMENTS
@@ -48,19 +49,19 @@ def same(element, shape=("n",), **options):
 def test_results_come_back_in_pythons_terms():
     row = {"a": 0.5, "b": 1.5}
     for result in ([row, row], [X, X], {7: 1.0}, {}, [], [[]], None):
-        found = decode_result(runtime._value(result))
+        found = decode_result(value_of(result))
         if isinstance(result, list) and result and isinstance(result[0], np.ndarray):
             assert all(np.array_equal(a, b) for a, b in zip(found, result, strict=True))
         else:
             assert found == result
-    assert decode_result(runtime._value("text")).tolist() == "text"
-    assert decode_result(runtime._value(np.float32(2))) == 2
+    assert decode_result(value_of("text")).tolist() == "text"
+    assert decode_result(value_of(np.float32(2))) == 2
 
 
 @pytest.mark.parametrize("result", [object(), np.array([object()]), [1j, object()], {"a": object()}])
 def test_results_that_cannot_be_carried_are_an_error(result):
     with pytest.raises(JailError) as caught:
-        runtime._value(result)
+        value_of(result)
     assert caught.value.code == "sandbox.output.kind"
 
 

@@ -1,0 +1,209 @@
+"""ONNX's reference evaluator as an engine of workers. Runs in the confined process; nothing else imports the package ``onnx``.
+
+A second implementation of the operators, in Python and numpy: it shares no code with onnxruntime, so that where both answer alike,
+a model means what its publisher saw. The evaluator itself opens files for tensors that lie outside of the model. Here they come
+from mapped memory, and one in any place that verification did not see is refused before the evaluator is made.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx.reference import ReferenceEvaluator
+
+from mlsign.errors import JailError, shown
+from mlsign.interface import TypeSpec, ValueKind
+from mlsign.limits import Limits
+from mlsign.sandbox.arena import BODY_OFFSET
+from mlsign.sandbox.arrays import Array, decode_array
+from mlsign.sandbox.engine import Loaded, Names
+from mlsign.sandbox.externals import External, check_externals, find_externals, region
+from mlsign.sandbox.kinds import spelled
+from mlsign.sandbox.objects import value_of
+from mlsign.sandbox.protocol import Head, Kind
+from mlsign.sandbox.reference_warming import load_everything, warming_models
+from mlsign.sandbox.result_area import fill_results
+from mlsign.sandbox.runtimes import RuntimeName
+from mlsign.sandbox.task import Task
+from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, Value, decode_values, encode_values
+from mlsign.tensors.dtypes import DTYPES
+from mlsign.tensors.elements import BY_NUMBER, ELEMENTS, STRING
+
+_DEEPEST_TYPE: Final = 8
+"""Sequences of sequences in a declared type; as many as values may have."""
+
+
+def _array(value: Tensor) -> Array:
+    """The elements in numpy's type for them, or in that of ``ml_dtypes``, over the value's own memory where no two share a byte."""
+    array = decode_array(value)
+    if value.element in DTYPES:
+        return array
+    return array.view(onnx.helper.tensor_dtype_to_np_dtype(ELEMENTS[value.element].number))
+
+
+def _feed(value: Value) -> Any:
+    """A value as the evaluator takes it."""
+    match value:
+        case Tensor():
+            return _array(value)
+        case Strings():
+            return decode_array(value)
+        case Sequence(items):
+            return [_feed(item) for item in items]
+        case Map(keys, values):
+            return dict(zip(decode_array(keys).tolist(), decode_array(values).tolist(), strict=True))
+        case Absent():
+            return None
+
+
+def _spec(type_: onnx.TypeProto, depth: int = 0) -> TypeSpec:
+    """The declared type; an optional that says nothing where it is of no kind that values have."""
+    nothing = TypeSpec(kind=ValueKind.OPTIONAL)
+    if depth > _DEEPEST_TYPE:
+        return nothing
+    match type_.WhichOneof("value"):
+        case "tensor_type":
+            return TypeSpec(kind=ValueKind.TENSOR, element=_element(type_.tensor_type.elem_type))
+        case "sparse_tensor_type":
+            return TypeSpec(kind=ValueKind.SPARSE_TENSOR, element=_element(type_.sparse_tensor_type.elem_type))
+        case "sequence_type":
+            return TypeSpec(kind=ValueKind.SEQUENCE, inner=_spec(type_.sequence_type.elem_type, depth + 1))
+        case "optional_type":
+            return TypeSpec(kind=ValueKind.OPTIONAL, inner=_spec(type_.optional_type.elem_type, depth + 1))
+        case "map_type":
+            inner = _spec(type_.map_type.value_type, depth + 1)
+            return TypeSpec(kind=ValueKind.MAP, element=_element(type_.map_type.key_type), inner=inner)
+        case _:
+            return nothing
+
+
+def _element(number: int) -> str:
+    if number == STRING:
+        return "string"
+    return BY_NUMBER[number].name if number in BY_NUMBER else ""
+
+
+def _external_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Every tensor, wherever it stands, that says its elements are in a file."""
+    left: list[Any] = [model]
+    while left:
+        message = left.pop()
+        if isinstance(message, onnx.TensorProto):
+            if message.data_location == onnx.TensorProto.EXTERNAL:
+                yield message
+            continue
+        for field, content in message.ListFields():
+            if field.message_type is not None:
+                left.extend([content] if hasattr(content, "ListFields") else content)
+
+
+def _regions(found: tuple[External, ...], weights: Mapping[str, memoryview], *, model_path: str) -> dict[str, Array]:
+    """The elements of external initializers, in the memory of the weights themselves, which nobody can write."""
+    out = {}
+    for item in found:
+        element = BY_NUMBER.get(item.element)
+        if element is None:
+            message = f"external tensor {shown(item.name)} has element type {item.element}, which cannot be carried"
+            raise JailError(message, code="sandbox.external", where=shown(item.name))
+        view = region(item, weights, model_path=model_path, size=element.bytes_of(math.prod(item.shape)))
+        out[item.name] = _array(Tensor(element.name, item.shape, view))
+    return out
+
+
+def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> ReferenceEvaluator:
+    """An evaluator of the model, external initializers tied to mapped memory. Raises ``JailError``, and what the evaluator raises."""
+    found = find_externals(model)
+    check_externals(found, task.external)
+    parsed = onnx.ModelProto.FromString(bytes(model))
+    places = sum(1 for _ in _external_tensors(parsed))
+    if places != len(found):
+        message = f"{places} tensors of the model lie in files, verified were {len(found)}"
+        raise JailError(message, code="sandbox.external", expected=str(len(found)), found=str(places))
+    regions = _regions(found, weights, model_path=task.model[0])
+
+    class Evaluator(ReferenceEvaluator):
+        """Takes external initializers from mapped memory; the evaluators of subgraphs and functions are of this class, too."""
+
+        def retrieve_external_data(self, initializer: onnx.TensorProto) -> Array:
+            return regions[initializer.name]
+
+    return Evaluator(parsed)
+
+
+class Calls:
+    """A loaded model and the two areas; ``feeds`` and ``results`` are whole areas."""
+
+    def __init__(self, evaluator: ReferenceEvaluator, *, feeds: memoryview, results: memoryview, limits: Limits) -> None:
+        self._evaluator = evaluator
+        self._names = list(evaluator.output_names)
+        self._feeds = feeds[BODY_OFFSET:]
+        self._results = results[BODY_OFFSET:]
+        self._limits = limits
+        self._values: Mapping[str, Value] = {}
+
+    def answer(self, head: Head) -> tuple[Kind, int]:
+        """The results lie in their area. Raises whatever the evaluator raises, and ``JailError``."""
+        if head.kind is not Kind.RUN_AGAIN:
+            self._values = decode_values(self._feeds[: head.length], limits=self._limits)
+        parts = encode_values(self.run(self._values))
+        return Kind.RESULT, fill_results(self._results, parts, limits=self._limits)
+
+    def run(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """The outputs by name, in the order of the model."""
+        results = self._evaluator.run(self._names, {name: _feed(value) for name, value in values.items()})
+        return {name: value_of(result) for name, result in zip(self._names, results, strict=True)}
+
+
+class Reference:
+    """The engine ``reference``."""
+
+    name: Final = RuntimeName.REFERENCE
+    version: Final[str] = onnx.__version__
+
+    def warm(self) -> None:
+        """See ``Engine``."""
+        warnings.simplefilter("ignore")  # a warning is printed with its line, out of a file
+        np.seterr(all="ignore")
+        os.urandom(1)  # a C library that draws numbers without the kernel maps droppable memory for it, refused later on
+        load_everything()
+        for model, feeds in warming_models():
+            nowhere = memoryview(bytearray(BODY_OFFSET))
+            evaluator = ReferenceEvaluator(onnx.ModelProto.FromString(model))
+            calls = Calls(evaluator, feeds=nowhere, results=nowhere, limits=Limits())
+            _interface(evaluator)
+            encode_values(calls.run(feeds))
+            try:
+                calls.run({})
+            except Exception as err:  # noqa: BLE001  the evaluator's exceptions share no narrower type
+                shown(err)
+            else:
+                raise JailError("the reference evaluator ran without inputs", code="sandbox.runtime")
+        gc.collect()
+
+    def reseed(self, seed: int) -> None:
+        np.random.seed(seed)  # noqa: NPY002  what the evaluator draws from is this, where it is not a state of its own
+
+    def threads(self, wanted: int) -> int:
+        return min(wanted, 1)
+
+    def open(
+        self, task: Task, model: memoryview, weights: Mapping[str, memoryview], *, feeds: memoryview, results: memoryview
+    ) -> Loaded:
+        evaluator = load(task, model, weights)
+        inputs, outputs = _interface(evaluator)
+        return Loaded(calls=Calls(evaluator, feeds=feeds, results=results, limits=task.limits), inputs=inputs, outputs=outputs)
+
+
+def _interface(evaluator: ReferenceEvaluator) -> tuple[Names, Names]:
+    """What has to be fed, which initializers need not be, and what comes out."""
+    graph = evaluator.proto_.graph
+    held = {item.name for item in graph.initializer} | {item.values.name for item in graph.sparse_initializer}
+    inputs = tuple((item.name, spelled(_spec(item.type))) for item in graph.input if item.name not in held)
+    return inputs, tuple((item.name, spelled(_spec(item.type))) for item in graph.output)
