@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlsign.actions.admit import AdmittedModel, Denied
+    from mlsign.actions.confinement import Confinement
     from mlsign.actions.gate import Gate
     from mlsign.actions.inspect import Inspection, inspect
     from mlsign.actions.keygen import KeygenRequest, KeyPair, keygen
     from mlsign.actions.pack import Packed, PackRequest, pack
     from mlsign.actions.pool import WorkerPool
-    from mlsign.actions.score import Confinement, Scorer
+    from mlsign.actions.score import Scorer
     from mlsign.actions.sign import Signed, load_key, sign
     from mlsign.actions.verify import Report
     from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "AdmittedModel": "actions.admit",
-    "Confinement": "actions.score",
+    "Confinement": "actions.confinement",
     "Denied": "actions.admit",
     "Finding": "evidence.findings",
     "Gate": "actions.gate",

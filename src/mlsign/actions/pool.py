@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mlsign.actions._jailing import jail_spec, jailed_model
 from mlsign.actions.admit import AdmittedModel
-from mlsign.actions.score import Confinement
+from mlsign.actions.confinement import Confinement
 from mlsign.interface import ValueSpec
 from mlsign.sandbox.layers import Layer
 

@@ -5,36 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from mlsign.actions._jailing import jail_spec, jailed_model
 from mlsign.actions.admit import AdmittedModel, admit
+from mlsign.actions.confinement import Confinement
 from mlsign.actions.verify import Report, VerifyRequest
 from mlsign.errors import InputError, shown
 from mlsign.package.stream import Advance
-from mlsign.sandbox.layers import Layer, Wall
+from mlsign.sandbox.layers import Layer
 
 if TYPE_CHECKING:
     from mlsign.sandbox.jail import Jail
-
-
-class Confinement(Enum):
-    """How a model has to be confined.
-
-    ``REQUIRED``: it is, or does not run. ``WAIVED``: it may run where, and only where, it cannot be. ``GVISOR``: as required, and
-    inside gVisor, for which ``runsc`` has to be installed.
-    """
-
-    REQUIRED = "required"
-    WAIVED = "waived"
-    GVISOR = "gvisor"
-
-    @property
-    def wall(self) -> Wall:
-        """What stands around the worker."""
-        return Wall.GVISOR if self is Confinement.GVISOR else Wall.PROCESS
 
 
 class Scorer:

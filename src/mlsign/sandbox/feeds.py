@@ -136,6 +136,11 @@ def _is_column(spec: ValueSpec) -> bool:
 
 def _read_npz(data: bytes, inputs: Inputs, limits: Limits) -> dict[str, Result]:
     del inputs
+    return decode_npz(data, limits=limits)
+
+
+def decode_npz(data: bytes, *, limits: Limits) -> dict[str, Result]:
+    """The arrays in the bytes of an .npz file, by name. Raises ``InputError`` (``input.npz``, ``input.npy``, ``input.size``)."""
     out: dict[str, Result] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:

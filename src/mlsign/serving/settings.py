@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlsign.actions.append_audit import AuditLog
-from mlsign.actions.score import Confinement
+from mlsign.actions.confinement import Confinement
 from mlsign.actions.verify_policy import PolicyTrust
 from mlsign.limits import MIB
 from mlsign.serving.journal import Level
