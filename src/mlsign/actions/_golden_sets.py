@@ -51,11 +51,23 @@ def decode_golden_set(
 
 def run_golden_set(data: GoldenData, jail: Jail, *, outputs: Specs, rtol: float, atol: float) -> tuple[MeasuredOutput, ...]:
     """How far each answer of the model is from what the set says. Raises as ``Jail.run``."""
-    from mlsign.sandbox.golden import feed_of, measure_golden
+    return measure_set(data, jail.run(feeds_of(data)), outputs=outputs, rtol=rtol, atol=atol)
+
+
+def feeds_of(data: GoldenData) -> dict[str, Any]:
+    """What a jail is fed with for this set."""
+    from mlsign.sandbox.golden import feed_of
+
+    return {name: feed_of(value) for name, value in data.inputs.items()}
+
+
+def measure_set(
+    data: GoldenData, answers: Mapping[str, Any], *, outputs: Specs, rtol: float, atol: float
+) -> tuple[MeasuredOutput, ...]:
+    """How far each of these answers is from what the set says; one too many or too few is a difference."""
+    from mlsign.sandbox.golden import measure_golden
 
     types = {spec.name: spec.type for spec in outputs}
-    feeds: dict[str, Any] = {name: feed_of(value) for name, value in data.inputs.items()}
-    answers = jail.run(feeds)
     measured = [
         _without_answer(name, "no golden data says what it should be", "an output_N.pb for it")
         for name in answers

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from mlsign.sandbox import landlock
@@ -25,6 +27,12 @@ _SETTINGS: Final = (
     ("kernel.apparmor_restrict_unprivileged_userns", "1"),
 )
 """Settings that forbid user namespaces, and the value with which they do: everywhere, on Debian, and on Ubuntu."""
+
+_IMAGES: Final[Mapping[str, str]] = MappingProxyType(
+    {"x86_64": "amd64", "i386": "386", "i686": "386", "aarch64": "arm64", "armv7l": "arm/v7", "armv6l": "arm/v6"}
+)
+"""What the kernel calls an architecture, and what container images call it, where these differ."""
+_MAX_PROCESSOR: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +76,27 @@ def read_machine() -> Machine:
         cgroup_memory=cgroup_memory(),
         runsc=shutil.which("runsc") or "",
     )
+
+
+def platform_name() -> str:
+    """System and architecture of this machine as container images spell them: ``linux/amd64``."""
+    machine = os.uname().machine.lower()
+    return f"{sys.platform}/{_IMAGES.get(machine, machine)}"
+
+
+def processor_name(*, info: Path = Path("/proc/cpuinfo")) -> str:
+    """The model of the first processor as the kernel tells it, by numbers where it has no name; empty where it tells nothing."""
+    first: dict[str, str] = {}
+    for line in _read(info).splitlines():
+        name, colon, value = line.partition(":")
+        if colon and value.strip():
+            first.setdefault(name.strip().casefold(), " ".join(value.split()))
+    for known in ("model name", "cpu model", "processor model"):
+        if known in first:
+            return first[known][:_MAX_PROCESSOR]
+    # ARM says who made it and which part it is: 0x41 and 0xd0c are a Neoverse N1.
+    numbers = [f"{name.removeprefix('cpu ')} {first[name]}" for name in ("cpu implementer", "cpu part") if name in first]
+    return ", ".join(numbers)[:_MAX_PROCESSOR]
 
 
 def _landlock() -> int:

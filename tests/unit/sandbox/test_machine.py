@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlsign.sandbox.machine import cgroup_memory, limiting_settings, read_machine
+from mlsign.sandbox.machine import cgroup_memory, limiting_settings, platform_name, processor_name, read_machine
 
 NONE_V1 = "9223372036854771712"
 
@@ -81,3 +81,30 @@ def test_this_machine_is_read():
     machine = read_machine()
     assert (machine.system, machine.architecture, machine.user) == ("linux", os.uname().machine, os.geteuid())
     assert machine.kernel == os.uname().release
+
+
+@pytest.mark.parametrize(
+    ("machine", "name"),
+    [("x86_64", "amd64"), ("aarch64", "arm64"), ("armv7l", "arm/v7"), ("RISCV64", "riscv64"), ("ppc64le", "ppc64le")],
+)
+def test_platforms_are_spelled_as_images_are(machine, name, monkeypatch):
+    here = os.uname()
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result((*here[:4], machine)))
+    assert platform_name() == f"{sys.platform}/{name}"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("processor\t: 0\nmodel\t\t: 2\nmodel name\t: AMD  EPYC 9B45\n\nmodel name\t: another\n", "AMD EPYC 9B45"),
+        ("processor: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n", "implementer 0x41, part 0xd0c"),
+        ("cpu model\t: MIPS 24Kc V7.4\n", "MIPS 24Kc V7.4"),
+        ("model name\t: \n", ""),
+        ("model name: " + "x" * 999, "x" * 200),
+        ("", ""),
+    ],
+)
+def test_the_processor_is_named_as_far_as_the_kernel_names_it(tmp_path, text, name):
+    (tmp_path / "cpuinfo").write_text(text)
+    assert processor_name(info=tmp_path / "cpuinfo") == name
+    assert processor_name(info=tmp_path / "none") == ""
