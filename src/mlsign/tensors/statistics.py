@@ -62,7 +62,7 @@ class Statistics:
     histogram: Histogram | None = None
 
 
-def measure(tensor: StoredTensor) -> Statistics:
+def describe(tensor: StoredTensor) -> Statistics:
     """The statistics of a tensor. Raises what ``stored`` raises, and says nothing of a tensor that cannot be read to its end."""
     element = element_of(tensor)
     if element.bits <= _COUNTED_BITS:
