@@ -136,6 +136,7 @@ TAKEOVER_SETTINGS = {
     "inside": ("root", "user", "container", "nested"),
     "control": ("root" if AS_ROOT else "user",),
     "attempts": ("root" if AS_ROOT else "user", "container"),
+    "reference": ("root" if AS_ROOT else "user", "container"),
     "gvisor": ("here",),
 }
 

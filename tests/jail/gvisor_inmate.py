@@ -160,6 +160,7 @@ def main():
     if os.environ["MODE"] == "chosen":
         import hostile
 
+        hostile.hold(sessions, calls.Calls)
         sessions.load = hostile.chosen
         gvisor_worker.main()
     worker.run = run

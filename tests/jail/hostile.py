@@ -19,12 +19,24 @@ import takeovers
 from attempt import STAGE, WORKS
 from attempts import ATTEMPTS
 
-from mlsign.sandbox import calls, kernel, protocol, sessions, zygote
+from mlsign.sandbox import kernel, protocol, zygote
 from mlsign.sandbox.protocol import Kind
 from mlsign.sandbox.values import decode_values
 from mlsign.strict import encode_json
 
-honest_load = sessions.load
+
+class HELD:
+    """The runtime that is taken over: what loads a model, and whose calls are answered."""
+
+    load = calls = None
+
+
+def hold(module, calls) -> None:
+    HELD.load, HELD.calls = module.load, calls
+
+
+def honest_load(task, model, weights):
+    return HELD.load(task, model, weights)
 
 
 def write(data: bytes) -> None:
@@ -56,13 +68,13 @@ def in_first_call(deed):
     """Loads honestly; at the first call does the deed and answers with what came of it, as the model's error."""
 
     def attack(task, model, weights):
-        session, values = honest_load(task, model, weights)
+        loaded = honest_load(task, model, weights)
 
         def answer(*_):
             raise RuntimeError(str(deed(model, weights)))
 
-        calls.Calls.answer = answer
-        return session, values
+        HELD.calls.answer = answer
+        return loaded
 
     return attack
 
@@ -76,8 +88,8 @@ def chosen(task, model, weights):
         head = protocol.Head(Kind.LOAD, 1, 0)
         nothing = takeovers.NOTHING_YET
         takeovers.DEEDS[int(at_load)](takeovers.Hand(head=head, model=model, feeds=nothing, results=nothing))
-    session, values = honest_load(task, model, weights)
-    honest_answer = calls.Calls.answer
+    loaded = honest_load(task, model, weights)
+    honest_answer = HELD.calls.answer
 
     def answer(self, head):
         which = decode_values(self._feeds[: head.length], limits=self._limits)["which"]
@@ -90,13 +102,13 @@ def chosen(task, model, weights):
             raise RuntimeError(str(came))
         return honest_answer(self, head)
 
-    calls.Calls.answer = answer
-    return session, values
+    HELD.calls.answer = answer
+    return loaded
 
 
 def attempting(task, model, weights):
     """Loads honestly; each call says by its number which of the attempts is made in place of the answer."""
-    session, values = honest_load(task, model, weights)
+    loaded = honest_load(task, model, weights)
 
     def answer(self, head):
         which = decode_values(self._feeds[: head.length], limits=self._limits)["which"]
@@ -109,8 +121,8 @@ def attempting(task, model, weights):
             raise RuntimeError(takeovers.outcome(err)) from err
         raise RuntimeError(WORKS)
 
-    calls.Calls.answer = answer
-    return session, values
+    HELD.calls.answer = answer
+    return loaded
 
 
 def clear_stage_afterwards() -> None:
@@ -210,9 +222,18 @@ ATTACKS = {
     "attempting": attempting,
 }
 
-if __name__ == "__main__":
+
+def main(module, engine, calls) -> None:
+    """The zygote of this runtime, whose workers do what the first argument says."""
+    hold(module, calls)
     mode = sys.argv.pop(1)
-    sessions.load = ATTACKS[mode]
+    module.load = ATTACKS[mode]
     if mode == "attempting":
         set_stage()
-    zygote.main(sessions.OnnxRuntime())
+    zygote.main(engine)
+
+
+if __name__ == "__main__":
+    from mlsign.sandbox import calls, sessions
+
+    main(sessions, sessions.OnnxRuntime(), calls.Calls)

@@ -92,7 +92,11 @@ def tensor(name, element=TensorProto.FLOAT, shape=("n", 2)):
     return helper.make_tensor_value_info(name, element, shape)
 
 
-TAKEN_OVER = {"mlsign.sandbox.zygote_onnxruntime": "hostile.py", "mlsign.sandbox.gvisor_keeper": "gvisor_host.py"}
+TAKEN_OVER = {
+    "mlsign.sandbox.zygote_onnxruntime": "hostile.py",
+    "mlsign.sandbox.zygote_reference": "hostile_reference.py",
+    "mlsign.sandbox.gvisor_keeper": "gvisor_host.py",
+}
 """What starts workers, and what does so in its place."""
 
 

@@ -1,9 +1,9 @@
 """Runs every takeover against real workers of one hostile zygote, several at a time; outcomes as JSON on stdout.
 
-    takeover_runner.py SETTING inside|control|attempts|gvisor [NAME...]
+    takeover_runner.py SETTING inside|control|attempts|reference|gvisor [NAME...]
 
-With ``attempts`` it is the attempts of ``inmate`` that are made, from inside workers that have a model; with ``gvisor`` the
-workers are inside gVisor, each in one of its own.
+With ``attempts`` it is the attempts of ``inmate`` that are made, from inside workers that have a model, and with ``reference`` the
+same from inside such as hold the reference evaluator; with ``gvisor`` the workers are inside gVisor, each in one of its own.
 """
 
 import functools
@@ -27,6 +27,7 @@ from mlsign.errors import JailError
 from mlsign.sandbox import jail as jail_module
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.layers import Wall
+from mlsign.sandbox.runtimes import RuntimeName
 from mlsign.sandbox.spec import JailedModel, JailSpec
 
 AT_ONCE = 4
@@ -83,9 +84,9 @@ def words_of(err: JailError) -> dict[str, object]:
     return {"ended": told(err), "says": err.message, "clean": err.message.isprintable() and len(err.message) < 1500}
 
 
-def attempt(model: JailedModel, which: int) -> str:
+def attempt(model: JailedModel, which: int, *, runtime: RuntimeName) -> str:
     """How an attempt ended that was made in a worker: as ``inmate`` tells it."""
-    with Jail.start(model, spec=JailSpec(memory_bytes=MEMORY_BYTES, wall_seconds=10.0)) as jail:
+    with Jail.start(model, spec=JailSpec(memory_bytes=MEMORY_BYTES, wall_seconds=10.0, runtime=runtime)) as jail:
         try:
             jail.run({"x": X, "which": np.array(which)})
         except JailError as err:
@@ -102,11 +103,12 @@ def each_of(deed: Callable[[Any], Any], given: Sequence[Any]) -> list[Any]:
 
 def main(setting: str, mode: str, *names: str) -> None:
     surroundings.enter(setting)
-    subprocess.Popen = popen_of("attempting" if mode == "attempts" else "chosen")
+    attempting = {"attempts": RuntimeName.ONNXRUNTIME, "reference": RuntimeName.REFERENCE}
+    subprocess.Popen = popen_of("attempting" if mode in attempting else "chosen")
     model = Memory().model(doubler())
-    if mode == "attempts":
+    if mode in attempting:
         picked = [which for which, attempt_ in enumerate(ATTEMPTS) if not names or attempt_.name in names]
-        ended = each_of(functools.partial(attempt, model), picked)
+        ended = each_of(functools.partial(attempt, model, runtime=attempting[mode]), picked)
         print(json.dumps({ATTEMPTS[which].name: {"ended": how} for which, how in zip(picked, ended, strict=True)}))
         return
     control, wall = mode == "control", Wall.GVISOR if mode == "gvisor" else Wall.PROCESS
