@@ -221,16 +221,16 @@ class _Scan:
             return _refused(name, finding_of(err, code="MLS109", where=shown(name)))
         except OutsideError as err:
             return _refused(name, _unread(err, where=shown(name)))
-        return self._model(parts, manifest.model.path, manifest)
+        return self.model(parts, manifest.model.path, manifest)
 
     def _bare(self, candidate: Candidate) -> FoundModel:
         if candidate.error is not None:
             return _refused(candidate.path, _unread(candidate.error, where=shown(candidate.path)))
         *folder, name = candidate.path.split("/")
         # Not a name that a package may have, perhaps; it is looked for as the system spells it, and nowhere else.
-        return self._model(tuple(folder), PackagePath(name), None)
+        return self.model(tuple(folder), PackagePath(name), None)
 
-    def _model(self, folder: tuple[str, ...], model_path: PackagePath, manifest: Manifest | None) -> FoundModel:
+    def model(self, folder: tuple[str, ...], model_path: PackagePath, manifest: Manifest | None) -> FoundModel:
         """The model at ``model_path`` beneath ``folder``, to which its locations of external data are relative."""
         path = "/".join((*folder, model_path.text))
         where = shown(path)
@@ -260,6 +260,16 @@ class _Scan:
         )
         judged = judge_model(self.policy, evidence, now=self.now)
         return FoundModel(path=path, size=size, summary=summary, findings=judged.findings, verdict=judged.verdict)
+
+
+def judge_open(
+    package: OpenPackage, model_path: PackagePath, manifest: Manifest | None, request: FindRequest
+) -> tuple[Policy, FoundModel]:
+    """The policy in force and what it makes of the one model of a package that is open already; see ``find``."""
+    now = request.now or datetime.now(UTC)
+    policy = _in_force(request.policy or load_model_policy(limits=request.limits), now=now)
+    scan = _Scan(root=package.fd, policy=policy, now=now, limits=policy.model.tightened(request.limits))
+    return policy, scan.model((), model_path, manifest)
 
 
 def _files(beside: int, summary: ModelSummary, model_path: PackagePath, manifest: Manifest | None) -> dict[str, FileFact]:

@@ -54,17 +54,22 @@ def inspect(path: Path, *, limits: Limits = DEFAULT) -> Inspection:
     Raises ``InputError`` when there is no model that can be read, and ``OutsideError``.
     """
     with OpenPackage.open(path) as package:
-        listing = package.list_files(skip=frozenset({SIGNATURES_NAME, ".git"}), limits=limits)
-        manifest = None
-        if any(f.path == _MANIFEST for f in listing.files):
-            with package.open_file(_MANIFEST) as source:
-                manifest = decode_manifest(source.read_all(max_bytes=limits.max_manifest_bytes), limits=limits)
-        model_path = _model_path(path, manifest, listing.files)
-        with package.open_file(model_path) as source:
-            summary = summarize(source, where=str(path), limits=limits)
-            source.check_unchanged()
-            size = source.size
-        bundles = package.read_bundles(limits=limits)
+        return inspect_open(package, path, limits=limits)
+
+
+def inspect_open(package: OpenPackage, path: Path, *, limits: Limits = DEFAULT) -> Inspection:
+    """What ``inspect`` says, of a package that is open already. Raises what ``inspect`` raises."""
+    listing = package.list_files(skip=frozenset({SIGNATURES_NAME, ".git"}), limits=limits)
+    manifest = None
+    if any(f.path == _MANIFEST for f in listing.files):
+        with package.open_file(_MANIFEST) as source:
+            manifest = decode_manifest(source.read_all(max_bytes=limits.max_manifest_bytes), limits=limits)
+    model_path = _model_path(path, manifest, listing.files)
+    with package.open_file(model_path) as source:
+        summary = summarize(source, where=str(path), limits=limits)
+        source.check_unchanged()
+        size = source.size
+    bundles = package.read_bundles(limits=limits)
     return Inspection(
         path=str(path),
         model_path=str(model_path),

@@ -36,10 +36,11 @@ def add_model(facts: Facts, summary: ModelSummary) -> None:
         facts.add("Functions", ", ".join(shown(f) for f in summary.functions[:_MANY]))
     external = f", {len(summary.external)} tensors in other files" if summary.external else ""
     facts.add("Weights", f"{summary.parameter_count:,} parameters, {size(summary.parameter_bytes)}{external}")
-    facts.add("A run", _run(summary.bounds))
+    facts.add("A run", run_words(summary.bounds))
 
 
-def _run(bounds: RunBounds | None) -> str:
+def run_words(bounds: RunBounds | None) -> str:
+    """What one run takes at most, or why that is not known."""
     if bounds is None:
         return "not bounded: the model has problems"
     if bounds.unknown:

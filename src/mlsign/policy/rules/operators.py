@@ -24,14 +24,15 @@ def check(evidence: Evidence, settings: OperatorSettings) -> tuple[Finding, ...]
             ),
         )
     uses = evidence.summary.operators
-    findings = [finding for use in uses if (finding := _judge(use, settings)) is not None]
+    findings = [finding for use in uses if (finding := judge_operator(use, settings)) is not None]
     if findings:
         return listed(findings)
     message = f"all {len(uses)} operators of the model are allowed"
     return (Finding(code=NOT_ALLOWED, outcome=Outcome.PASS, message=message, found=str(len(uses))),)
 
 
-def _judge(use: OperatorUse, settings: OperatorSettings) -> Finding | None:
+def judge_operator(use: OperatorUse, settings: OperatorSettings) -> Finding | None:
+    """Why the operator is refused; None for one that is allowed."""
     operator = use.operator
     if operator in settings.deny or operator.domain in settings.denied_domains:
         return _refusal(DENIED, use, "is denied by the policy", "take it out of the model: operators.deny wins over allow")

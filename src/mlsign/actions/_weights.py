@@ -1,0 +1,173 @@
+"""What the stored numbers of a model look like, tensor by tensor: the largest ones, each read once and a bounded piece at a time."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from heapq import nlargest
+from typing import TYPE_CHECKING, Final
+
+from mlsign.errors import InputError
+from mlsign.onnx.records import (
+    AttributeKind,
+    AttributeRecord,
+    FunctionRecord,
+    GraphRecord,
+    ModelRecord,
+    NodeRecord,
+    SparseRecord,
+    Stored,
+    StoredOutside,
+    TensorRecord,
+)
+from mlsign.package.crew import Worker, run_largest_first
+from mlsign.package.stream import Advance
+from mlsign.source import ByteSource
+
+if TYPE_CHECKING:
+    from mlsign.tensors.statistics import Statistics
+
+MAX_MEASURED: Final = 400
+"""Tensors that are measured: a person looks at the large ones."""
+_WORKERS: Final = 2
+_RAW: Final = 9
+_MANY: Final = 32
+"""From so many numbers on, an attribute is looked at as a tensor: what a tree ensemble has learnt stands in attributes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """A tensor, where it is used, and what its values look like; ``problem`` says why that is not known."""
+
+    record: TensorRecord
+    home: str
+    statistics: Statistics | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """The largest tensors of a model, largest first; ``left_out`` are smaller ones that nobody has measured."""
+
+    measured: tuple[Weight, ...]
+    left_out: int
+
+
+def measure_weights(
+    model: ModelRecord, source: ByteSource, outside: Mapping[str, ByteSource], *, advance: Advance | None = None
+) -> Weights:
+    """The weights of the model that ``source`` holds; ``outside`` has the open files of its external data by location.
+
+    No more bytes are read than the files have, however many tensors a model lays over the same bytes. What cannot be read is told
+    in its place. Raises ``OutsideError``, and ``InputError`` (``file.changed``) where a file is not what it was.
+    """
+    from mlsign.tensors.payload import StoredTensor
+    from mlsign.tensors.statistics import describe
+
+    found = list(_tensors(model))
+    chosen = nlargest(MAX_MEASURED, found, key=lambda each: each[0].size)
+    room = source.size + sum(file.size for file in set(outside.values()))
+    known: dict[object, tuple[Statistics | None, str]] = {}
+
+    def look(key: object, record: TensorRecord, _: Worker) -> None:
+        try:
+            known[key] = describe(StoredTensor(record=record, model=source, outside=outside.get)), ""
+        except InputError as err:
+            if err.code == "file.changed":
+                raise
+            known[key] = None, err.message
+        if advance is not None:
+            advance(record.size)
+
+    jobs = {}
+    for record, _ in chosen:
+        key = _bytes_of(record)
+        if key in jobs:
+            continue
+        room -= record.size if isinstance(key, tuple) else 0
+        if room < 0:
+            known[key] = None, "takes bytes that other tensors take as well, and is not read again"
+        else:
+            jobs[key] = record.size, partial(look, key, record)
+    run_largest_first(jobs.values(), workers=_WORKERS)
+    measured = []
+    for record, home in chosen:
+        statistics, problem = known[_bytes_of(record)]
+        measured.append(Weight(record=record, home=home, statistics=statistics, problem=problem))
+    return Weights(measured=tuple(measured), left_out=len(found) - len(chosen))
+
+
+def _bytes_of(record: TensorRecord) -> object:
+    """What two tensors have in common that take the very same bytes of a file; for others the tensor itself."""
+    match record.values:
+        case StoredOutside(location=location, offset=offset):
+            return location, offset, record.element, record.shape
+        case _:
+            return id(record)
+
+
+def _tensors(model: ModelRecord) -> Iterator[tuple[TensorRecord, str]]:
+    yield from _of_graph(model.graph, "main graph")
+    for function in model.functions:
+        yield from _of_nodes(function, f"function {function.name}")
+
+
+def _of_graph(graph: GraphRecord, home: str) -> Iterator[tuple[TensorRecord, str]]:
+    yield from ((tensor, home) for tensor in graph.initializers)
+    for sparse in graph.sparse_initializers:
+        yield from _of_sparse(sparse, home)
+    yield from _of_nodes(graph, home)
+
+
+def _of_nodes(graph: GraphRecord | FunctionRecord, home: str) -> Iterator[tuple[TensorRecord, str]]:
+    for node in graph.nodes:
+        for attribute in node.attributes:
+            yield from _of_attribute(attribute, node, home)
+
+
+def _of_attribute(attribute: AttributeRecord, node: NodeRecord, home: str) -> Iterator[tuple[TensorRecord, str]]:
+    numbers = _as_tensor(attribute)
+    if numbers is not None:
+        yield numbers, f"{node.operator} in {home}"
+        return
+    values = attribute.value if isinstance(attribute.value, tuple) else (attribute.value,)
+    for value in values:
+        if isinstance(value, TensorRecord):
+            name = value.name or (node.outputs[0] if node.outputs else "")
+            yield _named(value, name), f"{node.operator} in {home}"
+        elif isinstance(value, SparseRecord):
+            yield from _of_sparse(value, f"{node.operator} in {home}")
+        elif isinstance(value, GraphRecord):
+            yield from _of_graph(value, f"{attribute.name} of {node.operator}")
+
+
+def _of_sparse(sparse: SparseRecord, home: str) -> Iterator[tuple[TensorRecord, str]]:
+    yield _named(sparse.values, sparse.name), f"sparse in {home}"
+
+
+def _named(tensor: TensorRecord, name: str) -> TensorRecord:
+    return TensorRecord(
+        name=name, element=tensor.element, shape=tensor.shape, count=tensor.count, size=tensor.size, values=tensor.values
+    )
+
+
+def _as_tensor(attribute: AttributeRecord) -> TensorRecord | None:
+    """The numbers of a long attribute as a tensor of one dimension; None for anything else."""
+    value = attribute.value
+    match attribute.kind:
+        case AttributeKind.FLOATS if isinstance(value, tuple) and len(value) >= _MANY:
+            data = struct.pack(f"<{len(value)}f", *value)
+            return _flat(attribute.name, "float", 4, len(value), Stored(field=_RAW, parts=(data,)))
+        case AttributeKind.INTS if isinstance(value, tuple) and len(value) >= _MANY:
+            data = struct.pack(f"<{len(value)}q", *value)
+            return _flat(attribute.name, "int64", 8, len(value), Stored(field=_RAW, parts=(data,)))
+        case AttributeKind.FLOATS if isinstance(value, Stored) and len(value.parts) == 1 and not isinstance(value.parts[0], int):
+            return _flat(attribute.name, "float", 4, len(value.parts[0]) // 4, Stored(field=_RAW, parts=value.parts))
+        case _:
+            return None
+
+
+def _flat(name: str, element: str, size: int, count: int, values: Stored) -> TensorRecord:
+    return TensorRecord(name=name, element=element, shape=(count,), count=count, size=count * size, values=values)

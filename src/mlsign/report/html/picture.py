@@ -1,0 +1,124 @@
+"""A model as data for the picture: boxes with their places, and lines between them, for each sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from mlsign.errors import shown
+from mlsign.interface import TypeSpec
+from mlsign.report.html.document import Plain
+from mlsign.report.html.layout import ROW, layout
+from mlsign.report.html.node_lists import Marks
+from mlsign.report.html.sheets import Sheet, Sheets, operator_of
+from mlsign.report.html.words import name_of, type_words
+
+MAX_EDGES: Final = 60_000
+"""Lines that are drawn, of all sheets together."""
+_MAX_ENDS: Final = 2_000
+"""Inputs, and outputs, of a sheet that are drawn."""
+_CHAR: Final = 7.4
+_PADDING: Final = 30
+_NARROWEST: Final = 76
+_WIDEST: Final = 210
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """What the script draws, and how many lines it cannot."""
+
+    data: Mapping[str, Plain]
+    edges_left_out: int
+
+
+def picture_of(sheets: Sheets, marks: Marks) -> Picture:
+    """Data for ``graph.js``; all of it numbers and short texts."""
+    operators: dict[str, int] = {}
+    drawn: list[Plain] = []
+    room = MAX_EDGES
+    left_out = 0
+    for number, sheet in enumerate(sheets.sheets):
+        boxes = _Boxes(sheet)
+        edges = list(dict.fromkeys(boxes.edges()))
+        left_out += len(edges) - len(edges[:room])
+        edges = edges[:room]
+        room -= len(edges)
+        drawn.append(_drawn(sheets, number, boxes=boxes, edges=edges, operators=operators, marks=marks))
+    data: dict[str, Plain] = {"row": ROW, "operators": list(operators), "sheets": drawn}
+    return Picture(data=data, edges_left_out=left_out)
+
+
+def _drawn(
+    sheets: Sheets, number: int, *, boxes: _Boxes, edges: list[tuple[int, int]], operators: dict[str, int], marks: Marks
+) -> dict[str, Plain]:
+    """One sheet: ends are the boxes before and after the nodes, each a kind, a name and a type; nodes are numbers of operators."""
+    sheet = sheets.sheets[number]
+    labels = [name_of(operator_of(node).name, limit=40) for node in sheet.nodes]
+    widths = [_width(name) for _, name, _ in boxes.before] + [_width(label) for label in labels]
+    widths += [_width(name) for _, name, _ in boxes.after]
+    places = layout(widths, edges)
+    first = len(boxes.before)
+    return {
+        "title": sheet.title,
+        "parent": list(sheet.parent) if sheet.parent else None,
+        "before": [list(end) for end in boxes.before],
+        "after": [list(end) for end in boxes.after],
+        "nodes": [operators.setdefault(label, len(operators)) for label in labels],
+        "x": places.x,
+        "y": [y // ROW for y in places.y],
+        "w": widths,
+        "edges": [end for edge in edges for end in edge],
+        "opens": {str(node + first): opened for node, opened in sheet.opens.items()},
+        "marks": {str(node + first): mark for (own, node), mark in marks.items() if own == number},
+        "left": sheet.left_out,
+    }
+
+
+class _Boxes:
+    """Boxes of a sheet: what comes in, then the nodes, then what goes out."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+        made = {name for node in sheet.nodes for name in node.outputs}
+        self._inputs = list(dict.fromkeys(sheet.inputs))[:_MAX_ENDS]
+        known = made | set(self._inputs) | sheet.stored | {""}
+        taken = dict.fromkeys(name for node in sheet.nodes for name in node.inputs if name not in known)
+        # What a body takes from around it; weights stand in no picture, wherever they are from.
+        outer = [n for n in islice(taken, _MAX_ENDS) if sheet.parent is not None and not _is_stored(sheet, n)]
+        self._outer = outer
+        self._outputs = list(dict.fromkeys(sheet.outputs))[:_MAX_ENDS]
+        self.before = [self._end("in", name) for name in self._inputs] + [self._end("around", name) for name in outer]
+        self.after = [self._end("out", name) for name in self._outputs]
+
+    def edges(self) -> list[tuple[int, int]]:
+        """From what makes a value to what takes it, by the numbers of their boxes; of several makers the first."""
+        makers: dict[str, int] = {}
+        for box, name in enumerate((*self._inputs, *self._outer)):
+            makers.setdefault(name, box)
+        first = len(self.before)
+        for box, node in enumerate(self._sheet.nodes, start=first):
+            for name in node.outputs:
+                makers.setdefault(name, box)
+        out = [
+            (makers[name], box)
+            for box, node in enumerate(self._sheet.nodes, start=first)
+            for name in node.inputs
+            if name in makers and name
+        ]
+        last = first + len(self._sheet.nodes)
+        out += [(makers[name], box) for box, name in enumerate(self._outputs, start=last) if name in makers and name]
+        return [(source, target) for source, target in out if source != target]
+
+    def _end(self, kind: str, name: str) -> tuple[str, str, str]:
+        return kind, shown(name, limit=80), type_words(self._sheet.types.get(name))
+
+
+def _is_stored(sheet: Sheet, name: str) -> bool:
+    found = sheet.types.get(name)
+    return found is not None and not isinstance(found, TypeSpec)
+
+
+def _width(label: str) -> int:
+    return round(min(max(len(label) * _CHAR + _PADDING, _NARROWEST), _WIDEST))
