@@ -1,0 +1,70 @@
+"""What every script of this folder does once its model is exported: golden vectors, package, key, signature, verdict, scores.
+
+The commands are the ones that a person would type, and are printed before they run. One that does not end well ends the script.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from onnx import numpy_helper
+
+MLSIGN = Path(sys.executable).with_name("mlsign")
+POLICY = """\
+apiVersion: mlsign/v1
+kind: Policy
+name: release
+extends: {shipped: baseline}
+signers: [{name: release, require: 1, any: [{key: release.pub}]}]
+golden: {required: true, replay: true}
+"""
+"""The shipped baseline, a key of one's own, and the golden vectors scored again before anything else is."""
+
+
+def release(
+    name: str, model: Path, *, inputs: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], rtol: float, atol: float
+) -> None:
+    """Packs ``model``, signs, verifies and scores it, and holds the scores against ``expected``.
+
+    ``expected`` is what the training library itself says of ``inputs``, by the names of the model's outputs. An answer of
+    onnxruntime would not do: it is what the export has to be checked against, not by.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    # Golden data has the types of the model's own outputs: a float64 of the training library is rounded to what the model gives.
+    answers = {name: values.astype(np.float32) if values.dtype == np.float64 else values for name, values in expected.items()}
+    golden = folder / "golden" / "test_data_set_0"
+    golden.mkdir(parents=True)
+    np.savez(folder / "rows.npz", **inputs)
+    for kind, arrays in (("input", inputs), ("output", answers)):
+        for index, (tensor, values) in enumerate(arrays.items()):
+            proto = numpy_helper.from_array(values.astype(object) if values.dtype.kind == "U" else values, tensor)
+            (golden / f"{kind}_{index}.pb").write_bytes(proto.SerializeToString())
+    (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
+
+    def run(command: str) -> None:
+        print(f"$ {command}", flush=True)
+        subprocess.run([MLSIGN, *shlex.split(command)[1:]], cwd=folder, check=True)
+
+    run(f"mlsign pack {model.resolve()} -o {name}-1.0.0 --golden golden --rtol {rtol} --atol {atol}")
+    run("mlsign keygen -o release --no-password")
+    run(f"mlsign sign {name}-1.0.0 --key release.key")
+    run(f"mlsign verify {name}-1.0.0 --policy policy.yaml")
+    run(f"mlsign score {name}-1.0.0 --policy policy.yaml --input rows.npz --output scores.npz")
+
+    with np.load(folder / "scores.npz") as scores:
+        assert set(scores.files) == set(expected), f"the model gives {scores.files}, expected were {sorted(expected)}"
+        for output, wanted in expected.items():
+            found = scores[output]
+            if wanted.dtype.kind == "f":
+                np.testing.assert_allclose(found, wanted, rtol=rtol, atol=atol)
+                error = np.max(np.abs(found.astype(np.float64) - wanted), initial=0)
+                print(f"{output}: {len(wanted)} rows, largest difference from the training library {error:.1e}")
+            else:
+                np.testing.assert_array_equal(found, wanted)
+                print(f"{output}: {len(wanted)} rows, all equal")
