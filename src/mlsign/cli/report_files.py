@@ -1,6 +1,6 @@
-"""Reports that go to files: those of ``--report FORMAT=FILE``, and the summary of a step of GitHub Actions.
+"""Reports that go to files: those of ``--report FORMAT=FILE`` and ``--html FILE``, and the summary of a step of GitHub Actions.
 
-A file of ``--report`` is there whole or not at all, and none of an earlier run outlives the start of this one: whoever finds
+Such a file is there whole or not at all, and none of an earlier run outlives the start of this one: whoever finds
 it has the report of this run.
 """
 
@@ -37,6 +37,7 @@ _BEGINNINGS: Final = tuple(
             "## ✅ Allowed: ",
             "## ❌ Denied: ",
             "## ⚠️ Would ",
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="mlsign">\n',
         ),
     )
 )
@@ -75,27 +76,33 @@ def clear_places(places: Iterable[Place], *, package: Path, read: Iterable[Path 
 
     Raises ``InputError`` (``usage.report``) and ``OutsideError`` (``report.place``).
     """
+    clear_files([place.path for place in places], option="--report", package=package, read=read)
+
+
+def clear_files(files: Iterable[Path], *, option: str, package: Path, read: Iterable[Path | None]) -> None:
+    """The same for the files that ``option`` names."""
     kept = {real for path in read if path is not None for real in _reals(path)}
-    for place in places:
-        real = _real(place.path)
+    every = list(files)
+    for file in every:
+        real = _real(file)
         if real in kept:
-            raise _usage(f"--report would write over {shown(place.path)}, which this command reads or writes")
+            raise _usage(f"{option} would write over {shown(file)}, which this command reads or writes")
         if any(real.is_relative_to(folder) for folder in _reals(package)):
-            raise _usage(f"--report would write {shown(place.path)} into the package")
-    for place in places:
+            raise _usage(f"{option} would write {shown(file)} into what it is about")
+    for file in every:
         try:
-            status = os.lstat(place.path)
+            status = os.lstat(file)
         except FileNotFoundError:
             continue
         except OSError as err:
-            raise _outside(place.path, err) from err
+            raise _outside(file, err) from err
         if not stat.S_ISREG(status.st_mode):
-            raise OutsideError("is no regular file, so no report is written there", code="report.place", where=shown(place.path))
+            raise OutsideError("is no regular file, so no report is written there", code="report.place", where=shown(file))
         try:
-            _check_report(place.path)
-            place.path.unlink()
+            _check_report(file)
+            file.unlink()
         except OSError as err:
-            raise _outside(place.path, err) from err
+            raise _outside(file, err) from err
 
 
 def _check_report(path: Path) -> None:
@@ -116,10 +123,15 @@ def write_reports(report: Report, places: Iterable[Place]) -> None:
     # Rendered before the first is written: what cannot be rendered leaves nothing behind.
     texts = [(place.path, render(report, place.format, file=True)) for place in places]
     for path, text in texts:
-        try:
-            _write_whole(path, text.encode("utf-8"))
-        except OSError as err:
-            raise _outside(path, err) from err
+        write_file(path, text)
+
+
+def write_file(path: Path, text: str) -> None:
+    """The text in a file, whole or not at all. Raises ``OutsideError`` (``report.place``)."""
+    try:
+        _write_whole(path, text.encode("utf-8"))
+    except OSError as err:
+        raise _outside(path, err) from err
 
 
 def append_summary(report: Report) -> None:

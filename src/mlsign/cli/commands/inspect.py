@@ -19,11 +19,15 @@ HELP = """Show what is in a model or a package: operators, inputs, outputs, weig
 Reads without trusting, loads no weights and runs nothing. With --findings it also judges, and scans whole folders: exit
 code 0 is nothing found, 1 is something wrong. No signature is needed, and none is checked.
 
+With --html it writes one page for a browser, graph and weights included, which loads nothing; weights are read for that.
+Without --policy no signature is checked for it. With --policy the package is verified, and a denial is exit code 1.
+
 Example:
 
 \b
   mlsign inspect fraud.onnx
   mlsign inspect --findings models/ --format sarif
+  mlsign inspect --html report.html fraud-1.2.0 --policy policy.yaml
 """
 
 
@@ -31,9 +35,14 @@ Example:
 def inspect_command(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="An ONNX file or a package; with --findings any folder, too.")],
     findings: Annotated[bool, typer.Option("--findings", help="Say what is wrong with every model there.")] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page for a browser, which needs no network.")
+    ] = None,
     policy: Annotated[
         Path | None,
-        typer.Option("--policy", "-p", metavar="FILE", help="With --findings: what to judge by. Default: the shipped baseline."),
+        typer.Option(
+            "--policy", "-p", metavar="FILE", help="With --findings or --html: what to judge by. Default: the shipped baseline."
+        ),
     ] = None,
     policy_signers: PolicySignerOptions = NO_POLICY_SIGNER,
     output_format: FindingsFormatOption = FindingsFormat.TEXT,
@@ -42,10 +51,17 @@ def inspect_command(
 ) -> None:
     """Parses, inspects or scans, prints; a scan exits by what it found."""
     signed = policy_signers.trusted(policy)
+    if html is not None:
+        from mlsign.cli.commands._portrait import write_portrait
+
+        if findings or output_format is not FindingsFormat.TEXT:
+            raise InputError("--html goes with neither --findings nor --format", code="usage.html", hint="give it alone")
+        write_portrait(path, html, policy=policy, signed=signed)
+        return
     if not findings:
         if policy is not None:
             raise InputError(
-                "--policy is for --findings: nothing else is judged here", code="usage.policy", hint="add --findings"
+                "--policy is for --findings and --html: nothing else is judged here", code="usage.policy", hint="add --findings"
             )
         from mlsign.actions.inspect import inspect
 

@@ -48,10 +48,10 @@ def document(page: Page) -> str:
         for name, value in (page.data or {}).items()
     )
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="mlsign">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="referrer" content="no-referrer">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<meta name="generator" content="mlsign">\n'
+        '<meta name="color-scheme" content="light dark">\n'
         f"<title>{escaped(page.title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
         f"{render_element(skip)}\n{''.join(map(render_element, page.body))}\n{blocks}"
         f"{f'<script>{script}</script>' if script else ''}\n</body>\n</html>\n"

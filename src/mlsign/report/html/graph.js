@@ -27,8 +27,24 @@
     made.width = made.x.reduce((most, x, box) => Math.max(most, x + sheet.w[box] / 2), 0);
     made.height = made.y.reduce((most, y) => Math.max(most, y), 0);
     made.rows = rowsOf(made);
+    made.side = Float64Array.from({ length: lines }, (_, i) => around(made, made.from[i], made.to[i]));
     return made;
   });
+
+  // How far a line between two boxes of one column leaves it, to go around what stands between.
+  function around(sheet, a, b) {
+    const x = sheet.x[a];
+    const between = Math.abs(sheet.y[b] - sheet.y[a]) / data.row - 1;
+    if (between < 1 || Math.abs(x - sheet.x[b]) > 60) return 0;
+    let widest = 0;
+    for (let step = 1; step <= Math.min(between, 12); step++) {
+      for (const box of sheet.rows.get(Math.min(sheet.y[a], sheet.y[b]) + step * data.row) ?? []) {
+        const half = sheet.w[box] / 2;
+        if (Math.abs(sheet.x[box] - x) < half + 20) widest = Math.max(widest, sheet.x[box] - x + half);
+      }
+    }
+    return widest ? (widest + 18) * (4 / 3) : 0;
+  }
 
   function rowsOf(sheet) {
     const rows = new Map();
@@ -91,15 +107,15 @@
       const [top, bottom] = sheet.y[a] < sheet.y[b] ? [sheet.y[a], sheet.y[b]] : [sheet.y[b], sheet.y[a]];
       if (bottom < seen.top || top > seen.bottom) continue;
       const [left, right] = sheet.x[a] < sheet.x[b] ? [sheet.x[a], sheet.x[b]] : [sheet.x[b], sheet.x[a]];
-      if (right + 160 < seen.left || left - 160 > seen.right) continue;
+      if (right + 320 < seen.left || left > seen.right) continue;
       if (a === chosen || b === chosen) near.push(i);
-      else trace(sheet, a, b);
+      else trace(sheet, i);
     }
     context.strokeStyle = colours.edge;
     context.lineWidth = Math.max(1.3, 0.6 / view.scale);
     context.stroke();
     context.beginPath();
-    for (const i of near) trace(sheet, sheet.from[i], sheet.to[i]);
+    for (const i of near) trace(sheet, i);
     context.strokeStyle = colours.link;
     context.lineWidth = Math.max(2.4, 1.6 / view.scale);
     context.stroke();
@@ -114,15 +130,13 @@
     }
   }
 
-  function trace(sheet, a, b) {
+  function trace(sheet, i) {
+    const a = sheet.from[i], b = sheet.to[i], side = sheet.side[i];
     const x1 = sheet.x[a], y1 = sheet.y[a] + HEIGHT / 2, x2 = sheet.x[b], y2 = sheet.y[b] - HEIGHT / 2;
     context.moveTo(x1, y1);
     if (view.scale < 0.15) { context.lineTo(x2, y2); return; }
-    const far = y2 - y1 > data.row;
-    // A line past other rows goes around what stands between.
-    const side = far && Math.abs(x1 - x2) < 60 ? Math.max(sheet.w[a], sheet.w[b]) / 2 + 46 : 0;
-    const reach = y2 > y1 ? Math.min((y2 - y1) / 2, 160) : 60;
-    context.bezierCurveTo(x1 + side * 1.33, y1 + reach, x2 + side * 1.33, y2 - reach, x2, y2);
+    const reach = y2 > y1 ? Math.min((y2 - y1) / (side ? 4 : 2), 160) : 60;
+    context.bezierCurveTo(x1 + side, y1 + reach, x2 + side, y2 - reach, x2, y2);
   }
 
   function arrow(x, y) {
@@ -186,20 +200,21 @@
     if (name) {
       context.fillStyle = colours.soft;
       context.font = `10.5px ${font}`;
-      context.fillText(fitted(name, width - 14), sheet.x[box], sheet.y[box] + 9.5);
+      context.fillText(fitted(name, width - 14, true), sheet.x[box], sheet.y[box] + 9.5);
     }
   }
 
   const widths = new Map();
-  function fitted(text, width) {
+  // As much of a text as there is room for; of names the end, which tells them apart.
+  function fitted(text, width, end = false) {
     const key = `${context.font}|${width}|${text}`;
     if (!widths.has(key)) {
       if (widths.size > 20000) widths.clear();
-      let cut = text;
-      while (cut.length > 1 && context.measureText(cut === text ? cut : `${cut}…`).width > width) {
-        cut = Array.from(cut).slice(0, -Math.max(1, Math.floor(cut.length / 12))).join("");
-      }
-      widths.set(key, cut === text ? text : `${cut}…`);
+      const letters = Array.from(text);
+      let left = letters.length;
+      const cut = () => (left === letters.length ? text : end ? `…${letters.slice(-left).join("")}` : `${letters.slice(0, left).join("")}…`);
+      while (left > 1 && context.measureText(cut()).width > width) left -= Math.max(1, Math.floor(left / 12));
+      widths.set(key, cut());
     }
     return widths.get(key);
   }

@@ -20,6 +20,8 @@ MAX_EDGES: Final = 60_000
 _MAX_ENDS: Final = 2_000
 """Inputs, and outputs, of a sheet that are drawn."""
 _CHAR: Final = 7.4
+_SMALL_CHAR: Final = 5.9
+_MAX_UNDER: Final = 22
 _PADDING: Final = 30
 _NARROWEST: Final = 76
 _WIDEST: Final = 210
@@ -56,7 +58,8 @@ def _drawn(
     """One sheet: ends are the boxes before and after the nodes, each a kind, a name and a type; nodes are numbers of operators."""
     sheet = sheets.sheets[number]
     labels = [name_of(operator_of(node).name, limit=40) for node in sheet.nodes]
-    widths = [_width(name) for _, name, _ in boxes.before] + [_width(label) for label in labels]
+    widths = [_width(name) for _, name, _ in boxes.before]
+    widths += [_width(label, under=node.name) for label, node in zip(labels, sheet.nodes, strict=True)]
     widths += [_width(name) for _, name, _ in boxes.after]
     places = layout(widths, edges)
     first = len(boxes.before)
@@ -120,5 +123,7 @@ def _is_stored(sheet: Sheet, name: str) -> bool:
     return found is not None and not isinstance(found, TypeSpec)
 
 
-def _width(label: str) -> int:
-    return round(min(max(len(label) * _CHAR + _PADDING, _NARROWEST), _WIDEST))
+def _width(label: str, *, under: str = "") -> int:
+    """Room for a label, and for as much of the small name beneath it as helps to tell nodes apart."""
+    small = min(len(under), _MAX_UNDER) * _SMALL_CHAR + _PADDING / 2
+    return round(min(max(len(label) * _CHAR + _PADDING, small, _NARROWEST), _WIDEST))

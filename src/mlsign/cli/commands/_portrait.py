@@ -1,0 +1,38 @@
+"""What ``inspect --html`` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from mlsign.cli.console import progress, say
+from mlsign.cli.report_files import clear_files, write_file
+from mlsign.errors import shown
+
+if TYPE_CHECKING:
+    from mlsign.actions.verify_policy import PolicyTrust
+
+
+def write_portrait(path: Path, html: Path, *, policy: Path | None, signed: PolicyTrust | None) -> None:
+    """Writes the page at ``html``, whole or not at all; exits by the decision where a policy decides."""
+    from mlsign.actions.portray import PortrayRequest, portray
+    from mlsign.policy.model import Verdict
+    from mlsign.report.html.portrait import render_portrait
+
+    clear_files([html], option="--html", package=path, read=[policy])
+    request = PortrayRequest()
+    if policy is not None:
+        from mlsign.actions.load_policies import load_policies
+        from mlsign.actions.verify import VerifyRequest
+
+        first, *others = load_policies([policy], signed=signed)
+        request = PortrayRequest(verify=VerifyRequest(policy=first, others=tuple(others)))
+    # Verifying reads every byte, and looking at weights most of them again.
+    with progress("inspecting", *([path] if policy is None else [path, path])) as advance:
+        portrait = portray(path, request, advance=advance)
+    write_file(html, render_portrait(portrait))
+    say(f"mlsign: {shown(html)} written")
+    if portrait.report is not None and portrait.report.decision.enforced_verdict is not Verdict.ALLOW:
+        raise typer.Exit(1)
