@@ -1,0 +1,285 @@
+"""Two models as graphs: the main graph, the functions, and the subgraphs of matched nodes, at any depth."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sized
+from typing import Final
+
+from mlsign.compare.facts import FieldChange
+from mlsign.compare.graphs.bodies import (
+    ABSENT,
+    Body,
+    Constant,
+    Outer,
+    Source,
+    SourceKind,
+    function_body,
+    graph_body,
+    initializers,
+    subgraphs,
+)
+from mlsign.compare.graphs.describing import BodyPair, Description
+from mlsign.compare.graphs.keys import FunctionKey, Interner, Keys, function_key
+from mlsign.compare.graphs.matching import NOBODY, Half, Matched, match_bodies
+from mlsign.compare.graphs.result import (
+    Compared,
+    GraphDifference,
+    LoneNode,
+    NodeChange,
+    Renames,
+    StoredPair,
+)
+from mlsign.compare.graphs.spelling import node_ref, spell_attribute, spell_node, spell_source
+from mlsign.compare.graphs.weights import Weights
+from mlsign.compare.interfaces import matched_names
+from mlsign.interface import ValueSpec
+from mlsign.onnx.records import FunctionRecord, GraphRecord, ModelRecord, NodeRecord
+
+MAX_NODES: Final = 600_000
+"""Of both models together. Beyond, which node is which is not looked for."""
+MAX_BODIES: Final = 20_000
+_MAX_BESIDE: Final = 4
+_MAX_EXAMPLES: Final = 8
+
+
+def compare_graphs(before: ModelRecord, after: ModelRecord) -> Compared:
+    """What is different between the graphs of two models, and which of their weights belong together."""
+    counts = count_nodes(before), count_nodes(after)
+    if sum(counts) > MAX_NODES:
+        return _not_compared(before, after, counts)
+    return _Comparison(before, after).run(counts)
+
+
+def count_nodes(model: ModelRecord) -> int:
+    """All nodes, those of subgraphs and functions included."""
+    return sum(map(_inside, model.graph.nodes)) + sum(_inside(node) for function in model.functions for node in function.nodes)
+
+
+def _inside(node: NodeRecord) -> int:
+    return 1 + sum(_inside(inner) for _, graph in subgraphs(node) for inner in graph.nodes)
+
+
+class _Comparison:
+    """What has been found so far, and bodies that are still to be compared."""
+
+    def __init__(self, before: ModelRecord, after: ModelRecord) -> None:
+        self.models = before, after
+        self.interner = Interner()
+        self.keys = (Keys(self.interner, _functions(before)), Keys(self.interner, _functions(after)))
+        self.waiting: deque[tuple[Body, Body, Mapping[int, int], Mapping[int, int]]] = deque()
+        self.identical = 0
+        self.exact = True
+        self.scopes = 0
+        self.changed: list[NodeChange] = []
+        self.lone: tuple[list[LoneNode], list[LoneNode]] = ([], [])
+        self.outputs: list[FieldChange] = []
+        self.functions: list[FieldChange] = []
+        self.names = [0, 0, 0]
+        self.examples: list[tuple[str, str]] = []
+        self.stored: list[StoredPair] = []
+        self.weights = Weights()
+
+    def run(self, counts: tuple[int, int]) -> Compared:
+        before, after = self.models
+        self._pair_functions(_functions(before), _functions(after))
+        inputs, outputs = _by_name(before.graph, after.graph)
+        bodies = graph_body(before.graph, where="graph"), graph_body(after.graph, where="graph")
+        self.waiting.appendleft((*bodies, inputs, outputs))
+        done = 0
+        while self.waiting:
+            done += 1
+            if done > MAX_BODIES:
+                self.exact = False
+                break
+            self._compare(*self.waiting.popleft())
+        return self.weights.compared(self._difference(counts), tuple(self.stored))
+
+    def _pair_functions(self, before: Mapping[FunctionKey, FunctionRecord], after: Mapping[FunctionKey, FunctionRecord]) -> None:
+        pairs = _matched_functions(before, after, self.keys)
+        self.functions += [
+            FieldChange(field="function", before=_named(old), after=None if new is None else _named(new))
+            for old in before
+            if (new := pairs.get(old)) is None or _named(new) != _named(old)
+        ]
+        gone = set(pairs.values())
+        self.functions += [FieldChange(field="function", before=None, after=_named(new)) for new in after if new not in gone]
+        for number, (old, new) in enumerate(pairs.items()):
+            self.keys[0].call(old, number)
+            self.keys[1].call(new, number)
+            a, b = before[old], after[new]
+            self.functions += _signature(a, b)
+            bodies = (function_body(a, where=f"function {_named(old)}"), function_body(b, where=f"function {_named(new)}"))
+            self.waiting.append((*bodies, _in_place(a.inputs, b.inputs), _in_place(a.outputs, b.outputs)))
+
+    def _compare(self, first: Body, second: Body, inputs: Mapping[int, int], outputs: Mapping[int, int]) -> None:
+        halves = Half(body=first, keys=self.keys[0]), Half(body=second, keys=self.keys[1])
+        matched = match_bodies(*halves, interner=self.interner, inputs=inputs, outputs=outputs)
+        self.exact = self.exact and matched.exact
+        found = Description(BodyPair(first=halves[0], second=halves[1], matched=matched, inputs=inputs, outputs=outputs))
+        for change in found.changes():
+            if change is None:
+                self.identical += 1
+            else:
+                self.changed.append(change)
+        self.outputs += found.outputs()
+        both, *folded = found.folded()
+        self.identical += both
+        for number, (body, alone, constants) in enumerate(zip((first, second), found.lone(), folded, strict=True)):
+            self.lone[number].extend(_lone(body, index) for index in sorted((*alone, *constants)))
+            self.weights.hold(number, body, alone)
+        self.weights.pair(found.constants.values())
+        self.stored += found.stored
+        self._rename(first, second, matched, found)
+        self._descend(first, second, matched, found)
+
+    def _rename(self, first: Body, second: Body, matched: Matched, found: Description) -> None:
+        ends = {name for name, _ in (*first.outputs, *second.outputs)}
+        for ours, theirs in enumerate(matched.pairs):
+            if theirs == NOBODY:
+                continue
+            old, new = first.nodes[ours], second.nodes[theirs]
+            self._name(0, old.name, new.name)
+            for a, b in zip(old.outputs, new.outputs, strict=False):
+                if not {a, b} & ends:
+                    self._name(1, a, b)
+        for pair in found.constants.values():
+            self._name(2, pair.before.name, pair.after.name)
+
+    def _name(self, kind: int, before: str, after: str) -> None:
+        if before != after:
+            self.names[kind] += 1
+            if len(self.examples) < _MAX_EXAMPLES:
+                self.examples.append((before, after))
+
+    def _descend(self, first: Body, second: Body, matched: Matched, found: Description) -> None:
+        scope, self.scopes = self.scopes, self.scopes + 1
+
+        def around(body: Body, key: Callable[[Source], Hashable]) -> Outer:
+            def outer(name: str) -> Source | Constant:
+                source = body.names.get(name, ABSENT)
+                constant = body.constant(source)
+                if constant is not None:
+                    return constant
+                known = source.kind in (SourceKind.OUTER, SourceKind.ABSENT)
+                return source if known else Source(SourceKind.OUTER, self.interner.number((scope, key(source))))
+
+            return outer
+
+        outers = around(first, found.image), around(second, found.place)
+        for ours, theirs in enumerate(matched.pairs):
+            graphs = (dict(subgraphs(first.nodes[ours])), dict(subgraphs(second.nodes[theirs]))) if theirs != NOBODY else ({}, {})
+            for place in (place for place in graphs[0] if place in graphs[1]):
+                a, b = graphs[0][place], graphs[1][place]
+                bodies = (
+                    graph_body(a, where=f"{first.where}.node[{ours}].{place}", outer=outers[0]),
+                    graph_body(b, where=f"{second.where}.node[{theirs}].{place}", outer=outers[1]),
+                )
+                self.waiting.append((*bodies, _in_place(a.inputs, b.inputs), _in_place(a.outputs, b.outputs)))
+
+    def _difference(self, counts: tuple[int, int]) -> GraphDifference:
+        return GraphDifference(
+            before=counts[0],
+            after=counts[1],
+            identical=self.identical,
+            changed=tuple(self.changed),
+            added=tuple(self.lone[1]),
+            removed=tuple(self.lone[0]),
+            outputs=tuple(self.outputs),
+            functions=tuple(self.functions),
+            renames=Renames(nodes=self.names[0], values=self.names[1], weights=self.names[2], examples=tuple(self.examples)),
+            approximate=not self.exact,
+        )
+
+
+def _functions(model: ModelRecord) -> dict[FunctionKey, FunctionRecord]:
+    return {function_key(function): function for function in model.functions}
+
+
+def _matched_functions(
+    before: Mapping[FunctionKey, FunctionRecord], after: Mapping[FunctionKey, FunctionRecord], keys: tuple[Keys, Keys]
+) -> dict[FunctionKey, FunctionKey]:
+    """Which function is which: those of one name that do the same, then those that alone do the same, then those of one name."""
+    does = ({key: keys[0].structure(key) for key in before}, {key: keys[1].structure(key) for key in after})
+    pairs = {key: key for key in before if key in after and does[0][key] == does[1][key]}
+    left = {key: does[0][key] for key in before if key not in pairs}
+    there = {key: does[1][key] for key in after if key not in pairs}
+    lone = _lone_numbers(left), _lone_numbers(there)
+    pairs.update({key: lone[1][number] for number, key in lone[0].items() if number in lone[1]})
+    taken = set(pairs.values())
+    pairs.update({key: key for key in before if key not in pairs and key in after and key not in taken})
+    return pairs
+
+
+def _lone_numbers(does: Mapping[FunctionKey, int]) -> dict[int, FunctionKey]:
+    count = Counter(does.values())
+    return {number: key for key, number in does.items() if count[number] == 1}
+
+
+def _named(key: FunctionKey) -> str:
+    return ":".join(part for part in key if part)
+
+
+def _signature(before: FunctionRecord, after: FunctionRecord) -> Iterator[FieldChange]:
+    """What a function takes and gives where that is something else; the names of inputs and outputs say nothing."""
+
+    def spell(function: FunctionRecord) -> str:
+        attributes = ", ".join((*function.attributes, *(f"{each.name}={spell_attribute(each)}" for each in function.defaults)))
+        return f"{len(function.inputs)} inputs, {len(function.outputs)} outputs, attributes: {attributes or 'none'}"
+
+    if spell(before) != spell(after):
+        yield FieldChange(field=f"function {_named(function_key(after))}", before=spell(before), after=spell(after))
+
+
+def _by_name(before: GraphRecord, after: GraphRecord) -> tuple[dict[int, int], dict[int, int]]:
+    """Inputs and outputs of the main graphs that belong together, by their places."""
+
+    def places(old: tuple[ValueSpec, ...], new: tuple[ValueSpec, ...]) -> dict[int, int]:
+        at = {spec.name: index for index, spec in enumerate(new)}
+        pairs = matched_names(old, new)
+        return {index: at[pairs[spec.name]] for index, spec in enumerate(old) if spec.name in pairs}
+
+    return places(before.inputs, after.inputs), places(before.outputs, after.outputs)
+
+
+def _in_place(before: Sized, after: Sized) -> dict[int, int]:
+    return {index: index for index in range(min(len(before), len(after)))}
+
+
+def _lone(body: Body, index: int) -> LoneNode:
+    """A node that only one body has, with what is around it."""
+    node = body.nodes[index]
+    sources = body.sources[index]
+    users = [user for _, _, user in body.users[index][: 4 * _MAX_BESIDE]]
+    ends = [f"output {name}" for name, source in body.outputs if source.kind is SourceKind.NODE and source.place == index]
+    gives = dict.fromkeys((*(spell_node(body, user) for user in users), *ends))
+    takes = dict.fromkeys(
+        spell_source(body, source) for source in sources[: 4 * _MAX_BESIDE] if source.kind is not SourceKind.ABSENT
+    )
+    return LoneNode(
+        node=node_ref(body, index),
+        takes_from=tuple(takes)[:_MAX_BESIDE],
+        gives_to=tuple(gives)[:_MAX_BESIDE],
+        inside=_inside(node) - 1,
+    )
+
+
+def _not_compared(before: ModelRecord, after: ModelRecord, counts: tuple[int, int]) -> Compared:
+    """What is said of models whose nodes are too many: how many there are. Weights are matched by name, type and shape alone."""
+    weights = Weights()
+    for number, model in enumerate((before, after)):
+        for constant in initializers(model.graph):
+            weights.keep(number, constant)
+    difference = GraphDifference(
+        before=counts[0],
+        after=counts[1],
+        identical=0,
+        changed=(),
+        added=(),
+        removed=(),
+        outputs=(),
+        functions=(),
+        renames=Renames(),
+        approximate=True,
+    )
+    return weights.compared(difference, ())
