@@ -100,26 +100,29 @@ def payload(tensor: StoredTensor) -> Iterator[Bytes]:
     """
     element = element_of(tensor)
     wanted = element.bytes_of(count_of(tensor))
-    match tensor.record.values:
-        case None:
-            _check_length(tensor, found=0, wanted=wanted)
-        case StoredOutside() as place:
-            yield from _outside(tensor, place, wanted=wanted)
-        case Stored(field=field, parts=parts) if field == _RAW:
-            # protobuf takes the last of several, other readers the first
-            _check_length(tensor, found=_length(parts) if len(parts) == 1 else -1, wanted=wanted)
-            yield from _read(tensor.model, parts[0], step=READ_BYTES)
-        case Stored(field=field, parts=parts):
-            if _FIELDS.get(field) != _TYPED[element.name]:
-                name = _FIELDS.get(field, f"field {field}")
-                message = f"has elements of {element.name} in {name}"
-                tensor.refuse(message, code="payload", expected=_TYPED[element.name], found=name)
-            if field in _FIXED:
-                _check_length(tensor, found=_length(parts), wanted=wanted)
-                for part in parts:
-                    yield from _read(tensor.model, part, step=READ_BYTES)
-            else:
-                yield from _integers(tensor, parts, element, unsigned=field == _UNSIGNED, wanted=wanted)
+    values = tensor.record.values
+    if values is None:
+        _check_length(tensor, found=0, wanted=wanted)
+    elif isinstance(values, StoredOutside):
+        yield from _outside(tensor, values, wanted=wanted)
+    elif values.field == _RAW:
+        # protobuf takes the last of several, other readers the first
+        _check_length(tensor, found=_length(values.parts) if len(values.parts) == 1 else -1, wanted=wanted)
+        yield from _read(tensor.model, values.parts[0], step=READ_BYTES)
+    else:
+        yield from _typed(tensor, values, element, wanted=wanted)
+
+
+def _typed(tensor: StoredTensor, values: Stored, element: Element, *, wanted: int) -> Iterator[Bytes]:
+    name, right = _FIELDS.get(values.field, f"field {values.field}"), _TYPED[element.name]
+    if name != right:
+        tensor.refuse(f"has elements of {element.name} in {name}", code="payload", expected=right, found=name)
+    if values.field in _FIXED:
+        _check_length(tensor, found=_length(values.parts), wanted=wanted)
+        for part in values.parts:
+            yield from _read(tensor.model, part, step=READ_BYTES)
+    else:
+        yield from _integers(tensor, values.parts, element, unsigned=values.field == _UNSIGNED, wanted=wanted)
 
 
 def _length(parts: tuple[Value, ...]) -> int:
