@@ -48,11 +48,13 @@ class Difference:
     """How the new tensor differs from the old one.
 
     ``elements`` are those of the new tensor, ``zeros`` how many of them are zero (of texts: empty). ``different`` is how many
-    are not what they were: to the bit where the types are the same, by value where they are not; with another number of elements,
-    or where texts became numbers, it is None, as all that follows. ``largest`` and ``mean`` are of the absolute differences, ``relative_l2`` is the length of
-    the difference by the length of the old tensor. They are 0 for identical tensors, and None for texts, where no two values
-    are finite, and where double precision does not hold them; the last one also where only the old tensor is zero throughout.
-    ``unmeasured`` counts places where a value is not finite and they are not the same.
+    are not what they were: to the bit where the types are the same, by value where they are not. It and all that follows is
+    None where the number of elements is another, and where texts became numbers.
+
+    ``largest`` and ``mean`` are of the absolute differences, ``relative_l2`` is the length of the difference by the length of
+    the old tensor. They are 0 for identical tensors, and None for texts, where no two values are finite, and where double
+    precision does not hold them; the last one also where only the old tensor is zero throughout. ``unmeasured`` counts places
+    where a value is not finite and they are not the same.
 
     Where a quantization was given or found, differences are those of the values that codes stand for; ``clipped`` is how many
     values lie beyond its range, and ``fitted`` the scale and the zero point that were found.

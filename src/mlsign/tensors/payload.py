@@ -65,7 +65,7 @@ class StoredTensor:
         """The tensor in words, for messages."""
         return f"tensor {shown(self.record.name)}" if self.record.name else "a tensor without a name"
 
-    def refuse(self, message: str, *, code: str, expected: object = "", found: object = "") -> NoReturn:
+    def reject(self, message: str, *, code: str, expected: object = "", found: object = "") -> NoReturn:
         """Raises the ``InputError`` ``tensor.<code>``."""
         raise InputError(message, code=f"tensor.{code}", where=self.where, expected=str(expected), found=shown(found))
 
@@ -79,7 +79,7 @@ def element_of(tensor: StoredTensor) -> Element:
     """The type of the elements. Raises ``InputError`` (``tensor.element``) where there are no numbers."""
     if not has_numbers(tensor.record):
         found = tensor.record.element or "an unknown type"
-        tensor.refuse(f"has elements of {shown(found)}, which are no numbers", code="element", found=found)
+        tensor.reject(f"has elements of {shown(found)}, which are no numbers", code="element", found=found)
     return ELEMENTS[tensor.record.element]
 
 
@@ -87,7 +87,7 @@ def count_of(tensor: StoredTensor) -> int:
     """The elements that the shape asks for. Raises ``InputError`` (``tensor.shape``)."""
     shape = tensor.record.shape
     if any(dim < 0 for dim in shape) or prod(dim or 1 for dim in shape) > _MAX_BYTES // 16:
-        tensor.refuse("has a negative dimension, or asks for more than any memory holds", code="shape", found=list(shape))
+        tensor.reject("has a negative dimension, or asks for more than any memory holds", code="shape", found=list(shape))
     return prod(shape)
 
 
@@ -116,7 +116,7 @@ def payload(tensor: StoredTensor) -> Iterator[Bytes]:
 def _typed(tensor: StoredTensor, values: Stored, element: Element, *, wanted: int) -> Iterator[Bytes]:
     name, right = _FIELDS.get(values.field, f"field {values.field}"), _TYPED[element.name]
     if name != right:
-        tensor.refuse(f"has elements of {element.name} in {name}", code="payload", expected=right, found=name)
+        tensor.reject(f"has elements of {element.name} in {name}", code="payload", expected=right, found=name)
     if values.field in _FIXED:
         _check_length(tensor, found=_length(values.parts), wanted=wanted)
         for part in values.parts:
@@ -133,7 +133,7 @@ def _length(parts: tuple[Value, ...]) -> int:
 def _check_length(tensor: StoredTensor, *, found: int, wanted: int) -> None:
     if found != wanted:
         has = f"{found} bytes" if found >= 0 else "no single run of bytes"
-        tensor.refuse(f"holds {has}, type and shape ask for {wanted}", code="payload", expected=wanted, found=has)
+        tensor.reject(f"holds {has}, type and shape ask for {wanted}", code="payload", expected=wanted, found=has)
 
 
 def _outside(tensor: StoredTensor, place: StoredOutside, *, wanted: int) -> Iterator[Bytes]:
@@ -142,11 +142,11 @@ def _outside(tensor: StoredTensor, place: StoredOutside, *, wanted: int) -> Iter
     source = tensor.outside(place.location)
     if source is None:
         found = shown(place.location)
-        tensor.refuse(f"keeps its values in {found}, which is not there to be read", code="file", found=place.location)
+        tensor.reject(f"keeps its values in {found}, which is not there to be read", code="file", found=place.location)
     end = place.offset + wanted
     if place.offset < 0 or end > source.size:
         message = f"takes bytes {place.offset} to {end} of {shown(place.location)}, which has {source.size}"
-        tensor.refuse(message, code="region", expected=f"at most {source.size}", found=end)
+        tensor.reject(message, code="region", expected=f"at most {source.size}", found=end)
     yield from _read(source, Region(place.offset, end), step=READ_BYTES)
 
 
@@ -171,13 +171,13 @@ def _integers(
         for numbers in _numbers(tensor, part):
             left -= numbers.size
             if left < 0:
-                tensor.refuse(
+                tensor.reject(
                     f"holds more integers than the {entries} that type and shape ask for", code="payload", expected=entries
                 )
             yield _narrow(tensor, numbers.view("<u8") if unsigned else numbers, dtype).view(np.uint8)
     if left:
         message = f"holds {entries - left} integers, type and shape ask for {entries}"
-        tensor.refuse(message, code="payload", expected=entries, found=entries - left)
+        tensor.reject(message, code="payload", expected=entries, found=entries - left)
 
 
 def _narrow(tensor: StoredTensor, numbers: Array, dtype: np.dtype[Any]) -> Array:
@@ -186,7 +186,7 @@ def _narrow(tensor: StoredTensor, numbers: Array, dtype: np.dtype[Any]) -> Array
     if least < low or most > high:
         found = least if least < low else most
         message = f"has the integer {found}, its type goes from {low} to {high}"
-        tensor.refuse(message, code="value", expected=f"{low} to {high}", found=found)
+        tensor.reject(message, code="value", expected=f"{low} to {high}", found=found)
     return numbers.astype(dtype)
 
 
@@ -205,9 +205,9 @@ def _numbers(tensor: StoredTensor, part: Value) -> Iterator[Array]:
         else:
             rest = data
         if rest.size >= _LONGEST:
-            tensor.refuse("has an integer of more than ten bytes", code="value")
+            tensor.reject("has an integer of more than ten bytes", code="value")
     if rest.size:
-        tensor.refuse("ends inside an integer", code="value")
+        tensor.reject("ends inside an integer", code="value")
 
 
 def _decoded(tensor: StoredTensor, data: Bytes, ends: npt.NDArray[np.intp]) -> Array:
@@ -216,7 +216,7 @@ def _decoded(tensor: StoredTensor, data: Bytes, ends: npt.NDArray[np.intp]) -> A
     lengths = ends - starts + 1
     last = data[ends]
     if int(lengths.max()) > _LONGEST or np.any((lengths > 1) & (last == 0)) or np.any((lengths == _LONGEST) & (last > 1)):
-        tensor.refuse("has an integer that is not in its shortest form or has more than 64 bits", code="value")
+        tensor.reject("has an integer that is not in its shortest form or has more than 64 bits", code="value")
     out = (data[starts] & 127).astype(np.uint64)
     for byte in range(1, int(lengths.max())):
         longer = np.flatnonzero(lengths > byte)

@@ -114,12 +114,12 @@ class Scales:
         if scale.size != 1:
             if not 0 <= axis < rank:
                 found = quantization.axis
-                tensor.refuse(f"has scales along axis {found}, and {rank} dimensions", code="scale", found=found)
+                tensor.reject(f"has scales along axis {found}, and {rank} dimensions", code="scale", found=found)
             self._dim, self._inner = shape[axis], math.prod(shape[axis + 1 :])
             wanted = math.prod(shape[:axis]) * self._blocks * self._inner if self._block else self._dim
         if scale.size != wanted or zero.size != wanted or not (np.isfinite(scale).all() and np.isfinite(zero).all()):
             message = f"has {scale.size} scales and {zero.size} zero points, wanted are {wanted} finite numbers of each"
-            tensor.refuse(message, code="scale", expected=wanted, found=scale.size)
+            tensor.reject(message, code="scale", expected=wanted, found=scale.size)
 
     @property
     def _blocks(self) -> int:

@@ -61,7 +61,7 @@ def _elements(tensor: StoredTensor, data: Bytes, element: Element, *, count: int
     if element.bits < _BYTE:
         return unpack(data, bits=element.bits, count=count)
     if element.name == "bool" and np.any(data > 1):
-        tensor.refuse("has a boolean that is neither 0 nor 1", code="value")
+        tensor.reject("has a boolean that is neither 0 nor 1", code="value")
     return data.view(DTYPES[element.name] if element.name in DTYPES else RAW_DTYPES[element.name])
 
 

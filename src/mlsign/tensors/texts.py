@@ -27,7 +27,7 @@ def _texts(tensor: StoredTensor) -> tuple[Value, ...]:
     values, wanted = tensor.record.values, count_of(tensor)
     parts = values.parts if isinstance(values, Stored) and values.field == _TEXTS else ()
     if len(parts) != wanted or any(isinstance(part, int) for part in parts):
-        tensor.refuse(f"holds {len(parts)} texts, its shape asks for {wanted}", code="payload", expected=wanted, found=len(parts))
+        tensor.reject(f"holds {len(parts)} texts, its shape asks for {wanted}", code="payload", expected=wanted, found=len(parts))
     return parts
 
 
