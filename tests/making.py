@@ -12,6 +12,7 @@ import rfc8785
 from blake3 import blake3
 from onnx import TensorProto, helper, numpy_helper
 
+from mlsign.actions.golden_request import GoldenCheck, GoldenRequest
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.sign import sign
 from mlsign.formats.bundle import Bundle, decode_bundle, encode_bundle
@@ -23,6 +24,9 @@ from mlsign.signers.key_types import KeyType
 WEIGHTS = np.arange(12, dtype=np.float32).reshape(4, 3) / 10
 BIAS = np.array([0.5, -0.25, 0.125], dtype=np.float32)
 INPUT = np.array([[1, 2, 3, 4], [0, 1, 0, -1]], dtype=np.float32)
+
+UNCHECKED = GoldenRequest(check=GoldenCheck.NEVER)
+"""Golden data as it is, right or wrong, and no worker started for it."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,7 @@ def make_package(folder: Path, *, name: str = "fraud-1.2.0", signers: Iterable[P
         "license": "Apache-2.0",
         "description": "finds fraud",
         "golden": (write_golden(source),),
+        "golden_request": UNCHECKED,
         "provenance": source / "provenance.json",
         "include": (source / "MODEL_CARD.md",),
     } | more

@@ -15,7 +15,8 @@ from making import write_golden, write_model
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
-from mlsign.actions._ingredients import Ingredient, check_covered, find_golden, find_included
+from mlsign.actions._golden_found import open_golden
+from mlsign.actions._ingredients import Ingredient, check_covered, find_included
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.errors import InputError
 from mlsign.formats.manifest import Role
@@ -319,7 +320,7 @@ def test_golden_data_swapped_for_a_link_after_it_was_listed_leads_nowhere(tmp_pa
     write_golden(tmp_path / "secret")
     (tmp_path / "secret" / "test_data_set_0" / "output_0.pb").write_bytes(b"secret")
     wanted = (data_set / "output_0.pb").read_bytes()
-    items = find_golden((tmp_path / "golden",))
+    items = open_golden((tmp_path / "golden",))
     first = next(items)
     swap(data_set, tmp_path / "secret" / "test_data_set_0")
     second = next(items)

@@ -1,4 +1,4 @@
-"""What goes into a package: the model, the weights it points at, golden data and other files, each opened once.
+"""What goes into a package: the model, the weights it points at and other files, each opened once.
 
 Weights are looked for in the model's own folder and nowhere else, without following links: a model that
 somebody sent us must not be able to name ``/etc/shadow`` and have it packed and shipped. What lies beneath that
@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -29,12 +29,11 @@ from mlsign.onnx.summary import ExternalTensor, ModelSummary
 from mlsign.package.file_source import FileSource
 from mlsign.package.read import OpenPackage
 from mlsign.package.scan import FoundFile, found_file
+from mlsign.package.write import outside
 from mlsign.paths import PackagePath, decode_path
 
 _DOCUMENTS: Final = frozenset({".md", ".txt", ".rst", ".pdf", ".html", ".htm", ".csv", ".json", ".yaml", ".yml", ".png", ".svg"})
-_GOLDEN_FILE: Final = re.compile(r"(input|output)_[0-9]{1,6}\.pb", re.ASCII)
-_GOLDEN_SET: Final = re.compile(r"test_data_set_[0-9A-Za-z_.-]{1,64}", re.ASCII)
-_MAX_OPEN: Final = 64
+MAX_OPEN: Final = 64
 """Small files are opened when their turn comes; only the first ones stay open from the time they were found."""
 _MAX_GAP_BYTES: Final = 64 * KIB
 """Writers that align tensors for mapping do it by 4 KiB (pages) or 64 KiB (Windows), so a gap is always smaller."""
@@ -48,12 +47,21 @@ _OTHERS: Final = 0o077
 class Ingredient:
     """A file on its way into the package: as it was found, and how to open it. One that is not as it was found is refused."""
 
-    def __init__(self, *, path: PackagePath, origin: str, role: Role, found: FoundFile, reopen: Callable[[], FileSource]) -> None:
+    def __init__(
+        self,
+        *,
+        path: PackagePath,
+        origin: str,
+        role: Role,
+        found: FoundFile | None,
+        reopen: Callable[[], FileSource],
+        size: int = 0,
+    ) -> None:
         self.path = path
         self.origin = origin
         self.role = role
-        self.size = found.size
-        self.links = found.links
+        self.size = size if found is None else found.size
+        self.links = 1 if found is None else found.links
         self._found = found
         self._reopen = reopen
         self._source: FileSource | None = None
@@ -74,11 +82,16 @@ class Ingredient:
         item.rest()
         return item
 
+    @classmethod
+    def made(cls, data: bytes, *, path: PackagePath, origin: str, role: Role) -> Self:
+        """A file of bytes that packing made. It has no name on a disk, and is written to one only while it is copied."""
+        return cls(path=path, origin=origin, role=role, found=None, reopen=lambda: _nameless(data, origin), size=len(data))
+
     def source(self) -> FileSource:
         """The open file."""
         if self._source is None:
-            self._source = self._reopen()
-            if self._source.state != (*self._found.inode, self._found.size, *self._found.times):
+            self._source, found = self._reopen(), self._found
+            if found is not None and self._source.state != (*found.inode, found.size, *found.times):
                 raise InputError("was replaced while packing", code="file.changed", where=shown(self.origin))
         return self._source
 
@@ -93,6 +106,16 @@ class Ingredient:
             source.close()
 
 
+def _nameless(data: bytes, origin: str) -> FileSource:
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            return FileSource(os.dup(file.fileno()), where=shown(origin))
+    except OSError as err:
+        raise outside(err, where=origin) from err
+
+
 def _open(path: Path, *, follow: bool) -> int:
     """A descriptor of the regular file at ``path``; ``follow`` says whether its last part may be a link."""
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -103,7 +126,7 @@ def _open(path: Path, *, follow: bool) -> int:
         raise InputError("there is no file of this name", code="file.missing", where=shown(path)) from err
     except OSError as err:
         if err.errno == errno.ELOOP and not follow:
-            raise _is_link(path) from err
+            raise is_link(path) from err
         raise OutsideError(f"cannot be opened: {err.strerror}", code="file.read", where=shown(path)) from err
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
@@ -111,7 +134,7 @@ def _open(path: Path, *, follow: bool) -> int:
     return fd
 
 
-def _is_link(path: Path) -> InputError:
+def is_link(path: Path) -> InputError:
     return InputError("is a symbolic link", code="file.kind", where=shown(path), hint="put what it leads to in its place")
 
 
@@ -151,7 +174,7 @@ def find_weights(model: Path, summary: ModelSummary, *, model_path: PackagePath,
                 source.close()
                 raise
             yield Ingredient.opened(
-                path=path, origin=str(model.parent / path.text), role=Role.WEIGHTS, fd=source.fd, keep=index < _MAX_OPEN
+                path=path, origin=str(model.parent / path.text), role=Role.WEIGHTS, fd=source.fd, keep=index < MAX_OPEN
             )
 
 
@@ -234,45 +257,6 @@ def _uncovered(item: Ingredient, start: int, end: int, *, model: Path) -> InputE
     )
 
 
-def find_golden(folders: Iterable[Path]) -> Iterator[Ingredient]:
-    """Test data in ONNX's layout: ``test_data_set_*`` folders of ``input_N.pb`` and ``output_N.pb``.
-
-    Raises ``InputError`` (``pack.golden``, ``file.missing``, ``file.kind``).
-    """
-    seen = 0
-    for folder in folders:
-        itself = _GOLDEN_SET.fullmatch(folder.name) is not None
-        sets = [folder] if itself else sorted(_children(folder, _GOLDEN_SET))
-        for data_set in sets:
-            if data_set.is_symlink() and not itself:
-                raise _is_link(data_set)
-            files = sorted(_children(data_set, _GOLDEN_FILE))
-            if not any(f.name.startswith("output_") for f in files):
-                raise InputError(
-                    "has no output_0.pb", code="pack.golden", where=shown(data_set), hint="golden data needs expected outputs"
-                )
-            with OpenPackage.open(folder) as top:
-                for file in files:
-                    name = f"golden/{data_set.name}/{file.name}"
-                    yield _beneath(top, file, folder=folder, name=name, role=Role.GOLDEN, keep=seen < _MAX_OPEN)
-                    seen += 1
-        if not sets:
-            raise InputError(
-                "is no folder of golden data",
-                code="pack.golden",
-                where=shown(folder),
-                expected="test_data_set_0 with input_0.pb and output_0.pb",
-                hint="this is ONNX's own layout for test data",
-            )
-
-
-def _children(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
-    try:
-        return [child for child in folder.iterdir() if pattern.fullmatch(child.name)]
-    except OSError as err:
-        raise InputError(f"cannot be listed: {err.strerror}", code="file.missing", where=shown(folder)) from err
-
-
 def find_included(paths: Iterable[Path], *, opened: ExitStack, limits: Limits = DEFAULT) -> Iterator[Ingredient]:
     """Further files, and folders with everything in them, under their own names; folders stay open until ``opened`` is closed.
 
@@ -284,7 +268,7 @@ def find_included(paths: Iterable[Path], *, opened: ExitStack, limits: Limits = 
         if not os.path.isdir(path):  # noqa: PTH112 - which never raises: who opens it says what is wrong
             name = decode_path(top, where=shown(path))
             yield Ingredient.opened(
-                path=name, origin=str(path), role=_role(name), fd=_open(path, follow=False), keep=seen < _MAX_OPEN
+                path=name, origin=str(path), role=_role(name), fd=_open(path, follow=False), keep=seen < MAX_OPEN
             )
             seen += 1
             continue
@@ -327,10 +311,10 @@ def _suffix(name: str) -> str:
     return f"{dot}{suffix}".casefold() if stem else ""
 
 
-def _beneath(opened: OpenPackage, file: Path, *, folder: Path, name: str, role: Role, keep: bool) -> Ingredient:
+def beneath(opened: OpenPackage, file: Path, *, folder: Path, name: str, role: Role, keep: bool) -> Ingredient:
     """``file``, found below ``folder``, opened beneath the descriptor of that folder without following any link."""
     if file.is_symlink():
-        raise _is_link(file)  # for the message alone: the opening below refuses links that appear after this look
+        raise is_link(file)  # for the message alone: the opening below refuses links that appear after this look
     path = decode_path(name, where=shown(file))
     source = _reopen(opened, decode_path(file.relative_to(folder).as_posix(), where=shown(file)), str(file))
     return Ingredient.opened(path=path, origin=str(file), role=role, fd=source.fd, keep=keep)

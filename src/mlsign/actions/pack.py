@@ -14,13 +14,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from mlsign.actions._ingredients import Ingredient, check_covered, find_golden, find_included, find_weights, open_model
+from mlsign.actions._golden_found import Pair, find_golden, open_golden
+from mlsign.actions._golden_making import Golden, GoldenMaking, PackedSet
+from mlsign.actions._golden_running import check_copied
+from mlsign.actions._ingredients import Ingredient, check_covered, find_included, find_weights, open_model
+from mlsign.actions.golden_request import CHECKED_AS_GIVEN, GoldenRequest
 from mlsign.actions.inspect import summarize
 from mlsign.compare.external import FileFact, check_external, external_path
 from mlsign.digest import Algorithm, Digest
-from mlsign.errors import InputError, shown
+from mlsign.errors import InputError, MlsignError, shown
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.formats.manifest import FileEntry, GoldenSet, Manifest, ModelFacts, Provenance, Role
+from mlsign.formats.manifest import FileEntry, Manifest, ModelFacts, Provenance, Role
 from mlsign.formats.manifest_codec import decode_manifest, decode_name, decode_provenance, encode_manifest
 from mlsign.interface import OperatorId, decode_operator
 from mlsign.limits import DEFAULT, MIB, Limits
@@ -61,6 +65,7 @@ class PackRequest:
     allow: tuple[str, ...] = ()
     sets: Mapping[str, frozenset[OperatorId]] = field(default_factory=lambda: MappingProxyType({}))
     golden: tuple[Path, ...] = ()
+    golden_request: GoldenRequest = CHECKED_AS_GIVEN
     rtol: float = 1e-4
     atol: float = 1e-5
     provenance: Path | None = None
@@ -73,11 +78,16 @@ class PackRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """The package that was made."""
+    """The package that was made, and its golden data.
+
+    ``golden_unchecked`` says why the model was not run on data that was given, where this machine cannot confine it.
+    """
 
     path: Path
     manifest: Manifest
     bytes: int
+    golden: tuple[PackedSet, ...] = ()
+    golden_unchecked: MlsignError | None = None
 
 
 class RefusedToPack(InputError):  # noqa: N818 - named for what happened, as Denied is
@@ -113,17 +123,22 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
         ingredients[MODEL_PATH] = model
         taken = {MODEL_PATH.folded}
         summary = summarize(model.source(), where=str(request.model), limits=request.limits)
+        folders, pairs = find_golden(request.golden)
         for item in chain(
             find_weights(request.model, summary, model_path=MODEL_PATH, model_mode=mode),
-            find_golden(request.golden),
+            open_golden(folders),
             find_included(request.include, opened=opened, limits=request.limits),
         ):
             _add(ingredients, item, taken=taken)
         _check(request, summary, ingredients, store=store)
         allowed = _allowed(request, summary)
+        golden = _golden(request, summary, ingredients, pairs=pairs, opened=opened)
+        for item in golden.files:
+            _add(ingredients, item, taken=taken)
         algorithm = request.algorithm or _automatic(ingredients)
         with new_folder(request.output) as folder:
             digests = _copy(folder, ingredients, algorithm=algorithm, store=store, advance=advance)
+            check_copied(golden.sealed, digests)
             manifest = Manifest(
                 name=name,
                 version=decode_version(version, where="--version"),
@@ -136,7 +151,7 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
                     for path, item in sorted(ingredients.items())
                 ),
                 algorithm=algorithm,
-                golden=_golden_sets(request, ingredients),
+                golden=tuple(packed.golden for packed in golden.sets),
                 provenance=_provenance(request),
             )
             data = encode_manifest(manifest)
@@ -147,7 +162,13 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
         for item in ingredients.values():
             item.close()
         opened.close()
-    return Packed(path=request.output, manifest=manifest, bytes=sum(entry.size for entry in manifest.files))
+    return Packed(
+        path=request.output,
+        manifest=manifest,
+        bytes=sum(entry.size for entry in manifest.files),
+        golden=golden.sets,
+        golden_unchecked=golden.unchecked,
+    )
 
 
 def _name_and_version(request: PackRequest) -> tuple[str, str]:
@@ -285,9 +306,18 @@ def _facts(summary: ModelSummary) -> ModelFacts:
     )
 
 
-def _golden_sets(request: PackRequest, ingredients: Mapping[PackagePath, Ingredient]) -> tuple[GoldenSet, ...]:
-    folders = {path.text.rpartition("/")[0] for path, item in ingredients.items() if item.role is Role.GOLDEN}
-    return tuple(GoldenSet(path=PackagePath(f), rtol=request.rtol, atol=request.atol) for f in sorted(folders))
+def _golden(
+    request: PackRequest,
+    summary: ModelSummary,
+    ingredients: Mapping[PackagePath, Ingredient],
+    *,
+    pairs: tuple[Pair, ...],
+    opened: ExitStack,
+) -> Golden:
+    making = GoldenMaking(
+        summary, ingredients, request=request.golden_request, rtol=request.rtol, atol=request.atol, limits=request.limits
+    )
+    return making.make(pairs, opened=opened)
 
 
 def _provenance(request: PackRequest) -> Provenance | None:
