@@ -60,6 +60,7 @@ def _manifest() -> dict:
                 "made_by": {"runtime": "onnxruntime", "version": "1.22.0", "platform": "linux/amd64", "inputs": "drawn"},
             },
         ],
+        "previous": {"version": "1.1.0", "digest": "sha256:" + "2" * 64},
         "provenance": {
             "source_repository": "https://example.invalid/repo",
             "source_commit": "0123abc",

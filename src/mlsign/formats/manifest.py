@@ -108,8 +108,21 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Previous:
+    """The release of the same model that this one comes after: its version, and the digest that signatures over it are about.
+
+    That digest is over the manifest of that release as well, which names the one before it, and so on to the first.
+    """
+
+    version: Version
+    digest: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """A release of a model. ``files`` lists everything but the manifest itself and ``signatures/``."""
+    """A release of a model. ``files`` lists everything but the manifest itself and ``signatures/``. ``previous`` is None for a
+    first release, and where nobody recorded one.
+    """
 
     name: str
     version: Version
@@ -121,3 +134,4 @@ class Manifest:
     algorithm: Algorithm
     golden: tuple[GoldenSet, ...]
     provenance: Provenance | None
+    previous: Previous | None = None

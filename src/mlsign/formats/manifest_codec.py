@@ -27,6 +27,7 @@ from mlsign.formats.manifest import (
     TrainingData,
 )
 from mlsign.formats.manifest_files import check_files, decode_files, encode_files
+from mlsign.formats.manifest_previous import decode_previous, encode_previous
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport, TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
 from mlsign.paths import MANIFEST_NAME, decode_path
@@ -83,9 +84,10 @@ def decode_manifest(data: bytes, *, limits: Limits = DEFAULT) -> Manifest:
     algorithm = decode_algorithm(top.text("digest"), where="digest")
     if algorithm is Algorithm.BLAKE2B:
         raise top.wrong("is blake2b, expected sha256 or blake3", code="value", name="digest", found="blake2b")
+    version = decode_version(top.text("version"), where="version")
     manifest = Manifest(
         name=decode_name(top.text("name")),
-        version=decode_version(top.text("version"), where="version"),
+        version=version,
         license=top.optional("license", top.text),
         description=top.optional("description", lambda name: top.text(name, maximum=_MAX_TEXT)),
         model=_decode_model(top.fields("model"), limits=limits),
@@ -94,6 +96,7 @@ def decode_manifest(data: bytes, *, limits: Limits = DEFAULT) -> Manifest:
         algorithm=algorithm,
         golden=_decode_golden(top, limits=limits) if top.has("golden") else (),
         provenance=decode_provenance(top.fields("provenance")) if top.has("provenance") else None,
+        previous=decode_previous(top.fields("previous"), version=version) if top.has("previous") else None,
     )
     top.done()
     check_files(manifest)
@@ -321,4 +324,6 @@ def encode_manifest(manifest: Manifest) -> bytes:
         out["golden"] = [_encode_golden(g) for g in sorted(set(manifest.golden), key=lambda g: g.path)]
     if manifest.provenance is not None:
         out["provenance"] = _encode_provenance(manifest.provenance)
+    if manifest.previous is not None:
+        out["previous"] = encode_previous(manifest.previous)
     return encode_around(out, "files", encode_files(manifest.files))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import canonical, subject_of
 
-from mlsign.digest import Algorithm, Digest
+from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.errors import InputError
 from mlsign.formats.bundle import Bundle, FileBundle, decode_bundle, decode_sigstore_bundle, encode_bundle
 from mlsign.formats.dsse import IN_TOTO_TYPE, Envelope, pre_authentication_encoding
@@ -22,6 +22,7 @@ from mlsign.formats.manifest import (
     MadeBy,
     Manifest,
     ModelFacts,
+    Previous,
     Provenance,
     Role,
     TrainingData,
@@ -116,6 +117,7 @@ def manifests(draw) -> Manifest:
             if draw(st.booleans())
         ),
         provenance=draw(st.none() | provenance),
+        previous=draw(st.none() | st.just(Previous(version=decode_version("1.2.0-rc.1"), digest=sha256(b"")))),
     )
 
 
@@ -128,6 +130,7 @@ def test_a_manifest_has_one_spelling(manifest):
     assert again.model == manifest.model
     assert again.allowed_operators == manifest.allowed_operators
     assert again.golden == manifest.golden
+    assert again.previous == manifest.previous
     # Other spellings of the very same value are refused.
     assert refused(decode_manifest, json.dumps(json.loads(data)).encode() + b" ") in {"manifest.canonical", "json.integer"}
 
@@ -228,6 +231,35 @@ def test_a_commit_is_a_hash_and_no_name(manifest, commit):
     assert refused(decode_manifest, canonical(manifest | {"provenance": {"source_commit": commit}})) == (
         "manifest.commit" if commit else "manifest.length"
     )
+
+
+@pytest.mark.parametrize(
+    ("version", "digest", "code"),
+    [
+        ("1.2.0", "sha256:" + "0" * 64, "manifest.previous"),
+        ("1.2.0+later", "sha256:" + "0" * 64, "manifest.previous"),  # build metadata makes no version higher
+        ("1.10.0", "sha256:" + "0" * 64, "manifest.previous"),
+        ("999999999.0.0", "sha256:" + "0" * 64, "manifest.previous"),
+        ("1.1", "sha256:" + "0" * 64, "version.spelling"),
+        ("1.1.0", "blake3:" + "0" * 64, "manifest.previous"),
+        ("1.1.0", "sha256:" + "0" * 63, "digest.hex"),
+    ],
+)
+def test_the_release_before_is_lower_and_has_the_digest_of_a_package(manifest, version, digest, code):
+    changed = manifest | {"version": "1.2.0", "previous": {"version": version, "digest": digest}}
+    assert refused(decode_manifest, canonical(changed)) == code
+
+
+def test_the_release_before_has_a_version_and_a_digest_and_nothing_else(manifest):
+    good = {"version": "0.0.1-alpha", "digest": "sha256:" + "0" * 64}
+    assert decode_manifest(canonical(manifest | {"previous": good})).previous.version.text == "0.0.1-alpha"
+    for wrong, code in (
+        ({"version": "0.0.1"}, "manifest.missing"),
+        (good | {"name": "x"}, "manifest.unknown"),
+        (None, "manifest.type"),
+        ([good], "manifest.type"),
+    ):
+        assert refused(decode_manifest, canonical(manifest | {"previous": wrong})) == code
 
 
 @pytest.mark.parametrize("dim", [True, -1, 1.5, 2**53, "", [], {}])
