@@ -1,17 +1,15 @@
 """ONNX's reference evaluator as an engine of workers. Runs in the confined process; nothing else imports the package ``onnx``.
 
 A second implementation of the operators, in Python and numpy: it shares no code with onnxruntime, so that where both answer alike,
-a model means what its publisher saw. The evaluator itself opens files for tensors that lie outside of the model. Here they come
-from mapped memory, and one in any place that verification did not see is refused before the evaluator is made.
+a model means what its publisher saw. How a model gets to it is in ``reference_model``.
 """
 
 from __future__ import annotations
 
 import gc
-import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -22,37 +20,28 @@ from mlsign.errors import JailError, shown
 from mlsign.interface import TypeSpec, ValueKind
 from mlsign.limits import Limits
 from mlsign.sandbox.arena import BODY_OFFSET
-from mlsign.sandbox.arrays import Array, decode_array
+from mlsign.sandbox.arrays import decode_array
 from mlsign.sandbox.engine import Loaded, Names
-from mlsign.sandbox.externals import External, check_externals, find_externals, region
 from mlsign.sandbox.kinds import spelled
 from mlsign.sandbox.objects import value_of
 from mlsign.sandbox.protocol import Head, Kind
+from mlsign.sandbox.reference_model import array_of, evaluate, load, own_names
 from mlsign.sandbox.reference_warming import load_everything, warming_models
 from mlsign.sandbox.result_area import fill_results
 from mlsign.sandbox.runtimes import RuntimeName
 from mlsign.sandbox.task import Task
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, Value, decode_values, encode_values
-from mlsign.tensors.dtypes import DTYPES
-from mlsign.tensors.elements import BY_NUMBER, ELEMENTS, STRING
+from mlsign.tensors.elements import BY_NUMBER, STRING
 
 _DEEPEST_TYPE: Final = 8
 """Sequences of sequences in a declared type; as many as values may have."""
-
-
-def _array(value: Tensor) -> Array:
-    """The elements in numpy's type for them, or in that of ``ml_dtypes``, over the value's own memory where no two share a byte."""
-    array = decode_array(value)
-    if value.element in DTYPES:
-        return array
-    return array.view(onnx.helper.tensor_dtype_to_np_dtype(ELEMENTS[value.element].number))
 
 
 def _feed(value: Value) -> Any:
     """A value as the evaluator takes it."""
     match value:
         case Tensor():
-            return _array(value)
+            return array_of(value)
         case Strings():
             return decode_array(value)
         case Sequence(items):
@@ -88,53 +77,6 @@ def _element(number: int) -> str:
     if number == STRING:
         return "string"
     return BY_NUMBER[number].name if number in BY_NUMBER else ""
-
-
-def _external_tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    """Every tensor, wherever it stands, that says its elements are in a file."""
-    left: list[Any] = [model]
-    while left:
-        message = left.pop()
-        if isinstance(message, onnx.TensorProto):
-            if message.data_location == onnx.TensorProto.EXTERNAL:
-                yield message
-            continue
-        for field, content in message.ListFields():
-            if field.message_type is not None:
-                left.extend([content] if hasattr(content, "ListFields") else content)
-
-
-def _regions(found: tuple[External, ...], weights: Mapping[str, memoryview], *, model_path: str) -> dict[str, Array]:
-    """The elements of external initializers, in the memory of the weights themselves, which nobody can write."""
-    out = {}
-    for item in found:
-        element = BY_NUMBER.get(item.element)
-        if element is None:
-            message = f"external tensor {shown(item.name)} has element type {item.element}, which cannot be carried"
-            raise JailError(message, code="sandbox.external", where=shown(item.name))
-        view = region(item, weights, model_path=model_path, size=element.bytes_of(math.prod(item.shape)))
-        out[item.name] = _array(Tensor(element.name, item.shape, view))
-    return out
-
-
-def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> ReferenceEvaluator:
-    """An evaluator of the model, external initializers tied to mapped memory. Raises ``JailError``, and what the evaluator raises."""
-    found = find_externals(model)
-    check_externals(found, task.external)
-    parsed = onnx.ModelProto.FromString(bytes(model))
-    places = sum(1 for _ in _external_tensors(parsed))
-    if places != len(found):
-        message = f"{places} tensors of the model lie in files, verified were {len(found)}"
-        raise JailError(message, code="sandbox.external", expected=str(len(found)), found=str(places))
-    regions = _regions(found, weights, model_path=task.model[0])
-
-    class Evaluator(ReferenceEvaluator):
-        """Takes external initializers from mapped memory; the evaluators of subgraphs and functions are of this class, too."""
-
-        def retrieve_external_data(self, initializer: onnx.TensorProto) -> Array:
-            return regions[initializer.name]
-
-    return Evaluator(parsed)
 
 
 class Calls:
@@ -173,9 +115,10 @@ class Reference:
         np.seterr(all="ignore")
         os.urandom(1)  # a C library that draws numbers without the kernel maps droppable memory for it, refused later on
         load_everything()
+        own_names()
         for model, feeds in warming_models():
             nowhere = memoryview(bytearray(BODY_OFFSET))
-            evaluator = ReferenceEvaluator(onnx.ModelProto.FromString(model))
+            evaluator = evaluate(onnx.ModelProto.FromString(model), regions={})
             calls = Calls(evaluator, feeds=nowhere, results=nowhere, limits=Limits())
             _interface(evaluator)
             encode_values(calls.run(feeds))

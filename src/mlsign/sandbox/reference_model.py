@@ -1,0 +1,132 @@
+"""A model on its way into the reference evaluator. Runs in the confined process.
+
+The evaluator believes what it is given: it opens files for tensors that lie outside of the model, and makes every attribute of a node
+an attribute of a Python object, whatever its name. Here tensors come from mapped memory, one in a place that verification did not
+see is refused, and so is a name that belongs to the evaluator itself, before the evaluator is made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+import onnx
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpFunction, OpRun
+
+from mlsign.errors import JailError, shown
+from mlsign.sandbox.arrays import Array, decode_array
+from mlsign.sandbox.externals import External, check_externals, find_externals, region
+from mlsign.sandbox.task import Task
+from mlsign.sandbox.values import Tensor
+from mlsign.tensors.dtypes import DTYPES
+from mlsign.tensors.elements import BY_NUMBER, ELEMENTS
+
+
+def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> ReferenceEvaluator:
+    """An evaluator of the model, external initializers tied to mapped memory. Raises ``JailError``, and what the evaluator raises."""
+    found = find_externals(model)
+    check_externals(found, task.external)
+    parsed = onnx.ModelProto.FromString(bytes(model))
+    functions = frozenset((function.domain, function.name) for function in parsed.functions)
+    outside = 0
+    for message in _messages(parsed):
+        if isinstance(message, onnx.TensorProto):
+            outside += message.data_location == onnx.TensorProto.EXTERNAL
+        elif isinstance(message, onnx.NodeProto):
+            check_attributes(message, functions=functions)
+    if outside != len(found):
+        message = f"{outside} tensors of the model lie in files, verified were {len(found)}"
+        raise JailError(message, code="sandbox.external", expected=str(len(found)), found=str(outside))
+    return evaluate(parsed, regions=_regions(found, weights, model_path=task.model[0]))
+
+
+def evaluate(model: onnx.ModelProto, *, regions: Mapping[str, Array]) -> ReferenceEvaluator:
+    """An evaluator that takes external initializers from ``regions``. Raises what the evaluator raises."""
+
+    class Evaluator(ReferenceEvaluator):
+        """Those of subgraphs and functions are of this class, too."""
+
+        def retrieve_external_data(self, initializer: onnx.TensorProto) -> Array:
+            return regions[initializer.name]
+
+    return Evaluator(model, new_ops=[ZipMap])
+
+
+class ZipMap(OpRun):
+    """What the evaluator lacks, and most classifiers of scikit-learn end with: it names the columns of a tensor."""
+
+    op_domain = "ai.onnx.ml"
+
+    def _run(
+        self, x: Array, classlabels_int64s: list[int] | None = None, classlabels_strings: list[str] | None = None
+    ) -> tuple[list[dict[int, float] | dict[str, float]]]:
+        labels: list[Any] = classlabels_int64s or classlabels_strings or []
+        rows = x.reshape(1, -1) if x.ndim == 1 else x
+        return ([dict(zip(labels, row, strict=True)) for row in rows.tolist()],)
+
+
+def _messages(model: onnx.ModelProto) -> Iterator[Any]:
+    """Every message in the model, wherever it stands; nothing within tensors."""
+    left: list[Any] = [model]
+    while left:
+        message = left.pop()
+        yield message
+        if isinstance(message, onnx.TensorProto):
+            continue
+        for field, content in message.ListFields():
+            if field.message_type is not None:
+                left.extend([content] if hasattr(content, "ListFields") else content)
+
+
+_FUNCTION_NAMES: Final = frozenset(dir(OpFunction)) | {
+    "onnx_node",
+    "run_params",
+    "has_subgraph",
+    "has_linked_attribute",
+    "parent",
+}
+"""What the evaluator's object for a call of a function is made of."""
+
+
+@cache
+def own_names() -> frozenset[str]:
+    """What its objects for nodes of any operator are made of, other than attributes that operators have."""
+    kinds: list[type] = [OpRun]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+    made = _FUNCTION_NAMES.union(*(dir(kind) for kind in kinds))
+    return made - {name for schema in onnx.defs.get_all_schemas_with_history() for name in schema.attributes}
+
+
+def check_attributes(node: onnx.NodeProto, *, functions: frozenset[tuple[str, str]]) -> None:
+    """No attribute takes the place of what makes up the evaluator. Raises ``JailError`` (``sandbox.model.load``)."""
+    taken = _FUNCTION_NAMES if (node.domain, node.op_type) in functions else own_names()
+    for attribute in node.attribute:
+        name = attribute.name
+        if name.startswith("_") or name.endswith("_") or name in taken:
+            message = f"node {shown(node.name)} has an attribute {shown(name)}, which is a name of the evaluator itself"
+            raise JailError(message, code="sandbox.model.load", where=shown(node.name), found=shown(name))
+
+
+def array_of(value: Tensor) -> Array:
+    """The elements in numpy's type for them, or in that of ``ml_dtypes``, over the value's own memory where no two share a byte."""
+    array = decode_array(value)
+    if value.element in DTYPES:
+        return array
+    return array.view(onnx.helper.tensor_dtype_to_np_dtype(ELEMENTS[value.element].number))
+
+
+def _regions(found: tuple[External, ...], weights: Mapping[str, memoryview], *, model_path: str) -> dict[str, Array]:
+    """The elements of external initializers, in the memory of the weights themselves, which nobody can write."""
+    out = {}
+    for item in found:
+        element = BY_NUMBER.get(item.element)
+        if element is None:
+            message = f"external tensor {shown(item.name)} has element type {item.element}, which cannot be carried"
+            raise JailError(message, code="sandbox.external", where=shown(item.name))
+        view = region(item, weights, model_path=model_path, size=element.bytes_of(math.prod(item.shape)))
+        out[item.name] = array_of(Tensor(element.name, item.shape, view))
+    return out

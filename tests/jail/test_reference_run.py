@@ -1,0 +1,224 @@
+"""Models on the reference evaluator in a jail: what onnxruntime answers, by other code, behind the same walls."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jail_models import X, graph_model, tensor
+from onnx import TensorProto, helper
+from test_jail_weights import MIB, Weights, private_bytes
+
+from mlsign.errors import JailError, OutsideError
+from mlsign.sandbox import zygote_host
+from mlsign.sandbox.jail import Jail
+from mlsign.sandbox.layers import FULL, Isolation, Wall
+from mlsign.sandbox.runtimes import RuntimeName
+from mlsign.sandbox.spec import JailSpec
+
+REFERENCE = RuntimeName.REFERENCE
+BOTH = tuple(RuntimeName)
+
+
+def same(a, b) -> bool:
+    if isinstance(a, list):
+        return isinstance(b, list) and len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if a is None or b is None:
+        return a is b
+    a, b = np.asarray(a), np.asarray(b)
+    if a.dtype.kind in "fc":
+        return a.dtype == b.dtype and a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=1e-6)
+    return a.shape == b.shape and np.array_equal(a, b)
+
+
+def answers(start, proto, feeds, *, weights=None) -> list:
+    return [start(proto, weights=weights, runtime=runtime).run(feeds) for runtime in BOTH]
+
+
+def loop_model():
+    """y = x doubled ``n`` times, and the list of what came between."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["c"], ["c2"]), helper.make_node("Add", ["v", "v"], ["v2"])],
+        "body",
+        [tensor("i", TensorProto.INT64, []), tensor("c", TensorProto.BOOL, []), tensor("v", shape=["n", 2])],
+        [tensor("c2", TensorProto.BOOL, []), tensor("v2", shape=["n", 2])],
+    )
+    true = helper.make_tensor("true", TensorProto.BOOL, [], [1])
+    nodes = [helper.make_node("Loop", ["turns", "true", "x"], ["y"], body=body)]
+    return graph_model(nodes, [tensor("turns", TensorProto.INT64, []), tensor("x")], [tensor("y")], initializers=[true])
+
+
+def function_model():
+    function = helper.make_function(
+        "own", "Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])], [helper.make_opsetid("", 17)]
+    )
+    model = graph_model([helper.make_node("Twice", ["x"], ["y"], domain="own")], [tensor("x")], [tensor("y")])
+    model.functions.append(function)
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    return model
+
+
+def zip_map_model():
+    nodes = [helper.make_node("ZipMap", ["x"], ["y"], domain="ai.onnx.ml", classlabels_strings=["a", "b"])]
+    pairs = helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    rows = helper.make_value_info("y", helper.make_sequence_type_proto(pairs))
+    return graph_model(nodes, [tensor("x")], [rows], ml=True)
+
+
+def sequence_model():
+    nodes = [helper.make_node("SplitToSequence", ["x"], ["y"], axis=0)]
+    return graph_model(nodes, [tensor("x")], [helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, None)])
+
+
+def text_model():
+    nodes = [helper.make_node("StringConcat", ["s", "s"], ["t"])]
+    texts = [tensor("s", TensorProto.STRING, ["n"])], [tensor("t", TensorProto.STRING, ["m"])]
+    return graph_model(nodes, *texts, opset=20)
+
+
+def optional_model():
+    optional = helper.make_optional_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, ["n", 2]))
+    nodes = [helper.make_node("OptionalHasElement", ["o"], ["y"])]
+    return graph_model(nodes, [helper.make_value_info("o", optional)], [tensor("y", TensorProto.BOOL, [])], opset=18)
+
+
+def four_bit_model():
+    nodes = [
+        helper.make_node("Cast", ["x"], ["q"], to=TensorProto.INT4),
+        helper.make_node("Cast", ["q"], ["y"], to=TensorProto.INT8),
+    ]
+    return graph_model(nodes, [tensor("x")], [tensor("q", TensorProto.INT4), tensor("y", TensorProto.INT8)], opset=21)
+
+
+def bfloat_model():
+    nodes = [helper.make_node("Cast", ["b"], ["y"], to=TensorProto.FLOAT)]
+    return graph_model(nodes, [tensor("b", TensorProto.BFLOAT16, ["n"])], [tensor("y", shape=["n"])], opset=21)
+
+
+def tree_model():
+    nodes = [
+        helper.make_node(
+            "TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", n_targets=1,
+            nodes_treeids=[0, 0, 0], nodes_nodeids=[0, 1, 2], nodes_featureids=[0, 0, 0], nodes_values=[2.5, 0.0, 0.0],
+            nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"], nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[2, 0, 0],
+            target_treeids=[0, 0], target_nodeids=[1, 2], target_ids=[0, 0], target_weights=[-1.5, 4.0],
+        )
+    ]  # fmt: skip
+    return graph_model(nodes, [tensor("x")], [tensor("y", shape=["n", 1])], ml=True)
+
+
+MODELS = {
+    "loop": (loop_model, {"turns": np.array(3), "x": X}),
+    "function": (function_model, {"x": X}),
+    "maps": (zip_map_model, {"x": X}),
+    "sequence": (sequence_model, {"x": X}),
+    "texts": (text_model, {"s": np.array(["a", "é", ""], dtype=object)}),
+    "optional": (optional_model, {"o": X}),
+    "nothing": (optional_model, {}),
+    "four_bits": (four_bit_model, {"x": X}),
+    "bfloat16": (bfloat_model, {"b": np.array([0x3F80, 0xC000], np.uint16)}),
+    "trees": (tree_model, {"x": X}),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_both_runtimes_answer_alike(start, name):
+    make, feeds = MODELS[name]
+    first, second = answers(start, make(), feeds)
+    assert first.keys() == second.keys()
+    assert all(same(first[key], second[key]) for key in first), (first, second)
+
+
+@pytest.mark.parametrize("runtime", BOTH, ids=lambda runtime: runtime.value)
+def test_a_jail_says_what_runs_in_it(start, doubler, runtime):
+    jail = start(doubler, runtime=runtime, threads=1)
+    module = pytest.importorskip("onnx" if runtime is REFERENCE else "onnxruntime")
+    assert (jail.runtime, jail.runtime_version, jail.threads) == (runtime, module.__version__, 1)
+
+
+def test_the_reference_evaluator_has_one_thread_whatever_is_allowed(start, doubler):
+    jail = start(doubler, runtime=REFERENCE, threads=4)
+    assert jail.threads == 1
+    assert len(os.listdir(f"/proc/{jail.pid}/task")) == 1
+    assert start(doubler, threads=2).threads in (1, 2)
+
+
+def test_it_is_confined_as_onnxruntime_is(start, doubler):
+    first, second = (start(doubler, runtime=runtime) for runtime in BOTH)
+    walls = [{layer.name for layer in jail.layers if layer.in_force} for jail in (first, second)]
+    assert walls[0] == walls[1]
+    if walls[0] >= set(FULL):
+        start(doubler, runtime=REFERENCE, isolation=Isolation.FULL)
+
+
+def libraries(pid: int) -> str:
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
+def test_each_zygote_has_its_own_runtime_alone(start, doubler):
+    for runtime in BOTH:
+        start(doubler, runtime=runtime)
+    held = {runtime: libraries(zygote_host._current.zygotes[runtime]._popen.pid) for runtime in BOTH}
+    assert ("/onnxruntime/" in held[REFERENCE], "/onnx/" in held[REFERENCE]) == (False, True)
+    assert ("/onnxruntime/" in held[RuntimeName.ONNXRUNTIME], "/onnx/" in held[RuntimeName.ONNXRUNTIME]) == (True, False)
+
+
+def test_calls_repeat_and_change_shape(start, doubler):
+    jail = start(doubler, runtime=REFERENCE)
+    for x in (X, X, 2 * X, np.ones((5, 2), np.float32), np.ones((0, 2), np.float32), X):
+        assert np.array_equal(jail.run({"x": x})["y"], 2 * x)
+    lent = jail.lend({"x": (2, 2)})
+    lent["x"][...] = 7
+    assert np.array_equal(jail.run(lent)["y"], np.full((2, 2), 14, np.float32))
+
+
+def test_an_error_of_the_model_leaves_the_jail_usable(start):
+    nodes = [helper.make_node("Reshape", ["x", "s"], ["y"])]
+    jail = start(
+        graph_model(nodes, [tensor("x"), tensor("s", TensorProto.INT64, [1])], [tensor("y", shape=["m"])]), runtime=REFERENCE
+    )
+    with pytest.raises(JailError) as caught:
+        jail.run({"x": X, "s": np.array([5])})
+    assert caught.value.code == "sandbox.model.run"
+    assert jail.run({"x": X, "s": np.array([6])})["y"].shape == (6,)
+
+
+def test_an_answer_of_another_type_than_was_declared_ends_the_jail(start):
+    nodes = [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.DOUBLE)]
+    jail = start(graph_model(nodes, [tensor("x")], [tensor("y")]), runtime=REFERENCE)
+    with pytest.raises(JailError) as caught:
+        jail.run({"x": X})
+    assert caught.value.code == "sandbox.output"
+
+
+def test_weights_outside_the_model_are_used_where_they_lie(memory):
+    weights = Weights(memory, side=2048, count=4)
+    x = np.ones((3, weights.side), np.float32)
+    with Jail.start(weights.model, spec=JailSpec(memory_bytes=64 * MIB, runtime=REFERENCE)) as jail:
+        assert np.allclose(jail.run({"x": x})["y"], weights.expected(x), rtol=1e-4)
+        assert private_bytes(jail.pid) < weights.bytes // 2
+
+
+def test_workers_of_one_zygote_draw_different_numbers(start):
+    nodes = [helper.make_node("RandomNormal", [], ["y"], shape=[4])]
+    model = graph_model(nodes, [], [tensor("y", shape=[4])])
+    first, second = (start(model, runtime=REFERENCE).run({})["y"] for _ in range(2))
+    assert not np.array_equal(first, second)
+
+
+def test_without_the_package_it_says_what_to_install_before_anything_happens(memory, doubler, monkeypatch):
+    zygote_host.end()
+    monkeypatch.setitem(sys.modules, "onnx", None)  # to importlib, a package that is not there
+    with pytest.raises(OutsideError) as caught:
+        Jail.start(memory.model(doubler), spec=JailSpec(runtime=REFERENCE))
+    assert (caught.value.code, caught.value.hint) == ("sandbox.reference", "pip install 'mlsign[reference]'")
+    assert zygote_host._current.zygotes == {}
+
+
+def test_it_does_not_run_inside_gvisor(memory, doubler):
+    with pytest.raises(JailError) as caught:
+        Jail.start(memory.model(doubler), spec=JailSpec(runtime=REFERENCE, wall=Wall.GVISOR), allow_unsandboxed=True)
+    assert (caught.value.code, "gVisor" in caught.value.message) == ("sandbox.unavailable", True)
