@@ -85,10 +85,10 @@ def clear_files(files: Iterable[Path], *, option: str, package: Path, read: Iter
     every = list(files)
     for file in every:
         real = _real(file)
-        if real in kept:
-            raise _usage(f"{option} would write over {shown(file)}, which this command reads or writes")
+        if real in (*kept, *_reals(package)):
+            raise _usage(f"{option} would write over {shown(file)}, which this command reads or writes", option=option)
         if any(real.is_relative_to(folder) for folder in _reals(package)):
-            raise _usage(f"{option} would write {shown(file)} into what it is about")
+            raise _usage(f"{option} would write {shown(file)} into the package", option=option)
     for file in every:
         try:
             status = os.lstat(file)
@@ -207,8 +207,9 @@ def _reals(path: Path) -> tuple[Path, Path]:
     return _real(path), Path(os.path.realpath(path))
 
 
-def _usage(message: str) -> InputError:
-    return InputError(message, code="usage.report", hint="give --report json=report.json, for example")
+def _usage(message: str, *, option: str = "--report") -> InputError:
+    example = "json=report.json" if option == "--report" else "report.html"
+    return InputError(message, code="usage.report", hint=f"give {option} {example}, for example")
 
 
 def _outside(path: Path, err: OSError) -> OutsideError:

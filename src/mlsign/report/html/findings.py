@@ -59,7 +59,10 @@ def findings(found: Iterable[Finding], sheets: Sheets | None, *, about: str) -> 
     if wrong:
         parts.append(
             table(
-                "What is wrong", ("Code", "", "What", "Where"), (_row(f, sheets) for f in wrong[:MAX_FINDINGS]), class_="findings"
+                "What is wrong",
+                ("Code", "Outcome", "What", "Where"),
+                (_row(f, sheets) for f in wrong[:MAX_FINDINGS]),
+                class_="findings",
             )
         )
         if len(wrong) > MAX_FINDINGS:
@@ -70,7 +73,7 @@ def findings(found: Iterable[Finding], sheets: Sheets | None, *, about: str) -> 
     if passed:
         rows = (_row(finding, sheets) for finding in passed[:MAX_FINDINGS])
         title = f"{counted(len(passed), 'check')} in order"
-        parts.append(element("details", element("summary", title), table(title, ("Code", "", "What", "Where"), rows)))
+        parts.append(element("details", element("summary", title), table(title, ("Code", "Outcome", "What", "Where"), rows)))
     return section("findings", "Findings", *parts)
 
 
@@ -96,4 +99,4 @@ def _where(finding: Finding, sheets: Sheets | None) -> Iterator[Child]:
 
 
 def _place(finding: Finding, sheets: Sheets) -> tuple[int, int] | None:
-    return sheets.find(finding.where) or sheets.find(finding.message)
+    return sheets.find(finding.where) or sheets.first.get(finding.where) or sheets.find(finding.message)

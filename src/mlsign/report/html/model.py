@@ -53,7 +53,7 @@ def short_count(number: int) -> str:
 
 def _values(summary: ModelSummary) -> Iterator[Element]:
     rows = [(way, value) for way, values in (("takes", summary.inputs), ("gives", summary.outputs)) for value in values]
-    yield table("Inputs and outputs", ("", "Name", "Type"), (_value(way, value) for way, value in rows[:_MAX_VALUES]))
+    yield table("Inputs and outputs", ("Way", "Name", "Type"), (_value(way, value) for way, value in rows[:_MAX_VALUES]))
     if len(rows) > _MAX_VALUES:
         yield note(f"{counted(len(rows) - _MAX_VALUES, 'further value')} not listed.")
 
@@ -88,7 +88,7 @@ def operators(summary: ModelSummary, policy: Policy) -> Element:
     more = note(f"{counted(len(uses) - _MAX_OPERATORS, 'further operator')} not listed.") if len(uses) > _MAX_OPERATORS else None
     chart = table(
         "Operators, how many nodes are each, and what the policy says",
-        ("Operator", "", "Nodes", "Policy"),
+        ("Operator", "How often", "Nodes", "Policy"),
         rows,
         class_="operators tall",
     )

@@ -78,7 +78,7 @@ def golden(portrait: Portrait) -> Element | None:
         rows = ((code(each.path), f"{each.rtol:g}", f"{each.atol:g}") for each in manifest.golden[:_MAX_ROWS])
         words = "The model was not run on it for this report: no policy asked for that, or something else was against it first."
         return section("golden", title, note(words), table(title, ("Set", "Relative tolerance", "Absolute tolerance"), rows))
-    head = ("Set", "Output", "", "Compared", "Largest error: absolute", "relative", "in ULPs")
+    head = ("Set", "Output", "Outcome", "Compared", "Largest error: absolute", "relative", "in ULPs")
     rows_run = (row for each in replay[:_MAX_ROWS] for row in _replayed(each))
     words = "Scored in the sandbox for this report, and compared within the tolerances that were packed."
     return section("golden", title, note(words), table(title, head, rows_run))

@@ -19,12 +19,12 @@ MAX_EDGES: Final = 60_000
 """Lines that are drawn, of all sheets together."""
 _MAX_ENDS: Final = 2_000
 """Inputs, and outputs, of a sheet that are drawn."""
-_CHAR: Final = 7.4
-_SMALL_CHAR: Final = 5.9
+_CHAR: Final = 8.6
+_SMALL_CHAR: Final = 6.4
 _MAX_UNDER: Final = 22
 _PADDING: Final = 30
 _NARROWEST: Final = 76
-_WIDEST: Final = 210
+_WIDEST: Final = 230
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

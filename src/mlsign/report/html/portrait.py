@@ -29,7 +29,7 @@ def render_portrait(portrait: Portrait) -> str:
     sheets = sheets_of(portrait.structure) if portrait.structure is not None else None
     marks = marks_of(portrait.findings, sheets, portrait.summary, portrait.policy)
     data: dict[str, Plain] = {}
-    parts: list[Element | None] = [section("judged", "Judged by", identity(portrait)), signers(portrait)]
+    parts: list[Element | None] = [signers(portrait), section("judged", "Judged by", identity(portrait))]
     if portrait.summary is not None:
         parts += [interface(portrait.summary), operators(portrait.summary, portrait.policy)]
     if sheets is not None:

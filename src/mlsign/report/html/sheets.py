@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections import ChainMap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from mlsign.errors import shown
 from mlsign.interface import ONNX_DOMAIN, OperatorId, TypeSpec
 from mlsign.onnx.records import FunctionRecord, GraphRecord, ModelRecord, NodeRecord, SparseRecord, TensorRecord
 
@@ -48,20 +49,24 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheets:
-    """All of them; ``left_out`` counts the nodes that none has, ``sheets_left_out`` graphs and functions that are none."""
+    """All of them; ``left_out`` counts the nodes that none has, ``sheets_left_out`` graphs and functions that are none.
+
+    ``places`` are the numbers of sheets by their place; ``first`` is the first node of each operator, by what findings call it.
+    """
 
     sheets: tuple[Sheet, ...]
     left_out: int
     sheets_left_out: int
+    places: Mapping[str, int]
+    first: Mapping[str, tuple[int, int]]
 
     def find(self, where: str) -> tuple[int, int] | None:
         """The sheet and the node that a place in the file is in, or within."""
         found = _PLACE.search(where)
         if found is None:
             return None
-        places = {sheet.place: number for number, sheet in enumerate(self.sheets)}
         for match in reversed(list(_NODE.finditer(found.group()))):
-            number = places.get(found.group()[: match.start()].rstrip("."))
+            number = self.places.get(found.group()[: match.start()].rstrip("."))
             index = int(match.group()[5:-1][:9])
             if number is not None and index < len(self.sheets[number].nodes):
                 return number, index
@@ -87,7 +92,17 @@ def sheets_of(model: ModelRecord) -> Sheets:
             called = functions.get((node.domain or ONNX_DOMAIN, node.operator, node.overload))
             if called is not None:
                 sheet.opens.setdefault(index, []).append(called)
-    return Sheets(sheets=tuple(maker.sheets), left_out=maker.left_out, sheets_left_out=maker.sheets_left_out)
+    first: dict[OperatorId, tuple[int, int]] = {}
+    for number, sheet in enumerate(maker.sheets):
+        for index, node in enumerate(sheet.nodes):
+            first.setdefault(operator_of(node), (number, index))
+    return Sheets(
+        sheets=tuple(maker.sheets),
+        left_out=maker.left_out,
+        sheets_left_out=maker.sheets_left_out,
+        places={sheet.place: number for number, sheet in enumerate(maker.sheets)},
+        first={shown(operator): place for operator, place in first.items()},
+    )
 
 
 class _Maker:

@@ -95,7 +95,7 @@ def _claimed(claims: tuple[ClaimedSigner, ...]) -> Iterator[Element]:
 
 
 def _claim(claim: ClaimedSigner) -> str:
-    return f"a signature by {shown(claim.method)}{f', key {shown(claim.key_hint[:16])}…' if claim.key_hint else ''}"
+    return f"a signature by {shown(claim.method)} {f'{shown(claim.key_hint[:16])}…' if claim.key_hint else ''}"
 
 
 def _authentic(report: Report) -> Iterator[Element]:

@@ -68,7 +68,7 @@ def histogram(counted_in: Histogram) -> Element:
     step = _WIDTH / len(counts) if len(counts) > 1 else 6
     start = 0.0 if len(counts) > 1 else _WIDTH / 2 - 3
     bars = "".join(
-        f"M{start + index * step:.4g} {_HEIGHT}v{-max(_HEIGHT * count / most, 1):.3g}h{max(step - 0.4, 0.5):.3g}V{_HEIGHT}z"
+        f"M{start + index * step:.4g} {_HEIGHT}v{-max(_HEIGHT * count / most, 0.5):.3g}h{max(step - 0.4, 0.5):.3g}V{_HEIGHT}z"
         for index, count in enumerate(counts)
         if count
     )
@@ -92,21 +92,27 @@ def histogram(counted_in: Histogram) -> Element:
 
 def number(value: float) -> str:
     """Four digits say what a person looks for."""
-    return f"{value:,}" if isinstance(value, int) and abs(value) < 10**7 else f"{value:.4g}"
+    spelled = f"{value:,}" if isinstance(value, int) and abs(value) < 10**7 else f"{value:.4g}"
+    return spelled.replace("-", "−")  # noqa: RUF001 - a minus is as wide as the digits
 
 
 def _numbers(statistics: Statistics) -> Iterator[Child]:
-    parts = []
+    lines = []
     if statistics.mean is not None:
-        parts.append(f"mean {number(statistics.mean)}")
+        lines.append(("mean", number(statistics.mean)))
     if statistics.deviation is not None:
-        parts.append(f"deviation {number(statistics.deviation)}")
+        lines.append(("deviation", number(statistics.deviation)))
+    if statistics.zeros:
+        lines.append(("zeros", share(statistics.zeros, statistics.count)))
     if statistics.distinct is not None:
-        parts.append(counted(statistics.distinct, "different value"))
-    if statistics.zeros and statistics.count:
-        parts.append(f"{100 * statistics.zeros / statistics.count:.3g} % zeros")
-    yield ", ".join(parts)
+        lines.append(("distinct", f"{statistics.distinct:,}"))
+    for name, value in lines:
+        yield element("div", element("span", f"{name} ", class_="name"), value, class_="line")
     for count, word in ((statistics.nans, "NaN"), (statistics.infinities, "infinite")):
         if count:
-            yield " "
             yield badge(Tone.BAD, f"{count:,} {word}")
+
+
+def share(part: int, whole: int) -> str:
+    """``12.5 %``; few among many as their number."""
+    return f"{100 * part / whole:.3g} %" if whole and part / whole >= 0.001 else f"{part:,}"
