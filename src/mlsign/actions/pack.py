@@ -15,16 +15,16 @@ from types import MappingProxyType
 from typing import Final
 
 from mlsign.actions._golden_found import Pair, find_golden, open_golden
-from mlsign.actions._golden_making import Golden, GoldenMaking, PackedSet
-from mlsign.actions._golden_running import check_copied
+from mlsign.actions._golden_packed import NO_GOLDEN, Golden, PackedSet
 from mlsign.actions._ingredients import Ingredient, check_covered, find_included, find_weights, open_model
+from mlsign.actions._previous import find_previous
 from mlsign.actions.golden_request import CHECKED_AS_GIVEN, GoldenRequest
 from mlsign.actions.inspect import summarize
 from mlsign.compare.external import FileFact, check_external, external_path
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError, MlsignError, shown
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.formats.manifest import FileEntry, Manifest, ModelFacts, Provenance, Role
+from mlsign.formats.manifest import FileEntry, Manifest, ModelFacts, Previous, Provenance, Role
 from mlsign.formats.manifest_codec import decode_manifest, decode_name, decode_provenance, encode_manifest
 from mlsign.interface import OperatorId, decode_operator
 from mlsign.limits import DEFAULT, MIB, Limits
@@ -52,7 +52,8 @@ class PackRequest:
 
     ``allow`` are operator set names and operators (``domain:Name``), empty for exactly those the model uses;
     ``sets`` the operators behind the names. ``algorithm`` None chooses by size. ``time`` is the packing time to
-    record (from ``SOURCE_DATE_EPOCH``), None to record none. Files but the model itself are taken from ``store`` and put into it, as
+    record (from ``SOURCE_DATE_EPOCH``), None to record none. ``previous`` is the package of the release before, which the manifest
+    then names. Files but the model itself are taken from ``store`` and put into it, as
     further names; it is made where there is none.
     """
 
@@ -69,6 +70,7 @@ class PackRequest:
     rtol: float = 1e-4
     atol: float = 1e-5
     provenance: Path | None = None
+    previous: Path | None = None
     include: tuple[Path, ...] = ()
     algorithm: Algorithm | None = None
     time: datetime | None = None
@@ -114,6 +116,7 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
     ``pack.…``, ``onnx.…``, ``file.…``, ``store.…``), ``TrustError`` (``store.…``) and ``OutsideError`` (``disk.full`` …).
     """
     name, version = _name_and_version(request)
+    previous = _previous(request, name=name, version=version)
     ingredients: dict[PackagePath, Ingredient] = {}
     opened = ExitStack()
     try:
@@ -132,13 +135,13 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
             _add(ingredients, item, taken=taken)
         _check(request, summary, ingredients, store=store)
         allowed = _allowed(request, summary)
-        golden = _golden(request, summary, ingredients, pairs=pairs, opened=opened)
-        for item in golden.files:
-            _add(ingredients, item, taken=taken)
-        algorithm = request.algorithm or _automatic(ingredients)
         with new_folder(request.output) as folder:
+            golden = _golden(request, summary, ingredients, pairs=pairs, opened=opened)
+            for item in golden.files:
+                _add(ingredients, item, taken=taken)
+            algorithm = request.algorithm or _automatic(ingredients)
             digests = _copy(folder, ingredients, algorithm=algorithm, store=store, advance=advance)
-            check_copied(golden.sealed, digests)
+            golden.check_copied(digests)
             manifest = Manifest(
                 name=name,
                 version=decode_version(version, where="--version"),
@@ -153,6 +156,7 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
                 algorithm=algorithm,
                 golden=tuple(packed.golden for packed in golden.sets),
                 provenance=_provenance(request),
+                previous=previous,
             )
             data = encode_manifest(manifest)
             # What we write is read back by the rules it will be verified under.
@@ -178,6 +182,15 @@ def _name_and_version(request: PackRequest) -> tuple[str, str]:
     version = request.version or (match.group(2) if match else _DEFAULT_VERSION)
     decode_version(version, where="--version" if request.version else str(request.output))
     return decode_name(name, where="--name" if request.name else str(request.output)), version
+
+
+def _previous(request: PackRequest, *, name: str, version: str) -> Previous | None:
+    if request.previous is None:
+        return None
+    # A store that is yet to be made has none of its files.
+    store = request.store if request.store is not None and request.store.exists() else None
+    number = decode_version(version, where="--version")
+    return find_previous(request.previous, name=name, version=number, store=store, limits=request.limits)
 
 
 def _add(ingredients: dict[PackagePath, Ingredient], item: Ingredient, *, taken: set[str]) -> None:
@@ -314,9 +327,12 @@ def _golden(
     pairs: tuple[Pair, ...],
     opened: ExitStack,
 ) -> Golden:
-    making = GoldenMaking(
-        summary, ingredients, request=request.golden_request, rtol=request.rtol, atol=request.atol, limits=request.limits
-    )
+    asked = request.golden_request
+    if not (request.golden or asked.inputs or asked.drawn):
+        return NO_GOLDEN
+    from mlsign.actions._golden_making import GoldenMaking
+
+    making = GoldenMaking(summary, ingredients, request=asked, rtol=request.rtol, atol=request.atol, limits=request.limits)
     return making.make(pairs, opened=opened)
 
 

@@ -60,6 +60,10 @@ def pack_command(
     provenance: Annotated[
         Path | None, typer.Option(metavar="FILE", help="JSON with source_repository, source_commit, builder, ...")
     ] = None,
+    previous: Annotated[
+        Path | None,
+        typer.Option("--previous", metavar="PACKAGE", help="The release before this one, whose digest the manifest then names."),
+    ] = None,
     include: Annotated[
         list[Path] | None, typer.Option(metavar="PATH", help="A further file or folder, such as a model card.")
     ] = None,
@@ -92,6 +96,7 @@ def pack_command(
         rtol=rtol,
         atol=atol,
         provenance=provenance,
+        previous=previous,
         include=tuple(include or ()),
         algorithm=None if digest == "auto" else decode_algorithm(digest, where="--digest"),
         time=_source_date_epoch(),
@@ -109,6 +114,8 @@ def pack_command(
     say(
         f"packed {manifest.name} {manifest.version}: {counted(len(manifest.files), 'file')}, {size(packed.bytes)}, {manifest.algorithm.value}"
     )
+    if manifest.previous is not None:
+        say(f"comes after {manifest.previous.version}, {manifest.previous.digest}")
     say(f"next: mlsign sign {packed.path} --key KEY")
     put(str(packed.path))
 
