@@ -13,6 +13,7 @@ from typing import Final
 
 from mlsign.actions._golden_found import Pair
 from mlsign.actions._golden_given import UNCHECKED, GoldenReader, sets_of
+from mlsign.actions._golden_packed import Golden, PackedSet
 from mlsign.actions._golden_running import GoldenRun, Sealed, seal_model, start_golden_run
 from mlsign.actions._golden_sets import GoldenData
 from mlsign.actions._ingredients import Ingredient
@@ -30,29 +31,6 @@ _NO_SANDBOX: Final = frozenset({"sandbox.unavailable", "sandbox.layer", "sealed.
 _GIVE: Final = "give inputs that suit the model with --golden-from FILE"
 _MOST_FILES: Final = 10_000
 """Of one set: the number in ``input_N.pb`` has four digits where it is read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackedSet:
-    """A set of the package: what it is from, and whether the model that was packed was seen to answer so."""
-
-    golden: GoldenSet
-    origin: str
-    checked: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Golden:
-    """What golden data adds to a package: files to copy, and sets to list.
-
-    ``unchecked`` says why the model was not run, where this machine cannot confine it. ``sealed`` is the model that was run, to be held
-    against what is copied.
-    """
-
-    files: tuple[Ingredient, ...]
-    sets: tuple[PackedSet, ...]
-    unchecked: JailError | OutsideError | None
-    sealed: Sealed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
