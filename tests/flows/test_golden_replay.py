@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from making import BIAS, INPUT, WEIGHTS, make_package, resign, write_model, write_policy
+from making import BIAS, INPUT, UNCHECKED, WEIGHTS, make_package, resign, write_model, write_policy
 from onnx import numpy_helper
 
 import mlsign
-from mlsign.actions import _replay
+from mlsign.actions import _replay, _runs
 from mlsign.actions.admit import Denied, admit
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.pack import PackRequest, pack
@@ -44,7 +44,7 @@ def released(folder: Path, pair, inputs=(("x", INPUT),), outputs=(("y", ANSWER),
     golden = data_set(folder, inputs, outputs)
     made = folder / "model.onnx"
     write_model(made) if model is None else made.write_bytes(model.SerializeToString())
-    package = pack(PackRequest(model=made, output=folder / "p", golden=(golden,), **more)).path
+    package = pack(PackRequest(model=made, output=folder / "p", golden=(golden,), golden_request=UNCHECKED, **more)).path
     sign(package, pair.signer)
     return package
 
@@ -85,7 +85,7 @@ def test_a_release_without_golden_data_is_denied(tmp_path, keys, loaded):
 @pytest.mark.parametrize("rest", [REPLAY, "golden: {required: true}\n"])
 def test_a_tolerance_that_takes_anything_is_denied_and_not_run(tmp_path, keys, rest, monkeypatch):
     package = make_package(tmp_path, signers=[keys.release], rtol=1.0, atol=1e300)
-    monkeypatch.setattr(_replay, "jailed_model", None)  # whoever calls it fails
+    monkeypatch.setattr(_runs, "jailed_model", None)  # whoever calls it fails
     loaded = load_policy(write_policy(tmp_path, {"release": (1, [keys.release.public])}, rest=rest))
     bad = judged(package, loaded)[1]
     assert bad == {("MLS405", "fail", "")} | ({("MLS406", "unknown", "")} if rest == REPLAY else set())
@@ -192,7 +192,8 @@ def test_several_inputs_and_outputs(tmp_path, keys, loaded, inputs, outputs, out
 def test_a_gap_between_numbers_is_unknown(tmp_path, keys, loaded):
     golden = data_set(tmp_path, [("x", INPUT)], [("y", ANSWER)])
     (golden / "output_0.pb").rename(golden / "output_1.pb")
-    package = pack(PackRequest(model=write_model(tmp_path / "m.onnx"), output=tmp_path / "p", golden=(golden,))).path
+    model = write_model(tmp_path / "m.onnx")
+    package = pack(PackRequest(model=model, output=tmp_path / "p", golden=(golden,), golden_request=UNCHECKED)).path
     sign(package, keys.release.signer)
     assert judged(package, loaded)[1] == {("MLS406", "unknown", "golden.file")}
 

@@ -16,7 +16,7 @@ from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome, finding_of
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.formats.bundle import Bundle, decode_bundle
-from mlsign.formats.claims import claims_countersignature, claims_provenance, claims_summary
+from mlsign.formats.claims import claims_countersignature, claims_golden_run, claims_provenance, claims_summary
 from mlsign.formats.statement import Statement, StatementFormat, decode_statement
 from mlsign.identity import Identity, Method
 from mlsign.limits import MIB, Limits
@@ -27,7 +27,7 @@ from mlsign.trust.root import TrustRoot
 from mlsign.words import counted, size
 
 if TYPE_CHECKING:
-    from mlsign.trust.authenticate_claims import Attested, Countersigned, Summarized
+    from mlsign.trust.authenticate_claims import Attested, Countersigned, GoldenRunClaim, Summarized
 
 _CODES: Final = {
     "signature.invalid": "MLS203",
@@ -69,6 +69,8 @@ class Attempt:
     summarized: Summarized | None = None
     attested: Attested | None = None
     claims_provenance: bool = False
+    golden_run: GoldenRunClaim | None = None
+    claims_golden_run: bool = False
     named: bool = False
 
     @property
@@ -120,7 +122,7 @@ def attempt_bundles(
 def read_statements(
     paths: Iterable[Path], *, root: TrustRoot, summarizers: Callable[[Identity], bool], now: datetime, limits: Limits
 ) -> tuple[SignatureRecord, ...]:
-    """The authentic verification summaries in files, by those who may give them, and provenance statements by anybody.
+    """The authentic verification summaries in files, by those who may give them, and provenance and golden runs by anybody.
 
     Whatever else lies there is not looked at: nothing in these files can say what is in a package.
 
@@ -135,6 +137,8 @@ def read_statements(
             records.append(_record(attempt, Standing.SUMMARY, ()))
         elif attempt.attested is not None:
             records.append(_record(attempt, Standing.PROVENANCE, ()))
+        elif attempt.golden_run is not None:
+            records.append(_record(attempt, Standing.GOLDEN_RUN, ()))
     return tuple(records)
 
 
@@ -178,6 +182,8 @@ def _attempt(found: FoundBundle, reading: _Reading) -> Attempt:
     summarized: Summarized | None = None
     attested: Attested | None = None
     claimed = False
+    golden_run: GoldenRunClaim | None = None
+    claimed_run = False
     digest = sha256(found.content) if isinstance(found.content, bytes) else None
     try:
         if isinstance(found.content, MlsignError):
@@ -197,6 +203,10 @@ def _attempt(found: FoundBundle, reading: _Reading) -> Attempt:
             from mlsign.trust.authenticate_claims import authenticate_provenance
 
             attested = authenticate_provenance(bundle, root=root, now=now, limits=limits)
+        elif claimed_run := claims_golden_run(payload, limits=limits):
+            from mlsign.trust.authenticate_claims import authenticate_golden_run
+
+            golden_run = authenticate_golden_run(bundle, root=root, now=now, limits=limits)
         else:
             authentic = authenticate(bundle, root=root, now=now, formats=reading.formats, limits=limits, decode=reading.decode)
     except MlsignError as err:
@@ -214,6 +224,7 @@ def _attempt(found: FoundBundle, reading: _Reading) -> Attempt:
             reason=reason,
             digest=digest,
             claims_provenance=claimed,
+            claims_golden_run=claimed_run,
         )
     return Attempt(
         name=found.name,
@@ -226,6 +237,8 @@ def _attempt(found: FoundBundle, reading: _Reading) -> Attempt:
         summarized=summarized,
         attested=attested,
         claims_provenance=claimed,
+        golden_run=golden_run,
+        claims_golden_run=claimed_run,
     )
 
 
@@ -291,6 +304,8 @@ def _judge_one(attempt: Attempt, hold: Callable[[Statement], _Held]) -> tuple[Si
         return _record(attempt, Standing.SUMMARY, ()), ()
     if attempt.attested is not None:
         return _record(attempt, Standing.PROVENANCE, ()), ()
+    if attempt.golden_run is not None:
+        return _record(attempt, Standing.GOLDEN_RUN, ()), ()
     if authentic is None:
         return _record(attempt, Standing.REJECTED, () if attempt.reason is None else (attempt.reason,)), ()
     uncovered, differences = hold(authentic.statement)
@@ -312,7 +327,8 @@ def _judge_one(attempt: Attempt, hold: Callable[[Statement], _Held]) -> tuple[Si
 
 def _record(attempt: Attempt, standing: Standing, reasons: tuple[Finding, ...]) -> SignatureRecord:
     authentic, countersigned, summarized = attempt.authentic, attempt.countersigned, attempt.summarized
-    proof = next((found for found in (authentic, countersigned, summarized, attempt.attested) if found is not None), None)
+    proofs = (authentic, countersigned, summarized, attempt.attested, attempt.golden_run)
+    proof = next((found for found in proofs if found is not None), None)
     signer = None if proof is None else proof.signer
     return SignatureRecord(
         bundle=attempt.name,
@@ -328,4 +344,6 @@ def _record(attempt: Attempt, standing: Standing, reasons: tuple[Finding, ...]) 
         summary=None if summarized is None else summarized.summary,
         provenance=None if attempt.attested is None else attempt.attested.statement,
         claims_provenance=attempt.claims_provenance,
+        golden_run=None if attempt.golden_run is None else attempt.golden_run.statement,
+        claims_golden_run=attempt.claims_golden_run,
     )

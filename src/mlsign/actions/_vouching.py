@@ -25,7 +25,7 @@ def allow_sealing(
     storage: Storage,
     golden: tuple[PackagePath, ...] = (),
 ) -> None:
-    """Says which files may be sealed, and keeps the ``golden`` ones in memory where somebody vouches for them.
+    """Says which files may be sealed, and keeps the ``golden`` ones in memory where somebody vouches for them, or nobody has to.
 
     ``statements`` are by whom the policy names; ``summarized`` is the manifest where an acceptable verification summary
     names exactly its bytes, else None.
@@ -38,10 +38,10 @@ def allow_sealing(
         paths = tuple(entry.path for entry in summarized.files)
     else:
         if storage is Storage.SEALED_UNVOUCHED:
+            contents.keep(golden, max_bytes=contents.limits.max_golden_bytes)
             contents.allow_sealing(contents.paths, sizes=Sizes.CLAIMED)
         return
-    if golden:
-        contents.keep(golden, max_bytes=contents.limits.max_golden_bytes)
+    contents.keep(golden, max_bytes=contents.limits.max_golden_bytes)
     contents.allow_sealing(paths, sizes=Sizes.TRUSTED)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from mlsign.actions._model import read_facts
-from mlsign.errors import InputError, MlsignError, shown
+from mlsign.errors import InputError, MlsignError, naming, shown
 from mlsign.formats.bundle import decode_bundle
-from mlsign.formats.claims import claims_countersignature, claims_provenance, claims_summary
+from mlsign.formats.claims import claims_countersignature, claims_golden_run, claims_provenance, claims_summary
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.formats.statement import StatementFormat, decode_statement
@@ -21,7 +23,11 @@ from mlsign.package.scan import FoundFile
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 from mlsign.source import ByteSource
 
-_MANIFEST = PackagePath(MANIFEST_NAME)
+_MANIFEST: Final = PackagePath(MANIFEST_NAME)
+NOT_LOOKED_AT: Final = frozenset({SIGNATURES_NAME, ".git"})
+"""What is in a package and is no content of it."""
+NO_MODEL: Final = "this is not an ONNX model, or a damaged one; export or fetch it again"
+"""What to do where there is no model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +65,13 @@ def inspect(path: Path, *, limits: Limits = DEFAULT) -> Inspection:
 
 def inspect_open(package: OpenPackage, path: Path, *, limits: Limits = DEFAULT) -> Inspection:
     """What ``inspect`` says, of a package that is open already. Raises what ``inspect`` raises."""
-    listing = package.list_files(skip=frozenset({SIGNATURES_NAME, ".git"}), limits=limits)
-    manifest = None
-    if any(f.path == _MANIFEST for f in listing.files):
-        with package.open_file(_MANIFEST) as source:
-            manifest = decode_manifest(source.read_all(max_bytes=limits.max_manifest_bytes), limits=limits)
-    model_path = _model_path(path, manifest, listing.files)
+    listing = package.list_files(skip=NOT_LOOKED_AT, limits=limits)
+    manifest = manifest_of(package, listing.files, limits=limits)
+    model_path = model_path_of(path, manifest, listing.files)
     with package.open_file(model_path) as source:
         summary = summarize(source, where=str(path), limits=limits)
         source.check_unchanged()
         size = source.size
-    bundles = package.read_bundles(limits=limits)
     return Inspection(
         path=str(path),
         model_path=str(model_path),
@@ -77,21 +79,31 @@ def inspect_open(package: OpenPackage, path: Path, *, limits: Limits = DEFAULT) 
         summary=summary,
         manifest=manifest,
         files=listing.files,
-        signers=tuple(_claimed(bundle, limits=limits) for bundle in bundles),
+        signers=claimed_signers(package, limits=limits),
     )
+
+
+def manifest_of(package: OpenPackage, files: Iterable[FoundFile], *, limits: Limits = DEFAULT) -> Manifest | None:
+    """The manifest of a package that is open; None where it has none. Raises ``InputError`` and ``OutsideError``."""
+    if all(f.path != _MANIFEST for f in files):
+        return None
+    with package.open_file(_MANIFEST) as source:
+        return decode_manifest(source.read_all(max_bytes=limits.max_manifest_bytes), limits=limits)
+
+
+def claimed_signers(package: OpenPackage, *, limits: Limits = DEFAULT) -> tuple[ClaimedSigner, ...]:
+    """What the bundles of a package say about their signers, none of it checked."""
+    return tuple(_claimed(bundle, limits=limits) for bundle in package.read_bundles(limits=limits))
 
 
 def summarize(source: ByteSource, *, where: str, limits: Limits = DEFAULT) -> ModelSummary:
     """The summary of a model that the user named. Raises ``InputError`` that names the file and what to do."""
-    try:
+    with naming(where, hint=NO_MODEL):
         return read_facts(source, limits=limits)
-    except InputError as err:
-        err.where = f"{where}: {err.where}" if err.where else where
-        err.hint = err.hint or "this is not an ONNX model, or a damaged one; export or fetch it again"
-        raise
 
 
-def _model_path(path: Path, manifest: Manifest | None, files: tuple[FoundFile, ...]) -> PackagePath:
+def model_path_of(path: Path, manifest: Manifest | None, files: tuple[FoundFile, ...]) -> PackagePath:
+    """Where the model is. Raises ``InputError`` (``inspect.model``) where nothing says which of several files it is."""
     if manifest is not None:
         return manifest.model.path
     if len(files) == 1 and not stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - the file itself was opened above
@@ -129,6 +141,13 @@ def _claimed(found: FoundBundle, *, limits: Limits) -> ClaimedSigner:
             builder = decode_slsa_statement(payload, limits=limits).provenance.builder
             problem = f"claims to be provenance, built by {shown(builder)}, which signs no files"
             return ClaimedSigner(bundle=found.name, method=method, key_hint=hint, subject="", problem=problem)
+        if claims_golden_run(payload, limits=limits):
+            from mlsign.formats.golden_run import decode_golden_run
+
+            run = decode_golden_run(payload, limits=limits)
+            words = f"{'passed' if run.passed else 'failed'} with {shown(run.place.runtime)} on {run.place.platform}"
+            problem = f"claims to be a golden run of {shown(run.name)}, {words}, which signs no files"
+            return ClaimedSigner(bundle=found.name, method=method, key_hint=hint, subject=run.name, problem=problem)
         if claims_countersignature(payload, limits=limits):
             from mlsign.formats.countersignature import decode_countersignature
 

@@ -16,7 +16,7 @@ from mlsign.actions.examine import Examination, examine_to_vouch
 from mlsign.compare.content import CHANGED, EXTRA, MISSING, compare_with_manifest
 from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.formats.claims import claims_countersignature, claims_provenance, claims_summary
+from mlsign.formats.claims import claims_countersignature, claims_golden_run, claims_provenance, claims_summary
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.statement import Resource, Statement, build_statement, encode_statement
 from mlsign.identity import Identity, Method
@@ -47,6 +47,7 @@ class Agreement(Enum):
     OTHER = "over other files, so it does not count"
     SUMMARY = "a verification summary, which signs no files"
     PROVENANCE = "a provenance statement, which signs no files"
+    GOLDEN_RUN = "a golden run, which signs no files"
     COUNTERSIGNATURE = "a countersignature, which signs another signature"
     UNREADABLE = "not readable as a signature"
 
@@ -181,6 +182,8 @@ def _agreement(there: bytes, wanted: bytes) -> Agreement:
         return Agreement.SUMMARY
     if claims_provenance(there):
         return Agreement.PROVENANCE
+    if claims_golden_run(there):
+        return Agreement.GOLDEN_RUN
     return Agreement.COUNTERSIGNATURE if claims_countersignature(there) else Agreement.OTHER
 
 

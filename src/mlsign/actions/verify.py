@@ -97,9 +97,13 @@ def judge_package(
     *,
     storage: Storage,
     sharing: tuple[SealedMemory, ...] = (),
+    keep_golden: bool = False,
     advance: Advance | None = None,
 ) -> tuple[Report, Examination]:
-    """The whole sequence of verifying over an open package, steps 2 to 8. The caller closes the contents."""
+    """The whole sequence of verifying over an open package, steps 2 to 8. The caller closes the contents.
+
+    With ``keep_golden`` golden test data stays in memory also where the policy does not ask for a replay.
+    """
     policy = accepting(request.policy, request.accept)
     now = request.now or datetime.now(UTC)
     if now.utcoffset() is None:
@@ -122,7 +126,7 @@ def judge_package(
                 formats=policy.formats,
                 # Only what cannot change any more is run.
                 storage=Storage.SEALED if replays and storage is Storage.DISK else storage,
-                keep_golden=replays,
+                keep_golden=replays or keep_golden,
                 sharing=sharing if _may_share(policy, request) else (),
                 store=store,
                 hashing=policy.hashing,

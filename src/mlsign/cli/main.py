@@ -49,6 +49,7 @@ class _Commands(LateGroup):
             "verify": ("verify:verify_command", "Verify a package under a policy."),
             "inspect": ("inspect:inspect_command", "Show what is in a model or a package."),
             "score": ("score:score_command", "Score rows in the sandbox."),
+            "replay": ("replay:replay_command", "Run a package on its golden test data."),
             "serve": ("serve:serve_command", "Serve packages over HTTP."),
             "explain": ("explain:explain_command", "Explain a finding code."),
             "trust": ("trust:app", "Keep the trust roots for keyless signatures."),

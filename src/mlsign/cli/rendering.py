@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlsign.cli.console import wants_color, width
-from mlsign.cli.options import FindingsFormat, ReportFormat
+from mlsign.cli.options import FindingsFormat, Format, ReportFormat
 from mlsign.errors import InputError
 
 if TYPE_CHECKING:
     from mlsign.actions.findings import Found
     from mlsign.actions.inspect import Inspection
+    from mlsign.actions.replay import Replay
     from mlsign.actions.verify import Report
     from mlsign.policy.why_not import WhyNot
     from mlsign.report.places import Base
@@ -93,6 +94,17 @@ def render_findings(found: Found, output_format: FindingsFormat) -> str:
             from mlsign.report.as_sarif import render_found as as_sarif
 
             return as_sarif(found, prefix=_below_here(found), version=version("mlsign"))
+
+
+def render_replay(replay: Replay, output_format: Format) -> str:
+    """What came of a golden run, in the format asked for."""
+    from mlsign.report.golden_runs import render_replay_json, render_replay_text
+
+    return (
+        render_replay_json(replay)
+        if output_format is Format.JSON
+        else render_replay_text(replay, width=width(), color=wants_color())
+    )
 
 
 def _base(report: Report) -> Base:

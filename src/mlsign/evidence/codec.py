@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hi
 
 from mlsign.digest import Digest, decode_digest
 from mlsign.errors import InputError, shown
+from mlsign.formats.golden_run import GoldenRunStatement
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.manifest_codec import decode_manifest, encode_manifest
 from mlsign.formats.slsa import SlsaStatement
@@ -40,7 +41,7 @@ _MAX_DIGITS: Final = 400
 _LARGE: Final = re.compile(r"-?[1-9][0-9]{15,399}", re.ASCII)
 _LARGE_NUMBER: Final = re.compile(r"-?[1-9](?:[0-9]{15}\.0|(?:\.[0-9]{1,16})?e\+[1-9][0-9]{1,2})", re.ASCII)
 """As Python spells doubles above 2^53."""
-_RARE: Final = (SlsaStatement, VerificationSummary)
+_RARE: Final = (GoldenRunStatement, SlsaStatement, VerificationSummary)
 """What ``evidence.record`` names without importing it: few packages have any."""
 IDENTITIES: Final[MappingProxyType[str, type[Any]]] = MappingProxyType(
     {Method.KEY.value: KeyIdentity, Method.KEYLESS.value: KeylessIdentity, Method.CERTIFICATE.value: CertificateIdentity}

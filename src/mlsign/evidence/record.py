@@ -20,6 +20,7 @@ from mlsign.times import TrustedTime
 from mlsign.version import Version
 
 if TYPE_CHECKING:
+    from mlsign.formats.golden_run import GoldenRunStatement
     from mlsign.formats.slsa import SlsaStatement
     from mlsign.formats.verification_summary import VerificationSummary
 
@@ -29,7 +30,7 @@ class Standing(Enum):
 
     A stranger's is genuine and over this content, by somebody whom the policy does not name; a countersignature is one over
     another bundle and not over the package, provenance an authentic SLSA statement, about whatever it says; a summary says
-    what somebody who verified a package came to.
+    what somebody who verified a package came to, a golden run what somebody who ran one did.
     """
 
     COUNTED = "counted"
@@ -38,6 +39,7 @@ class Standing(Enum):
     COUNTERSIGNATURE = "countersignature"
     SUMMARY = "summary"
     PROVENANCE = "provenance"
+    GOLDEN_RUN = "golden-run"
 
 
 class ModelPresence(Enum):
@@ -57,7 +59,8 @@ class SignatureRecord:
     signatures; ``times`` are trusted ones, earliest first; ``logged`` says that a trusted log has the signature.
     ``digest`` is the sha256 of the bundle file, ``about`` that of the bundle which a countersignature is over;
     ``summary`` is what an authentic verification summary says, of whichever package; ``provenance`` is that of an authentic
-    statement; of a ``REJECTED`` one ``claims_provenance`` says that it was to be one.
+    statement, ``golden_run`` of an authentic run; of a ``REJECTED`` one ``claims_provenance`` and ``claims_golden_run`` say that it was
+    to be one.
     """
 
     bundle: str
@@ -73,6 +76,8 @@ class SignatureRecord:
     summary: VerificationSummary | None = None
     provenance: SlsaStatement | None = None
     claims_provenance: bool = False
+    golden_run: GoldenRunStatement | None = None
+    claims_golden_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +146,11 @@ class ReplayedSet:
     def compared(self) -> int:
         """How many elements were held against expected ones. Where there are none, the set shows nothing."""
         return sum(output.compared for output in self.outputs)
+
+    @property
+    def passed(self) -> bool:
+        """It was run, something was compared, and all of it is within the tolerances."""
+        return self.problem is None and not self.different and self.compared > 0
 
     @property
     def different(self) -> tuple[tuple[str, Difference], ...]:
@@ -221,3 +231,8 @@ class Evidence:
     def provenance(self) -> tuple[SignatureRecord, ...]:
         """The authentic provenance statements, by whomever and about whatever."""
         return tuple(s for s in self.signatures if s.standing is Standing.PROVENANCE)
+
+    @property
+    def golden_runs(self) -> tuple[SignatureRecord, ...]:
+        """The authentic golden runs, by whomever and of whichever packages."""
+        return tuple(s for s in self.signatures if s.standing is Standing.GOLDEN_RUN)

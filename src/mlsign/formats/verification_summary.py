@@ -7,14 +7,14 @@ that field can stand in for signatures: a subject digest alone says nothing of t
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 from urllib.parse import quote
 
 from mlsign.digest import Algorithm, Digest, decode_hex
+from mlsign.formats.claimed_time import read_time, spell_time
 from mlsign.formats.claims import MAX_SUMMARY_BYTES, SUMMARY_TYPE
 from mlsign.formats.statement import STATEMENT_TYPE
 from mlsign.limits import DEFAULT, Limits
@@ -27,7 +27,6 @@ EXTENSION: Final = "mlsign_judged"
 MAX_INPUTS: Final = 1024
 _MAX_TEXT: Final = 2048
 _MAX_LEVELS: Final = 64
-_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _TOP_FIELDS: Final = ("_type", "predicatetype", "subject", "predicate")
 _SUBJECT_FIELDS: Final = ("name", "digest")
 _RESOURCE_FIELDS: Final = ("uri", "digest")
@@ -120,7 +119,7 @@ def decode_summary(payload: bytes, *, limits: Limits = DEFAULT) -> VerificationS
         subject=digest,
         verifier=verifier.text("id", maximum=_MAX_TEXT),
         version=verifier.optional("version", lambda field: _version(verifier.fields(field))) or "",
-        verified=_time(predicate, "timeVerified"),
+        verified=read_time(predicate, "timeVerified"),
         resource=predicate.text("resourceUri", maximum=_MAX_TEXT),
         policy=_resource(predicate.fields("policy")),
         inputs=predicate.optional("inputAttestations", lambda field: _inputs(predicate, field)) or (),
@@ -171,7 +170,7 @@ def _judged(fields: Fields) -> Judged:
     found = Judged(
         manifest=_own_digest(fields.fields("manifest")),
         trusted=_own_digest(fields.fields("trusted")),
-        signed=fields.optional("signed", lambda field: _time(fields, field)),
+        signed=fields.optional("signed", lambda field: read_time(fields, field)),
     )
     fields.done()
     return found
@@ -183,22 +182,12 @@ def _own_digest(digests: Fields) -> Digest:
     return found
 
 
-def _time(fields: Fields, name: str) -> datetime:
-    text = fields.text(name, maximum=64)
-    if not _TIME.fullmatch(text):
-        raise fields.wrong("is not a time as 2026-01-31T12:00:00Z", code="time", name=name, found=text)
-    try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    except ValueError as err:
-        raise fields.wrong("is no time of any calendar", code="time", name=name, found=text) from err
-
-
 def encode_summary(summary: VerificationSummary) -> bytes:
     """The canonical payload bytes."""
     version = {"version": {"mlsign": summary.version}} if summary.version else {}
     predicate: dict[str, Any] = {
         "verifier": {"id": summary.verifier, **version},
-        "timeVerified": _spelled(summary.verified),
+        "timeVerified": spell_time(summary.verified),
         "resourceUri": summary.resource,
         "policy": _encode_resource(summary.policy),
         "inputAttestations": [_encode_resource(item) for item in summary.inputs],
@@ -225,10 +214,5 @@ def _encode_resource(resource: ResourceReference) -> dict[str, Any]:
 
 
 def _encode_judged(judged: Judged) -> dict[str, Any]:
-    signed: dict[str, Any] = {} if judged.signed is None else {"signed": _spelled(judged.signed)}
+    signed: dict[str, Any] = {} if judged.signed is None else {"signed": spell_time(judged.signed)}
     return {"manifest": {"sha256": judged.manifest.hex}, "trusted": {"sha256": judged.trusted.hex}, **signed}
-
-
-def _spelled(moment: datetime) -> str:
-    # Not strftime: it writes years before 1000 without their zeros.
-    return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"

@@ -1,4 +1,4 @@
-"""From a bundle to what else than the content of a package somebody vouches for: another bundle, a verdict, a policy, a build.
+"""From a bundle to what else than the content of a package somebody vouches for: a bundle, a verdict, a policy, a build, a run.
 
 The proof of who signed is that of ``authenticate``; most packages need no more than that.
 """
@@ -10,6 +10,7 @@ from datetime import datetime
 
 from mlsign.formats.bundle import Bundle
 from mlsign.formats.countersignature import Countersignature, decode_countersignature
+from mlsign.formats.golden_run import GoldenRunStatement, decode_golden_run
 from mlsign.formats.policy_statement import PolicyStatement, decode_policy_statement
 from mlsign.formats.slsa import SlsaStatement, decode_slsa_statement
 from mlsign.formats.verification_summary import VerificationSummary, decode_summary
@@ -72,3 +73,17 @@ def authenticate_provenance(bundle: Bundle, *, root: TrustRoot, now: datetime, l
     """What a trusted identity attests. Raises as ``authenticate`` does, and ``slsa.…``."""
     signer, payload = authenticate_envelope(bundle, root=root, now=now)
     return Attested(statement=decode_slsa_statement(payload, limits=limits), signer=signer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenRunClaim:
+    """A golden run that a proven identity vouches for. Says nothing yet about whose runs count, nor about which package is here."""
+
+    statement: GoldenRunStatement
+    signer: Signer
+
+
+def authenticate_golden_run(bundle: Bundle, *, root: TrustRoot, now: datetime, limits: Limits = DEFAULT) -> GoldenRunClaim:
+    """Which run a trusted identity vouches for. Raises as ``authenticate`` does, and ``golden_run.…``."""
+    signer, payload = authenticate_envelope(bundle, root=root, now=now)
+    return GoldenRunClaim(statement=decode_golden_run(payload, limits=limits), signer=signer)
