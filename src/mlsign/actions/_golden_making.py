@@ -13,7 +13,7 @@ from typing import Final
 
 from mlsign.actions._golden_found import Pair
 from mlsign.actions._golden_given import UNCHECKED, GoldenReader, sets_of
-from mlsign.actions._golden_packed import Golden, PackedSet
+from mlsign.actions._golden_packed import Golden, PackedGolden, PackedSet
 from mlsign.actions._golden_running import GoldenRun, Sealed, seal_model, start_golden_run
 from mlsign.actions._golden_sets import GoldenData
 from mlsign.actions._ingredients import Ingredient
@@ -85,7 +85,9 @@ class GoldenMaking:
                     if each.data is not None:
                         run.check(each.data, origin=each.origin)
                 found += self._answered(run)
-        return self._packed(found, checked=run is not None and checks, unchecked=unchecked, sealed=sealed)
+        files, sets = self._placed(found, checked=run is not None and checks)
+        packed = PackedGolden(sets=sets, unchecked=unchecked, layers=() if run is None else run.layers)
+        return Golden(packed=packed, files=files, sealed=sealed)
 
     @property
     def _makes(self) -> bool:
@@ -153,10 +155,8 @@ class GoldenMaking:
                 return data
         raise InputError(f"no drawn inputs suit the model: {why}", code="golden.draw", where=shown(origin), hint=_GIVE)
 
-    def _packed(
-        self, found: list[_Found], *, checked: bool, unchecked: JailError | OutsideError | None, sealed: Sealed
-    ) -> Golden:
-        """The files of the sets that are still to be written, under the next numbers that are free."""
+    def _placed(self, found: list[_Found], *, checked: bool) -> tuple[tuple[Ingredient, ...], tuple[PackedSet, ...]]:
+        """The files of the sets that are still to be written, under the next numbers that are free, and all sets."""
         taken = {str(each.path).casefold() for each in found}
         names = (name for number in count() if (name := f"golden/test_data_set_{number}") not in taken)
         files: list[Ingredient] = []
@@ -171,7 +171,7 @@ class GoldenMaking:
                 )
             golden = GoldenSet(path=path, rtol=self._rtol, atol=self._atol, made_by=each.made_by)
             sets.append(PackedSet(golden=golden, origin=each.origin, checked=checked or each.made_by is not None))
-        return Golden(files=tuple(files), sets=tuple(sets), unchecked=unchecked, sealed=sealed)
+        return tuple(files), tuple(sets)
 
     def _encoded(self, data: GoldenData, *, origin: str) -> tuple[tuple[str, bytes], ...]:
         """The files of a set by name, accounted for. Raises ``InputError`` (``golden.size``, ``golden.value``)."""

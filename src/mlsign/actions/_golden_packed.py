@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from mlsign.actions._ingredients import Ingredient
 from mlsign.digest import Digest
-from mlsign.errors import JailError, OutsideError, shown
+from mlsign.errors import MlsignError, shown
 from mlsign.formats.manifest import GoldenSet
 from mlsign.package.file_source import changed
 from mlsign.paths import PackagePath
+from mlsign.sandbox.layers import Layer
 
 if TYPE_CHECKING:
     from mlsign.package.sealed import SealedMemory
@@ -27,15 +29,23 @@ class PackedSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Golden:
-    """What golden data adds to a package.
+class PackedGolden:
+    """The sets of a package; ``layers`` are those of the sandbox where the model was run on them.
 
-    ``unchecked`` says why the model was not run, where this machine cannot confine it. ``sealed`` is the model that was run.
+    ``unchecked`` says why it was not run on data that was given, where this machine cannot confine it.
     """
 
+    sets: tuple[PackedSet, ...] = ()
+    unchecked: MlsignError | None = None
+    layers: tuple[Layer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Golden:
+    """What golden data adds to a package: its sets, and files to copy. ``sealed`` is the model that was run."""
+
+    packed: PackedGolden
     files: tuple[Ingredient, ...]
-    sets: tuple[PackedSet, ...]
-    unchecked: JailError | OutsideError | None
     sealed: Mapping[PackagePath, SealedMemory]
 
     def check_copied(self, digests: Mapping[PackagePath, Digest]) -> None:
@@ -45,4 +55,4 @@ class Golden:
                 raise changed(shown(path))
 
 
-NO_GOLDEN: Final = Golden(files=(), sets=(), unchecked=None, sealed={})
+NO_GOLDEN: Final = Golden(packed=PackedGolden(), files=(), sealed=MappingProxyType({}))

@@ -23,6 +23,7 @@ from mlsign.onnx.golden_values import GoldenValue
 from mlsign.onnx.summary import ModelSummary
 from mlsign.package.sealed import SealedMemory, seal_file
 from mlsign.paths import PackagePath
+from mlsign.sandbox.layers import Layer
 from mlsign.sandbox.spec import JailSpec
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ class GoldenRun:
         self._jail = jail
         self._summary = summary
         self._rtol, self._atol = rtol, atol
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Each layer of the sandbox and whether it is in force."""
+        return self._jail.layers
 
     def made_by(self, inputs: GoldenInputs) -> MadeBy:
         """What the manifest says of sets that are answered here."""

@@ -15,14 +15,14 @@ from types import MappingProxyType
 from typing import Final
 
 from mlsign.actions._golden_found import Pair, find_golden, open_golden
-from mlsign.actions._golden_packed import NO_GOLDEN, Golden, PackedSet
+from mlsign.actions._golden_packed import NO_GOLDEN, Golden, PackedGolden
 from mlsign.actions._ingredients import Ingredient, check_covered, find_included, find_weights, open_model
 from mlsign.actions._previous import find_previous
 from mlsign.actions.golden_request import CHECKED_AS_GIVEN, GoldenRequest
 from mlsign.actions.inspect import summarize
 from mlsign.compare.external import FileFact, check_external, external_path
 from mlsign.digest import Algorithm, Digest
-from mlsign.errors import InputError, MlsignError, shown
+from mlsign.errors import InputError, shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.formats.manifest import FileEntry, Manifest, ModelFacts, Previous, Provenance, Role
 from mlsign.formats.manifest_codec import decode_manifest, decode_name, decode_provenance, encode_manifest
@@ -80,16 +80,12 @@ class PackRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """The package that was made, and its golden data.
-
-    ``golden_unchecked`` says why the model was not run on data that was given, where this machine cannot confine it.
-    """
+    """The package that was made."""
 
     path: Path
     manifest: Manifest
     bytes: int
-    golden: tuple[PackedSet, ...] = ()
-    golden_unchecked: MlsignError | None = None
+    golden: PackedGolden
 
 
 class RefusedToPack(InputError):  # noqa: N818 - named for what happened, as Denied is
@@ -154,7 +150,7 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
                     for path, item in sorted(ingredients.items())
                 ),
                 algorithm=algorithm,
-                golden=tuple(packed.golden for packed in golden.sets),
+                golden=tuple(packed.golden for packed in golden.packed.sets),
                 provenance=_provenance(request),
                 previous=previous,
             )
@@ -170,8 +166,7 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
         path=request.output,
         manifest=manifest,
         bytes=sum(entry.size for entry in manifest.files),
-        golden=golden.sets,
-        golden_unchecked=golden.unchecked,
+        golden=golden.packed,
     )
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from mlsign.cli.console import progress, put, say
+from mlsign.cli.golden_options import NO_GOLDEN, GoldenOptions, say_golden
+from mlsign.cli.option_groups import with_option_groups
 from mlsign.cli.options import Quiet, Verbose
 from mlsign.errors import InputError, shown
 from mlsign.strict import decode_decimal
@@ -23,15 +25,18 @@ Packing the same input twice gives the same bytes. The package appears whole or 
 ever overwritten. With --store, files that were packed before are not copied again, nor read where nobody has
 touched them since: the package gets further names of the files in the store, which are not to be written to.
 
+With golden data the model is run, confined as by score: whoever verifies the package can then see that it still answers so.
+
 Example:
 
 \b
-  mlsign pack fraud.onnx -o fraud-1.2.0 --license Apache-2.0 --include MODEL_CARD.md
+  mlsign pack fraud.onnx -o fraud-1.2.0 --license Apache-2.0 --include MODEL_CARD.md --golden-from rows.csv
 """
 
 _MAX_WEIGHTS_SHOWN: Final = 20
 
 
+@with_option_groups
 def pack_command(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="The ONNX file. Weights in other files are found from it, in its own folder.")
@@ -52,11 +57,7 @@ def pack_command(
             help="Operator set or domain:Operator that this release may contain. Default: exactly what it uses.",
         ),
     ] = None,
-    golden: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="Test data in ONNX's layout (folders test_data_set_N).")
-    ] = None,
-    rtol: Annotated[float, typer.Option(metavar="NUMBER", help="Relative tolerance of golden data.", min=0.0, max=1.0)] = 1e-4,
-    atol: Annotated[float, typer.Option(metavar="NUMBER", help="Absolute tolerance of golden data.", min=0.0)] = 1e-5,
+    golden: GoldenOptions = NO_GOLDEN,
     provenance: Annotated[
         Path | None, typer.Option(metavar="FILE", help="JSON with source_repository, source_commit, builder, ...")
     ] = None,
@@ -92,9 +93,10 @@ def pack_command(
         description=description,
         allow=tuple(allow or ()),
         sets=_operator_sets() if allow else {},
-        golden=tuple(golden or ()),
-        rtol=rtol,
-        atol=atol,
+        golden=tuple(golden.golden or ()),
+        golden_request=golden.request(),
+        rtol=golden.rtol,
+        atol=golden.atol,
         provenance=provenance,
         previous=previous,
         include=tuple(include or ()),
@@ -111,6 +113,7 @@ def pack_command(
         say(f"weights: {shown(entry.path)}, {size(entry.size)}")
     if len(weights) > _MAX_WEIGHTS_SHOWN:
         say(f"weights: {counted(len(weights) - _MAX_WEIGHTS_SHOWN, 'more file')}")
+    say_golden(packed.golden)
     say(
         f"packed {manifest.name} {manifest.version}: {counted(len(manifest.files), 'file')}, {size(packed.bytes)}, {manifest.algorithm.value}"
     )
