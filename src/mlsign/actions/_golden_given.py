@@ -21,7 +21,7 @@ from mlsign.onnx.golden_values import GoldenValue
 from mlsign.onnx.summary import ModelSummary
 from mlsign.paths import PackagePath
 
-UNCHECKED: Final = "mend the data, or pack it as it is, unchecked, with --check-golden never"
+_UNCHECKED: Final = "mend the data, or pack it as it is, unchecked, with --check-golden never"
 _NOTHING: Final = "has no output with an element to compare that is a number, so it shows nothing"
 
 
@@ -58,7 +58,7 @@ class GoldenReader:
             read.append((item.path, item.source().read_all(max_bytes=self._most)))
             item.rest()
         summary = self._summary
-        with _hinting(UNCHECKED):
+        with _hinting(_UNCHECKED):
             data = decode_golden_set(read, inputs=summary.inputs, outputs=summary.outputs, where=origin, limits=self._limits)
             self._check(data, origin=origin)
         return data
@@ -80,11 +80,11 @@ class GoldenReader:
 
     def inputs(self, path: Path) -> Mapping[str, GoldenValue]:
         """Inputs in a file of any format that ``score`` takes. Raises ``InputError`` (``input.…``) and ``OutsideError``."""
-        from mlsign.sandbox.feeds import read_feeds
+        from mlsign.sandbox.feeds import naming_file, read_feeds
         from mlsign.sandbox.golden_making import golden_values
         from mlsign.sandbox.tensors import check_feeds
 
-        with naming(shown(path)):
+        with naming_file(path):
             feeds = read_feeds(path, inputs=self._summary.inputs, limits=self._limits)
             check_feeds(feeds, inputs=self._summary.inputs, limits=self._limits)
             return golden_values(feeds, specs=self._summary.inputs)

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Final
 
 from mlsign.actions._golden_found import Pair
-from mlsign.actions._golden_given import UNCHECKED, GoldenReader, sets_of
+from mlsign.actions._golden_given import GoldenReader, sets_of
 from mlsign.actions._golden_packed import Golden, PackedGolden, PackedSet
 from mlsign.actions._golden_running import GoldenRun, Sealed, seal_model, start_golden_run
 from mlsign.actions._golden_sets import GoldenData
@@ -28,6 +28,7 @@ from mlsign.paths import PackagePath
 _NO_SANDBOX: Final = frozenset({"sandbox.unavailable", "sandbox.layer", "sealed.unavailable"})
 """What says that this machine cannot confine a model, before a worker has seen anything of it."""
 
+_UNCHECKED: Final = "pack the data as it is, unchecked, with --check-golden never"
 _GIVE: Final = "give inputs that suit the model with --golden-from FILE"
 _MOST_FILES: Final = 10_000
 """Of one set: the number in ``input_N.pb`` has four digits where it is read."""
@@ -63,6 +64,7 @@ class GoldenMaking:
         self._rtol, self._atol = rtol, atol
         self._limits = limits
         self._reader = GoldenReader(summary, limits=limits)
+        self._model = next(item for item in ingredients.values() if item.role is Role.MODEL)
 
     def make(self, pairs: tuple[Pair, ...], *, opened: ExitStack) -> Golden:
         """All that was asked for; nothing is run where nothing asks for it. Memory is given back when ``opened`` is closed.
@@ -104,11 +106,10 @@ class GoldenMaking:
         return _Found(origin=pair.origin, data=data, encoded=self._encoded(data, origin=pair.origin))
 
     def _start(self, sealed: Sealed) -> AbstractContextManager[GoldenRun]:
-        model_path = next(path for path, item in self._ingredients.items() if item.role is Role.MODEL)
         return start_golden_run(
             sealed,
             self._summary,
-            model_path=model_path,
+            model_path=self._model.path,
             request=self._request,
             limits=self._limits,
             rtol=self._rtol,
@@ -118,11 +119,16 @@ class GoldenMaking:
     def _excused(self, err: JailError | OutsideError) -> JailError | OutsideError:
         """The error, where data may be packed although the model was not run on it. Raises it where it may not."""
         needed = self._makes or self._request.check is GoldenCheck.ALWAYS
-        if needed or err.code not in _NO_SANDBOX:
-            if not self._makes:
-                err.hint = f"{err.hint}; or {UNCHECKED}" if err.hint else UNCHECKED
-            raise err
-        return err
+        if not needed and err.code in _NO_SANDBOX:
+            return err
+        raise type(err)(
+            f"cannot be run for its golden data: {err.message}",
+            code=err.code,
+            where=err.where or shown(self._model.origin),
+            expected=err.expected,
+            found=err.found,
+            hint=err.hint if self._makes else f"{err.hint}; or {_UNCHECKED}" if err.hint else _UNCHECKED,
+        ) from err
 
     def _answered(self, run: GoldenRun) -> Iterator[_Found]:
         """The sets that are made: of inputs that were given, then of inputs that are drawn."""

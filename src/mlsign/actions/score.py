@@ -98,7 +98,7 @@ def score(path: Path, request: ScoreRequest, *, advance: Advance | None = None) 
     Raises ``Denied`` before anything is run, ``InputError`` for inputs that the model does not take,
     ``JailError`` when there is no answer and ``OutsideError``. The output appears whole or not at all.
     """
-    from mlsign.sandbox.feeds import read_feeds
+    from mlsign.sandbox.feeds import naming_file, read_feeds
     from mlsign.sandbox.jail import Jail
     from mlsign.sandbox.results import check_output_format, write_results
 
@@ -106,10 +106,8 @@ def score(path: Path, request: ScoreRequest, *, advance: Advance | None = None) 
     _check_output_apart(path, request)
     Jail.prepare()  # the runtime is imported while the package is verified
     with admit(path, request.verify, advance=advance) as model:
-        try:
+        with naming_file(request.input):
             feeds = read_feeds(request.input, inputs=model.summary.inputs, limits=request.verify.limits)
-        except InputError as err:
-            raise _in_file(err, request.input) from err
         with Scorer(model, confinement=request.confinement) as scorer:
             results = scorer.run(feeds)
             layers = scorer.layers
@@ -138,11 +136,3 @@ def _check_output_apart(package: Path, request: ScoreRequest) -> None:
             where=shown(request.output),
             hint="name another file",
         )
-
-
-def _in_file(err: InputError, file: Path) -> InputError:
-    """The error with the name of the file in front of the place in it: one of many files is wrong, say which."""
-    if err.message.startswith(shown(file.name)):
-        return err
-    where = f"{shown(file)}, {err.where}" if err.where else shown(file)
-    return InputError(err.message, code=err.code, where=where, expected=err.expected, found=err.found, hint=err.hint)

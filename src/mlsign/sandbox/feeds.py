@@ -7,12 +7,13 @@ types of its own (JSON, CSV) the model's are used. Writing results is ``results`
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
 import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -65,6 +66,18 @@ def read_feeds(path: Path, *, inputs: Inputs, limits: Limits = DEFAULT) -> dict[
         return reader(data, inputs, limits)
     except MemoryError as err:
         raise InputError(f"{shown(path.name)} takes more memory than there is", code="input.size") from err
+
+
+@contextlib.contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """What is wrong inside has the name of the file in front of its place: one of many files is wrong, say which."""
+    try:
+        yield
+    except InputError as err:
+        if err.message.startswith(shown(path.name)):
+            raise
+        err.where = f"{shown(path)}, {err.where}" if err.where else shown(path)
+        raise
 
 
 def decode_npy(data: bytes, *, where: str) -> Array:
