@@ -231,6 +231,19 @@ def other_formats() -> None:
     both = b"(N" + field(14, field(1, b"\1B" + (0x810).to_bytes(4, "little")))
     both += field(14, field(1, b"-" * (0x810 - 6) + text_call))
     add("pickle_and_model_far_in", both + model().SerializeToString(deterministic=True), error="onnx.magic.pickle")
+    sklearn = b"\x80\x04\x95" + bytes((60, *bytes(7))) + b"\x8c\x10sklearn.pipeline\x94\x8c\x08Pipeline\x94\x93\x94)\x81\x94."
+    add("pickle_of_scikit_learn", sklearn, error="onnx.magic.pickle")
+    add("pickle_of_xgboost_protocol_0", b"cxgboost.core\nBooster\np0\n)\x81.", error="onnx.magic.pickle")
+    add("xgboost_json", b'{"learner":{"attributes":{},"feature_names":[]},"version":[3,2,0]}', error="onnx.magic.xgboost")
+    add("xgboost_ubjson", b"{L" + bytes(7) + b"\x07learner{}}", error="onnx.magic.xgboost")
+    base = b"binf\0\0\0?" + bytes(132)
+    add("xgboost_binary", base + b"\x0f" + bytes(7) + b"binary:logistic", error="onnx.magic.xgboost")
+    add("lightgbm_text", b"tree\nversion=v4\nnum_class=1\n", error="onnx.magic.lightgbm")
+    add("catboost", b"CBM1\xc8\x01\0\0" + bytes(24), error="onnx.magic.catboost")
+    add("catboost_json", b'{\n"features_info":\n{}}\n', error="onnx.magic.catboost")
+    add("r_value", b"X\n\0\0\0\3\0\4\2\2" + bytes(16), error="onnx.magic.r")
+    frozen = field(1, field(1, b"x") + field(2, b"Placeholder") + field(5, bytes(40)))
+    add("tensorflow_frozen_graph", frozen, error="onnx.magic.tensorflow")
     add("zip", b"PK\x03\x04" + bytes(26), error="onnx.magic.zip")
     add("zip_empty", b"PK\x05\x06" + bytes(18), error="onnx.magic.zip")
     add(
@@ -279,6 +292,8 @@ def other_formats() -> None:
     add("safetensors", len(header).to_bytes(8, "little") + header + bytes(8), error="onnx.magic.safetensors")
     long_header = header.ljust(0x812)  # 12 08 as bytes: the tag of a name and its length, were it a model
     add("safetensors_like_a_model", (0x812).to_bytes(8, "little") + long_header + bytes(8), error="onnx.magic.safetensors")
+    short_header = header.ljust(0x80)  # as a length, the first byte of a pickle and a protocol of one
+    add("safetensors_like_a_pickle", (0x80).to_bytes(8, "little") + short_header + bytes(8), error="onnx.magic.safetensors")
     add("gguf", b"GGUF\x03\0\0\0" + bytes(16), error="onnx.magic.gguf")
     add("numpy", b"\x93NUMPY\1\0\x36\0{'descr': '<f4', 'fortran_order': False, 'shape': (0,)}\n", error="onnx.magic.numpy")
     description = field(1, field(1, b"x") + field(3, field(5, b""))) + field(100, field(1, b"a model" * 100))

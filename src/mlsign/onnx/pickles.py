@@ -1,4 +1,4 @@
-"""Whether bytes are a Python pickle, by walking its opcodes. Nothing is built, called or imported.
+"""Whether bytes are a Python pickle, and which libraries it names, by walking its opcodes. Nothing is built, called or imported.
 
 Protocols 0 and 1 have no header, later ones do not need theirs, and code may run long before the end: a magic number
 finds only pickles that want to be found.
@@ -7,6 +7,8 @@ finds only pickles that want to be found.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
@@ -41,8 +43,14 @@ _NAMES: Final = frozenset(b"c\x93\x82\x83\x84")
 _CALLS: Final = frozenset(b"Rbio\x81\x92")
 _MANY: Final = 16
 """More opcodes in a row than this, none of them wrong, are no accident."""
+_MAX_OPCODES: Final = 10_000
+"""So many are looked through for names. What a model is made of stands before its numbers."""
+_MAX_LINES_BYTES: Final = 8 * 1024 * 1024
+"""So much is read of lines that are longer than a name."""
 _WINDOW: Final = 64
 _LONG_LINE: Final = 64 * 1024
+_MODULE: Final = re.compile(rb"['\"]?([A-Za-z_][A-Za-z0-9_]{0,30})\.[A-Za-z_]")
+"""How a text that names a module inside of a library begins; whether it is the first argument of an import or memoized for one."""
 
 
 def is_pickle(source: ByteSource) -> bool:
@@ -52,31 +60,61 @@ def is_pickle(source: ByteSource) -> bool:
     the file is a pickle to its end or there are many opcodes. Texts are skipped, however long: they may be there to hide
     what comes behind them.
     """
-    at = count = 0
     named = False
-    while at < source.size and count <= _MANY:
+    for count, (opcode, _, end) in enumerate(_walk(source), start=1):
+        named = named or opcode in _NAMES
+        if opcode in _CALLS and (named or opcode == ord("i")):
+            return True
+        if opcode == _STOP:
+            return count > 1 and end == source.size
+        if count > _MANY:
+            return True
+    return False
+
+
+def libraries_named(source: ByteSource, *, known: frozenset[str]) -> tuple[str, ...]:
+    """Those of the ``known`` top-level modules that the pickle names modules of, in the order in which it does.
+
+    Texts that are spelled as a module count wherever they stand, since an import may take its name from anywhere on the stack
+    or in the memo; none counts where nothing is imported. It is a guess, good for advice: a pickle can name what it does not
+    use, and compute names. Bounded in opcodes and bytes; what lies behind an opcode that does not exist is not looked at.
+    """
+    found: dict[str, None] = {}
+    imports = False
+    for opcode, argument, _ in islice(_walk(source), _MAX_OPCODES):
+        imports = imports or opcode in _NAMES or opcode == ord("i")
+        match = _MODULE.match(argument)
+        if match and (name := match[1].decode("ascii")) in known:
+            found[name] = None
+    return tuple(found) if imports else ()
+
+
+def _walk(source: ByteSource) -> Iterator[tuple[int, bytes, int]]:
+    """Each opcode, the start of its argument where that is a text or lines, and where the next one stands, up to one that is wrong."""
+    at = 0
+    lines_bytes = 0
+    while at < source.size:
         window = source.read_at(at, min(_WINDOW, source.size - at))
         opcode = window[0]
-        count += 1
+        argument = b""
         if opcode in _LINES:
             if len(window) == _WINDOW and window.count(b"\n") < 2:
                 window = source.read_at(at, min(_LONG_LINE, source.size - at))
+                lines_bytes += len(window)
             match = _LINES[opcode].match(window, 1)
-            if match is None:
-                return False
+            if match is None or lines_bytes > _MAX_LINES_BYTES:
+                return
+            argument = window[1:_WINDOW]
             at += match.end()
         elif opcode in _SIZED:
             at += 1 + _SIZED[opcode]
         elif opcode in _COUNTED:
             size = _COUNTED[opcode]
-            at += 1 + size + int.from_bytes(window[1 : 1 + size], "little")
+            length = int.from_bytes(window[1 : 1 + size], "little")
+            argument = window[1 + size : 1 + size + length]
+            at += 1 + size + length
         elif opcode in _PLAIN:
             at += 1
         else:
-            return False
-        named = named or opcode in _NAMES
-        if opcode in _CALLS and (named or opcode == ord("i")):
-            return True
-        if opcode == _STOP:
-            return count > 1 and at == source.size
-    return count > _MANY
+            return
+        yield opcode, argument, at
