@@ -37,6 +37,8 @@ QUIET = _Switch()
 VERBOSE = _Switch()
 JSON = _Switch()
 ANNOTATIONS = _Switch()
+TROUBLE = _Switch()
+"""This run is of a command whose exit codes are those of ``diff``: every error is 2, since 1 says that something differs."""
 
 
 def set_quiet(value: bool) -> bool:
@@ -81,7 +83,7 @@ def put(text: str) -> None:
         # Python would complain again when it flushes on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(err, BrokenPipeError):
-            sys.exit(4)
+            sys.exit(2 if TROUBLE.on else 4)
         raise OutsideError(f"cannot write the report: {shown(err.strerror)}", code="output.unwritable") from err
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 import typer
 
 from mlsign.cli.collector import collect_seldom, leave
-from mlsign.cli.console import ANNOTATIONS, JSON, VERBOSE, complain, print_error, put
+from mlsign.cli.console import ANNOTATIONS, JSON, TROUBLE, VERBOSE, complain, print_error, put
 from mlsign.cli.late_commands import LateGroup
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError, shown
 
@@ -47,6 +47,7 @@ class _Commands(LateGroup):
             "sign": ("sign:sign_command", "Sign a package."),
             "attest": ("attest:attest_command", "Sign how a package was built."),
             "verify": ("verify:verify_command", "Verify a package under a policy."),
+            "diff": ("diff:diff_command", "Show what is different between two models or packages."),
             "inspect": ("inspect:inspect_command", "Show what is in a model or a package."),
             "score": ("score:score_command", "Score rows in the sandbox."),
             "replay": ("replay:replay_command", "Run a package on its golden test data."),
@@ -99,7 +100,7 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our words has left; there is nobody to tell.
-        sys.exit(4)
+        sys.exit(USAGE if TROUBLE.on else 4)
     except Exception as err:  # noqa: BLE001 - the outermost catch: no input may end in a traceback
         if "_MLSIGN_COMPLETE" in os.environ:
             complain("mlsign: _MLSIGN_COMPLETE is set, and what a shell sets with it for completion is not")
@@ -112,7 +113,7 @@ def main() -> None:
             f"mlsign: this is a defect of mlsign, not of your input: {type(err).__name__}: {shown(err, limit=1000)}\n"
             "  nothing was allowed; run again with --verbose and report what it prints (SECURITY.md says how)"
         )
-        sys.exit(DEFECT)
+        sys.exit(USAGE if TROUBLE.on else DEFECT)
     finally:
         leave()
 
@@ -156,4 +157,8 @@ def _run() -> None:
             from mlsign.report.as_github import render_error as annotate
 
             put(annotate(err))
-        sys.exit(USAGE if err.code.startswith("usage.") else next(code for kind, code in EXIT_OF if isinstance(err, kind)))
+        sys.exit(
+            USAGE
+            if TROUBLE.on or err.code.startswith("usage.")
+            else next(code for kind, code in EXIT_OF if isinstance(err, kind))
+        )

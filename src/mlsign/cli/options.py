@@ -114,7 +114,15 @@ class FindingsFormat(Enum):
     SARIF = "sarif"
 
 
-_F = TypeVar("_F", Format, FindingsFormat, ReportFormat)
+class DiffFormat(Enum):
+    """How what is different is printed or written."""
+
+    TEXT = "text"
+    JSON = "json"
+    HTML = "html"
+
+
+_F = TypeVar("_F", DiffFormat, Format, FindingsFormat, ReportFormat)
 
 
 def _set_format(value: _F) -> _F:
@@ -133,6 +141,10 @@ ReportFormatOption = Annotated[
         help="text for people, json for programs, sarif for code scanning, github for annotations and the summary of a step, "
         "markdown for a comment.",
     ),
+]
+DiffFormatOption = Annotated[
+    DiffFormat,
+    typer.Option("--format", "-f", callback=_set_format, help="text for people, json for programs, html for a browser."),
 ]
 ReportFiles = Annotated[
     list[str] | None,

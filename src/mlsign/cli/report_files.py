@@ -29,7 +29,7 @@ _MAX_PLACES: Final = 20
 _BEGINNINGS: Final = tuple(
     text.encode()
     for text in (
-        *('{\n  "schema": "mlsign/', '{\n  "$schema": "https://json.schemastore.org/sarif-', "  ✓ ", "  ✗ "),
+        *('{\n  "schema": "mlsign/', '{\n  "$schema": "https://json.schemastore.org/sarif-', "  ✓ ", "  ✗ ", "  mlsign diff: "),
         *(
             "::error title=mlsign",
             "::warning title=mlsign",

@@ -126,7 +126,8 @@ class _Comparison:
         both, *folded = found.folded()
         self.identical += both
         for number, (body, alone, constants) in enumerate(zip((first, second), found.lone(), folded, strict=True)):
-            self.lone[number].extend(_lone(body, index) for index in sorted((*alone, *constants)))
+            takers = _takers(body) if constants else {}
+            self.lone[number].extend(_lone(body, index, takers) for index in sorted((*alone, *constants)))
             self.weights.hold(number, body, alone)
         self.weights.pair(found.constants.values())
         self.stored += found.stored
@@ -246,19 +247,31 @@ def _in_place(before: Sized, after: Sized) -> dict[int, int]:
     return {index: index for index in range(min(len(before), len(after)))}
 
 
-def _lone(body: Body, index: int) -> LoneNode:
+def _takers(body: Body) -> dict[int, list[int]]:
+    """The first nodes that take each constant which is a node itself."""
+    takers: dict[int, list[int]] = {constant: [] for constant in body.folded.values()}
+    for index, taken in enumerate(body.sources):
+        for source in taken:
+            found = takers.get(source.place) if source.kind is SourceKind.CONSTANT else None
+            if found is not None and len(found) < _MAX_BESIDE:
+                found.append(index)
+    return takers
+
+
+def _lone(body: Body, index: int, takers: Mapping[int, list[int]]) -> LoneNode:
     """A node that only one body has, with what is around it."""
-    node = body.nodes[index]
-    sources = body.sources[index]
-    users = [user for _, _, user in body.users[index][: 4 * _MAX_BESIDE]]
+    node, held = body.nodes[index], body.folded.get(index)
+    if held is None:
+        takes = [spell_source(body, source) for source in body.sources[index] if source.kind is not SourceKind.ABSENT]
+        users = [user for _, _, user in body.users[index]]
+    else:
+        takes = [f"weight {body.constants[held].name}"] if node.inputs else []
+        users = takers[held]
     ends = [f"output {name}" for name, source in body.outputs if source.kind is SourceKind.NODE and source.place == index]
-    gives = dict.fromkeys((*(spell_node(body, user) for user in users), *ends))
-    takes = dict.fromkeys(
-        spell_source(body, source) for source in sources[: 4 * _MAX_BESIDE] if source.kind is not SourceKind.ABSENT
-    )
+    gives = dict.fromkeys((*(spell_node(body, user) for user in users[: 4 * _MAX_BESIDE]), *ends))
     return LoneNode(
         node=node_ref(body, index),
-        takes_from=tuple(takes)[:_MAX_BESIDE],
+        takes_from=tuple(dict.fromkeys(takes[: 4 * _MAX_BESIDE]))[:_MAX_BESIDE],
         gives_to=tuple(gives)[:_MAX_BESIDE],
         inside=_inside(node) - 1,
     )

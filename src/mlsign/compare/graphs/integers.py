@@ -31,6 +31,8 @@ _OPERATORS: Final = MappingProxyType(
         "ConvInteger": _Places(weight=1, scale=None, zero_point=3, axis=0),
         "QLinearMatMul": _Places(weight=3, scale=4, zero_point=5, axis=_LAST),
         "QLinearConv": _Places(weight=3, scale=4, zero_point=5, axis=0),
+        "QLinearAdd": _Places(weight=3, scale=4, zero_point=5, axis=_LAST),
+        "QLinearMul": _Places(weight=3, scale=4, zero_point=5, axis=_LAST),
         "QGemm": _Places(weight=3, scale=4, zero_point=5, axis=_LAST),
         "DynamicQuantizeMatMul": _Places(weight=1, scale=2, zero_point=3, axis=_LAST),
         "MatMulIntegerToFloat": _Places(weight=1, scale=3, zero_point=5, axis=_LAST),

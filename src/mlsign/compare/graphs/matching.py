@@ -23,6 +23,8 @@ _ROUNDS: Final = 6
 _MANY_NEIGHBOURS: Final = 64
 """A node with more neighbours says nothing of which of them is which."""
 _PRUNINGS: Final = 4
+_MAX_BETWEEN: Final = 24
+"""Nodes that are put in, or taken out, between two that stay neighbours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,15 +261,29 @@ class _Search:
             taken = self._give_back(taken)
 
     def _give_back(self, taken: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Frees pairs that have no neighbour in common; what remains."""
+        """Frees pairs that have no neighbour in common, not even behind nodes that are left; what remains."""
         kept: list[tuple[int, int]] = []
         for ours, theirs in taken:
-            there = set(self.sides[1].neighbours(theirs))
-            if any(self._image(beside) in there for beside in self.sides[0].neighbours(ours)):
+            there = self._reach(self.sides[1], theirs)
+            if any(self._image(beside) in there for beside in self._reach(self.sides[0], ours)):
                 kept.append((ours, theirs))
             else:
                 self.pairs[0][ours] = self.pairs[1][theirs] = NOBODY
         return kept
+
+    def _reach(self, side: _Side, index: int) -> set[int]:
+        """The matched nodes, inputs and outputs around a node, with nothing but nodes that are left in between."""
+        pairs = self.pairs[side.number]
+        seen, found = {index}, set[int]()
+        waiting = deque([index])
+        while waiting and len(seen) <= _MAX_BETWEEN:
+            for beside in self._few(side, waiting.popleft()):
+                if beside < NOBODY or pairs[beside] != NOBODY:
+                    found.add(beside)
+                elif beside not in seen:
+                    seen.add(beside)
+                    waiting.append(beside)
+        return found - {index}
 
     def _image(self, index: int) -> int:
         return index if index < NOBODY else self.pairs[0][index] if self.pairs[0][index] != NOBODY else -(10**18)
