@@ -96,7 +96,7 @@ def _file_errors(path: Path, document: PolicyDocument, *, limits: Limits) -> tup
     )
     others = (
         _file_error(path, document, group, index, "", limits=limits)
-        for group in (*document.attesters, *summarizers)
+        for group in (*document.attesters, *document.runners, *summarizers)
         for index in _each(group)
     )
     return tuple(remark for remark in (*signers, *others) if remark is not None)

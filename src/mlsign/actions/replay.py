@@ -194,7 +194,7 @@ def _judge(package: OpenPackage, request: VerifyRequest, *, now: datetime, advan
     chosen = selected(package, request)
     policy = chosen.policy.policy
     # The policy but for its demands on runs: this is the run that it asks for, perhaps the first one on this platform.
-    without = replace(policy, golden=replace(policy.golden, replay=False))
+    without = replace(policy, golden=replace(policy.golden, replay=False, platforms=()))
     report, examination = judge_package(
         package,
         replace(chosen, policy=replace(chosen.policy, policy=without), now=request.now or now),

@@ -7,7 +7,6 @@ a policy asks for platform, runtime and sets, and must not find two readings of 
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from typing import Any, Final
 from mlsign.digest import Algorithm, Digest, decode_hex
 from mlsign.formats.claimed_time import read_time, spell_time
 from mlsign.formats.claims import MAX_GOLDEN_RUN_BYTES, TEST_RESULT_TYPE
+from mlsign.formats.platform import PLATFORM
 from mlsign.formats.statement import STATEMENT_TYPE
 from mlsign.limits import DEFAULT, Limits
 from mlsign.paths import MANIFEST_NAME, PackagePath, decode_path
@@ -27,8 +27,6 @@ ANNOTATION: Final = "mlsign_golden_run"
 SCHEMA: Final = "mlsign/golden-run/v1"
 MAX_SETS: Final = 10_000
 MAX_OUTPUTS: Final = 10_000
-PLATFORM: Final = re.compile(r"[a-z0-9]{1,32}/[a-z0-9_]{1,32}(?:/v[0-9]{1,2})?", re.ASCII)
-"""As container images spell platforms: ``linux/amd64``, ``linux/arm/v7``."""
 _MAX_TEXT: Final = 2048
 MAX_NAME: Final = 256
 _MAX_LAYERS: Final = 64

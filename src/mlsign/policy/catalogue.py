@@ -18,6 +18,7 @@ from mlsign.policy.rules import (
     digests,
     external_data,
     golden,
+    golden_runs,
     hashing,
     hazards,
     lineage,
@@ -89,6 +90,11 @@ def provenance_settings(policy: Policy) -> provenance.Settings:
     return provenance.Settings(provenance=policy.provenance, count=signer_settings(policy).count)
 
 
+def golden_run_settings(policy: Policy) -> golden_runs.Settings:
+    """What the rule about signed golden runs needs of a policy."""
+    return golden_runs.Settings(golden=policy.golden, count=signer_settings(policy).count)
+
+
 def _summaries(policy: Policy, evidence: Evidence, *, now: datetime) -> tuple[Finding, ...]:
     if policy.vsa is None:
         return ()  # who signed would be counted once more for nothing
@@ -150,6 +156,11 @@ RULES: Final[tuple[Rule, ...]] = (
         run=lambda p, e, now: provenance.check(e, provenance_settings(p), now=now),
     ),
     Rule(codes=(golden.DATA, golden.REPLAY), subject=Subject.PACKAGE, run=lambda p, e, _: golden.check(e, p.golden)),
+    Rule(
+        codes=(golden_runs.CODE, golden_runs.IDLE),
+        subject=Subject.PACKAGE,
+        run=lambda p, e, now: golden_runs.check(e, golden_run_settings(p), now=now),
+    ),
     Rule(codes=(hashing.CODE,), subject=Subject.PACKAGE, run=lambda p, e, _: hashing.check(e, p.hashing)),
     Rule(codes=(presence.CODE,), subject=Subject.ABSENCE, run=lambda _p, _e, _: presence.check()),
 )

@@ -108,6 +108,7 @@ class PolicyDocument:
     groups: tuple[GroupDocument, ...]
     vsa: SummaryDocument | None = None
     attesters: tuple[GroupDocument, ...] = ()
+    runners: tuple[GroupDocument, ...] = ()
 
     @property
     def key_references(self) -> tuple[str, ...]:
@@ -122,7 +123,7 @@ class PolicyDocument:
     @property
     def _asked(self) -> tuple[GroupDocument, ...]:
         summarizers = () if self.vsa is None else (self.vsa.accept,)
-        return (*self.groups, *self.attesters, *summarizers)
+        return (*self.groups, *self.attesters, *self.runners, *summarizers)
 
     def bind(self, bindings: Bindings) -> Policy:
         """The policy with what its files hold in place of paths.
@@ -131,8 +132,12 @@ class PolicyDocument:
         asks for more distinct keys than its paths turn out to be.
         """
         vsa = None if self.vsa is None else self.vsa.bind(bindings)
-        attesters = tuple(wanted for group in bind_groups(self.attesters, bindings) for wanted in group.any)
-        bound = replace(self.unbound, signers=bind_groups(self.groups, bindings), vsa=vsa)
+        attesters, runners = (
+            tuple(wanted for group in bind_groups(groups, bindings) for wanted in group.any)
+            for groups in (self.attesters, self.runners)
+        )
+        golden = replace(self.unbound.golden, run_by=runners)
+        bound = replace(self.unbound, signers=bind_groups(self.groups, bindings), vsa=vsa, golden=golden)
         asked = bound.provenance
         if asked.attested is None:
             return bound
@@ -175,6 +180,7 @@ def decode_policy_node(
     digests = fields.optional("digests", _decode_digests) or frozenset({Algorithm.SHA256, Algorithm.BLAKE3})
     versions = fields.optional("versions", _decode_versions) or (None, Rollback.ALLOW)
     provenance = fields.optional("provenance", decode_provenance_demands) or (ProvenanceSettings(), ())
+    golden = fields.optional("golden", decode_golden) or (GoldenSettings(), ())
     unbound = Policy(
         name=read_text(*fields.take("name"), maximum=128),
         description=fields.optional("description", lambda n, p: read_text(n, p, maximum=4096)) or "",
@@ -198,11 +204,11 @@ def decode_policy_node(
         expires=fields.optional("expires", read_expiry),
         revision=fields.optional("revision", read_revision),
         provenance=provenance[0],
-        golden=fields.optional("golden", decode_golden) or GoldenSettings(),
+        golden=golden[0],
         hashing=fields.optional("hashing", lambda n, p: read_choice(n, p, Hashing)) or Hashing.ALWAYS,
     )
     vsa = fields.optional(SUMMARY_FIELD, decode_summaries)
-    return PolicyDocument(unbound=unbound, groups=groups, attesters=provenance[1], vsa=vsa)
+    return PolicyDocument(unbound=unbound, groups=groups, attesters=provenance[1], runners=golden[1], vsa=vsa)
 
 
 def _check_literal(node: Node, path: str, wanted: str) -> None:

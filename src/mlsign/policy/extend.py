@@ -27,7 +27,8 @@ Decode = Callable[[Node, Digest], PolicyDocument]
 
 _UNIONS: Final = frozenset({"revoked", "rules", "operators.deny"})
 _GROUPS: Final = "signers"
-_ATTESTERS: Final = ("provenance", "attested", "signed_by")
+_ATTESTERS: Final = (("provenance", "attested", "signed_by"), ("golden", "run_by"))
+"""Lists of who may vouch for something beside the package."""
 _MAX_SHOWN: Final = 160
 
 
@@ -138,11 +139,11 @@ class _Step:
         )
 
     def _check_attesters(self) -> None:
-        """Nobody attests to a build whom the parent does not name; where the parent asks for no statement, any demand is one more."""
-        mine, other = (_at(node, _ATTESTERS) for node in (self.source.node, self._parent_node))
-        if mine is None or other is None or _each(mine) <= _each(other):
-            return
-        self._loosen(".".join(_ATTESTERS), tight=_words(other), loose=_words(mine), place=mine.place)
+        """Nobody attests to a build or a run whom the parent does not name; where that asks for no statement, any demand is one more."""
+        for path in _ATTESTERS:
+            mine, other = (_at(node, path) for node in (self.source.node, self._parent_node))
+            if mine is not None and other is not None and not _each(mine) <= _each(other):
+                self._loosen(".".join(path), tight=_words(other), loose=_words(mine), place=mine.place)
 
     def _check_claims(self, child: PolicyDocument) -> None:
         """Asking for attested provenance takes nothing from a parent that asks for any claim, without saying which."""
@@ -188,7 +189,7 @@ class _Step:
 
 
 def _unused(loosening: Loosening, parent: str) -> InputError:
-    known = {*(leaf.field for leaf in LEAVES.values()), SUMMARIES, ".".join(_ATTESTERS)} - NEVER
+    known = {*(leaf.field for leaf in LEAVES.values()), SUMMARIES, *map(".".join, _ATTESTERS)} - NEVER
     if loosening.field in NEVER:
         words = f"{loosening.field} is never loosened"
     elif loosening.field in known or loosening.field.startswith(f"{_GROUPS}."):

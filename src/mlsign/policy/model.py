@@ -277,11 +277,11 @@ class Policy:
 
     @property
     def asked(self) -> tuple[Requirement, ...]:
-        """Everybody whom the policy asks for: who signs, countersigns, verifies for others, or attests to a build."""
+        """Everybody whom the policy asks for: who signs, countersigns, verifies for others, or attests to a build or a run."""
         signers = (requirement for group in self.signers for requirement in group.any)
         summarizers = () if self.vsa is None else self.vsa.accept
         attesters = () if self.provenance.attested is None else self.provenance.attested.signed_by
-        return (*signers, *summarizers, *attesters)
+        return (*signers, *summarizers, *attesters, *self.golden.run_by)
 
     @property
     def needs_trust_root(self) -> bool:

@@ -16,7 +16,7 @@ from mlsign.paths import MANIFEST_NAME
 from mlsign.policy import recorded
 from mlsign.policy.exemption import EXPIRED
 from mlsign.policy.remedy import Answer, Findings, Party, Remedy, State, codes_of
-from mlsign.policy.rules import conditions, golden, hashing, match, provenance, summary, validity
+from mlsign.policy.rules import conditions, golden, golden_runs, hashing, match, provenance, summary, validity
 
 _LONG: Final = 400
 _CLAIMED: Final = f"{MANIFEST_NAME} provenance"
@@ -72,6 +72,20 @@ def _replay(_: State, findings: Findings) -> list[Remedy]:
         words = "verify again once this is settled"
         hints = shown("; ".join(dict.fromkeys(f.hint or f.message for f in unknown)), limit=_LONG)
         out.append(_step(Party.OPERATOR, unknown, f"{words}: {hints}"))
+    return out
+
+
+def _signed_runs(_: State, findings: Findings) -> list[Remedy]:
+    failed, unknown = _parted(findings)
+    out = []
+    if failed:
+        words = (
+            "have somebody whom golden.run_by names run the package on each platform (mlsign replay --attest), and put the "
+            "statements into signatures/"
+        )
+        out.append(_step(Party.RELEASER, failed, f"{words} ({_told(failed)})"))
+    if unknown:
+        out.append(_step(Party.RELEASER, unknown, f"{_PACK} ({_told(unknown)})"))
     return out
 
 
@@ -147,6 +161,7 @@ ANSWERS: Final[MappingProxyType[frozenset[str], Answer]] = MappingProxyType(
         frozenset({provenance.CODE, provenance.IDLE}): _provenance,
         frozenset({golden.DATA}): _golden_data,
         frozenset({golden.REPLAY}): _replay,
+        frozenset({golden_runs.CODE, golden_runs.IDLE}): _signed_runs,
         frozenset({conditions.CODE}): _rules,
         frozenset({EXPIRED}): _expired_exception,
         frozenset({match.CODE}): _match,

@@ -34,8 +34,8 @@ from mlsign.policy.model import (
 from mlsign.policy.patterns import TextPattern
 from mlsign.policy.provenance import AttestedDemands, ClaimDemands
 
-OWN: Final = frozenset({"name", "description", "digest", "lineage", "revision", "signers", "vsa", "rivals"})
-"""What belongs to one policy alone. Whoever is named by a key in a file (signers, and whose summaries are accepted) is compared
+OWN: Final = frozenset({"name", "description", "digest", "lineage", "revision", "signers", "vsa", "rivals", "golden.run_by"})
+"""What belongs to one policy alone. Whoever is named by a key in a file (signers, whose summaries are accepted, who runs) is compared
 by ``extend``, before the files are read; rivals are other policies of one command line."""
 
 OWN_FIELDS: Final = frozenset({"apiVersion", "kind", "name", "description", "revision"})
@@ -231,6 +231,8 @@ LEAVES: Final[MappingProxyType[str, Leaf]] = MappingProxyType(
             _cap("golden.max_rtol", "golden.max_rtol"),
             _cap("golden.max_atol", "golden.max_atol"),
             _cap("golden.time", "golden.replay_seconds"),
+            _union("golden.platforms", "golden.platforms"),
+            _union("golden.runtimes", "golden.runtimes"),
             _cap("expires", "expires"),
             ("operators.allow", _list("operators.allow", _operators_beyond)),
             _subset("operators.allow", "operators.allowed_domains"),

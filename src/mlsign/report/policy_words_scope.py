@@ -149,6 +149,13 @@ def _golden(policy: Policy) -> Sentences:
         yield f"The model, run in the sandbox on all of its {_DATA}, gives the expected answers."
     else:
         yield "The model is not run before it is allowed."
+    if golden.platforms:
+        people = "; ".join(map(person, golden.run_by))
+        where, runtimes = (" and ".join(map(text, each)) for each in (golden.platforms, golden.runtimes))
+        yield f"Runs of this very package on all of its {_DATA} have passed on {where}, with {runtimes}."
+        yield f"Each of these runs is signed by one of these: {people}."
+    else:
+        yield "Nobody else need have run it."
     yield f"Answers that are asked for come within a relative tolerance of {golden.max_rtol:g} and an absolute one of {golden.max_atol:g}."
     yield f"Running all of the {_DATA} takes at most {golden.replay_seconds:g} seconds."
 

@@ -15,6 +15,7 @@ from mlsign.paths import PackagePath
 from mlsign.policy.condition import Condition
 from mlsign.policy.exemption import Exemption
 from mlsign.policy.freshness import AgeProof, Freshness, LogDemand, StaleTrust, TimeDemand, Transparency, TrustSettings
+from mlsign.policy.golden import GoldenSettings
 from mlsign.policy.lineage import Link, Loosened
 from mlsign.policy.match import Match, Rival
 from mlsign.policy.model import (
@@ -72,6 +73,7 @@ POLICY = Policy(
     unsigned_files=(),
     freshness=Freshness(max_age=timedelta(days=90), trust=TrustSettings(max_age=timedelta(days=7))),
     vsa=SummarySettings(accept=(KEY,), max_age=timedelta(hours=24)),
+    golden=GoldenSettings(required=True, platforms=("linux/amd64",), runtimes=("onnxruntime",), run_by=(KEY,)),
     provenance=ProvenanceSettings(
         required=True,
         claimed=ClaimDemands(builders=(exact("a builder"),), sources=(exact("a source"),)),
@@ -126,6 +128,9 @@ OTHER_VALUES = {
     "build_types": (exact("https://build.acme.example/type"),),
     "signed_by": (KEY, KEY),
     "parameters": (ParameterDemand(path=("workflow", "ref"), wanted=7),),
+    "platforms": ("linux/amd64", "linux/arm64"),
+    "runtimes": ("onnxruntime", "reference"),
+    "run_by": (KEY, KEY),
     "dependencies": (DependencyDemand(uri=exact("pkg:pypi/numpy"), digest=True),),
 }
 """Another value of each field that has no obvious one; settings, choices and numbers are changed as they stand."""

@@ -81,4 +81,15 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         "for a build that nobody ran.",
         action="Fetch the statement that belongs to this package. If the signer is the right one, name it under signed_by.",
     ),
+    CodeEntry(
+        code="MLS221",
+        title="a genuine golden run that does not count",
+        meaning="A golden run is signed by somebody who is trusted for something, but it is of another package or manifest, its signer "
+        "is not among those that the policy names (golden.run_by), it failed, it was over other sets than those of the manifest, or it "
+        "took wider tolerances. It is told where a platform that the policy asks for has no run that counts.",
+        abuse="The passed run of a good release put beside one that was exchanged; a signer of releases who vouches for a run that never "
+        "was; a run that took any answer, or left the set out that would have failed.",
+        action="Fetch the statement that belongs to this package, or run it again with mlsign replay --attest. If the signer is the right "
+        "one, name it under golden.run_by.",
+    ),
 )

@@ -218,6 +218,23 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
         ),
     ),
     CodeEntry(
+        code="MLS407",
+        title="No signed golden run on a platform",
+        meaning=(
+            "The policy asks for golden runs that others have signed (golden.platforms): on each platform, with each runtime, one that "
+            "passed, by somebody whom golden.run_by names, of exactly this package, on every set of its manifest and with tolerances no "
+            "wider than the manifest's. The finding is unknown where there is no manifest, or no digest that a run could be of."
+        ),
+        abuse=(
+            "A model that answers as tested on the machine of whoever packed it, and otherwise where it is used: another processor "
+            "computes in another order, another runtime reads an operator another way, and a model can be made to wait for that."
+        ),
+        action=(
+            "Look at the findings beside this one (MLS221): they say which runs are there and why they do not count. Have the package "
+            "run on the platform with mlsign replay --attest, by somebody whom the policy names, and put the bundle into signatures/."
+        ),
+    ),
+    CodeEntry(
         code="MLS410",
         title="Model read and in order",
         meaning=(

@@ -62,6 +62,15 @@ def check_vouchers(draft: Draft) -> Iterator[Remark]:
         message="signs releases as well, so the origin is attested by whoever releases and by no build platform",
         hint="name a key that only the build platform has",
     )
+    yield from _both(
+        draft,
+        signers,
+        draft.policy.golden.run_by,
+        ("golden", "run_by"),
+        code="golden.signer",
+        message="signs releases as well, so the runs are nobody else's word",
+        hint="name a key that only the machines have on which the model is run",
+    )
 
 
 def _both(
@@ -83,12 +92,12 @@ def _both(
 def check_golden(draft: Draft) -> Iterator[Remark]:
     """Golden test data that has to be there and that nobody runs."""
     golden = draft.policy.golden
-    if golden.required and not golden.replay:
+    if golden.required and not golden.replay and not golden.platforms:
         yield draft.information(
             "golden.unused",
             "golden test data must be there, and nothing is run on it: data that the model does not meet passes",
             "golden",
-            hint="add replay: true",
+            hint="add replay: true, or platforms and run_by",
         )
 
 
