@@ -180,7 +180,11 @@ A, B = np.array([5, 6], dtype=np.float32), np.array([1, 2], dtype=np.float32)
         ([("", A), ("", B)], [("", A - B), ("", A + B)], None, ""),
         ([("b", B), ("a", A)], [("", A + B), ("", A - B)], "fail", ""),
         ([("a", A), ("b", B)], [("d", A - B)], "fail", ""),
-        ([("a", A), ("", B)], [("d", A - B), ("s", A + B)], "unknown", "golden.names"),
+        ([("a", A), ("", B)], [("d", A - B), ("s", A + B)], None, ""),
+        ([("x", A), ("b", B)], [("other", A - B), ("s", A + B)], None, ""),
+        ([("x", B), ("b", A)], [("d", A - B), ("s", A + B)], "fail", ""),
+        ([("", B), ("a", A)], [("d", A - B), ("s", A + B)], "unknown", "golden.names"),
+        ([("b", B), ("x", A)], [("d", A - B), ("s", A + B)], "unknown", "golden.names"),
         ([("a", A), ("a", B)], [("d", A - B), ("s", A + B)], "unknown", "golden.names"),
     ],
 )

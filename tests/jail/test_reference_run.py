@@ -85,6 +85,15 @@ def optional_model():
     return graph_model(nodes, [helper.make_value_info("o", optional)], [tensor("y", TensorProto.BOOL, [])], opset=18)
 
 
+def optional_made(inside: str):
+    """What ``Optional`` makes, of a tensor or of a list of two."""
+    made = [helper.make_node("SequenceConstruct", ["x", "x"], ["q"])] if inside == "q" else []
+    type_ = helper.make_tensor_type_proto(TensorProto.FLOAT, ["n", 2])
+    type_ = helper.make_sequence_type_proto(type_) if inside == "q" else type_
+    made.append(helper.make_node("Optional", [inside], ["y"]))
+    return graph_model(made, [tensor("x")], [helper.make_value_info("y", helper.make_optional_type_proto(type_))], opset=18)
+
+
 def four_bit_model():
     nodes = [
         helper.make_node("Cast", ["x"], ["q"], to=TensorProto.INT4),
@@ -118,6 +127,8 @@ MODELS = {
     "texts": (text_model, {"s": np.array(["a", "é", ""], dtype=object)}),
     "optional": (optional_model, {"o": X}),
     "nothing": (optional_model, {}),
+    "optional_tensor": (lambda: optional_made("x"), {"x": X}),
+    "optional_list": (lambda: optional_made("q"), {"x": X}),
     "four_bits": (four_bit_model, {"x": X}),
     "bfloat16": (bfloat_model, {"b": np.array([0x3F80, 0xC000], np.uint16)}),
     "trees": (tree_model, {"x": X}),

@@ -105,10 +105,13 @@ def _decode(
 
 
 def _named(ordered: Sequence[GoldenValue], specs: Specs, *, what: str, where: str) -> dict[str, GoldenValue]:
-    """The values by the names of the model: their own where all have such, their numbers where none has."""
+    """The values by the names of the model: their own where all have such, their numbers where no name says otherwise.
+
+    ONNX counts files; many writers give values names of their own, or none.
+    """
     kinds = {spec.name: spec.type.kind for spec in specs}
     names = [value.name for value in ordered if value.name in kinds]
-    if not names:
+    if all(value.name not in kinds or value.name == spec.name for value, spec in zip(ordered, specs, strict=False)):
         return {spec.name: value for spec, value in zip(specs, ordered, strict=False)}
     # A value that is named as one of another kind was read as what it is not.
     strange = any(kinds[name] is not spec.type.kind for name, spec in zip(names, specs, strict=False))

@@ -79,12 +79,20 @@ def _element(number: int) -> str:
     return BY_NUMBER[number].name if number in BY_NUMBER else ""
 
 
+def _unwrapped(result: Any, type_: onnx.TypeProto) -> Any:
+    """What an optional holds: the operator ``Optional`` of the evaluator puts it into a list of its own, and others do not."""
+    if type_.WhichOneof("value") != "optional_type" or not isinstance(result, list) or len(result) != 1:
+        return result
+    holds_list = type_.optional_type.elem_type.WhichOneof("value") == "sequence_type"
+    return result[0] if isinstance(result[0], list) or not holds_list else result
+
+
 class Calls:
     """A loaded model and the two areas; ``feeds`` and ``results`` are whole areas."""
 
     def __init__(self, evaluator: ReferenceEvaluator, *, feeds: memoryview, results: memoryview, limits: Limits) -> None:
         self._evaluator = evaluator
-        self._names = list(evaluator.output_names)
+        self._outputs = {item.name: item.type for item in evaluator.proto_.graph.output}
         self._feeds = feeds[BODY_OFFSET:]
         self._results = results[BODY_OFFSET:]
         self._limits = limits
@@ -99,8 +107,9 @@ class Calls:
 
     def run(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """The outputs by name, in the order of the model."""
-        results = self._evaluator.run(self._names, {name: _feed(value) for name, value in values.items()})
-        return {name: value_of(result) for name, result in zip(self._names, results, strict=True)}
+        results = self._evaluator.run(list(self._outputs), {name: _feed(value) for name, value in values.items()})
+        named = zip(self._outputs.items(), results, strict=True)
+        return {name: value_of(_unwrapped(result, type_)) for (name, type_), result in named}
 
 
 class Reference:
