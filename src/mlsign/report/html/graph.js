@@ -301,11 +301,11 @@
     out.replaceChildren();
     if (chosen < 0) {
       const nodes = current.nodes.length;
-      out.append(make("h4", current.title), make("p", `${nodes.toLocaleString("en")} ${nodes === 1 ? "node" : "nodes"}${current.left ? `, ${current.left.toLocaleString("en")} more not drawn` : ""}. Choose one in the picture, or search.`, { class: "note" }));
+      out.append(make("h3", current.title), make("p", `${nodes.toLocaleString("en")} ${nodes === 1 ? "node" : "nodes"}${current.left ? `, ${current.left.toLocaleString("en")} more not drawn` : ""}. Choose one in the picture, or search.`, { class: "note" }));
       return;
     }
     const sheet = current;
-    out.append(make("h4", labelOf(sheet, chosen)));
+    out.append(make("h3", labelOf(sheet, chosen)));
     const list = make("dl", undefined, { class: "facts narrow" });
     const say = (name, value) => { if (value) list.append(make("dt", name), make("dd", value)); };
     if (isNode(sheet, chosen)) {
@@ -432,7 +432,7 @@
 
   function step(by) {
     if (!current.count) return;
-    choose(current, chosen < 0 ? nearest() : (chosen + by + current.count) % current.count);
+    choose(current, chosen < 0 && by > 0 ? 0 : (Math.max(chosen, 0) + by + current.count) % current.count);
   }
 
   function enter() {

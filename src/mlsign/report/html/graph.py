@@ -87,7 +87,7 @@ def _search() -> Element:
         "div",
         element("div", field, element("output", id="count", aria_live="polite"), class_="row"),
         element("ol", id="results", class_="results", aria_label="Nodes found"),
-        class_="needs-script",
+        class_="search needs-script",
         role="search",
     )
 

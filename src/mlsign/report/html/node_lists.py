@@ -34,7 +34,7 @@ def identifier(sheet: int, node: int) -> str:
 def node_lists(sheets: Sheets, marks: Marks) -> Iterator[Element]:
     """For each sheet a heading and its nodes, folded up by the hundred."""
     for number, sheet in enumerate(sheets.sheets):
-        yield element("h4", name_of(sheet.title), id=f"s{number}", tabindex=-1)
+        yield element("h3", name_of(sheet.title), id=f"s{number}", tabindex=-1)
         if sheet.parent is not None:
             yield element("p", "Opens from node ", _link(*sheet.parent, sheets), ".", class_="note")
         for start in range(0, len(sheet.nodes), PAGE):
