@@ -42,6 +42,8 @@ COMMANDS = {
     "verify_json": ["verify", "signed-1.0.0", "--policy", "policy.yaml", "--format", "json"],
     "inspect": ["inspect", "model.onnx"],
     "inspect_findings": ["inspect", "--findings", "model.onnx"],
+    "inspect_text": ["inspect", "--text", "model.onnx"],
+    "inspect_card": ["inspect", "--card", "small-1.0.0"],
     "pack": ["pack", "model.onnx", "-o", "other-1.0.0"],
     "sign": ["sign", "small-1.0.0", "--key", "release.key"],
 }

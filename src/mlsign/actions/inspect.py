@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from mlsign.actions._looking import NO_MODEL, NOT_LOOKED_AT, find_manifest, find_model
 from mlsign.actions._model import read_facts
-from mlsign.errors import InputError, MlsignError, naming, shown
+from mlsign.errors import MlsignError, naming, shown
 from mlsign.formats.bundle import decode_bundle
 from mlsign.formats.claims import claims_countersignature, claims_golden_run, claims_provenance, claims_summary
 from mlsign.formats.manifest import Manifest
-from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.formats.statement import StatementFormat, decode_statement
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.summary import ModelSummary
 from mlsign.package.read import FoundBundle, OpenPackage
 from mlsign.package.scan import FoundFile
-from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 from mlsign.source import ByteSource
-
-_MANIFEST: Final = PackagePath(MANIFEST_NAME)
-NOT_LOOKED_AT: Final = frozenset({SIGNATURES_NAME, ".git"})
-"""What is in a package and is no content of it."""
-NO_MODEL: Final = "this is not an ONNX model, or a damaged one; export or fetch it again"
-"""What to do where there is no model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +55,8 @@ def inspect(path: Path, *, limits: Limits = DEFAULT) -> Inspection:
 def inspect_open(package: OpenPackage, path: Path, *, limits: Limits = DEFAULT) -> Inspection:
     """What ``inspect`` says, of a package that is open already. Raises what ``inspect`` raises."""
     listing = package.list_files(skip=NOT_LOOKED_AT, limits=limits)
-    manifest = manifest_of(package, listing.files, limits=limits)
-    model_path = model_path_of(path, manifest, listing.files)
+    manifest = find_manifest(package, listing.files, limits=limits)
+    model_path = find_model(path, manifest, listing.files)
     with package.open_file(model_path) as source:
         summary = summarize(source, where=str(path), limits=limits)
         source.check_unchanged()
@@ -83,14 +72,6 @@ def inspect_open(package: OpenPackage, path: Path, *, limits: Limits = DEFAULT) 
     )
 
 
-def manifest_of(package: OpenPackage, files: Iterable[FoundFile], *, limits: Limits = DEFAULT) -> Manifest | None:
-    """The manifest of a package that is open; None where it has none. Raises ``InputError`` and ``OutsideError``."""
-    if all(f.path != _MANIFEST for f in files):
-        return None
-    with package.open_file(_MANIFEST) as source:
-        return decode_manifest(source.read_all(max_bytes=limits.max_manifest_bytes), limits=limits)
-
-
 def claimed_signers(package: OpenPackage, *, limits: Limits = DEFAULT) -> tuple[ClaimedSigner, ...]:
     """What the bundles of a package say about their signers, none of it checked."""
     return tuple(_claimed(bundle, limits=limits) for bundle in package.read_bundles(limits=limits))
@@ -100,25 +81,6 @@ def summarize(source: ByteSource, *, where: str, limits: Limits = DEFAULT) -> Mo
     """The summary of a model that the user named. Raises ``InputError`` that names the file and what to do."""
     with naming(where, hint=NO_MODEL):
         return read_facts(source, limits=limits)
-
-
-def model_path_of(path: Path, manifest: Manifest | None, files: tuple[FoundFile, ...]) -> PackagePath:
-    """Where the model is. Raises ``InputError`` (``inspect.model``) where nothing says which of several files it is."""
-    if manifest is not None:
-        return manifest.model.path
-    if len(files) == 1 and not stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - the file itself was opened above
-        return files[0].path
-    models = [f.path for f in files if f.path.name.casefold().endswith(".onnx")]
-    if len(models) == 1:
-        return models[0]
-    found = ", ".join(str(model) for model in models[:8])
-    raise InputError(
-        f"has {len(models)} ONNX files and no manifest, so there is no one model to look at",
-        code="inspect.model",
-        where=str(path),
-        found=found,
-        hint="name the ONNX file itself",
-    )
 
 
 def _claimed(found: FoundBundle, *, limits: Limits) -> ClaimedSigner:

@@ -2,7 +2,8 @@ r"""The words of ONNX's textual syntax: names, text, numbers and types, so that 
 
 The syntax (https://onnx.ai/onnx/repo-docs/Syntax.html, ``onnx/defs/parser.cc``) quotes a name between double quotes, where a
 backslash takes the next character as it is. It has no way to write a character that a terminal acts on, so those are spelled
-out, ``\\u{1b}``, and every other backslash of such a text too: two different names never read alike.
+out, ``\\u{1b}``, and every other backslash of such a text too: two different names never read alike. So is the sign of a
+command to the runner of GitHub Actions.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 
 from mlsign.interface import TypeSpec, ValueKind
 from mlsign.onnx.schema import ELEMENTS
+from mlsign.report.workflow import LEGACY
 
 MAX_TEXT_CHARS: Final = 4096
 """Longer texts, doc strings and metadata say, are cut."""
@@ -43,8 +45,9 @@ def name(text: str) -> str:
 
 def quoted(text: str) -> str:
     """Text between quotes, on one line, without a character that a terminal acts on."""
-    if not text.isprintable() or _SPELLED in text:
+    if not text.isprintable() or _SPELLED in text or LEGACY in text:
         text = "".join(c if c.isprintable() and c != "\\" else f"\\u{{{ord(c):x}}}" for c in text)
+        text = text.replace(LEGACY, "##\\u{5b}")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 

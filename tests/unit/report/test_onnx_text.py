@@ -176,9 +176,10 @@ def node(**attributes):
 
 def spelled(name):
     """How a name reads back: characters that the syntax cannot write are spelled out, and backslashes beside them."""
-    if name.isprintable() and "\\u{" not in name:
+    if name.isprintable() and "\\u{" not in name and "##[" not in name:
         return name
-    return "".join(c if c.isprintable() and c != "\\" else f"\\u{{{ord(c):x}}}" for c in name)
+    name = name.replace("##[", "##\x00")
+    return "".join(c if c.isprintable() and c != "\\" else f"\\u{{{ord(c):x}}}" for c in name).replace("##\\u{0}", "##\\u{5b}")
 
 
 def test_a_small_model_is_a_line_for_each_node():
@@ -449,6 +450,8 @@ ODD = [
     "a.b/c:0",
     "\u2028",
     "\x00",
+    "##[error]x",
+    "::error::x",
 ]
 
 

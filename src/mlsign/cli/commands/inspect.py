@@ -19,6 +19,9 @@ HELP = """Show what is in a model or a package: operators, inputs, outputs, weig
 Reads without trusting, loads no weights and runs nothing. With --findings it also judges, and scans whole folders: exit
 code 0 is nothing found, 1 is something wrong. No signature is needed, and none is checked.
 
+With --text it prints the graph in ONNX's own textual syntax, with --card a model card in Markdown of what a package says
+about itself, of which nothing has been checked.
+
 With --html it writes one page for a browser, graph and weights included, which loads nothing; weights are read for that.
 Without --policy no signature is checked for it. With --policy the package is verified, and a denial is exit code 1.
 
@@ -26,6 +29,8 @@ Example:
 
 \b
   mlsign inspect fraud.onnx
+  mlsign inspect --text fraud.onnx
+  mlsign inspect --card fraud-1.2.0 > README.md
   mlsign inspect --findings models/ --format sarif
   mlsign inspect --html report.html fraud-1.2.0 --policy policy.yaml
 """
@@ -35,6 +40,8 @@ Example:
 def inspect_command(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="An ONNX file or a package; with --findings any folder, too.")],
     findings: Annotated[bool, typer.Option("--findings", help="Say what is wrong with every model there.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="Print the graph in ONNX's textual syntax, without weights.")] = False,
+    card: Annotated[bool, typer.Option("--card", help="Print a model card in Markdown, from the manifest of a package.")] = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page for a browser, which needs no network.")
     ] = None,
@@ -51,11 +58,10 @@ def inspect_command(
 ) -> None:
     """Parses, inspects or scans, prints; a scan exits by what it found."""
     signed = policy_signers.trusted(policy)
+    _check_alone({"--findings": findings, "--text": text, "--card": card, "--html": html is not None}, output_format)
     if html is not None:
         from mlsign.cli.commands._portrait import write_portrait
 
-        if findings or output_format is not FindingsFormat.TEXT:
-            raise InputError("--html goes with neither --findings nor --format", code="usage.html", hint="give it alone")
         write_portrait(path, html, policy=policy, signed=signed)
         return
     if not findings:
@@ -63,6 +69,11 @@ def inspect_command(
             raise InputError(
                 "--policy is for --findings and --html: nothing else is judged here", code="usage.policy", hint="add --findings"
             )
+        if text or card:
+            from mlsign.cli.commands._readable import put_card, put_text
+
+            (put_text if text else put_card)(path)
+            return
         from mlsign.actions.inspect import inspect
 
         with progress("inspecting", path):
@@ -79,3 +90,17 @@ def inspect_command(
     if not quiet or output_format is not FindingsFormat.TEXT:
         put(render_findings(found, output_format))
     raise typer.Exit(0 if found.enforced_verdict is Verdict.ALLOW else 1)
+
+
+def _check_alone(given: dict[str, bool], output_format: FindingsFormat) -> None:
+    """Each of these options is a way to look, and has a format of its own but for ``--findings``."""
+    chosen = [option for option, on in given.items() if on]
+    if len(chosen) > 1:
+        raise InputError(f"{' and '.join(chosen)} exclude each other", code="usage.inspect", hint="give one of them")
+    if chosen and chosen != ["--findings"] and output_format is not FindingsFormat.TEXT:
+        raise InputError(
+            f"{chosen[0]} has its own format",
+            code="usage.inspect",
+            found=f"--format {output_format.value}",
+            hint="leave out --format",
+        )

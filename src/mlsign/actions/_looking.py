@@ -1,0 +1,50 @@
+"""What every way to look at a path begins with: the manifest, where there is one, and which file is the model."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from mlsign.errors import InputError
+from mlsign.formats.manifest import Manifest
+from mlsign.formats.manifest_codec import decode_manifest
+from mlsign.limits import DEFAULT, Limits
+from mlsign.package.read import OpenPackage
+from mlsign.package.scan import FoundFile
+from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
+
+_MANIFEST: Final = PackagePath(MANIFEST_NAME)
+NOT_LOOKED_AT: Final = frozenset({SIGNATURES_NAME, ".git"})
+"""What is in a package and is no content of it."""
+NO_MODEL: Final = "this is not an ONNX model, or a damaged one; export or fetch it again"
+"""What to do where there is no model."""
+
+
+def find_manifest(package: OpenPackage, files: Iterable[FoundFile], *, limits: Limits = DEFAULT) -> Manifest | None:
+    """The manifest of a package that is open; None where it has none. Raises ``InputError`` and ``OutsideError``."""
+    if all(f.path != _MANIFEST for f in files):
+        return None
+    with package.open_file(_MANIFEST) as source:
+        return decode_manifest(source.read_all(max_bytes=limits.max_manifest_bytes), limits=limits)
+
+
+def find_model(path: Path, manifest: Manifest | None, files: tuple[FoundFile, ...]) -> PackagePath:
+    """Where the model is. Raises ``InputError`` (``inspect.model``) where nothing says which of several files it is."""
+    if manifest is not None:
+        return manifest.model.path
+    if len(files) == 1 and not stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - the file itself was opened above
+        return files[0].path
+    models = [f.path for f in files if f.path.name.casefold().endswith(".onnx")]
+    if len(models) == 1:
+        return models[0]
+    found = ", ".join(str(model) for model in models[:8])
+    raise InputError(
+        f"has {len(models)} ONNX files and no manifest, so there is no one model to look at",
+        code="inspect.model",
+        where=str(path),
+        found=found,
+        hint="name the ONNX file itself",
+    )

@@ -1,0 +1,28 @@
+"""Outline: the structure of the model of a package, or of a bare one, read without trusting, judging or running any of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlsign.actions._collector import collector_paused
+from mlsign.actions._looking import NO_MODEL, NOT_LOOKED_AT, find_manifest, find_model
+from mlsign.errors import naming
+from mlsign.limits import DEFAULT, Limits
+from mlsign.onnx.records import ModelRecord
+from mlsign.onnx.structure import read_structure
+from mlsign.package.read import OpenPackage
+
+
+def outline(path: Path, *, limits: Limits = DEFAULT) -> ModelRecord:
+    """The structure of the model in the ONNX file or the package at ``path``. Weights are never read.
+
+    Raises ``InputError`` when there is no model that can be read, and ``OutsideError``.
+    """
+    with OpenPackage.open(path) as package:
+        files = package.list_files(skip=NOT_LOOKED_AT, limits=limits).files
+        model_path = find_model(path, find_manifest(package, files, limits=limits), files)
+        with package.open_file(model_path) as source:
+            with naming(str(path), hint=NO_MODEL), collector_paused():
+                structure = read_structure(source, limits=limits)
+            source.check_unchanged()
+            return structure
