@@ -49,6 +49,7 @@ class _Commands(LateGroup):
             "verify": ("verify:verify_command", "Verify a package under a policy."),
             "diff": ("diff:diff_command", "Show what is different between two models or packages."),
             "inspect": ("inspect:inspect_command", "Show what is in a model or a package."),
+            "log": ("log:log_command", "List releases, and which came before which."),
             "score": ("score:score_command", "Score rows in the sandbox."),
             "replay": ("replay:replay_command", "Run a package on its golden test data."),
             "serve": ("serve:serve_command", "Serve packages over HTTP."),
