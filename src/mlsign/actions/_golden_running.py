@@ -33,6 +33,9 @@ _LEAST_MEMORY: Final = 2 * GIB
 _PER_BYTE: Final = 4
 """Address space for each byte of a model with its weights inside, which takes three times its size while it loads."""
 
+_PER_GOLDEN_BYTE: Final = 4
+"""What answers may take while they are objects, for each byte that golden data may have."""
+
 _START_SECONDS: Final = 60.0
 _SUITED: Final = "give inputs that suit the model"
 _MORE: Final = "give it more with --golden-memory or --golden-time, or fewer rows"
@@ -123,7 +126,7 @@ def start_golden_run(
         wall_seconds=request.seconds,
         start_seconds=max(_START_SECONDS, request.seconds),
         wall=request.confinement.wall,
-        limits=replace(limits, max_input_bytes=most, max_output_bytes=most),
+        limits=replace(limits, max_input_bytes=most, max_output_bytes=min(limits.max_output_bytes, _PER_GOLDEN_BYTE * most)),
     )
     model = jailed_model(sealed, model_path=model_path, summary=summary)
     waived = request.confinement is Confinement.WAIVED
