@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
+from mlsign.actions._foreign_folders import refusal_of_folder
 from mlsign.compare.external import external_path
 from mlsign.errors import InputError, OutsideError, shown
 from mlsign.formats.manifest import Role
@@ -140,7 +141,12 @@ def is_link(path: Path) -> InputError:
 
 def open_model(path: Path) -> tuple[Ingredient, int]:
     """The model file the user named, and its mode; a link to it may be followed, because the user named it."""
-    fd = _open(path, follow=True)
+    try:
+        fd = _open(path, follow=True)
+    except InputError as err:
+        if err.code == "file.kind" and (known := refusal_of_folder(path)) is not None:
+            raise known from err
+        raise
     mode = stat.S_IMODE(os.fstat(fd).st_mode)
     return Ingredient.opened(path=PackagePath("model.onnx"), origin=str(path), role=Role.MODEL, fd=fd, keep=True), mode
 

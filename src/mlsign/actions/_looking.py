@@ -12,6 +12,7 @@ from mlsign.errors import InputError
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.limits import DEFAULT, Limits
+from mlsign.onnx.insides import folder_format
 from mlsign.package.read import OpenPackage
 from mlsign.package.scan import FoundFile
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
@@ -40,11 +41,12 @@ def find_model(path: Path, manifest: Manifest | None, files: tuple[FoundFile, ..
     models = [f.path for f in files if f.path.name.casefold().endswith(".onnx")]
     if len(models) == 1:
         return models[0]
-    found = ", ".join(str(model) for model in models[:8])
+    known = None if models else folder_format(str(f.path) for f in files)
+    found = ", ".join(str(model) for model in models[:8]) or (known.what if known else "")
     raise InputError(
         f"has {len(models)} ONNX files and no manifest, so there is no one model to look at",
         code="inspect.model",
         where=str(path),
         found=found,
-        hint="name the ONNX file itself",
+        hint=known.hint if known else "name the ONNX file itself",
     )

@@ -72,10 +72,9 @@ HINTS: Final = MappingProxyType(
         "pt2": 'load it with torch.export.load, export it by torch.onnx.export(program, f="model.onnx"), and pack that file',
         "packed": "if joblib wrote it, it is a pickle, a program that runs when it is loaded: export the model where it was trained "
         f"({_PAGE} says more); if it is a packed ONNX file, unpack it; then pack the ONNX file",
-        "unpack": "unpack it, and pack the ONNX file in it",
+        "unpack": "name the ONNX file itself, taken out of the archive where it is in one",
         "lfs": "fetch the model with git lfs pull, and pack it",
-        "package": "it is packed already: sign it with mlsign sign, or verify it",
-        "name": "name the ONNX file in it",
+        "package": "it is packed already: mlsign sign and mlsign verify take it as it is",
     }
 )
 """What to do with a file or a folder of another format."""

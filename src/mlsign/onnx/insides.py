@@ -1,4 +1,4 @@
-"""What is inside of archives and compressed files of other formats, for advice: a bounded look at names and at the first bytes.
+"""What is inside of archives, folders and compressed files of other formats, for advice: a bounded look at names and at the first bytes.
 
 Nothing is unpacked but the start of a DEFLATE stream, in a bounded buffer. Other methods of compression are not undone: that would
 be much code on hostile bytes, for a hint.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterable
 from typing import Final
 
 from mlsign.onnx.archives import member_names
@@ -22,21 +23,24 @@ _HEAD_BYTES: Final = 512
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
 """Told apart by their headers (``zlib``)."""
 
-_ARCHIVES: Final = tuple(
-    (re.compile(pattern, re.MULTILINE), Format(code="zip", what=what, hint=HINTS[hint]))
+_HOLDINGS: Final = tuple(
+    (re.compile(pattern, re.MULTILINE), what, HINTS[hint])
     for pattern, what, hint in (
-        (rb"^[^/\n]+/code/", "a ZIP archive of TorchScript, with Python pickles in it", "torchscript"),
-        (rb"^[^/\n]+/archive_format$", "a ZIP archive of torch.export", "pt2"),
-        (rb"^[^/\n]+/data\.pkl$", "a ZIP archive of PyTorch, with a Python pickle in it", "torch"),
-        (rb"^model\.weights\.h5$", "a ZIP archive of Keras", "keras"),
-        (rb"(^|/)saved_model\.pb$", "a ZIP archive with a TensorFlow SavedModel in it", "saved_model"),
-        (rb"\.onnx$", "a ZIP archive with an ONNX file in it", "unpack"),
-        (rb"(^|/)com\.apple\.CoreML/", "a ZIP archive of Core ML", "native"),
-        (rb"(^|/)metadata/part-00000", "a ZIP archive with a model of Spark in it", "spark"),
-        (rb"\.npy$", "a ZIP archive of NumPy arrays", "weights"),
+        (rb"^mlsign\.json$", "with a package in it", "package"),
+        (rb"^[^/\n]+/code/", "of TorchScript, with Python pickles in it", "torchscript"),
+        (rb"^[^/\n]+/archive_format$", "of torch.export", "pt2"),
+        (rb"^[^/\n]+/data\.pkl$", "of PyTorch, with a Python pickle in it", "torch"),
+        (rb"^model\.weights\.h5$", "of Keras", "keras"),
+        (rb"(^|/)saved_model\.pb$", "with a TensorFlow SavedModel in it", "saved_model"),
+        (rb"(^|/)com\.apple\.CoreML(/|$)", "of Core ML", "native"),
+        (rb"(^|/)metadata/part-00000", "with a model of Spark in it", "spark"),
+        (rb"\.onnx$", "with an ONNX file in it", "unpack"),
+        (rb"(^|/)MLmodel$", "of MLflow", "native"),
+        (rb"\.npy$", "of NumPy arrays", "weights"),
+        (rb"(^|/)(model|pytorch_model)[^/\n]*\.(safetensors|bin)$", "with weights in it and no graph", "weights"),
     )
 )
-"""Archives by the names in them; the first that fits counts."""
+"""Archives and folders by the names in them; the first that fits counts."""
 
 
 def pickle_format(source: ByteSource) -> Format:
@@ -47,8 +51,18 @@ def pickle_format(source: ByteSource) -> Format:
 
 def archive_format(source: ByteSource) -> Format | None:
     """The format of a ZIP archive, where the names in it tell."""
-    names = b"\n".join(name for name in member_names(source) if b"\n" not in name)
-    return next((known for pattern, known in _ARCHIVES if pattern.search(names)), None)
+    return _held("zip", "a ZIP archive", member_names(source))
+
+
+def folder_format(names: Iterable[str]) -> Format | None:
+    """The format of a folder, where the names in it, with slashes, tell."""
+    return _held("folder", "a folder", (name.encode("utf-8", "surrogateescape") for name in names))
+
+
+def _held(code: str, container: str, names: Iterable[bytes]) -> Format | None:
+    lines = b"\n".join(name for name in names if b"\n" not in name)
+    found = next(((what, hint) for pattern, what, hint in _HOLDINGS if pattern.search(lines)), None)
+    return None if found is None else Format(code=code, what=f"{container} {found[0]}", hint=found[1])
 
 
 def compressed_format(packed: Format, source: ByteSource) -> Format | None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mlsign.errors import InputError
 from mlsign.onnx.archives import member_names
 from mlsign.onnx.exports import DEFAULT_HINT, HINTS
+from mlsign.onnx.insides import folder_format
 from mlsign.onnx.inspect import read_model
 from mlsign.source import MemorySource
 
@@ -80,6 +81,9 @@ def test_native_files(data, code, what, hint):
         (("saved/fingerprint.pb", "saved/saved_model.pb"), "a ZIP archive with a TensorFlow SavedModel in it", "saved_model"),
         (("readme.txt", "deep/fraud.onnx"), "a ZIP archive with an ONNX file in it", "unpack"),
         (("Manifest.json", "Data/com.apple.CoreML/model.mlmodel"), "a ZIP archive of Core ML", "native"),
+        (("m/MLmodel", "m/conda.yaml"), "a ZIP archive of MLflow", "native"),
+        (("config.json", "model-00001-of-00002.safetensors"), "a ZIP archive with weights in it and no graph", "weights"),
+        (("mlsign.json", "model.onnx"), "a ZIP archive with a package in it", "package"),
         (("metadata/part-00000", "stages/0/x"), "a ZIP archive with a model of Spark in it", "spark"),
         (("a.npy",), "a ZIP archive of NumPy arrays", "weights"),
         (("a\nm/data.pkl", "b"), "a ZIP archive (PyTorch, TorchScript, NumPy and Keras save such files)", ""),
@@ -96,6 +100,23 @@ def test_an_archive_whose_directory_cannot_be_read_is_known_by_its_first_member(
     without_end = archive("m/data.pkl")
     zip64 = without_end[:-6].replace(b"PK\x05\x06", b"PK\x05\x07")
     assert "PyTorch" in refusal(zip64).found
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (["saved_model.pb", "variables"], "a folder with a TensorFlow SavedModel in it"),
+        (["metadata", "stages", "metadata/part-00000-1-c000.txt"], "a folder with a model of Spark in it"),
+        (["Manifest.json", "Data", "Data/com.apple.CoreML"], "a folder of Core ML"),
+        (["mlsign.json", "model.onnx"], "a folder with a package in it"),
+        (["\udcff", "MLmodel"], "a folder of MLflow"),
+        (["a\nMLmodel", "photos"], None),
+        ([], None),
+    ],
+)
+def test_folders_are_known_by_the_names_in_them(names, what):
+    known = folder_format(names)
+    assert (known and known.what) == what
 
 
 def entry(name: bytes, *, size: int | None = None) -> bytes:
