@@ -36,7 +36,9 @@ FIELDS = {
     "revision": "4",
     "provenance": "{required: true, claimed: {builders: [ci], commit: required}, attested: {signed_by: [{keyless: {issuer: https://id.acme.example, subject: ci@acme.example}}],"
     " builders: [https://build.acme.example], parameters: {workflow.ref: refs/heads/main}}}",
-    "golden": "{required: true, replay: true, max_rtol: 0.001, time: 30s}",
+    "golden": "{required: true, replay: true, max_rtol: 0.001, time: 30s, platforms: [linux/amd64, linux/arm64],"
+    " runtimes: [onnxruntime, reference], run_by: [{keyless: {issuer: https://id.acme.example, subject: lab@acme.example}},"
+    " {keyless: {issuer: https://id.acme.example, subject: field@acme.example}}]}",
     "match": '{names: ["fraud-*", churn]}',
     "exceptions": '[{digest: "sha256:%s", findings: [MLS305], reason: INC-1, until: 2027-01-31T00:00:00Z}]' % ("1" * 64),
     "rules": "[{id: no-loops, when: \"'ai.onnx:Loop' in model.operators\", message: none}]",
@@ -141,6 +143,10 @@ LOOSER = {
     "replay": ("golden: {replay: false}", "golden.replay golden.time"),
     "tolerances": ("golden: {max_rtol: 0.002, max_atol: 0.02}", "golden.max_rtol golden.max_atol"),
     "time of a replay": ("golden: {time: 31s}", "golden.time"),
+    "fewer platforms": ("golden: {platforms: [linux/arm64]}", "golden.platforms"),
+    "other platforms": ("golden: {platforms: [linux/amd64, linux/s390x]}", "golden.platforms"),
+    "fewer runtimes": ("golden: {runtimes: [reference]}", "golden.runtimes"),
+    "somebody who runs": ("golden: {run_by: [{key: mine.pub}]}", "golden.run_by"),
     "a group of the same name": ("signers: [{name: release, require: 1, any: [{key: mine.pub}]}]", "signers.release"),
 }
 
@@ -215,6 +221,8 @@ TIGHTER = {
     "expires": "expires: 2027-05-31T23:59:59Z",
     "provenance": "provenance: {claimed: {time: required}, attested: {build_types: [https://build.acme.example/v1]}}",
     "golden": "golden: {max_rtol: 0.0001, time: 10s}",
+    "golden runs": "golden: {platforms: [linux/arm64, linux/s390x, linux/amd64], run_by: ["
+    "{keyless: {issuer: https://id.acme.example, subject: field@acme.example}}]}",
     "fewer packages": "match: {names: [churn]}",
     "no exception": "exceptions: []",
     "another rule": "rules: [{id: small, when: 'model.nodes > 9', message: too large}]",

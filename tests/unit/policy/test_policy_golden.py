@@ -32,6 +32,14 @@ def schema_takes(value: str) -> bool:
         ("{replay: true}", GoldenSettings(required=True, replay=True)),
         ("{required: true, replay: false, max_rtol: 0}", GoldenSettings(required=True, max_rtol=0.0)),
         (
+            "{platforms: [linux/arm64, linux/arm/v7], run_by: [{key: keys/a.pub}]}",
+            GoldenSettings(required=True, platforms=("linux/arm64", "linux/arm/v7"), runtimes=("onnxruntime",)),
+        ),
+        (
+            "{replay: true, platforms: [linux/amd64], runtimes: [reference, onnxruntime], run_by: [{key: keys/a.pub}]}",
+            GoldenSettings(required=True, replay=True, platforms=("linux/amd64",), runtimes=("reference", "onnxruntime")),
+        ),
+        (
             "{replay: true, max_atol: 1e-3, time: 5s}",
             GoldenSettings(required=True, replay=True, max_atol=0.001, replay_seconds=5.0),
         ),
@@ -61,6 +69,26 @@ def test_demands_are_read(value: str, settings: GoldenSettings, text: str, sets:
         ("{replay: true, time: 2h}", "range", False),
         ("{required: true, sets: 3}", "unknown", True),
         ("[replay]", "type", True),
+        ("{platforms: [linux/amd64]}", "golden", True),
+        ("{replay: true, platforms: [linux/amd64]}", "golden", True),
+        ("{run_by: [{key: a.pub}]}", "golden", True),
+        ("{replay: true, run_by: [{key: a.pub}]}", "golden", True),
+        ("{replay: true, runtimes: [reference]}", "golden", True),
+        ("{runtimes: [reference]}", "golden", True),
+        ("{platforms: [], run_by: [{key: a.pub}]}", "length", True),
+        ("{platforms: linux/amd64, run_by: [{key: a.pub}]}", "type", True),
+        ("{platforms: [linux/amd64], run_by: []}", "length", True),
+        ("{platforms: [linux/amd64], run_by: [{}]}", "signers.method", True),
+        ("{platforms: [linux/amd64, linux/amd64], run_by: [{key: a.pub}]}", "golden", True),
+        ("{platforms: [linux/x86_64], run_by: [{key: a.pub}]}", "golden", False),
+        ("{platforms: [linux/aarch64], run_by: [{key: a.pub}]}", "golden", False),
+        ("{platforms: [Linux/amd64], run_by: [{key: a.pub}]}", "golden", True),
+        ("{platforms: [amd64], run_by: [{key: a.pub}]}", "golden", True),
+        ("{platforms: ['linux/amd64 '], run_by: [{key: a.pub}]}", "golden", True),
+        ("{platforms: ['linux/*'], run_by: [{key: a.pub}]}", "golden", True),
+        ("{platforms: [linux/amd64], runtimes: [tensorrt], run_by: [{key: a.pub}]}", "golden", True),
+        ("{platforms: [linux/amd64], runtimes: [], run_by: [{key: a.pub}]}", "length", True),
+        ("{required: false, platforms: [linux/amd64], run_by: [{key: a.pub}]}", "golden", False),
     ],
 )
 def test_what_says_nothing_or_something_else_is_refused(
@@ -75,3 +103,16 @@ def test_what_says_nothing_or_something_else_is_refused(
 
 def test_nothing_is_asked_for_where_nothing_is_written(policy: Any) -> None:
     assert policy.golden == GoldenSettings(required=False, replay=False)
+
+
+def test_a_platform_as_the_kernel_calls_it_is_spelled_right_in_the_error(text: str, sets: Any, hazards: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        golden(text, "{platforms: [linux/x86_64], run_by: [{key: a.pub}]}", sets, hazards)
+    assert caught.value.expected == "linux/amd64"
+
+
+def test_nobody_signs_runs_who_is_not_written_down(text: str, sets: Any, hazards: Any) -> None:
+    """Whoever signs packages is not meant by being left out."""
+    with pytest.raises(InputError) as caught:
+        golden(text, "{platforms: [linux/amd64]}", sets, hazards)
+    assert "run_by" in caught.value.where

@@ -51,6 +51,7 @@ def exception(until: str, findings: str = "[MLS301]") -> str:
 
 
 VSA = "vsa: {accept: [{key: %s}], max_age: 1d}"
+RUNS = "golden: {platforms: [linux/arm64], run_by: [{key: %s}]}"
 ATTESTED = "provenance: {attested: {signed_by: [{key: %s}], builders: ['https://ci.example/1']}}"
 LOOP = "{allow: [inference-v1, 'ai.onnx:Loop']}"
 DOMAIN = "{allow: [inference-v1, 'com.acme:*'], custom_domains: allow%s}"
@@ -78,6 +79,7 @@ REMARKS = [
     (VSA % "a.pub", "vsa.signer", "vsa.accept[0]"),
     (ATTESTED % "a.pub", "provenance.signer", "provenance.attested.signed_by[0]"),
     ("golden: {required: true}", "golden.unused", "golden"),
+    (RUNS % "a.pub", "golden.signer", "golden.run_by[0]"),
 ]
 
 SILENT = [
@@ -95,6 +97,7 @@ SILENT = [
     VSA % "b.pub",
     ATTESTED % "b.pub",
     "golden: {replay: true}",
+    RUNS % "b.pub",
 ]
 
 
