@@ -154,7 +154,7 @@ def _told(origin: str, *, otherwise: str = "") -> Iterator[None]:
 def _differs(words: str, output: MeasuredOutput, *, code: str, where: str, hint: str) -> InputError:
     difference = output.difference
     assert difference is not None  # noqa: S101 - such outputs alone come here
-    far = "" if output.absolute is None else f"; at most {output.absolute:g} away, relatively {output.relative or 0:g}"
+    far = "" if output.absolute is None else f"; the largest error is {output.absolute:g}, relatively {output.relative or 0:g}"
     return InputError(
         f"{words}: output {shown(output.output)}: {difference.message}{far}",
         code=f"golden.{code}",
