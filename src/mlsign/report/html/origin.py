@@ -1,4 +1,4 @@
-"""Sections about the package around the model: where it comes from, its golden test data, and its files."""
+"""Sections about the package around the model: where it comes from, and its files."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Final
 
 from mlsign.actions.portray import Portrait
 from mlsign.errors import shown
-from mlsign.evidence.record import ReplayedSet, SignatureRecord
+from mlsign.evidence.record import SignatureRecord
 from mlsign.formats.manifest import Manifest, Provenance
 from mlsign.report.html.elements import Child, Element, element
-from mlsign.report.html.parts import Tone, badge, code, facts, note, section, table
+from mlsign.report.html.parts import code, facts, note, section, table
 from mlsign.report.signers import who_signed
 from mlsign.words import counted, size
 
@@ -22,9 +22,13 @@ def origin(portrait: Portrait) -> Element:
     """Provenance: what the manifest says, and statements of builders where they were authenticated."""
     manifest = portrait.manifest
     if manifest is None:
-        return section("origin", "Provenance", note("There is no manifest, so nothing says where the model comes from."))
+        return section(
+            "origin", "Provenance and lineage", note("There is no manifest, so nothing says where the model comes from.")
+        )
     parts: list[Child] = []
     rows = list(_provenance(manifest.provenance)) if manifest.provenance is not None else []
+    if manifest.previous is not None:
+        rows.append(("Release before", code(f"{manifest.previous.version} {manifest.previous.digest}")))
     if rows:
         parts += [note(f"What the manifest says, in the words of whoever packed it{_vouched(portrait)}."), facts(rows)]
     else:
@@ -35,7 +39,7 @@ def origin(portrait: Portrait) -> Element:
         parts.append(
             table("Statements of builders", head, (_statement(r) for r in portrait.report.evidence.provenance[:_MAX_ROWS]))
         )
-    return section("origin", "Provenance", *parts)
+    return section("origin", "Provenance and lineage", *parts)
 
 
 def _vouched(portrait: Portrait) -> str:
@@ -65,38 +69,6 @@ def _statement(record: SignatureRecord) -> tuple[Child, ...]:
     assert record.provenance is not None  # noqa: S101 - that is what makes it one of these
     provenance = record.provenance.provenance
     return code(provenance.builder), code(provenance.build_type), code(who_signed(record))
-
-
-def golden(portrait: Portrait) -> Element | None:
-    """The golden test data, and what became of replaying it; None where the package has none."""
-    manifest = portrait.manifest
-    if manifest is None or not manifest.golden:
-        return None
-    replay = portrait.report.evidence.replay if portrait.report is not None else None
-    title = "Golden test data"
-    if replay is None:
-        rows = ((code(each.path), f"{each.rtol:g}", f"{each.atol:g}") for each in manifest.golden[:_MAX_ROWS])
-        words = "The model was not run on it for this report: no policy asked for that, or something else was against it first."
-        return section("golden", title, note(words), table(title, ("Set", "Relative tolerance", "Absolute tolerance"), rows))
-    head = ("Set", "Output", "Outcome", "Compared", "Largest error: absolute", "relative", "in ULPs")
-    rows_run = (row for each in replay[:_MAX_ROWS] for row in _replayed(each))
-    words = "Scored in the sandbox for this report, and compared within the tolerances that were packed."
-    return section("golden", title, note(words), table(title, head, rows_run))
-
-
-def _replayed(each: ReplayedSet) -> Iterator[tuple[Child | list[Child], ...]]:
-    if each.problem is not None:
-        yield code(each.path), shown(each.problem.message, limit=400), badge(Tone.WARNING, "unknown"), "", "", "", ""
-    elif not each.compared:
-        yield code(each.path), "nothing was compared", badge(Tone.WARNING, "unknown"), "", "", "", ""
-    for output in each.outputs[:_MAX_ROWS]:
-        difference = output.difference
-        mark = badge(Tone.GOOD, "the same") if difference is None else badge(Tone.BAD, "different")
-        what: list[Child] = [code(shown(output.output, limit=80))]
-        if difference is not None:
-            what.append(element("div", shown(difference.message, limit=300), class_="more"))
-        errors = ("" if error is None else f"{error:.3g}" for error in (output.absolute, output.relative))
-        yield code(each.path), what, mark, f"{output.compared:,}", *errors, "" if output.ulps is None else f"{output.ulps:,}"
 
 
 def files(portrait: Portrait) -> Element:

@@ -11,9 +11,10 @@ from mlsign.errors import shown
 from mlsign.report.html.document import Page, Plain, document
 from mlsign.report.html.elements import Element, element
 from mlsign.report.html.findings import findings, marks_of
+from mlsign.report.html.golden import golden
 from mlsign.report.html.graph import graph
 from mlsign.report.html.model import interface, operators
-from mlsign.report.html.origin import files, golden, origin
+from mlsign.report.html.origin import files, origin
 from mlsign.report.html.parts import contents, note, section
 from mlsign.report.html.picture import picture_of
 from mlsign.report.html.sheets import sheets_of

@@ -1,0 +1,237 @@
+"""A model as sheets, lists and a picture: what opens from where, places of findings, and bounds."""
+
+import json
+
+import pytest
+
+from mlsign.evidence.findings import Finding, Outcome
+from mlsign.interface import TypeSpec, ValueKind, ValueSpec
+from mlsign.onnx.records import (
+    AttributeKind,
+    AttributeRecord,
+    FunctionRecord,
+    GraphRecord,
+    ModelRecord,
+    NodeRecord,
+    SparseRecord,
+    Stored,
+    TensorRecord,
+)
+from mlsign.report.html import picture, sheets
+from mlsign.report.html.document import encode_data
+from mlsign.report.html.elements import render_element
+from mlsign.report.html.node_lists import node_lists
+from mlsign.report.html.picture import picture_of
+from mlsign.report.html.sheets import sheets_of
+from mlsign.report.html.words import attribute_words, name_of, type_words
+
+FLOATS = TypeSpec(kind=ValueKind.TENSOR, element="float", shape=("N", 3))
+
+
+def node(operator, inputs, outputs, *attributes, domain="", name=""):
+    return NodeRecord(
+        name=name, domain=domain, operator=operator, overload="", inputs=inputs, outputs=outputs, attributes=attributes
+    )
+
+
+def graph(*nodes, inputs=(), outputs=(), tensors=(), name="g"):
+    return GraphRecord(
+        name=name,
+        inputs=tuple(ValueSpec(name=each, type=FLOATS) for each in inputs),
+        outputs=tuple(ValueSpec(name=each, type=FLOATS) for each in outputs),
+        values=(),
+        initializers=tensors,
+        sparse_initializers=(),
+        nodes=nodes,
+    )
+
+
+def attribute(name, kind, value, reference=""):
+    return AttributeRecord(name=name, kind=kind, value=value, reference=reference)
+
+
+def model(main, *functions):
+    return ModelRecord(
+        ir_version=8,
+        producer_name="",
+        producer_version="",
+        domain="",
+        model_version=0,
+        opsets=(),
+        metadata=(),
+        graph=main,
+        functions=functions,
+    )
+
+
+def function(name, *nodes):
+    return FunctionRecord(
+        domain="f",
+        name=name,
+        overload="",
+        inputs=("a",),
+        outputs=("b",),
+        attributes=(),
+        defaults=(),
+        opsets=(),
+        values=(),
+        nodes=nodes,
+    )
+
+
+WEIGHT = TensorRecord(name="w", element="float", shape=(3, 3), count=9, size=36, values=None)
+INNER = graph(node("Tanh", ("x",), ("t",)), node("Add", ("t", "w"), ("u",)), outputs=("u",), name="then")
+NESTED = model(
+    graph(
+        node("Relu", ("x", ""), ("r",), name="first"),
+        node(
+            "If",
+            ("r",),
+            ("y",),
+            attribute("then", AttributeKind.GRAPH, INNER),
+            attribute("more", AttributeKind.GRAPHS, (INNER,)),
+        ),
+        node("Twice", ("y",), ("z",), domain="f"),
+        inputs=("x", "w"),
+        outputs=("z",),
+        tensors=(WEIGHT,),
+    ),
+    function("Twice", node("Add", ("a", "a"), ("b",))),
+)
+
+
+def test_sheets_open_from_nodes_and_know_where_they_are():
+    made = sheets_of(NESTED)
+    assert [sheet.title for sheet in made.sheets] == ["main graph", "then of If", "more 0 of If", "function f:Twice"]
+    assert made.sheets[0].opens == {1: [1, 2], 2: [3]}
+    assert [sheet.parent for sheet in made.sheets] == [None, (0, 1), (0, 1), None]
+    assert made.sheets[1].place == "graph.node[1].attribute[0].g"
+    assert made.sheets[2].place == "graph.node[1].attribute[1].graphs[0]"
+    assert made.sheets[0].inputs == ("x",), "a weight is no input"
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ("graph.node[0]", (0, 0)),
+        ("graph.node[1].attribute[0].g.node[1].attribute[3]", (1, 1)),
+        ("graph.node[1].attribute[1].graphs[0].node[0]", (2, 0)),
+        ("graph.node[1].attribute[7].g.node[0]", (0, 1)),
+        ("model.onnx: functions[0].node[0]: wrong", (3, 0)),
+        ("graph.initializer[0]", None),
+        ("graph.node[99999999999999999999]", None),
+        ("graph.node[3]", None),
+        ("", None),
+        ("elsewhere", None),
+    ],
+)
+def test_a_place_in_the_file_is_a_node(where, found):
+    assert sheets_of(NESTED).find(where) == found
+
+
+def test_operators_have_a_first_node():
+    assert sheets_of(NESTED).first == {
+        "ai.onnx:Relu": (0, 0),
+        "ai.onnx:If": (0, 1),
+        "f:Twice": (0, 2),
+        "ai.onnx:Tanh": (1, 0),
+        "ai.onnx:Add": (1, 1),
+    }
+
+
+def test_the_picture_has_boxes_for_ends_and_lines_for_values():
+    data = picture_of(sheets_of(NESTED), {(0, 1): "MLS301"}).data
+    main, inner, *_ = data["sheets"]
+    assert main["before"] == [["in", "x", "float[N, 3]"]]
+    assert main["after"] == [["out", "z", "float[N, 3]"]]
+    assert [data["operators"][each] for each in main["nodes"]] == ["Relu", "If", "Twice"]
+    assert main["edges"] == [0, 1, 1, 2, 2, 3, 3, 4]
+    assert (main["marks"], main["opens"]) == ({"2": "MLS301"}, {"2": [1, 2], "3": [3]})
+    assert inner["before"] == [["around", "x", "float[N, 3]"]], "weights from around are in no picture"
+    assert json.loads(encode_data(data))["row"] > 0
+
+
+def test_lists_say_what_the_picture_shows():
+    made = sheets_of(NESTED)
+    text = "".join(map(render_element, node_lists(made, {(0, 0): "MLS301"})))
+    for words in (
+        'id="n0-1"',
+        "float[N, 3]",
+        "w float[3, 3]",
+        "(left out)",
+        "✗",
+        "MLS301",
+        'href="#s1"',
+        'href="#n0-1"',
+        "f:Twice",
+    ):
+        assert words in text
+
+
+def test_limits_hold_and_are_told(monkeypatch):
+    monkeypatch.setattr(sheets, "MAX_NODES", 4)
+    monkeypatch.setattr(sheets, "MAX_SHEETS", 2)
+    monkeypatch.setattr(picture, "MAX_EDGES", 2)
+    made = sheets_of(NESTED)
+    assert (len(made.sheets), made.left_out, made.sheets_left_out) == (2, 1 + 2 + 1, 2)
+    assert [sheet.left_out for sheet in made.sheets] == [0, 1]
+    drawn = picture_of(made, {})
+    assert sum(len(sheet["edges"]) for sheet in drawn.data["sheets"]) == 4
+    assert drawn.edges_left_out > 0
+    assert "1 further node not listed" in "".join(map(render_element, node_lists(made, {})))
+
+
+def test_a_value_that_is_made_twice_or_comes_from_itself_draws_no_endless_line():
+    loop = model(
+        graph(node("A", ("v",), ("v",)), node("B", ("v", "u"), ("v",)), node("C", ("u",), ("u",)), outputs=("v", "v", ""))
+    )
+    data = picture_of(sheets_of(loop), {}).data["sheets"][0]
+    assert all(source != target for source, target in zip(data["edges"][::2], data["edges"][1::2], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [
+        (AttributeKind.INT, 3, "a=3"),
+        (AttributeKind.FLOAT, 1e-05, "a=1e-05"),
+        (AttributeKind.STRING, b"x\xff\0", 'a="x\ufffd\\u{0}"'),
+        (AttributeKind.STRING, b"y" * 90, f'a="{"y" * 40}…" (90 bytes)'),
+        (AttributeKind.INTS, tuple(range(12)), "a=0, 1, 2, 3, 4, 5, 6, 7, … 12 in all"),
+        (AttributeKind.INTS, (), "a=nothing"),
+        (AttributeKind.TENSOR, WEIGHT, "a=float[3, 3]"),
+        (AttributeKind.GRAPH, INNER, "a=graph then"),
+        (AttributeKind.TYPE_PROTO, FLOATS, "a=float[N, 3]"),
+        (AttributeKind.FLOATS, Stored(field=7, parts=(b"",)), "a=long, not shown"),
+        (AttributeKind.UNDEFINED, None, "a=nothing"),
+    ],
+)
+def test_attributes_are_told_in_a_line(kind, value, words):
+    assert attribute_words(attribute("a", kind, value)) == words
+
+
+def test_types_and_names_are_told_in_a_line():
+    assert attribute_words(attribute("a", AttributeKind.INT, None, reference="alpha")) == "a=@alpha"
+    assert type_words(None) == ""
+    assert type_words(SparseRecord(name="s", shape=(2,) * 9, values=WEIGHT, indices=WEIGHT)) == f"sparse float[{'2, ' * 8}…]"
+    assert type_words(TensorRecord(name="", element="", shape=(), count=1, size=0, values=None)) == "unknown type[]"
+    assert name_of("") == "(no name)"
+    assert len(name_of("x" * 10**6)) < 200
+
+
+def test_a_finding_marks_its_node_and_an_operator_all_of_its_nodes():
+    from mlsign.actions.read_policy import shipped_baseline
+    from mlsign.report.html.findings import findings, marks_of
+
+    wrong = Finding(
+        code="MLS381", outcome=Outcome.UNKNOWN, message="m", where="graph.node[1].attribute[0].g.node[0]", expected="e"
+    )
+    fine = Finding(code="MLS301", outcome=Outcome.PASS, message="in order", where="graph.node[0]")
+    made = sheets_of(NESTED)
+    policy = shipped_baseline().unbound
+    marks = marks_of([wrong, fine, wrong], made, None, policy)
+    assert marks == {(1, 0): "MLS381", (0, 2): "MLS303"}
+    assert marks_of([wrong], None, None, policy) == {}
+    text = render_element(findings([wrong, fine], made, about="about"))
+    assert 'href="#n1-0"' in text
+    assert "1 check in order" in text
+    assert "No finding is against it" in render_element(findings([], None, about="about"))
