@@ -15,6 +15,7 @@ from mlsign.onnx.inspect import read_model
 from mlsign.onnx.records import ModelRecord
 from mlsign.onnx.structure import read_structure
 from mlsign.onnx.summary import ModelSummary
+from mlsign.report.onnx_text import render_onnx
 from mlsign.source import MemorySource
 
 LIMITS = Limits(max_nodes=20_000, max_tensors=20_000, max_attributes=50_000, max_fields=200_000, max_functions=1_000)
@@ -74,7 +75,7 @@ def structure(data: bytes) -> ModelRecord | str:
 def check(data: bytes) -> None:
     """Only ``InputError`` may escape, and reading twice gives the same answer.
 
-    What is read as facts without a problem has a structure too.
+    What is read as facts without a problem has a structure too, and every structure can be printed.
     """
     found = read(data)
     assert found == read(data)
@@ -82,6 +83,8 @@ def check(data: bytes) -> None:
     made = structure(data)
     assert repr(made) == repr(structure(data))  # nan is not equal to itself
     assert isinstance(made, ModelRecord) or made.startswith("onnx.")
+    if isinstance(made, ModelRecord):
+        assert all(map(str.isprintable, render_onnx(made)))
     if isinstance(found, ModelSummary) and not found.problems:
         assert isinstance(made, ModelRecord), made
 
