@@ -10,12 +10,15 @@ from making import make_key
 from mlsign.digest import sha256
 from mlsign.errors import InputError, TrustError
 from mlsign.formats.countersignature import Countersignature, encode_countersignature
+from mlsign.formats.golden_run import GoldenRunStatement, RunPlace, RunSet, SetOutcome, encode_golden_run
 from mlsign.formats.policy_statement import PolicyStatement, encode_policy_statement
 from mlsign.formats.slsa import decode_slsa_statement
 from mlsign.formats.verification_summary import ResourceReference, Result, VerificationSummary, encode_summary
+from mlsign.paths import PackagePath
 from mlsign.trust.authenticate import authenticate
 from mlsign.trust.authenticate_claims import (
     authenticate_countersignature,
+    authenticate_golden_run,
     authenticate_policy,
     authenticate_provenance,
     authenticate_summary,
@@ -48,7 +51,19 @@ BUILD = json.dumps(
         },
     }
 ).encode()
+RUN = GoldenRunStatement(
+    name="fraud-1.0.0",
+    subject=sha256(b"package"),
+    manifest=sha256(b"manifest"),
+    ran=NOW,
+    place=RunPlace(
+        platform="linux/amd64", processor="", runtime="onnxruntime", version="1.32.0", threads=1, wall="process", layers=()
+    ),
+    sets=(RunSet(path=PackagePath("golden/a"), rtol=0.0, atol=0.0, outcome=SetOutcome.UNKNOWN, outputs=()),),
+    mlsign="0.1.0",
+)
 KINDS = {
+    "golden_run": (authenticate_golden_run, encode_golden_run(RUN), "statement", RUN),
     "countersignature": (authenticate_countersignature, encode_countersignature(OVER), "countersignature", OVER),
     "summary": (authenticate_summary, encode_summary(SUMMARY), "summary", SUMMARY),
     "policy_statement": (authenticate_policy, encode_policy_statement(POLICY), "statement", POLICY),
