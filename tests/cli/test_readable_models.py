@@ -141,6 +141,15 @@ def test_paths_that_are_no_model(run, tmp_path):
             assert (done.code, done.out) == (3, "")
 
 
+@pytest.mark.parametrize("option", [(), ("--text",)])
+def test_a_link_is_told_from_a_folder_without_models(run, tmp_path, option):
+    write_model(tmp_path / "m.onnx")
+    (tmp_path / "link.onnx").symlink_to("m.onnx")
+    done = run("inspect", *option, "link.onnx")
+    assert (done.code, done.out) == (3, "")
+    assert done.err == "mlsign: link.onnx: is a link, and links are not followed\n  do: name the file that it leads to\n"
+
+
 def test_hostile_names_move_no_terminal(run, tmp_path):
     model = linear_model()
     model.graph.node[0].name = 'a\x1b[2J\n::error::x\u202e"; ##[error]'

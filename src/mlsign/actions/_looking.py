@@ -33,9 +33,16 @@ def find_manifest(package: OpenPackage, files: Iterable[FoundFile], *, limits: L
 
 
 def find_model(path: Path, manifest: Manifest | None, files: tuple[FoundFile, ...]) -> PackagePath:
-    """Where the model is. Raises ``InputError`` (``inspect.model``) where nothing says which of several files it is."""
+    """Where the model is.
+
+    Raises ``InputError`` (``inspect.model`` where nothing says which of several files it is, ``inspect.link``).
+    """
     if manifest is not None:
         return manifest.model.path
+    if path.is_symlink() and not files:
+        raise InputError(
+            "is a link, and links are not followed", code="inspect.link", where=str(path), hint="name the file that it leads to"
+        )
     if len(files) == 1 and not stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - the file itself was opened above
         return files[0].path
     models = [f.path for f in files if f.path.name.casefold().endswith(".onnx")]
