@@ -1,4 +1,4 @@
-"""What every script of this folder does once its model is exported: golden vectors, package, key, signature, verdict, scores.
+"""What every script of this folder does once its model is exported: golden data, package, key, signature, verdict, scores.
 
 The commands are the ones that a person would type, and are printed before they run. One that does not end well ends the script.
 """
@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from onnx import numpy_helper
 
 MLSIGN = Path(sys.executable).with_name("mlsign")
 POLICY = """\
@@ -24,38 +23,35 @@ extends: {shipped: baseline}
 signers: [{name: release, require: 1, any: [{key: release.pub}]}]
 golden: {required: true, replay: true}
 """
-"""The shipped baseline, a key of one's own, and the golden vectors scored again before anything else is."""
+"""The shipped baseline, a key of one's own, and the golden data scored again before anything else is."""
 
 
 def release(
     name: str, model: Path, *, inputs: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], rtol: float, atol: float
 ) -> None:
-    """Packs ``model``, signs, verifies and scores it, and holds the scores against ``expected``.
+    """Packs ``model``, signs, verifies, replays and scores it, and holds the scores against ``expected``.
 
     ``expected`` is what the training library itself says of ``inputs``, by the names of the model's outputs. An answer of
     onnxruntime would not do: it is what the export has to be checked against, not by.
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
+    np.savez(folder / "rows.inputs.npz", **inputs)
     # Golden data has the types of the model's own outputs: a float64 of the training library is rounded to what the model gives.
-    answers = {name: values.astype(np.float32) if values.dtype == np.float64 else values for name, values in expected.items()}
-    golden = folder / "golden" / "test_data_set_0"
-    golden.mkdir(parents=True)
-    np.savez(folder / "rows.npz", **inputs)
-    for kind, arrays in (("input", inputs), ("output", answers)):
-        for index, (tensor, values) in enumerate(arrays.items()):
-            proto = numpy_helper.from_array(values.astype(object) if values.dtype.kind == "U" else values, tensor)
-            (golden / f"{kind}_{index}.pb").write_bytes(proto.SerializeToString())
+    answers = {output: array.astype(np.float32) if array.dtype == np.float64 else array for output, array in expected.items()}
+    np.savez(folder / "rows.outputs.npz", **answers)
     (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
 
     def run(command: str) -> None:
         print(f"$ {command}", flush=True)
         subprocess.run([MLSIGN, *shlex.split(command)[1:]], cwd=folder, check=True)
 
-    run(f"mlsign pack {model.resolve()} -o {name}-1.0.0 --golden golden --rtol {rtol} --atol {atol}")
+    package = f"{name}-1.0.0"
+    run(f"mlsign pack {model.resolve()} -o {package} --golden rows.inputs.npz --rtol {rtol} --atol {atol}")
     run("mlsign keygen -o release --no-password")
-    run(f"mlsign sign {name}-1.0.0 --key release.key")
-    run(f"mlsign verify {name}-1.0.0 --policy policy.yaml")
-    run(f"mlsign score {name}-1.0.0 --policy policy.yaml --input rows.npz --output scores.npz")
+    run(f"mlsign sign {package} --key release.key")
+    run(f"mlsign verify {package} --policy policy.yaml")
+    run(f"mlsign replay {package} --policy policy.yaml --runtime all")
+    run(f"mlsign score {package} --policy policy.yaml --input rows.inputs.npz --output scores.npz")
 
     with np.load(folder / "scores.npz") as scores:
         assert set(scores.files) == set(expected), f"the model gives {scores.files}, expected were {sorted(expected)}"
@@ -68,3 +64,4 @@ def release(
             else:
                 np.testing.assert_array_equal(found, wanted)
                 print(f"{output}: {len(wanted)} rows, all equal")
+    print(f"what was made is in {folder}")

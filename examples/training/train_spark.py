@@ -31,7 +31,7 @@ def main() -> None:
     spark = SparkSession.builder.master("local[1]").config(map=local).getOrCreate()
     try:
         rows = spark.createDataFrame(table)
-        forest = RandomForestClassifier(featuresCol="features", numTrees=10, maxDepth=4, seed=1)
+        forest = RandomForestClassifier(featuresCol="features", numTrees=5, maxDepth=4, seed=1)
         model = Pipeline(stages=[VectorAssembler(inputCols=COLUMNS, outputCol="features"), forest]).fit(rows)
         # Trap: columns of vectors have no type in ONNX. A pipeline that begins with a VectorAssembler takes what the assembler
         # takes, an input of one column for each; one without it takes FloatTensorType([None, 4]) by the name of the vectors.
