@@ -6,7 +6,7 @@ All of it is of the same files: when one of them changes meanwhile, there is no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.records import ModelRecord
 from mlsign.onnx.structure import read_structure
 from mlsign.onnx.summary import ModelSummary
-from mlsign.package.file_source import FileSource
+from mlsign.package.file_source import FileSource, changed
 from mlsign.package.neighbours import look_at
 from mlsign.package.read import OpenPackage
 from mlsign.package.scan import FoundFile
@@ -98,7 +98,8 @@ def portray(path: Path, request: PortrayRequest, *, advance: Advance | None = No
         facts = (
             _judged(package, path, request, now=now) if request.verify is None else _verified(package, request.verify, advance)
         )
-        structure, weights, size, problem = _look(package, facts, limits=request.limits, advance=advance)
+        look = _Look(package=package, before={found.path: found for found in before.files}, limits=request.limits)
+        structure, weights, size, problem = look.at(facts, advance=advance)
         package.check_unchanged(before.files, limits=request.limits)
     return Portrait(
         path=str(path),
@@ -150,43 +151,59 @@ def _verified(package: OpenPackage, request: VerifyRequest, advance: Advance | N
     )
 
 
-def _look(
-    package: OpenPackage, facts: _Facts, *, limits: Limits, advance: Advance | None
-) -> tuple[ModelRecord | None, Weights | None, int, str]:
-    """Structure, weights and size of the model, or why there are none."""
-    if facts.model_path is None or facts.summary is None:
-        return None, None, 0, "the model could not be read; the findings say why"
-    try:
-        with package.open_file(facts.model_path) as source:
-            with collector_paused():
-                structure = read_structure(source, limits=limits)
-            with _outside(package, facts.model_path, facts.summary) as files:
-                weights = measure_weights(structure, source, files, advance=advance)
-            source.check_unchanged()
-            return structure, weights, source.size, ""
-    except InputError as err:
-        if err.code == "file.changed":
-            raise
-        return None, None, 0, shown(err, limit=400)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """The structure and the weights of what was judged. Files are those that were listed ``before``, or nothing is looked at."""
 
+    package: OpenPackage
+    before: Mapping[PackagePath, FoundFile]
+    limits: Limits
 
-@contextmanager
-def _outside(package: OpenPackage, model_path: PackagePath, summary: ModelSummary) -> Iterator[dict[str, ByteSource]]:
-    """The files of external data that are there, open, by the locations that the model names. Links lead nowhere."""
-    with ExitStack() as opened:
-        files: dict[str, ByteSource] = {}
-        paths: dict[PackagePath, FileSource] = {}
-        for location in {tensor.location for tensor in summary.external}:
-            try:
-                path = external_path(model_path, location)
-                there = look_at(package.fd, path, role=None)
-                if there is None or there.kind is not FileKind.REGULAR:
-                    continue
-                if path not in paths:
-                    paths[path] = opened.enter_context(package.open_file(path))
-                files[location] = paths[path]
-            except InputError:
-                continue  # what is wrong with it is among the findings
-        yield files
-        for source in paths.values():
-            source.check_unchanged()
+    def at(self, facts: _Facts, *, advance: Advance | None) -> tuple[ModelRecord | None, Weights | None, int, str]:
+        """Structure, weights and size of the model, or why there are none."""
+        if facts.model_path is None or facts.summary is None:
+            return None, None, 0, "the model could not be read; the findings say why"
+        try:
+            with self._open(facts.model_path) as source:
+                with collector_paused():
+                    structure = read_structure(source, limits=self.limits)
+                with self._outside(facts.model_path, facts.summary) as files:
+                    weights = measure_weights(structure, source, files, advance=advance)
+                source.check_unchanged()
+                return structure, weights, source.size, ""
+        except InputError as err:
+            if err.code == "file.changed":
+                raise
+            return None, None, 0, shown(err, limit=400)
+
+    def _open(self, path: PackagePath) -> FileSource:
+        """The file itself. Another one in its place, moved there in a folder that was moved, is not what was judged."""
+        source = self.package.open_file(path)
+        listed = self.before.get(path)
+        if listed is not None and source.state != (*listed.inode, listed.size, *listed.times):
+            source.close()
+            raise changed(str(path))
+        return source
+
+    @contextmanager
+    def _outside(self, model_path: PackagePath, summary: ModelSummary) -> Iterator[dict[str, ByteSource]]:
+        """The files of external data that are there, open, by the locations that the model names. Links lead nowhere."""
+        with ExitStack() as opened:
+            files: dict[str, ByteSource] = {}
+            paths: dict[PackagePath, FileSource] = {}
+            for location in {tensor.location for tensor in summary.external}:
+                try:
+                    path = external_path(model_path, location)
+                    there = look_at(self.package.fd, path, role=None)
+                    if there is None or there.kind is not FileKind.REGULAR:
+                        continue
+                    if path not in paths:
+                        paths[path] = opened.enter_context(self._open(path))
+                    files[location] = paths[path]
+                except InputError as err:
+                    if err.code == "file.changed":
+                        raise
+                    continue  # what is wrong with it is among the findings
+            yield files
+            for source in paths.values():
+                source.check_unchanged()
