@@ -104,7 +104,7 @@ def _graph(graph: GraphRecord, *, pad: str, head: str = "", tail: str = "") -> I
         title = "graph"
         notes.append(f"the name of this graph is {quoted(graph.name)}")
     if graph.doc:
-        notes.append(f"doc_string: {string(graph.doc, 'it', notes)}")
+        notes.append(f"doc_string: {string(graph.doc, 'doc_string', notes)}")
     rows = [_initializer(tensor) for tensor in graph.initializers]
     rows += [_sparse(sparse) for sparse in graph.sparse_initializers]
     rows += [_value(spec) for spec in graph.values]

@@ -234,6 +234,14 @@ def test_graphs_in_attributes_have_lines_of_their_own():
     assert onnx.parser.parse_model(text(made)).graph.node[0].attribute[2].g.node[0].op_type == "Neg"
 
 
+def test_a_long_doc_string_is_cut():
+    made = model(node())
+    made.graph.doc_string = "word " * 1000
+    (line,) = [line for line in text(made).splitlines() if line.startswith("g ")]
+    assert line.startswith('g () => (float[1] y) {  # doc_string is cut, it has 5,000 characters; doc_string: "word word')
+    assert line.endswith(' w…"')
+
+
 def test_functions_with_attributes_and_defaults():
     made = model(helper.make_node("F", ["x"], ["y"], domain="own", alpha=2.0))
     body = [helper.make_node("Elu", ["x"], ["y"])]
