@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mlsign.formats.manifest import Manifest, Provenance
+from mlsign.formats.manifest import GoldenSet, Manifest, Provenance
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport
 from mlsign.onnx.records import ModelRecord
 from mlsign.onnx.summary import ModelSummary
@@ -75,11 +75,18 @@ def _manifest(manifest: Manifest | None) -> Facts:
         "version": manifest.version.text,
         "license": manifest.license,
         "description": manifest.description,
+        "previous": None if manifest.previous is None else f"{manifest.previous.version.text} {manifest.previous.digest}",
         "digest": manifest.algorithm.value,
         **{f"allowed_operators {operator}": "allowed" for operator in manifest.allowed_operators},
-        **{f"golden {found.path}": f"rtol {found.rtol:g}, atol {found.atol:g}" for found in manifest.golden},
+        **{f"golden {found.path}": _golden(found) for found in manifest.golden},
         **_provenance(manifest.provenance),
     }
+
+
+def _golden(found: GoldenSet) -> str:
+    made = found.made_by
+    by = "" if made is None else f", made by {made.runtime} {made.version} on {made.platform} from {made.inputs.value} inputs"
+    return f"rtol {found.rtol:g}, atol {found.atol:g}{by}"
 
 
 def _provenance(found: Provenance | None) -> Facts:

@@ -24,6 +24,7 @@ from mlsign.compare.graphs.keys import FunctionKey, Interner, Keys, function_key
 from mlsign.compare.graphs.matching import NOBODY, Half, Matched, match_bodies
 from mlsign.compare.graphs.result import (
     Compared,
+    ConstantPair,
     GraphDifference,
     LoneNode,
     NodeChange,
@@ -35,9 +36,11 @@ from mlsign.compare.graphs.weights import Weights
 from mlsign.compare.interfaces import matched_names
 from mlsign.interface import ValueSpec
 from mlsign.onnx.records import FunctionRecord, GraphRecord, ModelRecord, NodeRecord
+from mlsign.words import counted
 
 MAX_NODES: Final = 600_000
 """Of both models together. Beyond, which node is which is not looked for."""
+MAIN: Final = "graph"
 MAX_BODIES: Final = 20_000
 _MAX_BESIDE: Final = 4
 _MAX_EXAMPLES: Final = 8
@@ -84,7 +87,7 @@ class _Comparison:
         before, after = self.models
         self._pair_functions(_functions(before), _functions(after))
         inputs, outputs = _by_name(before.graph, after.graph)
-        bodies = graph_body(before.graph, where="graph"), graph_body(after.graph, where="graph")
+        bodies = graph_body(before.graph, where=MAIN), graph_body(after.graph, where=MAIN)
         self.waiting.appendleft((*bodies, inputs, outputs))
         done = 0
         while self.waiting:
@@ -129,13 +132,14 @@ class _Comparison:
             takers = _takers(body) if constants else {}
             self.lone[number].extend(_lone(body, index, takers) for index in sorted((*alone, *constants)))
             self.weights.hold(number, body, alone)
-        self.weights.pair(found.constants.values())
+        fresh = self.weights.pair(found.constants.values())
         self.stored += found.stored
-        self._rename(first, second, matched, found)
+        self._rename(first, second, matched, fresh)
         self._descend(first, second, matched, found)
 
-    def _rename(self, first: Body, second: Body, matched: Matched, found: Description) -> None:
-        ends = {name for name, _ in (*first.outputs, *second.outputs)}
+    def _rename(self, first: Body, second: Body, matched: Matched, weights: list[ConstantPair]) -> None:
+        # What outputs of the model are called is a matter of its interface.
+        ends = {name for name, _ in (*first.outputs, *second.outputs)} if first.where == MAIN else set()
         for ours, theirs in enumerate(matched.pairs):
             if theirs == NOBODY:
                 continue
@@ -144,7 +148,7 @@ class _Comparison:
             for a, b in zip(old.outputs, new.outputs, strict=False):
                 if not {a, b} & ends:
                     self._name(1, a, b)
-        for pair in found.constants.values():
+        for pair in weights:
             self._name(2, pair.before.name, pair.after.name)
 
     def _name(self, kind: int, before: str, after: str) -> None:
@@ -226,7 +230,7 @@ def _signature(before: FunctionRecord, after: FunctionRecord) -> Iterator[FieldC
 
     def spell(function: FunctionRecord) -> str:
         attributes = ", ".join((*function.attributes, *(f"{each.name}={spell_attribute(each)}" for each in function.defaults)))
-        return f"{len(function.inputs)} inputs, {len(function.outputs)} outputs, attributes: {attributes or 'none'}"
+        return f"{counted(len(function.inputs), 'input')}, {counted(len(function.outputs), 'output')}, attributes: {attributes or 'none'}"
 
     if spell(before) != spell(after):
         yield FieldChange(field=f"function {_named(function_key(after))}", before=spell(before), after=spell(after))

@@ -55,7 +55,7 @@ def match_bodies(
     search = _Search(first, second, interner=interner, inputs=inputs, outputs=outputs)
     for level in Level:
         search.run(level)
-    return Matched(pairs=tuple(search.pairs[0]), exact=search.exact)
+    return Matched(pairs=tuple(search.pairs[0]), exact=search.exact or search.is_over())
 
 
 class _Side:
@@ -73,9 +73,6 @@ class _Side:
             if source.kind is SourceKind.NODE:
                 self.ends.setdefault(source.place, []).append((source.output, outputs.get(index, index)))
         self.own: dict[int, int] = {}
-
-    def producers(self, index: int) -> Iterator[int]:
-        return (source.place for source in self.body.sources[index] if source.kind is SourceKind.NODE)
 
     def neighbours(self, index: int) -> Iterator[int]:
         """Nodes beside a node, and as negative numbers the inputs and outputs of the body."""
@@ -132,6 +129,11 @@ class _Search:
         """The nodes that are not matched, in the order of the structure."""
         pairs = self.pairs[side.number]
         return [index for index in side.order if pairs[index] == NOBODY]
+
+    def is_over(self) -> bool:
+        """Whether nothing is left that could be matched, so that no bound on work has kept anything from it."""
+        kinds = ({side.keys.node(side.body.nodes[index], Level.OPERATOR) for index in self.left(side)} for side in self.sides)
+        return set.isdisjoint(*kinds)
 
     def _flow(self, *, upwards: bool) -> tuple[dict[int, int], dict[int, int]]:
         """Numbers for the nodes that are left, by all that leads to them, or by all that follows from them; matched nodes stand for

@@ -8,6 +8,7 @@ from mlsign.compare.graphs.bodies import Body, Source, SourceKind
 from mlsign.compare.graphs.result import NodeRef
 from mlsign.interface import ONNX_DOMAIN
 from mlsign.onnx.records import AttributeRecord, GraphRecord, NodeRecord, SparseRecord, Stored, TensorRecord
+from mlsign.words import counted
 
 _MAX_LISTED: Final = 6
 _MAX_TEXT: Final = 200
@@ -43,7 +44,7 @@ def spell_source(body: Body, source: Source) -> str:
             return f"weight {body.constants[source.place].name}"
         case SourceKind.OUTER:
             return "a value from around the subgraph"
-        case SourceKind.ABSENT:
+        case _:
             return "nothing"
 
 
@@ -70,7 +71,7 @@ def _spell(value: object) -> str:
         case TensorRecord() | SparseRecord():
             return f"tensor {list(value.shape)}"
         case GraphRecord():
-            return f"graph of {len(value.nodes)} nodes"
+            return f"graph of {counted(len(value.nodes), 'node')}"
         case Stored():
             return "very many values"
         case _:

@@ -44,10 +44,12 @@ class Weights:
             self._held[number][id(constant.tensor)] = constant
             self._spent[number].update((id(constant.quantized.scale), id(constant.quantized.zero_point)))
 
-    def pair(self, pairs: Iterable[ConstantPair]) -> None:
-        """Remembers which weights belong together."""
-        for found in pairs:
+    def pair(self, pairs: Iterable[ConstantPair]) -> list[ConstantPair]:
+        """Remembers which weights belong together; those that nobody knew of yet."""
+        fresh = [found for found in pairs if (id(found.before.tensor), id(found.after.tensor)) not in self._pairs]
+        for found in fresh:
             self._add(found.before, found.after)
+        return fresh
 
     def _add(self, before: Constant, after: Constant) -> None:
         self._pairs.setdefault((id(before.tensor), id(after.tensor)), ConstantPair(before=before, after=after))
