@@ -44,6 +44,7 @@ COMMANDS = {
     "inspect_findings": ["inspect", "--findings", "model.onnx"],
     "inspect_text": ["inspect", "--text", "model.onnx"],
     "inspect_card": ["inspect", "--card", "small-1.0.0"],
+    "log": ["log", "."],
     "pack": ["pack", "model.onnx", "-o", "other-1.0.0"],
     "sign": ["sign", "small-1.0.0", "--key", "release.key"],
 }

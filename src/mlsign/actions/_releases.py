@@ -33,7 +33,7 @@ from mlsign.package.read import OpenPackage, folder_beneath, open_beneath
 from mlsign.paths import MANIFEST_NAME
 from mlsign.policy.model import Mode, Rollback, Verdict
 
-_MAX_SIGNERS: Final = 16
+_MAX_SIGNERS: Final = 8
 """Signers, or claims of some, that are kept of one release; anybody can add claims."""
 
 

@@ -17,7 +17,6 @@ from typing import Final
 from mlsign.actions._golden_found import Pair, find_golden, open_golden
 from mlsign.actions._golden_packed import NO_GOLDEN, Golden, PackedGolden
 from mlsign.actions._ingredients import Ingredient, check_covered, find_included, find_weights, open_model
-from mlsign.actions._previous import find_previous
 from mlsign.actions.golden_request import CHECKED_AS_GIVEN, GoldenRequest
 from mlsign.actions.inspect import summarize
 from mlsign.compare.external import FileFact, check_external, external_path
@@ -182,6 +181,9 @@ def _name_and_version(request: PackRequest) -> tuple[str, str]:
 def _previous(request: PackRequest, *, name: str, version: str) -> Previous | None:
     if request.previous is None:
         return None
+    # Examining a package takes much that packing alone has no use for.
+    from mlsign.actions._previous import find_previous
+
     # A store that is yet to be made has none of its files.
     store = request.store if request.store is not None and request.store.exists() else None
     number = decode_version(version, where="--version")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlsign.actions.inspect import Inspection
     from mlsign.actions.verify import Report
     from mlsign.evidence.record import SignatureRecord, TrustFacts
+    from mlsign.formats.manifest import Previous
     from mlsign.interface import TypeSpec, ValueSpec
     from mlsign.onnx.summary import ModelSummary, RunBounds
     from mlsign.policy.exemption import Excepted
@@ -78,6 +79,7 @@ def render_inspection(inspection: Inspection) -> str:
                 "version": manifest.version.text,
                 "license": manifest.license,
                 "description": manifest.description,
+                "previous": None if (before := manifest.previous) is None else _previous(before),
             },
             "model_path": inspection.model_path,
             "model_bytes": inspection.model_bytes,
@@ -89,6 +91,10 @@ def render_inspection(inspection: Inspection) -> str:
             ],
         }
     )
+
+
+def _previous(before: Previous) -> dict[str, str]:
+    return {"version": before.version.text, "digest": str(before.digest)}
 
 
 def render_error(error: MlsignError) -> str:

@@ -27,6 +27,8 @@ def render_inspection(inspection: Inspection, *, width: int, color: bool) -> str
         for label, value in (("Licence", manifest.license), ("About", manifest.description)):
             if value:
                 facts.add(label, shown(value))
+        if manifest.previous is not None:
+            facts.add("Previous", f"{manifest.previous.version}  {manifest.previous.digest}")
     add_model(facts, inspection.summary)
     facts.add("Size", f"{size(inspection.model_bytes)} model file, {size(sum(f.size for f in inspection.files))} in all")
     if len(inspection.files) > 1:

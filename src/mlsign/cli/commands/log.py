@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from mlsign.cli.console import counted_progress, put, wants_color, width
 from mlsign.cli.option_groups import with_option_groups
 from mlsign.cli.options import Format, FormatOption, Quiet, StoreFolder, TrustRootFile, Verbose
 from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
+from mlsign.errors import InputError
+
+if TYPE_CHECKING:
+    from mlsign.actions.load_policy import LoadedPolicy
 
 HELP = """List the releases of models in a folder: versions, signers, dates, what changed, and which came before which.
 
@@ -44,12 +48,10 @@ def log_command(
 ) -> None:
     """Parses, lists, prints, exits by what was found."""
     from mlsign.actions.list_releases import LogRequest, Reading, list_releases
-    from mlsign.actions.load_policies import load_policies
     from mlsign.policy.model import Verdict
 
-    signed = policy_signers.trusted(policy[0] if policy else None)
     request = LogRequest(
-        policies=load_policies(policy, trust_root=trust_root, signed=signed) if policy else (),
+        policies=_policies(policy, trust_root, policy_signers),
         name=name,
         reading=Reading.MANIFEST if quick else Reading.WHOLE,
         store=store,
@@ -68,3 +70,15 @@ def log_command(
             put(as_text(log, width=width(), color=wants_color()))
     if log.verdict is not Verdict.ALLOW:
         raise typer.Exit(1 if log.judged else 3)
+
+
+def _policies(paths: list[Path] | None, trust_root: Path | None, signers: PolicySignerOptions) -> tuple[LoadedPolicy, ...]:
+    """The policies that were named, which may be none."""
+    signed = signers.trusted(paths[0] if paths else None)
+    if not paths:
+        if trust_root is not None:
+            raise InputError("nobody's signature is checked without --policy", code="usage.policy", hint="add --policy FILE")
+        return ()
+    from mlsign.actions.load_policies import load_policies
+
+    return load_policies(paths, trust_root=trust_root, signed=signed)
