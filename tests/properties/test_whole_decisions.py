@@ -19,6 +19,7 @@ from test_summary_decisions import GATE, RARELY, summarized
 from mlsign.digest import Algorithm
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Difference, Evidence, MeasuredOutput, ReplayedSet, Seen, SignatureRecord, Standing, TrustFacts
+from mlsign.formats.golden_run import GoldenRunStatement, RunOutput, RunPlace, RunSet, SetOutcome
 from mlsign.formats.manifest import GoldenSet, Provenance, TrainingData
 from mlsign.formats.slsa import Dependency, Parameter, SlsaProvenance, SlsaStatement
 from mlsign.identity import CertificateIdentity, KeylessIdentity, Method, distinct
@@ -114,6 +115,53 @@ def attestations(draw: st.DrawFn) -> SignatureRecord:
     )
 
 
+PASSED = RunSet(
+    path=SET,
+    rtol=1e-4,
+    atol=1e-4,
+    outcome=SetOutcome.PASSED,
+    outputs=(RunOutput(name="y", compared=3, unequal=0, too_far=0, absolute=0.0, ulps=0),),
+)
+
+
+@st.composite
+def golden_runs(draw: st.DrawFn) -> SignatureRecord:
+    """Mostly one by the lab, of the package, on a platform that is asked for, that passed."""
+    found = PASSED if draw(OFTEN) else replace(PASSED, outcome=draw(st.sampled_from(SetOutcome)))
+    if draw(RARELY):
+        found = replace(found, path=PackagePath("golden/other"))
+    place = RunPlace(
+        platform=draw(st.sampled_from(["linux/amd64", "linux/arm64"])),
+        processor="",
+        runtime=draw(st.sampled_from(["onnxruntime", "reference"])),
+        version="1",
+        threads=1,
+        wall="process",
+        layers=(),
+    )
+    run = GoldenRunStatement(
+        name="fraud",
+        subject=digest("s" if draw(OFTEN) else "x"),
+        manifest=digest("j" if draw(OFTEN) else "x"),
+        ran=NOW,
+        place=place,
+        sets=(found,) if draw(OFTEN) else (),
+        mlsign="1",
+    )
+    return SignatureRecord(
+        bundle=f"signatures/r{draw(st.integers(0, 9))}.json",
+        method=Method.KEY,
+        standing=Standing.GOLDEN_RUN if draw(OFTEN) else draw(st.sampled_from(Standing)),
+        identity=key("l" if draw(OFTEN) else "a") if draw(OFTEN) else None,
+        times=draw(times) if draw(OFTEN) else (),
+        algorithms=frozenset(),
+        reasons=(),
+        logged=draw(OFTEN),
+        golden_run=run,
+        claims_golden_run=True,
+    )
+
+
 @st.composite
 def signatures(draw: st.DrawFn) -> SignatureRecord:
     """A signature or a countersignature, by anybody."""
@@ -163,6 +211,7 @@ def wholes(draw: st.DrawFn) -> Evidence:
     more = [draw(signatures()) for _ in range(draw(st.integers(1, 6)))]
     more += [draw(summarized()) for _ in range(draw(st.integers(0, 2)))]
     more += [draw(attestations()) for _ in range(draw(st.integers(0, 2)))]
+    more += [draw(golden_runs()) for _ in range(draw(st.integers(0, 4)))]
     manifest = evidence.manifest
     if manifest is not None:
         data = (TrainingData(uri="s3://x", digest=digest("t") if draw(OFTEN) else None),)
@@ -217,6 +266,16 @@ freshness = st.builds(
     age_proof=st.sampled_from(AgeProof),
     trust=st.builds(TrustSettings, max_age=st.sampled_from([None, timedelta(days=7)])),
 )
+LAB = (KeyRequirement(reference="l.pub", identity=key("l")),)
+golden = st.sampled_from(
+    [
+        GoldenSettings(),
+        GoldenSettings(required=True),
+        GoldenSettings(required=True, replay=True),
+        GoldenSettings(required=True, platforms=("linux/amd64",), runtimes=("onnxruntime",), run_by=LAB),
+        GoldenSettings(required=True, replay=True, platforms=("linux/arm64",), runtimes=("onnxruntime", "reference"), run_by=LAB),
+    ]
+)
 HARMLESS = Condition(id="harmless", when="manifest.name == 'nobody'", message="m")
 LOOSENED = Loosened(field="age", reason="r", parent="p", child="c", tight="1", loose="2")
 
@@ -248,7 +307,7 @@ def demanding(draw: st.DrawFn) -> Policy:
         provenance=ProvenanceSettings(required=ask, claimed=draw(st.none() | claimed), attested=draw(st.none() | attested))
         if ask
         else ProvenanceSettings(),
-        golden=GoldenSettings(required=True, replay=draw(st.booleans())) if draw(st.booleans()) else GoldenSettings(),
+        golden=draw(golden),
     )
 
 
@@ -265,6 +324,10 @@ def each_record(change: Callable[[SignatureRecord], SignatureRecord]) -> Callabl
         return replace(evidence, signatures=tuple(change(r) if rng.random() < 0.5 else r for r in evidence.signatures))
 
     return changed
+
+
+def each_run(change: Callable[[GoldenRunStatement], GoldenRunStatement]) -> Callable[[Evidence, Random], Evidence]:
+    return each_record(lambda r: r if r.golden_run is None else replace(r, golden_run=change(r.golden_run)))
 
 
 def with_outcome(wanted: Outcome) -> Callable[[Evidence, Random], Evidence]:
@@ -300,6 +363,10 @@ LESS = (
     ),
     Less("no-summary-in-it", each_record(lambda r: replace(r, summary=None))),
     Less("no-provenance-in-it", each_record(lambda r: replace(r, provenance=None))),
+    Less("no-run-in-it", each_record(lambda r: replace(r, golden_run=None))),
+    Less("another-platform", each_run(lambda run: replace(run, place=replace(run.place, platform="linux/s390x")))),
+    Less("the-run-of-another", each_run(lambda run: replace(run, subject=digest("y")))),
+    Less("a-run-that-failed", each_run(lambda run: replace(run, sets=(replace(PASSED, outcome=SetOutcome.FAILED),)))),
     Less("about-nothing", each_record(lambda r: replace(r, about=None))),
     Less("no-digest-of-a-bundle", each_record(lambda r: replace(r, digest=None))),
     Less(
@@ -344,7 +411,7 @@ def test_nor_does_it_after_one_fault(policy: Policy, evidence: Evidence, rng: Ra
                     assert verdict(policy, less.change(worse, rng)) is Verdict.DENY, (fault.name, less.name)
 
 
-@pytest.mark.parametrize("code", ["MLS404", "MLS405", "MLS406", "MLS403", "MLS423", "MLS431", "MLS205", "MLS420"])
+@pytest.mark.parametrize("code", ["MLS404", "MLS405", "MLS406", "MLS407", "MLS403", "MLS423", "MLS431", "MLS205", "MLS420"])
 @settings(max_examples=15, deadline=None)
 @given(demanding(), wholes())
 def test_no_exception_covers_what_is_no_matter_of_policy(code: str, policy: Policy, evidence: Evidence) -> None:
