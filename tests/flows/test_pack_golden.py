@@ -525,3 +525,22 @@ def test_a_name_that_is_taken_is_refused_and_an_output_that_is_there_runs_nothin
     with pytest.raises(InputError) as caught:
         packed(tmp_path, model, request=GoldenRequest(drawn=1), name="there")
     assert caught.value.code == "output.exists"
+
+
+REAL = ("lgbm_iris", "sk_bc_mlp", "sk_diabetes_linreg", "sk_iris_kmeans", "sk_iris_logreg", "sk_iris_rf", "spark_lr", "xgb_bc")
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_models_answer_to_drawn_inputs_and_to_the_rows_they_were_tested_on(tmp_path, keys, loaded, name):
+    models = os.environ.get("MLSIGN_MODELS")
+    if not models:
+        pytest.skip("MLSIGN_MODELS names no folder of models with expected outputs")
+    model, rows = Path(models) / f"{name}.onnx", np.load(Path(models) / f"{name}.input.npy")
+    inputs = [value.name for value in onnx.load(model).graph.input]
+    np.savez(
+        tmp_path / "rows.npz", **({inputs[0]: rows} if len(inputs) == 1 else {n: rows[:, [i]] for i, n in enumerate(inputs)})
+    )
+    made = packed(tmp_path, model, request=GoldenRequest(inputs=(tmp_path / "rows.npz",), drawn=3))
+    outputs = [tree(made.path / str(s.golden.path)) for s in made.golden.sets]
+    assert len({tuple(sorted(files.items())) for files in outputs}) == 4  # no set is another one
+    assert_replays(made.path, keys, loaded)
