@@ -87,7 +87,7 @@ def test_a_chain_that_is_verified_back_to_the_first_release(shelf, keys, policy)
     assert {each.last.release.version.text for each in log.releases} == {"1.0.0"}
     assert {each.broken_at for each in log.releases} == {None}
     assert "after 1.1.0, verified back to the first release, 1.0.0 (3 releases)" in words(log)
-    assert "the model file changed" in words(log)
+    assert "the model file changed, which the weights are in" in words(log)
 
 
 def test_digests_are_those_that_verify_prints_and_manifests_record(shelf, keys, policy):

@@ -19,6 +19,8 @@ class Bytes(Enum):
     CHANGED = "changed"
     UNKNOWN = "unknown"
     """Their digests are of different algorithms and their sizes the same."""
+    NONE = "none"
+    """There are no such files, and there were none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +78,11 @@ def _others(manifest: Manifest, other: Manifest) -> dict[str, object]:
 
 def _bytes(before: Manifest, after: Manifest, role: Role) -> Bytes:
     old, new = (sorted(_sized(manifest, role)) for manifest in (before, after))
+    if not old and not new:
+        return Bytes.NONE
     if [entry[:2] for entry in old] != [entry[:2] for entry in new]:
         return Bytes.CHANGED
-    if before.algorithm is not after.algorithm and old:
+    if before.algorithm is not after.algorithm:
         return Bytes.UNKNOWN
     return Bytes.SAME if old == new else Bytes.CHANGED
 

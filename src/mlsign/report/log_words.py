@@ -79,7 +79,7 @@ def signer_words(each: LoggedRelease) -> Iterator[str]:
 
 def change_words(change: ReleaseChange) -> str:
     """Everything that changed, in one line."""
-    return "; ".join(_changes(change)) or "nothing but what the manifest says about the release"
+    return "; ".join(_changes(change))
 
 
 def _changes(change: ReleaseChange) -> Iterator[str]:
@@ -100,10 +100,12 @@ def _changes(change: ReleaseChange) -> Iterator[str]:
 
 def _model(change: ReleaseChange) -> Iterator[str]:
     match change.model, change.weights:
-        case Bytes.SAME, Bytes.SAME:
+        case Bytes.SAME, Bytes.SAME | Bytes.NONE:
             yield "model and weights are the same bytes"
         case Bytes.SAME, Bytes.CHANGED:
             yield "weights changed, the model file is the same bytes"
+        case Bytes.CHANGED, Bytes.NONE:
+            yield "the model file changed, which the weights are in"
         case Bytes.CHANGED, Bytes.SAME:
             yield "the model file changed, weights in other files did not"
         case Bytes.CHANGED, Bytes.CHANGED:
