@@ -46,6 +46,7 @@ COMMANDS = {
     "inspect_card": ["inspect", "--card", "small-1.0.0"],
     "log": ["log", "."],
     "pack": ["pack", "model.onnx", "-o", "other-1.0.0"],
+    "replay_help": ["replay", "--help"],
     "sign": ["sign", "small-1.0.0", "--key", "release.key"],
 }
 
