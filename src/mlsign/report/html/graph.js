@@ -149,23 +149,23 @@
 
   function drawBoxes(seen) {
     const sheet = current;
-    const plain = view.scale < 0.16;
     const words = view.scale > 0.34;
+    const far = view.scale < 0.16 ? new Map() : null;
     for (const [y, boxes] of sheet.rows) {
       if (y + HEIGHT < seen.top || y - HEIGHT > seen.bottom) continue;
       for (const box of boxes) {
         const width = sheet.w[box];
         if (sheet.x[box] + width < seen.left || sheet.x[box] - width > seen.right) continue;
-        if (plain) drawFar(sheet, box, width);
-        else drawNear(sheet, box, width, words);
+        if (far === null) { drawNear(sheet, box, width, words); continue; }
+        const colour = box === chosen ? "link" : sheet.marks[box] !== undefined ? "bad" : isNode(sheet, box) ? "strong-line" : "link";
+        if (!far.has(colour)) far.set(colour, new Path2D());
+        far.get(colour).rect(sheet.x[box] - width / 2, sheet.y[box] - HEIGHT / 2, width, HEIGHT);
       }
     }
-  }
-
-  function drawFar(sheet, box, width) {
-    const mark = sheet.marks[box] !== undefined;
-    context.fillStyle = box === chosen ? colours.link : mark ? colours.bad : isNode(sheet, box) ? colours["strong-line"] : colours.link;
-    context.fillRect(sheet.x[box] - width / 2, sheet.y[box] - HEIGHT / 2, width, HEIGHT);
+    for (const [colour, path] of far ?? []) { // from far away a box is a stroke, and all of one colour are drawn at once
+      context.fillStyle = colours[colour];
+      context.fill(path);
+    }
   }
 
   function drawNear(sheet, box, width, words) {

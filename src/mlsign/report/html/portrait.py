@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
-
 from mlsign.actions._collector import collector_paused
 from mlsign.actions.portray import Portrait
 from mlsign.errors import shown
@@ -25,8 +23,8 @@ _SCRIPTS = ("tables.js", "graph.js")
 
 
 @collector_paused()
-def render_portrait(portrait: Portrait) -> str:
-    """The page, whole: it needs no network and no other file."""
+def render_portrait(portrait: Portrait, *, version: str = "") -> str:
+    """The page, whole: it needs no network and no other file. ``version`` is that of mlsign, where the page is to say it."""
     sheets = sheets_of(portrait.structure) if portrait.structure is not None else None
     marks = marks_of(portrait.findings, sheets, portrait.summary, portrait.policy)
     data: dict[str, Plain] = {}
@@ -45,7 +43,7 @@ def render_portrait(portrait: Portrait) -> str:
     return document(
         Page(
             title=f"{subject_of(portrait)} · mlsign",
-            body=(_frame(top(portrait), [part for part in parts if part is not None]),),
+            body=(_frame(top(portrait), [part for part in parts if part is not None], version=version),),
             scripts=_SCRIPTS,
             data=data,
         )
@@ -59,10 +57,10 @@ def _about(portrait: Portrait) -> str:
     return f"All that was checked under the policy {policy}."
 
 
-def _frame(head: Element, parts: Sequence[Element]) -> Element:
+def _frame(head: Element, parts: Sequence[Element], *, version: str) -> Element:
     titles = [(dict(part.attributes)["id"], _title(part)) for part in parts]
     body = element("div", contents(titles), element("main", *parts, id="report", tabindex=-1), class_="columns")
-    foot = element("footer", note(f"Made by mlsign {version('mlsign')}. This page loads nothing and sends nothing."))
+    foot = element("footer", note(f"Made by {f'mlsign {version}'.rstrip()}. This page loads nothing and sends nothing."))
     return element("div", head, body, foot, class_="frame")
 
 

@@ -131,7 +131,7 @@ def identity(portrait: Portrait) -> Element:
     digest = portrait.report.evidence.digest if portrait.report is not None else None
     if digest is not None:
         rows.append(("Package digest", code(digest)))
-    rows.append(("Policy", f"{shown(portrait.policy.name)}, {portrait.policy.digest}"))
+    rows.append(("Policy", (shown(portrait.policy.name), code(portrait.policy.digest))))
     if portrait.report is None:
         rows.append(("Its say", "about the model alone: it has no part in who signed"))
     manifest = portrait.manifest
