@@ -12,7 +12,7 @@ import pytest
 
 FUZZ = Path(__file__).resolve().parent.parent / "fuzz"
 MUTATIONS = 300
-GOOD = {"manifest": 4, "statement": 4, "bundle": 5, "key": 5, "json": 8, "vsa": 4, "audit": 6, "provenance": 4}
+GOOD = {"manifest": 4, "statement": 4, "bundle": 5, "key": 5, "json": 8, "vsa": 4, "audit": 6, "provenance": 4, "golden_run": 6}
 """How many seeds of a corpus decode at the least: a corpus of refusals alone would test nothing behind the first check."""
 
 
@@ -115,6 +115,7 @@ def test_a_corpus_reaches_behind_the_first_check(name, least):
     from mlsign.errors import InputError
     from mlsign.formats.audit_codec import decode_line
     from mlsign.formats.bundle import decode_bundle
+    from mlsign.formats.golden_run import decode_golden_run
     from mlsign.formats.manifest_codec import decode_manifest
     from mlsign.formats.slsa import decode_slsa_statement
     from mlsign.formats.statement import decode_statement
@@ -136,6 +137,7 @@ def test_a_corpus_reaches_behind_the_first_check(name, least):
         "key": key,
         "audit": decode_line,
         "provenance": decode_slsa_statement,
+        "golden_run": decode_golden_run,
         "json": lambda data: decode_json(data, max_bytes=1 << 20),
     }
     good = 0
