@@ -359,16 +359,33 @@ def test_inputs_on_which_the_model_fails_are_refused(tmp_path):
     assert all(max(np.frombuffer(value.data, np.int64)) < 8 for value in drawn)
 
 
-def test_a_model_that_no_drawn_inputs_suit_points_to_given_ones(tmp_path):
+def test_a_model_that_takes_a_shape_gets_one_of_ones(tmp_path):
     model = written(
         tmp_path / "m.onnx",
         [helper.make_node("Reshape", ["x", "s"], ["y"])],
         [info("x", shape=("n",)), info("s", TensorProto.INT64, (3,))],
         [info("y", shape=(None, None, None))],
     )
+    made = packed(tmp_path, model, request=GoldenRequest(drawn=1))
+    shape = numpy_helper.to_array(onnx.load_tensor(made.path / "golden/test_data_set_0/input_1.pb"))
+    assert shape.tolist() == [1, 1, 1]
+
+
+def test_a_model_that_no_drawn_inputs_suit_points_to_given_ones(tmp_path):
+    weights = numpy_helper.from_array(np.ones((5, 3), np.float32), "w")
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    model = written(tmp_path / "m.onnx", [node], [info("x", shape=("n", "m"))], [info("y", shape=("n", 3))], init=[weights])
     error = refused(tmp_path, model, request=GoldenRequest(drawn=1))
     assert error.code == "golden.draw"
+    assert "MatMul" in error.message
     assert "--golden-from" in error.hint
+
+
+def test_a_model_of_more_inputs_than_there_are_names_for_is_not_run(tmp_path, monkeypatch):
+    names = [f"x{number}" for number in range(10_001)]
+    model = written(tmp_path / "m.onnx", [helper.make_node("Abs", ["x0"], ["y"])], [info(name) for name in names], [info("y")])
+    monkeypatch.setattr("mlsign.actions._golden_making.seal_model", None)  # whoever calls it fails
+    assert refused(tmp_path, model, request=GoldenRequest(drawn=1)).code == "golden.size"
 
 
 def test_types_that_say_too_little_point_to_given_inputs(tmp_path):

@@ -71,6 +71,8 @@ class GoldenMaking:
 
         Raises ``InputError`` (``golden.…``, ``input.…``, ``onnx.…``, ``file.…``), ``JailError`` (``sandbox.…``) and ``OutsideError``.
         """
+        if self._makes or pairs:
+            self._check_counts()
         found = [*self._given(), *(self._paired(pair) for pair in pairs)]
         checks = bool(found) and self._request.check is not GoldenCheck.NEVER
         sealed: Sealed = {}
@@ -90,6 +92,13 @@ class GoldenMaking:
         files, sets = self._placed(found, checked=run is not None and checks)
         packed = PackedGolden(sets=sets, unchecked=unchecked, layers=() if run is None else run.layers)
         return Golden(packed=packed, files=files, sealed=sealed)
+
+    def _check_counts(self) -> None:
+        """Returns where there is a name for each file of a set. Raises ``InputError`` (``golden.size``)."""
+        for what, specs in (("inputs", self._summary.inputs), ("outputs", self._summary.outputs)):
+            if len(specs) > _MOST_FILES:
+                message = f"has {len(specs)} {what}, and golden data at most {_MOST_FILES}"
+                raise InputError(message, code="golden.size", where=shown(self._model.origin))
 
     @property
     def _makes(self) -> bool:
@@ -159,7 +168,9 @@ class GoldenMaking:
                 why = err.message
             else:
                 return data
-        raise InputError(f"no drawn inputs suit the model: {why}", code="golden.draw", where=shown(origin), hint=_GIVE)
+        raise InputError(
+            f"no drawn inputs suit the model, and the last set {why}", code="golden.draw", where=shown(origin), hint=_GIVE
+        )
 
     def _placed(self, found: list[_Found], *, checked: bool) -> tuple[tuple[Ingredient, ...], tuple[PackedSet, ...]]:
         """The files of the sets that are still to be written, under the next numbers that are free, and all sets."""
@@ -183,9 +194,6 @@ class GoldenMaking:
         """The files of a set by name, accounted for. Raises ``InputError`` (``golden.size``, ``golden.value``)."""
         encoded: list[tuple[str, bytes]] = []
         for side, values in (("input", data.inputs), ("output", data.outputs)):
-            if len(values) > _MOST_FILES:
-                message = f"has {len(values)} {side}s, and golden data at most {_MOST_FILES}"
-                raise InputError(message, code="golden.size", where=shown(origin))
             for number, value in enumerate(values.values()):
                 encoded.append((f"{side}_{number}.pb", encode_golden_value(value)))
                 self._reader.spend(len(encoded[-1][1]), origin=origin)

@@ -125,7 +125,11 @@ class _Drawing:
             return self._floats(path, count=count).astype(dtype)
         if dtype.kind == "c":
             return self._floats(path, count=2 * count).astype("<f4" if bits == 64 else "<f8")
-        if self._breadth is not Breadth.WIDE or dtype.kind == "b":
+        if dtype.kind == "b":
+            return (self._stream(path, count) % 2).astype(dtype)
+        if self._breadth is Breadth.SINGLE:
+            return np.ones(count, dtype)  # a shape of ones fits what has one element
+        if self._breadth is Breadth.NARROW:
             return (self._stream(path, count) % 2).astype(dtype)
         if bits <= 16:
             return self._stream(path, count * bits // 8)
@@ -154,7 +158,7 @@ class _Drawing:
             numbers = to_floats(codes, element)
             codes = codes[(np.abs(numbers) >= _LEAST) & (np.abs(numbers) <= _MOST) if wide else (numbers > 0) & (numbers <= 1)]
         elif not wide:
-            codes = codes[:2]
+            codes = codes[:2] if self._breadth is Breadth.NARROW else codes[1:2]
         drawn = codes[self._stream(path, count) % len(codes)]
         return drawn if bits == 8 else pack(drawn, bits=bits)
 
