@@ -10,6 +10,7 @@ import pytest
 from making import Pair, bundle_of, make_key, make_package, write_model, write_policy
 
 import mlsign
+from mlsign.actions.replay import ReplayRequest, replay
 from mlsign.actions.sign import sign
 from mlsign.evidence.findings import Outcome
 from mlsign.policy.model import Verdict
@@ -52,6 +53,18 @@ def test_they_cannot_read_what_an_ml_dsa_key_signed_and_read_the_other_beside_it
         _, public = write_pair(tmp_path / f"keys-{number}", pair)
         argv = ("verify", "key", package, "--signature", bundle_of(package, pair), "--public_key", public)
         done = run(*argv, "--ignore-paths", package / "signatures")
+        assert (done.returncode == 0) is works, done.stdout + done.stderr
+
+
+def test_a_signed_golden_run_beside_a_signature_is_none_of_their_business_and_no_signature(tmp_path):
+    release, lab = make_key(), make_key()
+    package = make_package(tmp_path, signers=(release,))
+    signature = bundle_of(package, release)
+    made = replay(package, ReplayRequest(), signer=lab.signer)
+    for number, (bundle, pair, works) in enumerate(((signature, release, True), (package / made.signed[0].bundle, lab, False))):
+        _, public = write_pair(tmp_path / f"keys-{number}", pair)
+        argv = ("verify", "key", package, "--signature", bundle, "--public_key", public, "--ignore-paths", package / "signatures")
+        done = run(*argv)
         assert (done.returncode == 0) is works, done.stdout + done.stderr
 
 
