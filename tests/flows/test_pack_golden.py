@@ -22,7 +22,7 @@ from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.sign import sign
 from mlsign.actions.verify import VerifyRequest, verify
 from mlsign.digest import sha256
-from mlsign.errors import InputError, JailError, MlsignError
+from mlsign.errors import InputError, JailError, MlsignError, OutsideError
 from mlsign.evidence.findings import Outcome
 from mlsign.formats.manifest import GoldenInputs
 from mlsign.formats.manifest_codec import decode_manifest
@@ -253,6 +253,15 @@ def test_nothing_is_computed_unconfined(tmp_path, model, monkeypatch, made):
     found = packed(tmp_path, model, request=allowed)
     assert not any(layer.in_force for layer in found.golden.layers)
     assert found.golden.sets[0].golden.made_by is not None
+
+
+def test_a_model_beyond_the_memory_of_the_machine_is_not_held_in_it(tmp_path, model, monkeypatch):
+    golden = write_golden(tmp_path / "data")
+    monkeypatch.setattr("mlsign.sandbox.machine.free_memory", lambda: 100)
+    monkeypatch.setattr("mlsign.actions._golden_running.seal_file", None)  # whoever calls it fails
+    error = refused(tmp_path, model, golden, error=OutsideError)
+    assert (error.code, "--check-golden never" in error.hint) == ("sealed.memory", True)
+    assert packed(tmp_path, model, golden, request=NEVER).golden.sets
 
 
 def test_a_model_that_the_runtime_does_not_load_excuses_nothing(tmp_path):

@@ -15,7 +15,7 @@ from mlsign.actions._ingredients import Ingredient
 from mlsign.actions._jailing import jailed_model
 from mlsign.actions.confinement import Confinement
 from mlsign.actions.golden_request import GoldenRequest
-from mlsign.errors import InputError, JailError, shown
+from mlsign.errors import InputError, JailError, OutsideError, shown
 from mlsign.evidence.record import MeasuredOutput
 from mlsign.formats.manifest import GoldenInputs, MadeBy, Role
 from mlsign.limits import GIB, Limits
@@ -45,12 +45,22 @@ Sealed = Mapping[PackagePath, SealedMemory]
 
 
 def seal_model(ingredients: Mapping[PackagePath, Ingredient], *, opened: ExitStack) -> Sealed:
-    """The model and its weights in memory that nobody can change; it is given back when ``opened`` is closed. Raises as ``seal_file``."""
+    """The model and its weights in memory that nobody can change; it is given back when ``opened`` is closed.
+
+    Raises as ``seal_file``, and ``OutsideError`` (``sealed.memory``) where there is not as much memory.
+    """
+    from mlsign.sandbox.machine import cgroup_memory, free_memory
+
+    run = {path: item for path, item in ingredients.items() if item.role in (Role.MODEL, Role.WEIGHTS)}
+    needed = sum(item.size for item in run.values())
+    room = min((size for size in (cgroup_memory(), free_memory()) if size is not None), default=needed)
+    if needed > room:  # said here, and not by the kernel, which would end the process
+        message = f"the model and its weights are {needed} bytes, and there is memory for {room}"
+        raise OutsideError(message, code="sealed.memory", hint="pack it on a larger machine")
     sealed: dict[PackagePath, SealedMemory] = {}
-    for path, item in ingredients.items():
-        if item.role in (Role.MODEL, Role.WEIGHTS):
-            sealed[path] = opened.enter_context(seal_file(item.source()))
-            item.rest()
+    for path, item in run.items():
+        sealed[path] = opened.enter_context(seal_file(item.source()))
+        item.rest()
     return sealed
 
 

@@ -143,6 +143,16 @@ def cgroup_memory(*, membership: Path = Path("/proc/self/cgroup"), root: Path = 
     return min(limits, default=None)
 
 
+def free_memory(*, info: Path = Path("/proc/meminfo")) -> int | None:
+    """The bytes that a program can take before others have to make room, as the kernel estimates them; None where it does not."""
+    for line in _read(info).splitlines():
+        name, _, rest = line.partition(":")
+        number = rest.strip().removesuffix(" kB")
+        if name == "MemAvailable" and number.isascii() and number.isdigit():
+            return int(number) * 1024
+    return None
+
+
 def _limits(root: Path, path: str, *, name: str) -> list[int]:
     folder = root / path.lstrip("/")
     folders = [folder, *(parent for parent in folder.parents if parent.is_relative_to(root))]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlsign.sandbox.machine import cgroup_memory, limiting_settings, platform_name, processor_name, read_machine
+from mlsign.sandbox.machine import cgroup_memory, free_memory, limiting_settings, platform_name, processor_name, read_machine
 
 NONE_V1 = "9223372036854771712"
 
@@ -53,6 +53,27 @@ def test_limits_of_version_1_are_read_where_its_memory_controller_is(tmp_path):
 
 def test_no_membership_is_no_limit(tmp_path):
     assert cgroup_memory(membership=tmp_path / "nothing", root=tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("MemTotal:       24000 kB\nMemAvailable:   12000 kB\n", 12000 * 1024),
+        ("MemTotal: 24000 kB\n", None),
+        ("MemAvailable: many kB\n", None),
+        ("MemAvailable: ١ kB\n", None),
+        ("", None),
+    ],
+)
+def test_the_memory_that_is_free_is_what_the_kernel_estimates(tmp_path, text, found):
+    (tmp_path / "meminfo").write_text(text)
+    assert free_memory(info=tmp_path / "meminfo") == found
+    assert free_memory(info=tmp_path / "nothing") is None
+
+
+@pytest.mark.linux
+def test_this_machine_tells_how_much_memory_is_free():
+    assert free_memory() > 0
 
 
 @pytest.mark.parametrize(
