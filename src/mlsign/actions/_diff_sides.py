@@ -69,7 +69,7 @@ class OpenSide:
             name=None if found.manifest is None else found.manifest.name,
             version=None if found.manifest is None else found.manifest.version.text,
             model_path=found.model_path,
-            model_bytes=found.model_bytes,
+            model_bytes=sum(source.size for source in (self.source, *self.weights.values())),
             parameters=found.summary.parameter_count,
         )
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One of the two: where it was found, and what it says it is; ``name`` and ``version`` are those of a manifest."""
+    """One of the two: where it was found, and what it says it is; ``name`` and ``version`` are those of a manifest.
+
+    ``model_bytes`` are those of the model and of the files of its weights.
+    """
 
     path: str
     name: str | None

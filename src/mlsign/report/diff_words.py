@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from mlsign.actions.difference import Ran
@@ -238,9 +239,17 @@ def _weights(found: Difference) -> Iterator[Line]:
         kinds[kind] = kinds.get(kind, 0) + 1
     kinds.update({"added": len(weights.added), "removed": len(weights.removed)})
     yield Line(sign=Sign.NOTE, text=", ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count))
-    yield from (Line(sign=Sign.CHANGED, text=_weight(change)) for change in weights.changed)
+    yield from (Line(sign=Sign.CHANGED, text=_weight(change)) for change in sorted(weights.changed, key=_distance, reverse=True))
     yield from (Line(sign=Sign.ADDED, text=_text(name)) for name in weights.added)
     yield from (Line(sign=Sign.REMOVED, text=_text(name)) for name in weights.removed)
+
+
+def _distance(change: WeightChange) -> float:
+    """By what the most changed weights come first, and those first of which nothing is known."""
+    found = change.difference
+    if found is None or found.different is None:
+        return inf
+    return found.relative_l2 if found.relative_l2 is not None else 0.0
 
 
 def _weight(change: WeightChange) -> str:
@@ -301,7 +310,7 @@ def _output(found: MeasuredOutput) -> Line:
     if found.ulps is not None:
         parts.append(f"{found.ulps:,} ULPs")
     if found.unequal:
-        parts.append(f"{found.unequal:,} of {counted(found.compared, 'label or whole value')} are others")
+        parts.append(f"{found.unequal:,} of {found.compared:,} are other labels or whole numbers")
     return Line(sign=Sign.CHANGED, text=f"{name}: {', '.join(parts)}")
 
 
