@@ -87,3 +87,10 @@ def long_model(count: int) -> ModelProto:
     weights = [_tensor("w", np.eye(16, dtype=np.float32)), _tensor("scale", np.ones(16, np.float32))]
     graph = helper.make_graph(nodes, "deep", [_value("x", FLOAT, ["N", 16])], [_value(last, FLOAT, ["N", 16])], weights)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def fan_model(count: int) -> ModelProto:
+    """So many nodes that all take the same value: one layer, and lines that all begin in one place."""
+    nodes = [helper.make_node("Relu", ["x"], [f"y{number}"]) for number in range(count)]
+    graph = helper.make_graph(nodes, "fan", [_value("x")], [_value(f"y{number}") for number in range(count)])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)

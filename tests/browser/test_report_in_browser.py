@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from graph_models import long_model, nested_model
+from graph_models import fan_model, long_model, nested_model
 from making import make_package, write_policy
 
 from mlsign.actions.load_policy import load_policy
@@ -238,4 +238,15 @@ def test_ten_thousand_nodes_stay_small_and_usable(show, tmp_path):
     press(window, "0", "+", "-", "ArrowDown")
     assert pixels(window) > 1
     assert window.page.locator("#lists details").count() == 100
+    window.check_quiet()
+
+
+def test_ten_thousand_lines_from_one_node_are_drawn(show, tmp_path):
+    path = tmp_path / "fan.onnx"
+    path.write_bytes(fan_model(10_000).SerializeToString())
+    window = show(render_portrait(portray(path, PortrayRequest())))
+    assert pixels(window) > 1
+    press(window, "n", "0")
+    assert window.page.locator("#details h3").first.text_content() == "x"
+    assert "and more" in window.page.locator("#details").text_content()
     window.check_quiet()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def write_portrait(path: Path, html: Path, *, policy: Path | None, signed: PolicyTrust | None) -> None:
     """Writes the page at ``html``, whole or not at all; exits by the decision where a policy decides."""
+    from importlib.metadata import version
+
     from mlsign.actions.portray import PortrayRequest, portray
     from mlsign.policy.model import Verdict
     from mlsign.report.html.portrait import render_portrait
@@ -32,7 +34,7 @@ def write_portrait(path: Path, html: Path, *, policy: Path | None, signed: Polic
     # Verifying reads every byte, and looking at weights most of them again.
     with progress("inspecting", *([path] if policy is None else [path, path])) as advance:
         portrait = portray(path, request, advance=advance)
-    write_file(html, render_portrait(portrait))
+    write_file(html, render_portrait(portrait, version=version("mlsign")))
     say(f"mlsign: {shown(html)} written")
     if portrait.report is not None and portrait.report.decision.enforced_verdict is not Verdict.ALLOW:
         raise typer.Exit(1)

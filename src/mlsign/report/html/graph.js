@@ -9,6 +9,8 @@
   const context = canvas.getContext("2d");
   const HEIGHT = 40;
   const MAX_RESULTS = 60;
+  const MANY = 2500; // lines in sight, from which on they are drawn straight
+  const TOGETHER = 200; // lines of one path: what crosses itself in thousands of places is slow to fill
   const font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif";
 
   // --- the sheets, with places as numbers and what stands on each side of a box ---
@@ -100,7 +102,7 @@
   function drawLines(seen) {
     const sheet = current;
     const near = [];
-    context.beginPath();
+    const there = [];
     for (let i = 0; i < sheet.lines; i++) {
       const a = sheet.from[i];
       const b = sheet.to[i];
@@ -108,14 +110,18 @@
       if (bottom < seen.top || top > seen.bottom) continue;
       const [left, right] = sheet.x[a] < sheet.x[b] ? [sheet.x[a], sheet.x[b]] : [sheet.x[b], sheet.x[a]];
       if (right + 320 < seen.left || left > seen.right) continue;
-      if (a === chosen || b === chosen) near.push(i);
-      else trace(sheet, i);
+      (a === chosen || b === chosen ? near : there).push(i);
     }
+    const straight = view.scale < 0.15 || there.length + near.length > MANY;
     context.strokeStyle = colours.edge;
     context.lineWidth = Math.max(1.3, 0.6 / view.scale);
-    context.stroke();
+    for (let start = 0; start < there.length; start += TOGETHER) {
+      context.beginPath();
+      for (const i of there.slice(start, start + TOGETHER)) trace(sheet, i, straight);
+      context.stroke();
+    }
     context.beginPath();
-    for (const i of near) trace(sheet, i);
+    for (const i of near) trace(sheet, i, straight);
     context.strokeStyle = colours.link;
     context.lineWidth = Math.max(2.4, 1.6 / view.scale);
     context.stroke();
@@ -130,11 +136,11 @@
     }
   }
 
-  function trace(sheet, i) {
+  function trace(sheet, i, straight) {
     const a = sheet.from[i], b = sheet.to[i], side = sheet.side[i];
     const x1 = sheet.x[a], y1 = sheet.y[a] + HEIGHT / 2, x2 = sheet.x[b], y2 = sheet.y[b] - HEIGHT / 2;
     context.moveTo(x1, y1);
-    if (view.scale < 0.15) { context.lineTo(x2, y2); return; }
+    if (straight) { context.lineTo(x2, y2); return; }
     const reach = y2 > y1 ? Math.min((y2 - y1) / (side ? 4 : 2), 160) : 60;
     context.bezierCurveTo(x1 + side, y1 + reach, x2 + side, y2 - reach, x2, y2);
   }

@@ -1,0 +1,104 @@
+"""``inspect --html``: one file, whole or not at all, over nothing but an earlier report, and an exit code that fails closed."""
+
+import os
+import re
+
+import pytest
+from making import make_key, make_package, write_model, write_policy
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path):
+    pair = make_key()
+    write_policy(tmp_path, {"release": (1, [pair.public])})
+    write_policy(tmp_path, {"release": (1, [pair.public])}, name="audit.yaml", rest="mode: audit\n")
+    write_model(tmp_path / "m.onnx", external="m.bin")
+    (tmp_path / "link").symlink_to(tmp_path / "pkg")
+    make_package(tmp_path, name="unsigned-1.0.0")
+    make_package(tmp_path, name="pkg", signers=[pair])
+    return tmp_path
+
+
+def kept(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and ".seen" not in path.parts}
+
+
+def test_it_writes_one_page_and_says_so(run, place):
+    done = run("inspect", "--html", "report.html", "m.onnx")
+    assert (done.code, done.out, done.err) == (0, "", "mlsign: report.html written\n")
+    page = (place / "report.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert page.endswith("</html>\n")
+    assert "Not verified" in page
+    assert not re.search(r'(?:src|href)="(?!#)', page)
+    assert os.stat(place / "report.html").st_mode & 0o777 == 0o644
+    assert [path.name for path in place.iterdir() if path.name.startswith(".report")] == []
+
+
+def test_quiet_says_nothing(run, place):
+    assert run("inspect", "--html", "report.html", "m.onnx", "--quiet").err == ""
+    assert (place / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("package", "policy", "code", "words"),
+    [
+        ("pkg", "policy.yaml", 0, "Allowed by the policy tests"),
+        ("link", "policy.yaml", 0, "Allowed by the policy tests"),
+        ("unsigned-1.0.0", "policy.yaml", 1, "Denied by the policy tests"),
+        ("m.onnx", "policy.yaml", 1, "Denied by the policy tests"),
+        ("unsigned-1.0.0", "audit.yaml", 0, "Would be denied by the policy tests"),
+    ],
+)
+def test_with_a_policy_the_exit_code_is_the_decision(run, place, package, policy, code, words):
+    assert run("inspect", "--html", "report.html", package, "--policy", policy).code == code
+    assert words in (place / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        *("m.onnx", "./m.onnx", "m.bin", "policy.yaml", "pkg/mlsign.json", "pkg/report.html", "link/report.html"),
+        *("pkg/signatures/report.html", "keys/release-0.pub", "pkg", ".", "nowhere/report.html", "fifo", "lead", ""),
+    ],
+)
+@pytest.mark.parametrize("subject", ["m.onnx", "pkg"])
+def test_nothing_is_written_over_or_into(run, place, output, subject):
+    os.mkfifo(place / "fifo")
+    (place / "lead").symlink_to(place / "m.onnx")
+    before = kept(place)
+    inside = subject == "m.onnx" and output.startswith(("pkg/report", "link/", "pkg/signatures"))
+    done = run("inspect", "--html", output, subject, "--policy", "policy.yaml")
+    if inside:  # a package that this run is not about is a folder like any other
+        assert done.code == 1
+        return
+    assert done.code in (2, 3, 4)
+    assert kept(place) == before
+
+
+def test_an_earlier_report_is_replaced_and_never_outlives_a_run_that_fails(run, place):
+    assert run("inspect", "--html", "report.html", "pkg", "--policy", "policy.yaml").code == 0
+    first = (place / "report.html").read_bytes()
+    assert run("inspect", "--html", "report.html", "m.onnx").code == 0
+    assert (place / "report.html").read_bytes() != first
+    (place / "bad.yaml").write_text("nonsense: true\n")
+    (place / "broken.onnx").write_bytes(b"\x80\x04pickled")
+    for words in (("pkg", "--policy", "bad.yaml"), ("broken.onnx",), ("none.onnx",)):
+        assert run("inspect", "--html", "report.html", "m.onnx").code == 0
+        assert run("inspect", "--html", "report.html", *words).code == 3
+        assert not (place / "report.html").exists()
+
+
+def test_other_ways_to_look_exclude_it(run, place):
+    for words in (("--findings",), ("--text",), ("--card",), ("--format", "json")):
+        done = run("inspect", "--html", "report.html", "m.onnx", *words)
+        assert done.code == 2
+        assert not (place / "report.html").exists()
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_written(run, place):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full")
+    before = kept(place)
+    assert run("inspect", "--html", "/dev/full", "m.onnx").code in (2, 4)
+    assert kept(place) == before
