@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from certificate_authority import Organisation, make_organisation, revoke
 from cryptography import x509
@@ -22,7 +23,7 @@ from fake_oidc import FORGE, workflow_claims
 from keyless_material import issue_identity, sign_keyless
 from local_sigstore import LocalSigstore
 from making import Pair, canonical, make_key, statement_over
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from mlsign.actions.countersign import countersign
 from mlsign.actions.load_policies import load_policies
@@ -169,5 +170,15 @@ def write_custom(path: Path) -> Path:
             names[:] = ["before" if name == "probabilities" else name for name in names]
     model.graph.node.append(helper.make_node("Boost", ["before"], ["probabilities"], domain="com.acme"))
     model.opset_import.append(helper.make_opsetid("com.acme", 1))
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    return path
+
+
+def write_retrained(path: Path) -> Path:
+    """The iris model with weights that are one part in a hundred larger."""
+    model = onnx.load(IRIS)
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(1.01), tensor.name))
     path.write_bytes(model.SerializeToString(deterministic=True))
     return path

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kitchen import ISSUER, NOW, PAGE, REFUSED, Kitchen, read_recipes, write_custom
+from kitchen import IRIS, ISSUER, NOW, PAGE, REFUSED, Kitchen, read_recipes, write_custom, write_retrained
 from local_sigstore import LocalSigstore
 from typer.testing import CliRunner
 
 import mlsign.actions.verify
 from mlsign.actions.check_policy import check_policy
+from mlsign.actions.golden_request import GoldenCheck, GoldenRequest
 from mlsign.cli.main import app
+from mlsign.errors import InputError
 from mlsign.evidence.findings import Outcome
 from mlsign.policy.lint.remark import Severity
 from mlsign.policy.model import Verdict
@@ -105,6 +107,17 @@ def families(kitchen: Kitchen, shown: str) -> Path:
     return kitchen.package("vision-cats-1.0.0", "vision")
 
 
+COMPUTED = GoldenRequest(inputs=(IRIS.with_name("rows.csv"),))
+
+
+def answers(kitchen: Kitchen, shown: str) -> Path:
+    good = kitchen.package("fraud-1.2.0", "release", golden_request=COMPUTED)
+    retrained = write_retrained(kitchen.folder / "retrained.onnx")
+    unchecked = GoldenRequest(check=GoldenCheck.NEVER)
+    kitchen.package("fraud-1.2.0", "release", folder=shown, model=retrained, golden=(good / "golden",), golden_request=unchecked)
+    return good
+
+
 Make = Callable[[Kitchen, str], Path]
 COOKED: dict[str, tuple[Make, set[str]]] = {
     "Only our release workflow": (workflow, {"MLS205", "MLS215"}),
@@ -118,6 +131,7 @@ COOKED: dict[str, tuple[Make, set[str]]] = {
     "A plant without a network": (plant, {"MLS205", "MLS216"}),
     "Classical and post-quantum": (hybrid, {"MLS205"}),
     "A minimum version, and no way back": (by_release, {"MLS402"}),
+    "The answers it was tested for": (answers, {"MLS406"}),
     "Different rules for different families": (families, {"MLS423"}),
 }
 """By title: what makes the packages, and all that stands against the one that is denied."""
@@ -367,3 +381,11 @@ def test_each_family_has_its_own_signers_and_caps(kitchen: Kitchen) -> None:
     assert against(kitchen.verify(kitchen.package("fraud-1.2.0", "release", "alice"), policy)) == set()
     assert "MLS205" in against(kitchen.verify(kitchen.package("fraud-eu-1.2.0", "vision"), policy))
     assert "MLS205" in against(kitchen.verify(kitchen.package("vision-x-1.2.0", "release", "alice"), policy))
+
+
+def test_data_that_a_model_contradicts_is_not_packed_without_being_asked_to(kitchen: Kitchen) -> None:
+    good = kitchen.package("fraud-1.2.0", golden_request=COMPUTED)
+    retrained = write_retrained(kitchen.folder / "retrained.onnx")
+    with pytest.raises(InputError) as caught:
+        kitchen.package("fraud-1.2.1", model=retrained, golden=(good / "golden",))
+    assert caught.value.code == "golden.contradicted"
