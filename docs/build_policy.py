@@ -264,7 +264,7 @@ what it does not match fails. A second git repository beside the source fails un
 
 ## Golden test data
 
-A release can bring inputs and the outputs that belong to them (`mlsign pack --golden DIR`), signed like everything else.
+A release can bring inputs and the outputs that belong to them (`mlsign pack --golden DIR`, and [other ways to make them](golden.md)), signed like everything else.
 `golden.required` asks for at least one set (MLS405). `golden.replay` has the model run on every set in the sandbox, by `verify`
 and by whatever admits a package for scoring, and its answers compared (MLS406):
 
@@ -278,6 +278,11 @@ and by whatever admits a package for scoring, and its answers compared (MLS406):
   something or nothing as expected; what is inside is compared as any other. A model whose answers are of several kinds has its files by number.
 - bfloat16, the float8 types and float4 are compared as the numbers that they stand for, integers below a byte as integers.
 - No sandbox, a worker that dies, data that cannot be read, sparse tensors, no time left: unknown, which denies.
+
+`golden.platforms` asks for runs that somebody else has made and signed ([MLS407](findings/MLS407.md)): on each platform, with each of
+`runtimes`, one that passed, of exactly this package and on every set, by somebody whom `run_by` names. Nobody may sign runs by default, and
+what does not count is told with the reason ([MLS221](findings/MLS221.md)). `mlsign replay --attest` makes such statements
+([how, and what they show](golden.md#asking-for-runs)).
 
 A replay shows that the model answers as it did when it was tested. It does not show what it answers to anything else: whoever
 trains a model on purpose to misbehave leaves the test data alone.

@@ -18,7 +18,7 @@ TEST_RESULT_TYPE: Final = "https://in-toto.io/attestation/test-result/v0.1"
 MAX_COUNTERSIGNATURE_BYTES: Final = 16 * KIB
 MAX_SUMMARY_BYTES: Final = 128 * KIB
 MAX_PROVENANCE_BYTES: Final = MIB
-MAX_GOLDEN_RUN_BYTES: Final = 4 * MIB
+MAX_GOLDEN_RUN_BYTES: Final = MIB
 
 
 def claims_countersignature(payload: bytes, *, limits: Limits = DEFAULT) -> bool:
