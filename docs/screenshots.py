@@ -1,0 +1,103 @@
+"""Makes the pictures of reports in docs/images again: ``.venv/bin/python docs/screenshots.py``.
+
+Two models: a classifier of tumours, trained here on the data that scikit-learn brings along, packed with golden data and signed; and
+GoogLeNet as onnx brings it along. Needs a Chromium, and the development dependencies.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx
+from playwright.sync_api import Browser, Page, sync_playwright
+from skl2onnx import to_onnx
+from sklearn.datasets import load_breast_cancer
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+IMAGES = Path(__file__).parent / "images"
+GOOGLENET = Path(onnx.__file__).parent / "backend/test/data/light/light_inception_v1.onnx"
+POLICY = """apiVersion: mlsign/v1
+kind: Policy
+name: production
+manifest: required
+signers:
+  - name: release
+    require: 1
+    any:
+      - key: release.pub
+operators: {allow: [inference-v1, ml-v1]}
+golden: {required: true, replay: true}
+"""
+PROVENANCE = """{"source_repository": "https://git.example.com/oncology/tumour",
+"source_commit": "4f1c0e9a7d2b5c6d8e0f1a2b3c4d5e6f7a8b9c0d", "builder": "https://ci.example.com/train",
+"tools": {"scikit-learn": "1.6"}, "time": "2026-01-31T12:00:00Z"}"""
+
+
+def mlsign(folder: Path, *words: str) -> None:
+    subprocess.run([sys.executable, "-m", "mlsign", *words], cwd=folder, check=True)  # noqa: S603 - our own command
+
+
+def make_reports(folder: Path) -> None:
+    """``tumour.html``, verified by a policy, and ``googlenet.html``, a bare model."""
+    data = load_breast_cancer()
+    model = make_pipeline(StandardScaler(), MLPClassifier((32, 16), max_iter=500, random_state=0)).fit(data.data, data.target)
+    made = to_onnx(model, data.data[:1].astype("float32"), options={"zipmap": False}, target_opset={"": 17, "ai.onnx.ml": 3})
+    (folder / "model.onnx").write_bytes(made.SerializeToString())
+    (folder / "provenance.json").write_text(PROVENANCE)
+    (folder / "policy.yaml").write_text(POLICY)
+    mlsign(folder, "keygen", "-o", "release", "--no-password")
+    words = ("--license", "Apache-2.0", "--description", "benign or malignant, from 30 features of a tumour")
+    mlsign(folder, "pack", "model.onnx", "-o", "tumour-1.4.0", *words, "--golden-auto", "2", "--provenance", "provenance.json")
+    mlsign(folder, "sign", "tumour-1.4.0", "--key", "release.key")
+    mlsign(folder, "inspect", "--html", "tumour.html", "tumour-1.4.0", "--policy", "policy.yaml")
+    mlsign(folder, "inspect", "--html", "googlenet.html", str(GOOGLENET))
+
+
+def take(browser: Browser, report: Path, name: str, *, scheme: str, prepare: Callable[[Page], None]) -> None:
+    page = browser.new_page(viewport={"width": 1200, "height": 720}, color_scheme=scheme, reduced_motion="reduce")
+    page.goto(report.as_uri())
+    page.wait_for_function("() => document.getElementById('zoom').textContent !== ''")
+    prepare(page)
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.screenshot(path=IMAGES / name)
+    page.close()
+
+
+def show(section: str) -> Callable[[Page], None]:
+    return lambda page: page.evaluate("(id) => document.getElementById(id).scrollIntoView()", section)
+
+
+def show_graph(page: Page) -> None:
+    """One of the places where branches come together, from far enough away to see them."""
+    show("graph")(page)
+    page.locator("#search").fill("concat")
+    page.locator("#results button").nth(1).click()
+    page.locator("#search").fill("")
+    for _ in range(3):
+        page.locator("#out").click()
+
+
+def main() -> None:
+    IMAGES.mkdir(exist_ok=True)
+    chromium = shutil.which("chromium")
+    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
+        folder = Path(place)
+        make_reports(folder)
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        tumour, googlenet = folder / "tumour.html", folder / "googlenet.html"
+        take(browser, tumour, "report-top.png", scheme="light", prepare=lambda _: None)
+        take(browser, tumour, "report-operators.png", scheme="dark", prepare=show("interface"))
+        take(browser, googlenet, "report-graph.png", scheme="dark", prepare=show_graph)
+        take(browser, tumour, "report-weights.png", scheme="light", prepare=show("weights"))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
