@@ -390,6 +390,17 @@ def test_a_model_that_no_drawn_inputs_suit_points_to_given_ones(tmp_path):
     assert "--golden-from" in error.hint
 
 
+def test_a_model_that_answers_otherwise_than_it_declares_points_to_given_inputs(tmp_path):
+    """The worker ends with such an answer, so nothing narrower is tried."""
+    zeros = helper.make_node("ConstantOfShape", ["s"], ["y"])
+    model = written(tmp_path / "m.onnx", [zeros], [info("s", TensorProto.INT64, (2,))], [info("y", shape=(10, 600))])
+    error = refused(tmp_path, model, request=GoldenRequest(drawn=1))
+    assert (error.code, "declared is float[10, 600]" in error.message) == ("golden.draw", True)
+    assert "--golden-from" in error.hint
+    np.savez(tmp_path / "rows.npz", s=np.array([10, 7]))
+    assert refused(tmp_path, model, request=GoldenRequest(inputs=(tmp_path / "rows.npz",))).code == "golden.failed"
+
+
 def test_a_model_of_more_inputs_than_there_are_names_for_is_not_run(tmp_path, monkeypatch):
     names = [f"x{number}" for number in range(10_001)]
     model = written(tmp_path / "m.onnx", [helper.make_node("Abs", ["x0"], ["y"])], [info(name) for name in names], [info("y")])

@@ -166,10 +166,12 @@ class GoldenMaking:
                 if err.code not in {"golden.failed", "golden.nothing"}:
                     raise
                 why = err.message
+                if not run.alive:
+                    break
             else:
                 return data
         raise InputError(
-            f"no drawn inputs suit the model, and the last set {why}", code="golden.draw", where=shown(origin), hint=_GIVE
+            f"no drawn inputs suit the model; the last try: {why}", code="golden.draw", where=shown(origin), hint=_GIVE
         )
 
     def _placed(self, found: list[_Found], *, checked: bool) -> tuple[tuple[Ingredient, ...], tuple[PackedSet, ...]]:

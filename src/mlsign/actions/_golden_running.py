@@ -77,6 +77,11 @@ class GoldenRun:
         """Each layer of the sandbox and whether it is in force."""
         return self._jail.layers
 
+    @property
+    def alive(self) -> bool:
+        """The worker takes further calls: what is wrong with one answer can have ended it."""
+        return self._jail.alive()
+
     def made_by(self, inputs: GoldenInputs) -> MadeBy:
         """What the manifest says of sets that are answered here."""
         from mlsign.sandbox.machine import platform_name
@@ -150,8 +155,9 @@ def _told(origin: str, *, otherwise: str = "") -> Iterator[None]:
     try:
         yield
     except JailError as err:
-        if err.code == "sandbox.model.run":
-            message = f"the model fails on these inputs: {err.message}"
+        if err.code in {"sandbox.model.run", "sandbox.output"}:
+            what = "fails on these inputs" if err.code == "sandbox.model.run" else "does not answer these inputs as it declares"
+            message = f"the model {what}: {err.message}"
             raise InputError(message, code="golden.failed", where=shown(origin), hint=f"{_SUITED}{otherwise}") from err
         raise JailError(
             err.message, code=err.code, where=shown(origin), expected=err.expected, found=err.found, hint=f"{_MORE}{otherwise}"

@@ -70,7 +70,7 @@ class _Drawing:
             case ValueKind.TENSOR:
                 return self._tensor(type_, self._shape(type_, path), name=name, path=path)
             case ValueKind.OPTIONAL if inner is not None:
-                nothing = self._number % 2 == 1
+                nothing = self._number % 2 == 1 and self._breadth is Breadth.WIDE
                 return GoldenOptional(name=name, value=None if nothing else self.value(inner, name="", path=(*path, "some")))
             case ValueKind.SEQUENCE if inner is not None and inner.kind is ValueKind.TENSOR:
                 items = tuple(self.value(inner, name="", path=(*path, str(index))) for index in range(_ITEMS))

@@ -109,6 +109,7 @@ def test_sequences_maps_and_optionals():
     optional = of(ValueKind.OPTIONAL, tensor("float", "n"))
     assert drawn(optional, number=0)[0].value.name == ""
     assert drawn(optional, number=1)[0].value is None
+    assert drawn(optional, number=1, breadth=Breadth.NARROW)[0].value is not None
 
 
 def test_types_that_say_too_little_are_refused():
