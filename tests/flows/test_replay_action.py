@@ -171,6 +171,17 @@ def test_a_policy_is_asked_for_everything_but_the_runs_that_it_wants(package, tm
     assert not judged(package, loaded)[1]
 
 
+def test_a_policy_that_only_watches_is_told_apart_from_one_that_allows(package, tmp_path, keys, lab):
+    shutil.rmtree(package / "signatures")
+    loaded = policy_of(tmp_path / "policy", keys, lab, golden="required: true", rest="mode: audit\n")
+    done = replay(package, ReplayRequest(verify=VerifyRequest(policy=loaded)))
+    assert done.passed
+    assert "only watches, and would have DENIED it" in render_replay_text(done, width=100, color=False)
+    document = json.loads(render_replay_json(done))
+    VALIDATOR.validate(document)
+    assert document["decision"] == "deny"
+
+
 @pytest.mark.parametrize("fault", ["model", "golden", "extra", "missing"])
 def test_content_that_is_not_what_its_manifest_says_is_not_run(package, fault, monkeypatch):
     monkeypatch.setattr(_runs, "jailed_model", None)

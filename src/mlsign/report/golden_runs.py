@@ -8,11 +8,14 @@ from typing import Any, Final
 
 from mlsign.actions._runs import GoldenRun
 from mlsign.actions.replay import Replay
+from mlsign.actions.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.record import MeasuredOutput, ReplayedSet
+from mlsign.policy.model import Verdict
 from mlsign.report.findings_as_json import dump, finding_object, policy_object, spelled
 from mlsign.report.page import BAD, BOLD, DIM, GOOD, GREEN, WARNING, Facts, Page
 from mlsign.sandbox.layers import Isolation, missing_layers
+from mlsign.strict import MAX_SAFE_INTEGER
 from mlsign.words import counted
 
 SCHEMA: Final = "mlsign/replay/v1"
@@ -30,7 +33,7 @@ def render_replay_text(replay: Replay, *, width: int, color: bool) -> str:
     facts = Facts()
     facts.add("Digest", str(replay.digest))
     if replay.report is not None:
-        facts.add("Policy", f"allowed by {shown(replay.report.policy.name)}, but for its demands on golden runs")
+        facts.add("Policy", f"{_decided(replay.report)}, but for its demands on golden runs")
     facts.add("Machine", ", ".join(filter(None, (replay.platform, shown(replay.processor)))))
     facts.add_each("Runtime", [_runtime(run) for run in replay.runs.runs])
     facts.add_each("Confined", [_confined(replay, run) for run in replay.runs.runs if run.version])
@@ -44,6 +47,13 @@ def render_replay_text(replay: Replay, *, width: int, color: bool) -> str:
         out.line((f"and {len(replay.golden) - _MANY} more sets: --format json lists them all", BOLD))
     _agreement(out, replay)
     return out.text()
+
+
+def _decided(report: Report) -> str:
+    name = shown(report.policy.name)
+    if report.decision.verdict is Verdict.ALLOW:
+        return f"allowed by {name}"
+    return f"{name} only watches, and would have DENIED it"
 
 
 def _runtime(run: GoldenRun) -> str:
@@ -83,14 +93,16 @@ def _set(out: Page, runtime: str, found: ReplayedSet) -> None:
 def errors_in_words(output: MeasuredOutput) -> str:
     """How far an output was off: ``6 elements, largest error 1.2e-07, relative 3e-08, 1 ULP``."""
     words = [counted(output.compared, "element")]
-    if output.absolute is not None and output.ulps is not None:
-        exact = output.absolute == 0 and output.ulps == 0
-        relative = "" if output.relative is None else f", relative {output.relative:.3g}"
-        words.append("exact" if exact else f"largest error {output.absolute:.3g}{relative}, {counted(output.ulps, 'ULP')}")
-    elif output.compared and not output.unequal:
-        words.append("equal")
     if output.unequal:
         words.append(f"{output.unequal:,} not equal")
+    if output.absolute is not None and output.ulps is not None:
+        relative = "" if output.relative is None else f", relative {output.relative:.3g}"
+        steps = counted(output.ulps, "ULP") if output.ulps < MAX_SAFE_INTEGER else "2^53 ULPs or more"
+        exact = output.absolute == 0 and output.ulps == 0
+        told = f"largest error {output.absolute:.3g}{relative}, {steps}"
+        words.append(("the others exact" if output.unequal else "exact") if exact else told)
+    elif output.compared and not output.unequal:
+        words.append("equal")
     return ", ".join(words)
 
 
@@ -117,6 +129,7 @@ def render_replay_json(replay: Replay) -> str:
             "name": replay.name,
             "digest": str(replay.digest),
             "policy": None if replay.report is None else policy_object(replay.report.policy),
+            "decision": None if replay.report is None else replay.report.decision.verdict.value,
             "ran": replay.ran.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "platform": replay.platform,
             "processor": replay.processor,

@@ -15,13 +15,14 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from mlsign.canonical import MAX_SAFE_INTEGER
 from mlsign.tensors.bits import are_floats, to_floats
 from mlsign.tensors.dtypes import DTYPES
 from mlsign.tensors.elements import ELEMENTS
 
 Array: TypeAlias = npt.NDArray[Any]
 
-MAX_ULPS: Final = 2**53 - 1
+MAX_ULPS: Final = MAX_SAFE_INTEGER
 """Stands for itself and all that is more: a reader of JSON would round those, and nobody tells them apart."""
 _LARGEST: Final = sys.float_info.max
 """Stands for a distance that no double is large enough for."""
