@@ -30,7 +30,7 @@ FIELDS = (
         "functions",
     ),
     *("golden", "inner", "inputs", "ir_version", "kind", "license", "model", "name", "operators", "opset_imports", "outputs"),
-    *("parameter_bytes", "parameter_count", "path", "provenance", "role", "rtol", "schema", "shape", "size", "source_commit"),
+    *("parameter_bytes", "parameter_count", "path", "previous", "provenance", "role", "rtol", "schema", "shape", "size", "source_commit"),
     *("source_repository", "time", "tools", "training_data", "type", "uri", "version"),
 )
 VALUES = ("mlsign/manifest/v1", "onnx", "model", "weights", "document", "other", "bfloat16", "complex64", "uint2", "string")
@@ -78,6 +78,7 @@ def check(data: bytes) -> None:
         assert len(set(facts)) == len(facts)
     if manifest.provenance is not None and manifest.provenance.time is not None:
         assert datetime.fromisoformat(manifest.provenance.time).tzinfo is not None
+    assert manifest.previous is None or manifest.previous.version < manifest.version
     assert len({entry.path.folded for entry in manifest.files}) == len(manifest.files)
     assert [entry.path for entry in manifest.files if entry.role.value == "model"] == [manifest.model.path]
 
