@@ -30,8 +30,8 @@ FIELDS = (
         "functions",
     ),
     *("golden", "inner", "inputs", "ir_version", "kind", "license", "model", "name", "operators", "opset_imports", "outputs"),
-    *("parameter_bytes", "parameter_count", "path", "previous", "provenance", "role", "rtol", "schema", "shape", "size", "source_commit"),
-    *("source_repository", "time", "tools", "training_data", "type", "uri", "version"),
+    *("parameter_bytes", "parameter_count", "path", "provenance", "role", "rtol", "schema", "shape", "size", "source_commit"),
+    *("previous", "source_repository", "time", "tools", "training_data", "type", "uri", "version"),
 )
 VALUES = ("mlsign/manifest/v1", "onnx", "model", "weights", "document", "other", "bfloat16", "complex64", "uint2", "string")
 WORDS = tuple(f'"{word}"'.encode() for word in (*FIELDS, *VALUES, *STRINGS) if word.isascii() and word.isprintable())
