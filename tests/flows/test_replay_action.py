@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from making import BIAS, INPUT, UNCHECKED, WEIGHTS, Meanwhile, make_key, make_package, put_signatures, write_model, write_policy
 from onnx import numpy_helper
 
+import mlsign
 from mlsign.actions import _runs
 from mlsign.actions.admit import Denied
 from mlsign.actions.confinement import Confinement
@@ -418,3 +419,18 @@ def test_recorded_evidence_has_the_runs_and_their_errors(package, tmp_path, keys
     assert decide_recorded(loaded.policy, again, now=report.now).verdict is Verdict.ALLOW
     arm = replace(loaded.policy, golden=replace(loaded.policy.golden, platforms=("linux/riscv64",)))
     assert decide_recorded(arm, again, now=report.now).verdict is Verdict.DENY
+
+
+def test_what_admits_for_scoring_asks_for_the_runs_as_well(package, tmp_path, keys, lab):
+    policy = write_policy(
+        tmp_path / "policy",
+        {"release": (1, [keys.release.public])},
+        rest=f"golden: {{platforms: [{HERE}], run_by: [{{key: keys/lab.pub}}]}}\n",
+    )
+    (policy.parent / "keys" / "lab.pub").write_bytes(lab.public)
+    gate = mlsign.Gate.load(policy)
+    with pytest.raises(Denied, match="MLS407"):
+        gate.admit(package)
+    replay(package, ReplayRequest(), signer=lab.signer)
+    with gate.admit(package) as model, mlsign.Scorer(model) as scorer:
+        assert np.allclose(scorer.run({"x": INPUT})["y"], ANSWER, rtol=1e-5)
