@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlsign.actions.admit import AdmittedModel, Denied
     from mlsign.actions.confinement import Confinement
     from mlsign.actions.gate import Gate
+    from mlsign.actions.golden_request import GoldenCheck, GoldenRequest
     from mlsign.actions.inspect import Inspection, inspect
     from mlsign.actions.keygen import KeygenRequest, KeyPair, keygen
     from mlsign.actions.pack import Packed, PackRequest, pack
@@ -29,6 +30,8 @@ _HOMES = {
     "Denied": "actions.admit",
     "Finding": "evidence.findings",
     "Gate": "actions.gate",
+    "GoldenCheck": "actions.golden_request",
+    "GoldenRequest": "actions.golden_request",
     "InputError": "errors",
     "Inspection": "actions.inspect",
     "JailError": "errors",
@@ -58,6 +61,8 @@ __all__ = [
     "Denied",
     "Finding",
     "Gate",
+    "GoldenCheck",
+    "GoldenRequest",
     "InputError",
     "Inspection",
     "JailError",
