@@ -52,3 +52,12 @@ def test_the_commands_print_what_is_shown(place):
 
 def test_the_generator_has_the_name_that_is_written_down():
     assert f"`{GENERATOR}`" in MAKING
+
+
+@pytest.mark.linux
+def test_the_program_runs(place):
+    (program,) = (
+        text for text in re.findall(r"^```python\n(.*?)^```$", MAKING, re.MULTILINE | re.DOTALL) if "import mlsign" in text
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=place, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[True, True, True, True]\n", "")
