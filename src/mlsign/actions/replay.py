@@ -43,12 +43,13 @@ class ReplayRequest:
     """Which runtimes are to run the model, and how confined.
 
     ``verify`` is what the package is verified by first. Where it is None nobody is trusted, and the package is held against its own
-    manifest alone.
+    manifest alone, and ``seconds`` are what one run may take, of None what a policy gives that says nothing.
     """
 
     runtimes: tuple[RuntimeName, ...] = (RuntimeName.ONNXRUNTIME,)
     verify: VerifyRequest | None = None
     confinement: Confinement = Confinement.REQUIRED
+    seconds: float | None = None
     now: datetime | None = None
     store: Path | None = None
     limits: Limits = DEFAULT
@@ -155,7 +156,11 @@ class _Looked:
             ) from err
 
     def run(self, request: ReplayRequest) -> GoldenRuns:
-        settings = SandboxSettings() if self.policy is None else self.policy.sandbox
+        settings = SandboxSettings()
+        if self.policy is not None:
+            settings = self.policy.sandbox
+        elif request.seconds is not None:
+            settings = replace(settings, cpu_seconds=request.seconds, wall_seconds=request.seconds)
         spec = jail_spec(settings, wall=request.confinement.wall)
         specs = tuple(replace(spec, runtime=runtime) for runtime in request.runtimes)
         golden = None if self.policy is None else self.policy.golden
