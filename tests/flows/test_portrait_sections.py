@@ -1,0 +1,131 @@
+"""What a portrait says of evidence that is rare: runs elsewhere, answers that differ, builders, files that nobody signed."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from making import write_policy
+
+from mlsign.actions.load_policy import load_policy
+from mlsign.actions.portray import Portrait, PortrayRequest, portray
+from mlsign.actions.verify import VerifyRequest
+from mlsign.digest import sha256
+from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.record import Difference, MeasuredOutput, ReplayedSet, SignatureRecord, Standing
+from mlsign.formats.golden_run import GoldenRunStatement, RunPlace, RunSet, SetOutcome
+from mlsign.formats.slsa import SlsaProvenance, SlsaStatement
+from mlsign.paths import PackagePath
+from mlsign.report.html.portrait import render_portrait
+
+HOSTILE = "<img src=x onerror=alert(1)>\u202e"
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory, good_package, keys) -> Portrait:
+    policy = load_policy(write_policy(tmp_path_factory.mktemp("policy"), {"release": (1, [keys.release.public])}))
+    return portray(good_package, PortrayRequest(verify=VerifyRequest(policy=policy)))
+
+
+def shown_with(portrait: Portrait, **evidence) -> str:
+    """The page of the portrait with other evidence; whatever was put in has changed no markup."""
+    page = render_portrait(
+        replace(portrait, report=replace(portrait.report, evidence=replace(portrait.report.evidence, **evidence)))
+    )
+    assert "<img" not in page
+    assert "\u202e" not in page
+    assert page.count("<script") == 2
+    return page
+
+
+def section(page: str, name: str) -> str:
+    return re.search(f'<section id="{name}".*?</section>', page, re.DOTALL).group()
+
+
+def test_answers_that_differ_or_are_missing_are_never_in_order(plain):
+    problem = Finding(code="MLS519", outcome=Outcome.UNKNOWN, message=f"no answer {HOSTILE}")
+    near = MeasuredOutput(output=f"y{HOSTILE}", compared=4, absolute=1e-7, relative=2e-6, ulps=3)
+    far = replace(near, too_far=2, difference=Difference(message=f"off {HOSTILE}", expected="1", found="2"))
+    cases = {
+        "within tolerance": ReplayedSet(path="golden/a", outputs=(near,)),
+        "different": ReplayedSet(path="golden/a", outputs=(far,)),
+        "unknown": ReplayedSet(path="golden/a", problem=problem),
+        "nothing was compared": ReplayedSet(path="golden/a"),
+    }
+    for words, found in cases.items():
+        text = section(shown_with(plain, replay=(found,)), "golden")
+        assert words in text
+        assert ("badge good" in text) == (words == "within tolerance")
+    assert "2e-06" in section(shown_with(plain, replay=(cases["within tolerance"],)), "golden")
+
+
+def run_record(plain, *, outcome=SetOutcome.PASSED, subject=None, manifest=None, sets=1) -> SignatureRecord:
+    evidence = plain.report.evidence
+    place = RunPlace(
+        platform="linux/arm64", processor=HOSTILE, runtime=HOSTILE, version="1.2", threads=2, wall="seccomp", layers=()
+    )
+    run = GoldenRunStatement(
+        name=HOSTILE,
+        subject=subject or evidence.digest,
+        manifest=manifest or evidence.manifest_digest,
+        ran=datetime(2026, 1, 2, tzinfo=UTC),
+        place=place,
+        sets=(RunSet(path=PackagePath("golden/a"), rtol=0.1, atol=0.1, outcome=outcome, outputs=()),) * sets,
+        mlsign="0.1.0",
+    )
+    signer = evidence.counted[0]
+    return replace(signer, bundle=HOSTILE, standing=Standing.GOLDEN_RUN, golden_run=run)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words", "good"),
+    [
+        ({}, "within tolerance", True),
+        ({"outcome": SetOutcome.FAILED}, "not within tolerance", False),
+        ({"outcome": SetOutcome.UNKNOWN}, "not within tolerance", False),
+        ({"sets": 0}, "not within tolerance", False),
+        ({"subject": sha256(b"another")}, "of another package", False),
+        ({"manifest": sha256(b"another")}, "of another package", False),
+    ],
+)
+def test_a_signed_run_is_good_only_when_it_passed_and_is_of_this_package(plain, changed, words, good):
+    signatures = (*plain.report.evidence.signatures, run_record(plain, **changed))
+    text = section(shown_with(plain, signatures=signatures), "golden")
+    assert words in text
+    assert "linux/arm64" in text
+    assert ("badge good" in text) is good
+
+
+def test_builders_and_loose_files_are_named(plain):
+    provenance = SlsaProvenance(builder=HOSTILE, build_type="https://example.com/type", parameters=(), dependencies=())
+    statement = SlsaStatement(subjects=frozenset(), provenance=provenance)
+    record = replace(plain.report.evidence.counted[0], standing=Standing.PROVENANCE, provenance=statement)
+    signatures = (*plain.report.evidence.signatures, record)
+    page = shown_with(plain, signatures=signatures, unverified=(HOSTILE, *(f"f{n}" for n in range(300))))
+    assert "Statements of builders, authenticated" in section(page, "origin")
+    assert "https://example.com/type" in section(page, "origin")
+    assert "Covered by no signature" in section(page, "files")
+    assert "101 further files not listed" in section(page, "files")
+
+
+def test_a_folder_without_a_manifest_has_files_without_digests(plain):
+    page = render_portrait(replace(plain, manifest=None))
+    assert "nothing says where the model comes from" in section(page, "origin")
+    assert "sha256:" not in section(page, "files")
+    assert 'id="golden"' not in page
+
+
+def test_why_signatures_were_not_counted_is_escaped(plain):
+    reason = Finding(code="MLS201", outcome=Outcome.FAIL, message=f"bad {HOSTILE}")
+    record = SignatureRecord(
+        bundle=HOSTILE,
+        method=None,
+        standing=Standing.REJECTED,
+        identity=None,
+        times=(),
+        algorithms=frozenset(),
+        reasons=(reason,),
+    )
+    text = section(shown_with(plain, signatures=(*plain.report.evidence.signatures, record)), "signers")
+    assert "&lt;img src=x onerror=alert(1)&gt;" in text
+    assert "\\u{202e}" in text
