@@ -36,7 +36,8 @@ def place(tmp_path) -> Path:
 
 @pytest.mark.linux
 def test_the_commands_print_what_is_shown(place):
-    shown = [line[4:] for line in MAKING.splitlines() if line.startswith("    ")]
+    page = re.sub(r"^```.*?^```$", "", MAKING, flags=re.MULTILINE | re.DOTALL)
+    shown = [line[4:] for line in page.splitlines() if line.startswith("    ")]
     commands = [index for index, line in enumerate(shown) if line.startswith("$ mlsign ")]
     assert len(commands) == 2
     for start, end in zip(commands, [*commands[1:], len(shown)], strict=True):
