@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 from certificate_authority import Organisation, make_organisation, revoke
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,6 +29,7 @@ from onnx import helper, numpy_helper
 from mlsign.actions.countersign import countersign
 from mlsign.actions.load_policies import load_policies
 from mlsign.actions.pack import PackRequest, pack
+from mlsign.actions.replay import ReplayRequest, replay
 from mlsign.actions.sign import sign
 from mlsign.actions.trust_import import ImportFileRequest, import_trust_file
 from mlsign.actions.verify import Report, VerifyRequest, verify
@@ -108,6 +110,12 @@ class Kitchen:
     def countersign(self, package: Path, name: str) -> None:
         (bundle,) = (package / "signatures").iterdir()
         countersign(package, self.key(name).signer, bundle=bundle.name, now=NOW)
+
+    def replay(self, package: Path, name: str, *, platform: str) -> None:
+        """A golden run that was made here, signed as one on a machine of this platform: few kitchens have every kind."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("mlsign.actions.replay.platform_name", lambda: platform)
+            assert replay(package, ReplayRequest(now=NOW), signer=self.key(name).signer).passed
 
     def put(self, package: Path, bundle: Bundle) -> None:
         data = encode_bundle(bundle)

@@ -118,6 +118,14 @@ def answers(kitchen: Kitchen, shown: str) -> Path:
     return good
 
 
+def tried(kitchen: Kitchen, shown: str) -> Path:
+    good = kitchen.package("fraud-1.2.0", "release", golden_request=COMPUTED)
+    untried = Path(shutil.copytree(good, kitchen.folder / shown))
+    kitchen.replay(good, "arm-lab", platform="linux/arm64")
+    kitchen.replay(untried, "release", platform="linux/arm64")
+    return good
+
+
 Make = Callable[[Kitchen, str], Path]
 COOKED: dict[str, tuple[Make, set[str]]] = {
     "Only our release workflow": (workflow, {"MLS205", "MLS215"}),
@@ -132,6 +140,7 @@ COOKED: dict[str, tuple[Make, set[str]]] = {
     "Classical and post-quantum": (hybrid, {"MLS205"}),
     "A minimum version, and no way back": (by_release, {"MLS402"}),
     "The answers it was tested for": (answers, {"MLS406"}),
+    "Tried on the machines it is for": (tried, {"MLS221", "MLS406", "MLS407"}),
     "Different rules for different families": (families, {"MLS423"}),
 }
 """By title: what makes the packages, and all that stands against the one that is denied."""
@@ -310,6 +319,15 @@ def test_the_glass_is_whole_again_on_friday_evening(kitchen: Kitchen) -> None:
     assert against(kitchen.verify(package, policy, now=end)) == {"MLS305", "MLS422"}
     unsigned = kitchen.package("fraud-1.2.0", folder="unsigned")
     assert "MLS201" in against(kitchen.verify(unsigned, policy))
+
+
+def test_no_other_machine_stands_in_for_the_one_that_is_asked_for(kitchen: Kitchen) -> None:
+    policy = laid_out(kitchen, "Tried on the machines it is for")
+    package = kitchen.package("fraud-1.2.0", "release", golden_request=COMPUTED)
+    kitchen.replay(package, "arm-lab", platform="linux/amd64")
+    assert against(kitchen.verify(package, policy)) == {"MLS406", "MLS407"}
+    kitchen.replay(package, "arm-lab", platform="linux/arm64")
+    assert against(kitchen.verify(package, policy)) == set()
 
 
 def test_without_the_line_the_trial_is_over(kitchen: Kitchen, run: Callable[[str], Any]) -> None:
