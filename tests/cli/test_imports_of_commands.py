@@ -49,6 +49,8 @@ COMMANDS = {
     "inspect_html": ["inspect", "--html", "page.html", "model.onnx"],
     "inspect_card": ["inspect", "--card", "small-1.0.0"],
     "log": ["log", "."],
+    "diff": ["diff", "model.onnx", "model.onnx"],
+    "diff_packages": ["diff", "small-1.0.0", "small-1.0.0", "--policy", "policy.yaml"],
     "pack": ["pack", "model.onnx", "-o", "other-1.0.0"],
     "replay_help": ["replay", "--help"],
     "sign": ["sign", "small-1.0.0", "--key", "release.key"],

@@ -113,7 +113,7 @@ def test_a_renamed_graph_is_said_to_be_exactly_that(save) -> None:
     assert found.is_renamed_only
     assert not found.is_same
     text = rendered(found)
-    assert "renamed but identical: 1 node, 1 weight under other names, and nothing else of the models differs" in text
+    assert "renamed but identical: other names for 1 node, 1 weight, and nothing else of the models differs" in text
     assert "w → other" in text
 
 

@@ -178,7 +178,7 @@ def _graph(found: Difference) -> Iterator[Line]:
     if graph.is_same and not graph.renames.count:
         yield Line(sign=Sign.SAME, text=f"identical: {counted(graph.after, 'node')}")
     elif graph.is_same:
-        yield Line(sign=Sign.SAME, text=f"renamed but identical: {counted(graph.after, 'node')}, {_renames(found)}")
+        yield Line(sign=Sign.SAME, text=f"renamed but identical, {counted(graph.after, 'node')} in all: {_renames(found)}")
     else:
         parts = (
             f"{graph.identical:,} identical",
@@ -207,7 +207,7 @@ def _node_lists(found: Difference) -> tuple[tuple[Sequence[object], str], ...]:
 def _renames(found: Difference) -> str:
     names = found.graph.renames
     parts = [counted(n, w) for n, w in ((names.nodes, "node"), (names.values, "value"), (names.weights, "weight")) if n]
-    return f"{', '.join(parts)} under other names"
+    return f"other names for {', '.join(parts)}"
 
 
 def _name(text: str) -> str:
