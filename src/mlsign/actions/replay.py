@@ -43,7 +43,7 @@ class ReplayRequest:
     """Which runtimes are to run the model, and how confined.
 
     ``verify`` is what the package is verified by first. Where it is None nobody is trusted, and the package is held against its own
-    manifest alone, and ``seconds`` are what one run may take, of None what a policy gives that says nothing.
+    manifest alone; one run may then take ``seconds``, or what a policy gives that says nothing of it.
     """
 
     runtimes: tuple[RuntimeName, ...] = (RuntimeName.ONNXRUNTIME,)

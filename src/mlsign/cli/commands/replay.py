@@ -40,6 +40,7 @@ Example:
   mlsign replay fraud-1.2.0 --policy policy.yaml --attest --key keys/arm-lab.key
 """
 _POLICY = "Verify the package under this policy first. As for mlsign verify; may be given several times."
+_TIME = "How long one run may take, where no policy says so (sandbox.wall). Default: 15."
 _UNSANDBOXED = "Run the model even where it cannot be confined. Dangerous."
 
 
@@ -64,6 +65,7 @@ def replay_command(
     ] = RuntimeChoice.ONNXRUNTIME,
     sandbox: Sandbox = Wall.PROCESS,
     allow_unsandboxed: Annotated[bool, typer.Option("--allow-unsandboxed", help=_UNSANDBOXED)] = False,
+    time: Annotated[int | None, typer.Option("--time", metavar="SECONDS", min=1, max=86400, help=_TIME)] = None,
     output_format: FormatOption = Format.TEXT,
     attest: Annotated[
         bool, typer.Option("--attest", help="Sign what came of the run, as a statement beside the signatures.")
@@ -81,6 +83,8 @@ def replay_command(
         raise typer.BadParameter("the options that say who signs go with --attest")
     if policy is None and (signature or trust_root is not None):
         raise typer.BadParameter("--signature and --trust-root go with --policy: without one no signature is checked")
+    if policy and time is not None:
+        raise typer.BadParameter("--time does not go with --policy: sandbox.cpu and sandbox.wall of the policy say it")
     signer = signer_options.request() if attest else None
     chosen = tuple(RuntimeName) if runtime is RuntimeChoice.ALL else (RuntimeName(runtime.value),)
     signed = policy_signers.trusted(policy[0] if policy else None)
@@ -92,7 +96,8 @@ def replay_command(
 
         first, *others = load_policies(policy, trust_root=trust_root, signed=signed)
         verify = VerifyRequest(policy=first, others=tuple(others), signatures=tuple(signature or ()), store=store)
-    done = _replay(package, ReplayRequest(runtimes=chosen, verify=verify, confinement=confinement, store=store), signer)
+    request = ReplayRequest(runtimes=chosen, verify=verify, confinement=confinement, seconds=time, store=store)
+    done = _replay(package, request, signer)
     # With --quiet the exit code is the answer.
     if not quiet or output_format is not Format.TEXT:
         put(render_replay(done, output_format))
