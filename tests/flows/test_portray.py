@@ -249,15 +249,16 @@ def test_what_trees_have_learnt_stands_in_attributes(tmp_path):
 def test_long_attributes_and_constants_of_functions_are_weights_too(tmp_path):
     constant = helper.make_node("Constant", [], ["c"], value=numpy_helper.from_array(np.full(3, 7.0, np.float32)))
     function = helper.make_function("d", "F", [], ["c"], [constant], [helper.make_opsetid("", 17)])
-    node = helper.make_node("Thing", ["x"], ["y"], domain="d", f=[0.25] * 40_000)
+    node = helper.make_node("Thing", ["x"], ["y"], domain="d", f=[0.25] * 40_000, i=list(range(-5, 40_000)))
     value = helper.make_tensor_value_info
     graph = helper.make_graph([node], "g", [value("x", TensorProto.FLOAT, [])], [value("y", TensorProto.FLOAT, None)])
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("d", 1)]
     path = tmp_path / "m.onnx"
     path.write_bytes(helper.make_model(graph, functions=[function], opset_imports=opsets, ir_version=8).SerializeToString())
-    found = {weight.home: weight.statistics for weight in look(path)[0].weights.measured}
-    assert (found["Thing in main graph"].count, found["Thing in main graph"].mean) == (40_000, 0.25)
-    assert found["Constant in function F"].mean == 7.0
+    found = {weight.record.name: weight.statistics for weight in look(path)[0].weights.measured}
+    assert (found["f"].count, found["f"].mean) == (40_000, 0.25)
+    assert (found["i"].count, found["i"].minimum, found["i"].maximum) == (40_005, -5, 39_999)
+    assert found["c"].mean == 7.0
 
 
 def test_the_smallest_tensors_of_very_many_are_left_out_and_counted(tmp_path, monkeypatch):

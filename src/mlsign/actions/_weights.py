@@ -10,6 +10,7 @@ from heapq import nlargest
 from typing import TYPE_CHECKING, Final
 
 from mlsign.errors import InputError
+from mlsign.limits import MIB
 from mlsign.onnx.records import (
     AttributeKind,
     AttributeRecord,
@@ -22,6 +23,7 @@ from mlsign.onnx.records import (
     StoredOutside,
     TensorRecord,
 )
+from mlsign.onnx.wire import Value
 from mlsign.package.crew import Worker, run_largest_first
 from mlsign.package.stream import Advance
 from mlsign.source import ByteSource
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
 MAX_MEASURED: Final = 400
 """Tensors that are measured: a person looks at the large ones."""
 _WORKERS: Final = 2
-_RAW: Final = 9
+_FLOAT_DATA, _INT64_DATA, _RAW = 4, 7, 9
+"""Fields of ``TensorProto`` whose values are spelled as those of attributes are."""
+_UNFINISHED: Final = bytes(range(128, 256))
 _MANY: Final = 32
 """From so many numbers on, an attribute is looked at as a tensor: what a tree ensemble has learnt stands in attributes."""
 
@@ -66,7 +70,7 @@ def measure_weights(
     from mlsign.tensors.payload import StoredTensor
     from mlsign.tensors.statistics import describe
 
-    found = list(_tensors(model))
+    found = list(_tensors(model, source))
     chosen = nlargest(MAX_MEASURED, found, key=lambda each: each[0].size)
     room = source.size + sum(file.size for file in set(outside.values()))
     known: dict[object, tuple[Statistics | None, str]] = {}
@@ -86,10 +90,11 @@ def measure_weights(
         key = _bytes_of(record)
         if key in jobs:
             continue
-        room -= record.size if isinstance(key, tuple) else 0
-        if room < 0:
-            known[key] = None, "takes bytes that other tensors take as well, and is not read again"
+        outside_size = record.size if isinstance(key, tuple) else 0
+        if outside_size > room:
+            known[key] = None, "asks for more bytes than its files have besides those of other tensors"
         else:
+            room -= outside_size
             jobs[key] = record.size, partial(look, key, record)
     run_largest_first(jobs.values(), workers=_WORKERS)
     measured = []
@@ -108,27 +113,29 @@ def _bytes_of(record: TensorRecord) -> object:
             return id(record)
 
 
-def _tensors(model: ModelRecord) -> Iterator[tuple[TensorRecord, str]]:
-    yield from _of_graph(model.graph, "main graph")
+def _tensors(model: ModelRecord, source: ByteSource) -> Iterator[tuple[TensorRecord, str]]:
+    yield from _of_graph(model.graph, "main graph", source)
     for function in model.functions:
-        yield from _of_nodes(function, f"function {function.name}")
+        yield from _of_nodes(function, f"function {function.name}", source)
 
 
-def _of_graph(graph: GraphRecord, home: str) -> Iterator[tuple[TensorRecord, str]]:
+def _of_graph(graph: GraphRecord, home: str, source: ByteSource) -> Iterator[tuple[TensorRecord, str]]:
     yield from ((tensor, home) for tensor in graph.initializers)
     for sparse in graph.sparse_initializers:
         yield from _of_sparse(sparse, home)
-    yield from _of_nodes(graph, home)
+    yield from _of_nodes(graph, home, source)
 
 
-def _of_nodes(graph: GraphRecord | FunctionRecord, home: str) -> Iterator[tuple[TensorRecord, str]]:
+def _of_nodes(graph: GraphRecord | FunctionRecord, home: str, source: ByteSource) -> Iterator[tuple[TensorRecord, str]]:
     for node in graph.nodes:
         for attribute in node.attributes:
-            yield from _of_attribute(attribute, node, home)
+            yield from _of_attribute(attribute, node, home, source)
 
 
-def _of_attribute(attribute: AttributeRecord, node: NodeRecord, home: str) -> Iterator[tuple[TensorRecord, str]]:
-    numbers = _as_tensor(attribute)
+def _of_attribute(
+    attribute: AttributeRecord, node: NodeRecord, home: str, source: ByteSource
+) -> Iterator[tuple[TensorRecord, str]]:
+    numbers = _as_tensor(attribute, source)
     if numbers is not None:
         yield numbers, f"{node.operator} in {home}"
         return
@@ -140,7 +147,7 @@ def _of_attribute(attribute: AttributeRecord, node: NodeRecord, home: str) -> It
         elif isinstance(value, SparseRecord):
             yield from _of_sparse(value, f"{node.operator} in {home}")
         elif isinstance(value, GraphRecord):
-            yield from _of_graph(value, f"{attribute.name} of {node.operator}")
+            yield from _of_graph(value, f"{attribute.name} of {node.operator}", source)
 
 
 def _of_sparse(sparse: SparseRecord, home: str) -> Iterator[tuple[TensorRecord, str]]:
@@ -153,20 +160,39 @@ def _named(tensor: TensorRecord, name: str) -> TensorRecord:
     )
 
 
-def _as_tensor(attribute: AttributeRecord) -> TensorRecord | None:
+def _as_tensor(attribute: AttributeRecord, source: ByteSource) -> TensorRecord | None:
     """The numbers of a long attribute as a tensor of one dimension; None for anything else."""
     value = attribute.value
-    match attribute.kind:
-        case AttributeKind.FLOATS if isinstance(value, tuple) and len(value) >= _MANY:
-            data = struct.pack(f"<{len(value)}f", *value)
-            return _flat(attribute.name, "float", 4, len(value), Stored(field=_RAW, parts=(data,)))
-        case AttributeKind.INTS if isinstance(value, tuple) and len(value) >= _MANY:
-            data = struct.pack(f"<{len(value)}q", *value)
-            return _flat(attribute.name, "int64", 8, len(value), Stored(field=_RAW, parts=(data,)))
-        case AttributeKind.FLOATS if isinstance(value, Stored) and len(value.parts) == 1 and not isinstance(value.parts[0], int):
-            return _flat(attribute.name, "float", 4, len(value.parts[0]) // 4, Stored(field=_RAW, parts=value.parts))
+    match attribute.kind, value:
+        case AttributeKind.FLOATS, tuple() if len(value) >= _MANY:
+            return _flat(
+                attribute.name, "float", 4, len(value), Stored(field=_RAW, parts=(struct.pack(f"<{len(value)}f", *value),))
+            )
+        case AttributeKind.INTS, tuple() if len(value) >= _MANY:
+            return _flat(
+                attribute.name, "int64", 8, len(value), Stored(field=_RAW, parts=(struct.pack(f"<{len(value)}q", *value),))
+            )
+        case AttributeKind.FLOATS, Stored(parts=parts):
+            length = sum(0 if isinstance(part, int) else len(part) for part in parts)
+            return _flat(attribute.name, "float", 4, length // 4, Stored(field=_FLOAT_DATA, parts=parts))
+        case AttributeKind.INTS, Stored(parts=parts):
+            return _flat(attribute.name, "int64", 8, _integers(parts, source), Stored(field=_INT64_DATA, parts=parts))
         case _:
             return None
+
+
+def _integers(parts: tuple[Value, ...], source: ByteSource) -> int:
+    """How many integers there are: each ends with a byte below 128."""
+    count = 0
+    for part in parts:
+        if isinstance(part, int):
+            count += 1
+        elif isinstance(part, bytes):
+            count += len(part.translate(None, _UNFINISHED))
+        else:
+            for at in range(part.start, part.end, MIB):
+                count += len(source.read_at(at, min(MIB, part.end - at)).translate(None, _UNFINISHED))
+    return count
 
 
 def _flat(name: str, element: str, size: int, count: int, values: Stored) -> TensorRecord:
