@@ -22,7 +22,6 @@ from mlsign.onnx.summary import ModelSummary
 from mlsign.paths import PackagePath
 
 _UNCHECKED: Final = "mend the data, or pack it as it is, unchecked, with --check-golden never"
-_NOTHING: Final = "has no output with an element to compare that is a number, so it shows nothing"
 
 
 class GoldenReader:
@@ -103,7 +102,12 @@ class GoldenReader:
         from mlsign.sandbox.golden_making import show_something
 
         if not show_something(data.outputs.values()):
-            raise InputError(_NOTHING, code="golden.nothing", where=shown(origin), expected="a number, a text or a boolean")
+            raise InputError(
+                "has no output with an element to compare that is a number, so it shows nothing",
+                code="golden.nothing",
+                where=shown(origin),
+                expected="a number, a text or a boolean",
+            )
 
 
 def sets_of(ingredients: Mapping[PackagePath, Ingredient]) -> dict[PackagePath, tuple[Ingredient, ...]]:

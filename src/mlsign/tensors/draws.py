@@ -109,8 +109,13 @@ class _Drawing:
             raise _refusal(f"has elements of type {shown(element)}, of which none can be drawn", path, type_)
         self._left -= max(_TEXT_BYTES if text else ELEMENTS[element].bits // 8, 1) * count
         if self._left < 0:
-            message = f"asks for inputs of more than {self._most} bytes"
-            raise InputError(message, code="golden.size", where=shown(path[1]), found=shown(type_), hint=_HINT)
+            raise InputError(
+                f"asks for inputs of more than {self._most} bytes",
+                code="golden.size",
+                where=shown(path[1]),
+                found=shown(type_),
+                hint=_HINT,
+            )
         if text:
             words = _WORDS if self._breadth is Breadth.WIDE else _NUMERALS
             texts = tuple(words[byte % len(words)] for byte in self._stream(path, count).tolist())
@@ -166,5 +171,5 @@ class _Drawing:
 _HINT: Final = "give inputs that suit the model with --golden-from FILE"
 
 
-def _refusal(message: str, path: tuple[str, ...], type_: TypeSpec) -> InputError:
-    return InputError(message, code="golden.draw", where=shown(path[1]), found=shown(type_), hint=_HINT)
+def _refusal(words: str, path: tuple[str, ...], type_: TypeSpec) -> InputError:
+    return InputError(words, code="golden.draw", where=shown(path[1]), found=shown(type_), hint=_HINT)
