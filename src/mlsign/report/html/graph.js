@@ -1,228 +1,27 @@
-// The picture of a model: a canvas that shows what is in the data of the page, and words that are in its lists. Everything that comes
-// from a model is set as text.
+// The picture of a model: a canvas that one moves and zooms in, searches and opens. Everything that comes from a model is set as text.
 (() => {
   const source = document.getElementById("graph-data");
   if (!source) return;
-  const data = JSON.parse(source.textContent);
   const $ = (id) => document.getElementById(id);
   const canvas = $("picture");
-  const context = canvas.getContext("2d");
-  const HEIGHT = 40;
+  const model = graphModelOf(JSON.parse(source.textContent));
+  const { data, sheets, isNode, endOf, labelOf, rowOf, nameOf } = model;
+  const painter = painterOf(canvas, model);
+  const HEIGHT = painterOf.HEIGHT;
   const MAX_RESULTS = 60;
-  const MANY = 2500; // lines in sight, from which on they are drawn straight
-  const TOGETHER = 200; // lines of one path: what crosses itself in thousands of places is slow to fill
-  const font = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif";
-
-  // --- the sheets, with places as numbers and what stands on each side of a box ---
-  const sheets = data.sheets.map((sheet, number) => {
-    const first = sheet.before.length;
-    const count = first + sheet.nodes.length + sheet.after.length;
-    const lines = sheet.edges.length / 2;
-    const made = {
-      ...sheet, number, first, count, lines,
-      x: Float64Array.from(sheet.x),
-      y: Float64Array.from(sheet.y, (row) => row * data.row),
-      from: Int32Array.from({ length: lines }, (_, i) => sheet.edges[2 * i]),
-      to: Int32Array.from({ length: lines }, (_, i) => sheet.edges[2 * i + 1]),
-      view: null,
-    };
-    made.width = made.x.reduce((most, x, box) => Math.max(most, x + sheet.w[box] / 2), 0);
-    made.height = made.y.reduce((most, y) => Math.max(most, y), 0);
-    made.rows = rowsOf(made);
-    made.side = Float64Array.from({ length: lines }, (_, i) => around(made, made.from[i], made.to[i]));
-    return made;
-  });
-
-  // How far a line between two boxes of one column leaves it, to go around what stands between.
-  function around(sheet, a, b) {
-    const x = sheet.x[a];
-    const between = Math.abs(sheet.y[b] - sheet.y[a]) / data.row - 1;
-    if (between < 1 || Math.abs(x - sheet.x[b]) > 60) return 0;
-    let widest = 0;
-    for (let step = 1; step <= Math.min(between, 12); step++) {
-      for (const box of sheet.rows.get(Math.min(sheet.y[a], sheet.y[b]) + step * data.row) ?? []) {
-        const half = sheet.w[box] / 2;
-        if (Math.abs(sheet.x[box] - x) < half + 20) widest = Math.max(widest, sheet.x[box] - x + half);
-      }
-    }
-    return widest ? (widest + 18) * (4 / 3) : 0;
-  }
-
-  function rowsOf(sheet) {
-    const rows = new Map();
-    for (let box = 0; box < sheet.count; box++) {
-      const y = sheet.y[box];
-      if (!rows.has(y)) rows.set(y, []);
-      rows.get(y).push(box);
-    }
-    return rows;
-  }
-
-  const isNode = (sheet, box) => box >= sheet.first && box < sheet.first + sheet.nodes.length;
-  const endOf = (sheet, box) => (box < sheet.first ? sheet.before[box] : sheet.after[box - sheet.first - sheet.nodes.length]);
-  const labelOf = (sheet, box) => (isNode(sheet, box) ? data.operators[sheet.nodes[box - sheet.first]] : endOf(sheet, box)[1]);
-  const rowOf = (sheet, box) => $(`n${sheet.number}-${box - sheet.first}`);
-  const nameOf = (sheet, box) => (isNode(sheet, box) ? rowOf(sheet, box)?.cells[2].textContent ?? "" : "");
 
   let current = sheets[0];
   let chosen = -1;
   let view = { x: 0, y: 0, scale: 1 };
   let size = { width: 0, height: 0 };
-  let colours = {};
   let waiting = false;
 
-  // --- drawing ---
-  function readColours() {
-    const style = getComputedStyle(document.documentElement);
-    for (const name of ["card", "sunk", "ink", "soft", "line", "strong-line", "link", "bad", "bad-back", "node", "edge", "value", "inner", "inner-line"]) {
-      colours[name] = style.getPropertyValue(`--${name}`).trim();
-    }
-  }
+  const draw = () => painter.draw({ sheet: current, chosen, view, size });
 
   function redraw() {
     if (waiting) return;
     waiting = true;
     requestAnimationFrame(() => { waiting = false; draw(); });
-  }
-
-  function draw() {
-    const ratio = window.devicePixelRatio || 1;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.fillStyle = colours.sunk;
-    context.fillRect(0, 0, size.width, size.height);
-    context.translate(size.width / 2, size.height / 2);
-    context.scale(view.scale, view.scale);
-    context.translate(-view.x, -view.y);
-    const half = { x: size.width / 2 / view.scale, y: size.height / 2 / view.scale };
-    const seen = { left: view.x - half.x, right: view.x + half.x, top: view.y - half.y, bottom: view.y + half.y };
-    drawLines(seen);
-    drawBoxes(seen);
-  }
-
-  function drawLines(seen) {
-    const sheet = current;
-    const near = [];
-    const there = [];
-    for (let i = 0; i < sheet.lines; i++) {
-      const a = sheet.from[i];
-      const b = sheet.to[i];
-      const [top, bottom] = sheet.y[a] < sheet.y[b] ? [sheet.y[a], sheet.y[b]] : [sheet.y[b], sheet.y[a]];
-      if (bottom < seen.top || top > seen.bottom) continue;
-      const [left, right] = sheet.x[a] < sheet.x[b] ? [sheet.x[a], sheet.x[b]] : [sheet.x[b], sheet.x[a]];
-      if (right + 320 < seen.left || left > seen.right) continue;
-      (a === chosen || b === chosen ? near : there).push(i);
-    }
-    const straight = view.scale < 0.15 || there.length + near.length > MANY;
-    context.strokeStyle = colours.edge;
-    context.lineWidth = Math.max(1.3, 0.6 / view.scale);
-    for (let start = 0; start < there.length; start += TOGETHER) {
-      context.beginPath();
-      for (const i of there.slice(start, start + TOGETHER)) trace(sheet, i, straight);
-      context.stroke();
-    }
-    context.beginPath();
-    for (const i of near) trace(sheet, i, straight);
-    context.strokeStyle = colours.link;
-    context.lineWidth = Math.max(2.4, 1.6 / view.scale);
-    context.stroke();
-    if (view.scale < 0.3) return;
-    const chosenLines = new Set(near);
-    for (let i = 0; i < sheet.lines; i++) {
-      const y = sheet.y[sheet.to[i]];
-      const x = sheet.x[sheet.to[i]];
-      if (y < seen.top || y > seen.bottom + HEIGHT || x < seen.left || x > seen.right) continue;
-      context.fillStyle = chosenLines.has(i) ? colours.link : colours.edge;
-      arrow(x, y - HEIGHT / 2);
-    }
-  }
-
-  function trace(sheet, i, straight) {
-    const a = sheet.from[i], b = sheet.to[i], side = sheet.side[i];
-    const x1 = sheet.x[a], y1 = sheet.y[a] + HEIGHT / 2, x2 = sheet.x[b], y2 = sheet.y[b] - HEIGHT / 2;
-    context.moveTo(x1, y1);
-    if (straight) { context.lineTo(x2, y2); return; }
-    const reach = y2 > y1 ? Math.min((y2 - y1) / (side ? 4 : 2), 160) : 60;
-    context.bezierCurveTo(x1 + side, y1 + reach, x2 + side, y2 - reach, x2, y2);
-  }
-
-  function arrow(x, y) {
-    context.beginPath();
-    context.moveTo(x, y);
-    context.lineTo(x - 4.5, y - 8);
-    context.lineTo(x + 4.5, y - 8);
-    context.fill();
-  }
-
-  function drawBoxes(seen) {
-    const sheet = current;
-    const words = view.scale > 0.34;
-    const far = view.scale < 0.16 ? new Map() : null;
-    for (const [y, boxes] of sheet.rows) {
-      if (y + HEIGHT < seen.top || y - HEIGHT > seen.bottom) continue;
-      for (const box of boxes) {
-        const width = sheet.w[box];
-        if (sheet.x[box] + width < seen.left || sheet.x[box] - width > seen.right) continue;
-        if (far === null) { drawNear(sheet, box, width, words); continue; }
-        const colour = box === chosen ? "link" : sheet.marks[box] !== undefined ? "bad" : isNode(sheet, box) ? "strong-line" : "link";
-        if (!far.has(colour)) far.set(colour, new Path2D());
-        far.get(colour).rect(sheet.x[box] - width / 2, sheet.y[box] - HEIGHT / 2, width, HEIGHT);
-      }
-    }
-    for (const [colour, path] of far ?? []) { // from far away a box is a stroke, and all of one colour are drawn at once
-      context.fillStyle = colours[colour];
-      context.fill(path);
-    }
-  }
-
-  function drawNear(sheet, box, width, words) {
-    const x = sheet.x[box] - width / 2;
-    const y = sheet.y[box] - HEIGHT / 2;
-    const node = isNode(sheet, box);
-    const opens = sheet.opens[box] !== undefined;
-    const mark = sheet.marks[box] !== undefined;
-    context.beginPath();
-    context.roundRect(x, y, width, HEIGHT, node ? 7 : HEIGHT / 2);
-    context.fillStyle = mark ? colours["bad-back"] : !node ? colours.value : opens ? colours.inner : colours.node;
-    context.fill();
-    context.setLineDash(node || box >= sheet.first || endOf(sheet, box)[0] === "in" ? [] : [5, 4]);
-    context.lineWidth = box === chosen ? 3 : 1.3;
-    context.strokeStyle = box === chosen ? colours.link : mark ? colours.bad : opens ? colours["inner-line"] : node ? colours["strong-line"] : colours.link;
-    context.stroke();
-    context.setLineDash([]);
-    if (opens) { // a second sheet that looks out below
-      context.beginPath();
-      context.moveTo(x + 7, y + HEIGHT + 3.5);
-      context.lineTo(x + width - 7, y + HEIGHT + 3.5);
-      context.stroke();
-    }
-    if (!words) return;
-    context.fillStyle = mark ? colours.bad : colours.ink;
-    context.textAlign = "center";
-    context.textBaseline = "middle";
-    context.font = `${node ? 600 : 400} 13px ${font}`;
-    const name = view.scale > 0.7 && node ? nameOf(sheet, box) : "";
-    const shownLabel = (mark ? "✗ " : "") + labelOf(sheet, box);
-    context.fillText(fitted(shownLabel, width - 16), sheet.x[box], sheet.y[box] + (name ? -6.5 : 0.5));
-    if (name) {
-      context.fillStyle = colours.soft;
-      context.font = `10.5px ${font}`;
-      context.fillText(fitted(name, width - 14, true), sheet.x[box], sheet.y[box] + 9.5);
-    }
-  }
-
-  const widths = new Map();
-  // As much of a text as there is room for; of names the end, which tells them apart.
-  function fitted(text, width, end = false) {
-    const key = `${context.font}|${width}|${text}`;
-    if (!widths.has(key)) {
-      if (widths.size > 20000) widths.clear();
-      const letters = Array.from(text);
-      let left = letters.length;
-      const cut = () => (left === letters.length ? text : end ? `…${letters.slice(-left).join("")}` : `${letters.slice(0, left).join("")}…`);
-      while (left > 1 && context.measureText(cut()).width > width) left -= Math.max(1, Math.floor(left / 12));
-      widths.set(key, cut());
-    }
-    return widths.get(key);
   }
 
   // --- the view ---
@@ -500,11 +299,11 @@
     if (first && size.width) { start(); describe(); follow(); }
     draw();
   }
-  function recolour() { readColours(); draw(); }
+  function recolour() { painter.readColours(); draw(); }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
   window.addEventListener("beforeprint", () => { document.documentElement.dataset.print = ""; recolour(); });
   window.addEventListener("afterprint", () => { delete document.documentElement.dataset.print; recolour(); });
-  readColours();
+  painter.readColours();
   $("up").disabled = true;
   new ResizeObserver(measure).observe(canvas);
 })();

@@ -36,7 +36,7 @@ class Picture:
 
 
 def picture_of(sheets: Sheets, marks: Marks) -> Picture:
-    """Data for ``graph.js``; all of it numbers and short texts."""
+    """Data for ``graph_model.js``; all of it numbers and short texts."""
     operators: dict[str, int] = {}
     drawn: list[Plain] = []
     room = MAX_EDGES

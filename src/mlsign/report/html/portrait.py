@@ -19,7 +19,7 @@ from mlsign.report.html.sheets import sheets_of
 from mlsign.report.html.verdict import identity, signers, subject_of, top
 from mlsign.report.html.weights import weights
 
-_SCRIPTS = ("tables.js", "graph.js")
+_SCRIPTS = ("tables.js", "graph_model.js", "graph_paint.js", "graph.js")
 
 
 @collector_paused()
