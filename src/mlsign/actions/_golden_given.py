@@ -72,7 +72,7 @@ class GoldenReader:
             check_feeds(feeds, inputs=self._summary.inputs, limits=self._limits)
             inputs = golden_values(feeds, specs=self._summary.inputs)
         with naming(shown(pair.folder / pair.outputs)):
-            check_expected(expected, outputs=self._summary.outputs)
+            check_expected(expected, outputs=self._summary.outputs, max_bytes=self._most)
             data = GoldenData(inputs=inputs, outputs=golden_values(expected, specs=self._summary.outputs))
         self.check_outputs(data, origin=shown(pair.folder / pair.outputs))
         return data

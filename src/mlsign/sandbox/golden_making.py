@@ -18,7 +18,7 @@ from mlsign.sandbox.arrays import Array, Result, encode_array, holds
 from mlsign.sandbox.golden import array_of
 from mlsign.sandbox.outputs import mismatch
 from mlsign.sandbox.tensors import describe_inputs
-from mlsign.sandbox.values import Strings
+from mlsign.sandbox.values import OBJECT_BYTES, Strings
 from mlsign.tensors.bits import are_floats, to_floats
 from mlsign.tensors.dtypes import DTYPES, FOREIGN, RAW_DTYPES
 
@@ -67,10 +67,11 @@ def _entries(items: list[Any], element: str, *, where: str) -> tuple[GoldenTenso
     return tuple(_tensor(np.asarray(item), element, name="") for item in column)
 
 
-def check_expected(values: Mapping[str, Result], *, outputs: Specs) -> None:
+def check_expected(values: Mapping[str, Result], *, outputs: Specs, max_bytes: int) -> None:
     """Returns when these can be what the model answers: every output by its name, of its type, its size beyond the first dimension.
 
-    Raises ``InputError`` (``golden.names``, ``golden.kind``, ``golden.dtype``, ``golden.shape``).
+    Raises ``InputError`` (``golden.names``, ``golden.kind``, ``golden.dtype``, ``golden.shape``), and ``golden.size`` where their texts
+    would take more than ``max_bytes`` once they are objects.
     """
     gives = f"the model gives {describe_inputs(outputs)}"
     known = {spec.name for spec in outputs}
@@ -89,6 +90,8 @@ def check_expected(values: Mapping[str, Result], *, outputs: Specs) -> None:
         if not holds(array, type_.element):
             message = f"output {shown(name)} is {array.dtype}, {gives}"
             _refuse(message, "dtype", where=name, expected=type_.element, found=str(array.dtype), hint=_cast(type_.element))
+        if type_.element == "string" and array.size * OBJECT_BYTES > max_bytes:
+            _refuse(f"output {shown(name)} has {array.size} texts, which is more than is replayed", "size", where=name)
         if found := mismatch(encode_array(array, element=type_.element, where=name), type_):
             message = f"output {shown(name)} is {found}, {gives}"
             _refuse(message, "shape", where=name, expected=shown(type_), found=found)

@@ -75,6 +75,19 @@ def test_what_was_written_is_read_again(value):
     assert decoded(encode_golden_value(value), value) == value
 
 
+@given(values, st.data())
+def test_whatever_is_read_of_damaged_bytes_is_written_and_read_again(value, draw):
+    data = bytearray(encode_golden_value(value))
+    for _ in range(draw.draw(st.integers(1, 3))):
+        if data:
+            data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
+    try:
+        found = decoded(bytes(data), value)
+    except InputError:
+        return
+    assert decoded(encode_golden_value(found), found) == found
+
+
 @given(tensors())
 def test_onnx_reads_the_same_tensor(tensor):
     proto = onnx.load_tensor_from_string(encode_golden_value(tensor))

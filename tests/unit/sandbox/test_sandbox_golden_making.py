@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mlsign.errors import InputError
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
+from mlsign.limits import MIB
 from mlsign.onnx.golden import GoldenTensor
 from mlsign.onnx.golden_values import GoldenMap, GoldenOptional, GoldenSequence
 from mlsign.sandbox.golden import feed_of
@@ -75,17 +76,19 @@ def test_what_golden_data_cannot_hold_is_refused():
     assert caught.value.code == "golden.value"
 
 
-def refused(values, *outputs):
+def refused(values, *outputs, max_bytes=MIB):
     with pytest.raises(InputError) as caught:
-        check_expected(values, outputs=outputs)
+        check_expected(values, outputs=outputs, max_bytes=max_bytes)
     return caught.value
 
 
 def test_what_can_be_an_answer_passes():
-    check_expected({"y": np.ones((5, 3), np.float32)}, outputs=(spec("float", 1, 3),))  # exporters write 1 and mean any number
-    check_expected({"y": np.array(["a"])}, outputs=(spec("string", "n"),))
-    check_expected({"y": np.ones(2, np.uint16)}, outputs=(spec("bfloat16", 2),))
-    check_expected({"y": np.ones(2, ">i8")}, outputs=(spec("int64", 2),))
+    check_expected(
+        {"y": np.ones((5, 3), np.float32)}, outputs=(spec("float", 1, 3),), max_bytes=MIB
+    )  # exporters write 1 and mean any number
+    check_expected({"y": np.array(["a"])}, outputs=(spec("string", "n"),), max_bytes=MIB)
+    check_expected({"y": np.ones(2, np.uint16)}, outputs=(spec("bfloat16", 2),), max_bytes=MIB)
+    check_expected({"y": np.ones(2, ">i8")}, outputs=(spec("int64", 2),), max_bytes=MIB)
 
 
 def test_what_can_be_no_answer_is_refused_and_says_what_to_do():
@@ -98,6 +101,7 @@ def test_what_can_be_no_answer_is_refused_and_says_what_to_do():
     assert refused({"y": ones}, spec("float", 2)).code == "golden.shape"
     assert refused({"y": ones}, spec("float", 2, 4)).code == "golden.shape"
     assert refused({"y": np.full(2, 99, np.uint8)}, spec("int4", 2)).code == "input.dtype"
+    assert refused({"y": np.full(1000, "")}, spec("string", 1000), max_bytes=1000).code == "golden.size"
     assert "zipmap=False" in refused({"y": ones}, of(ValueKind.SEQUENCE, spec().type)).hint
 
 
