@@ -10,11 +10,13 @@ from making import make_key
 from mlsign.actions.admit import Denied
 from mlsign.actions.attest_verdict import attest_verdict
 from mlsign.actions.gate import Gate
+from mlsign.actions.replay import ReplayRequest, replay
 from mlsign.actions.verify import VerifyRequest
 from mlsign.errors import InputError, TrustError
 from mlsign.evidence.findings import Outcome
 from mlsign.package.sealed import SealedMemory
 from mlsign.policy.model import Verdict
+from mlsign.sandbox.machine import platform_name
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -105,6 +107,19 @@ def test_without_a_summary_that_holds_it_is_denied(package, gate, gatekeeper, ke
         with pytest.raises(InputError) as caught:
             loaded.readmit(model, accept_vsa=(GATE,), signatures=(summary,), now=NOON.replace(tzinfo=None))
         assert caught.value.code == "usage.now"
+
+
+def test_signed_golden_runs_are_asked_for_again(package, gate, gatekeeper, keys, tmp_path):
+    """A summary stands in for who signed, and not for who ran it."""
+    runs = f"golden: {{platforms: [{platform_name()}], run_by: [{{key: keys/release.pub}}]}}\n"
+    loaded = gate(rest=runs)
+    made = replay(package, ReplayRequest(now=NOON), signer=keys.release.signer)
+    run = Path(shutil.copy(package / made.signed[0].bundle, tmp_path / "run.json"))
+    summary = summary_by(loaded, package, gatekeeper, tmp_path / "summary.json")
+    with loaded.admit(package, now=NOON) as model:
+        assert denied(loaded, model, summary).keys() == {"MLS407"}
+        report = loaded.readmit(model, accept_vsa=(GATE,), signatures=(summary, run), now=NOON + HOUR)
+        assert report.decision.verdict is Verdict.ALLOW
 
 
 def test_what_was_revoked_since_is_denied(package, gate, gatekeeper, tmp_path):
