@@ -26,8 +26,8 @@ from mlsign.policy.recorded import with_gaps
 def readmit(model: AdmittedModel, request: VerifyRequest) -> Report:
     """The report by which the model is admitted once more; it is that of the model from then on.
 
-    ``request`` names whose summaries are accepted, and the files that hold them and provenance where the policy asks for that. Who signed the package is not asked again, a
-    summary stands in for it; every other rule is judged now. What another policy would have had to look at in the package itself is
+    ``request`` names whose summaries are accepted, and the files that hold them, and provenance and golden runs where the policy asks
+    for those. Who signed the package is not asked again, a summary stands in for it; every other rule is judged now. What another policy would have had to look at in the package itself is
     unknown, and denies. Raises ``Denied``, ``InputError`` (``usage.…``), ``TrustError`` (``sealed.open``), ``OutsideError``.
     """
     if not request.accept:
