@@ -1,5 +1,6 @@
 """Models of each training library arrive: trained, exported, packed with the library's own answers, and scored to the same."""
 
+import importlib
 import os
 import re
 import shutil
@@ -125,3 +126,19 @@ def test_what_the_scripts_need_is_pinned(name: str) -> None:
     lines = [line for line in (TRAINING / name).read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     assert lines
     assert all(re.fullmatch(r"[\w-]+==[\w.]+", line) for line in lines)
+
+
+def test_the_refusal_on_the_page_is_what_comes_out(tmp_path: Path) -> None:
+    joblib, linear = (importlib.import_module(name) for name in ("joblib", "sklearn.linear_model"))
+    joblib.dump(linear.LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0]), tmp_path / "model.joblib")
+    page = PAGE.read_text(encoding="utf-8")
+    command, *shown = re.findall(r"^    (.*)$", page[page.index("## What is refused") :], re.MULTILINE)
+    assert command == "$ mlsign pack model.joblib -o fraud-1.2.0"
+    done = subprocess.run(
+        [Path(sys.executable).with_name("mlsign"), *command.split()[2:]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.splitlines()) == (3, "", shown)
