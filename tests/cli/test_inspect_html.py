@@ -59,7 +59,7 @@ def test_with_a_policy_the_exit_code_is_the_decision(run, place, package, policy
     "output",
     [
         *("m.onnx", "./m.onnx", "m.bin", "policy.yaml", "pkg/mlsign.json", "pkg/report.html", "link/report.html"),
-        *("pkg/signatures/report.html", "keys/release-0.pub", "pkg", ".", "nowhere/report.html", "fifo", "lead", ""),
+        *("pkg/signatures/report.html", "keys/release-0.pub", "pkg", ".", "nowhere/report.html", "fifo", "lead", "", "-"),
     ],
 )
 @pytest.mark.parametrize("subject", ["m.onnx", "pkg"])

@@ -15,6 +15,7 @@ from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Difference, MeasuredOutput, ReplayedSet, SignatureRecord, Standing
 from mlsign.formats.golden_run import GoldenRunStatement, RunPlace, RunSet, SetOutcome
 from mlsign.formats.slsa import SlsaProvenance, SlsaStatement
+from mlsign.identity import KeylessIdentity, Method
 from mlsign.paths import PackagePath
 from mlsign.report.html.portrait import render_portrait
 
@@ -113,6 +114,19 @@ def test_a_folder_without_a_manifest_has_files_without_digests(plain):
     assert "nothing says where the model comes from" in section(page, "origin")
     assert "sha256:" not in section(page, "files")
     assert 'id="golden"' not in page
+
+
+def test_the_name_of_a_signer_is_a_word(plain):
+    """Anybody can have a certificate for an address of their own."""
+    identity = KeylessIdentity(subject=HOSTILE, issuer="javascript:alert(1)", spki=sha256(b"key"))
+    record = replace(plain.report.evidence.counted[0], identity=identity, method=Method.KEYLESS)
+    group = replace(plain.report.decision.met[0], name=HOSTILE, signatures=(record,))
+    decision = replace(plain.report.decision, met=(group,))
+    page = render_portrait(replace(plain, report=replace(plain.report, decision=decision)))
+    assert "<img" not in page
+    assert "\u202e" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in section(page, "signers")
+    assert all(link.startswith("#") for link in re.findall('href="([^"]*)"', page))
 
 
 def test_why_signatures_were_not_counted_is_escaped(plain):

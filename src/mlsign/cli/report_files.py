@@ -84,6 +84,8 @@ def clear_files(files: Iterable[Path], *, option: str, package: Path, read: Iter
     kept = {real for path in read if path is not None for real in _reals(path)}
     every = list(files)
     for file in every:
+        if file == Path("-"):
+            raise _usage(f"{option} writes files, and - is none", option=option)
         real = _real(file)
         if real in (*kept, *_reals(package)):
             raise _usage(f"{option} would write over {shown(file)}, which this command reads or writes", option=option)
