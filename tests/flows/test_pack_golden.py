@@ -255,6 +255,14 @@ def test_nothing_is_computed_unconfined(tmp_path, model, monkeypatch, made):
     assert found.golden.sets[0].golden.made_by is not None
 
 
+def test_a_wall_that_was_asked_for_by_name_is_not_left_out(tmp_path, model, monkeypatch):
+    golden = write_golden(tmp_path / "data")
+    monkeypatch.setenv("PATH", str(tmp_path))  # where there is no runsc
+    request = GoldenRequest(confinement=mlsign.Confinement.GVISOR)
+    error = refused(tmp_path, model, golden, request=request, error=JailError)
+    assert error.code == "sandbox.unavailable"
+
+
 def test_a_model_beyond_the_memory_of_the_machine_is_not_held_in_it(tmp_path, model, monkeypatch):
     golden = write_golden(tmp_path / "data")
     monkeypatch.setattr("mlsign.sandbox.machine.free_memory", lambda: 100)

@@ -17,6 +17,7 @@ from mlsign.actions._golden_packed import Golden, PackedGolden, PackedSet
 from mlsign.actions._golden_running import GoldenRun, Sealed, seal_model, start_golden_run
 from mlsign.actions._golden_sets import GoldenData
 from mlsign.actions._ingredients import Ingredient
+from mlsign.actions.confinement import Confinement
 from mlsign.actions.golden_request import GoldenCheck, GoldenRequest
 from mlsign.errors import InputError, JailError, OutsideError, shown
 from mlsign.formats.manifest import GoldenInputs, GoldenSet, MadeBy, Role
@@ -127,7 +128,8 @@ class GoldenMaking:
 
     def _excused(self, err: JailError | OutsideError) -> JailError | OutsideError:
         """The error, where data may be packed although the model was not run on it. Raises it where it may not."""
-        needed = self._makes or self._request.check is GoldenCheck.ALWAYS
+        named = self._request.check is GoldenCheck.ALWAYS or self._request.confinement is Confinement.GVISOR
+        needed = self._makes or named
         if not needed and err.code in _NO_SANDBOX:
             return err
         raise type(err)(
