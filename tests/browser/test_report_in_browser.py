@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from graph_models import fan_model, long_model, nested_model
 from making import make_package, write_policy
+from onnx import helper
 
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.portray import PortrayRequest, portray
@@ -249,4 +250,21 @@ def test_ten_thousand_lines_from_one_node_are_drawn(show, tmp_path):
     press(window, "n", "0")
     assert window.page.locator("#details h3").first.text_content() == "x"
     assert "and more" in window.page.locator("#details").text_content()
+    window.check_quiet()
+
+
+def test_a_model_without_nodes_and_one_that_cannot_be_read_have_quiet_pages(show, tmp_path, keys):
+    empty = tmp_path / "empty.onnx"
+    empty.write_bytes(helper.make_model(helper.make_graph([], "nothing", [], [])).SerializeToString())
+    window = show(render_portrait(portray(empty, PortrayRequest())))
+    press(window, "n", "p", "Enter", "o", "+", "0", "Home", "Backspace")
+    window.page.locator("#search").fill("x")
+    assert window.page.locator("#count").text_content() == "0 found"
+    window.check_quiet()
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"\x80\x04pickled")
+    policy = load_policy(write_policy(tmp_path, {"release": (1, [keys.release.public])}))
+    window = show(render_portrait(portray(broken, PortrayRequest(verify=VerifyRequest(policy=policy)))))
+    assert window.page.locator(".verdict").text_content() == "✗Denied by the policy tests"
+    assert "no graph to be shown" in window.page.locator("#graph").text_content()
     window.check_quiet()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from mlsign.actions._collector import collector_paused
 from mlsign.actions.portray import Portrait
 from mlsign.errors import shown
