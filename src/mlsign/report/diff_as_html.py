@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from mlsign.report.diff_words import Line, Section, Sign, headline_of, sections_of, sizes_of, subject_of
+from mlsign.report.diff_words import Line, Section, Sign, distance_of, headline_of, sections_of, sizes_of, subject_of
 from mlsign.report.html.document import Page, document
 from mlsign.report.html.elements import Element, element
-from mlsign.report.html.parts import Tone, badge, code, contents, facts, headline, note, section
+from mlsign.report.html.parts import Tone, code, contents, facts, headline, note, section, table
 
 if TYPE_CHECKING:
-    from mlsign.actions.difference import Difference, Side
+    from mlsign.actions.difference import Difference, Side, WeightChange
 
 _MOST: Final = 1000
 """Lines of one kind in the page; JSON has all of them."""
@@ -23,13 +24,15 @@ _BADGES: Final = {
     Sign.CHANGED: (Tone.WARNING, "changed"),
     Sign.SAME: (Tone.PLAIN, "same"),
 }
+"""Colours as those of diff; none of them says that a change is right or wrong, and the signs are those of the text."""
+_COLUMNS: Final = ("Weight", "Type", "Became", "Values that differ", "Largest difference", "Mean", "Relative L2")
 
 
 def render_difference(found: Difference) -> str:
     """The page, whole: it needs no network and no other file."""
     sections = sections_of(found, most=_MOST)
     parts = [section("compared", "Compared", facts([("Before", _side(found.before)), ("After", _side(found.after))]))]
-    parts += [section(part.title.lower(), part.title, *_lines(part)) for part in sections]
+    parts += [section(part.title.lower(), part.title, *_section(part, found)) for part in sections]
     titles = [("compared", "Compared"), *((part.title.lower(), part.title) for part in sections)]
     tone = Tone.GOOD if found.is_same else Tone.BAD if found.is_breaking else Tone.WARNING
     title = f"{subject_of(found.before)} → {subject_of(found.after)}"
@@ -41,6 +44,30 @@ def render_difference(found: Difference) -> str:
 
 def _side(side: Side) -> list[Element]:
     return [code(side.path), code(side.model_path)]
+
+
+def _section(part: Section, found: Difference) -> list[Element]:
+    if part.title != "Weights" or not found.weights.changed:
+        return _lines(part)
+    head, *rest = part.lines
+    others = replace(part, lines=tuple(line for line in rest if line.sign is not Sign.CHANGED), more=0)
+    changed = sorted(found.weights.changed, key=distance_of, reverse=True)
+    rows = [_row(change) for change in changed[:_MOST]]
+    out = [element("p", head.text), table("Weights that are not the same", _COLUMNS, rows, class_="tall")]
+    out += _lines(others) if others.lines else []
+    return [*out, note(f"And {part.more:,} more, which --format json has.")] if part.more else out
+
+
+def _row(change: WeightChange) -> list[Element | str]:
+    name = change.before if change.before == change.after else f"{change.before} → {change.after}"
+    old, new = change.types
+    kind = old if old == new else f"{old} → {new}"
+    found = change.difference
+    if found is None:
+        return [code(name), kind, f"not compared: {change.problem}", "", "", "", ""]
+    differ = "" if found.different is None else f"{found.different:,} of {found.elements:,}"
+    numbers = ("" if value is None else f"{value:.3g}" for value in (found.largest, found.mean, found.relative_l2))
+    return [code(name), kind, found.change.value, differ, *numbers]
 
 
 def _lines(part: Section) -> list[Element]:
@@ -56,4 +83,8 @@ def _lines(part: Section) -> list[Element]:
 def _line(line: Line) -> Element:
     known = _BADGES.get(line.sign)
     words = element("strong", line.text) if line.loud else line.text
-    return element("li", *((badge(*known), " ") if known is not None else ()), words)
+    if known is None:
+        return element("li", words)
+    tone, word = known
+    sign = element("span", line.sign.value, aria_hidden="true")
+    return element("li", element("span", sign, f" {word}", class_=f"badge {tone.value}"), " ", words)

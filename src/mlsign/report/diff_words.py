@@ -239,12 +239,14 @@ def _weights(found: Difference) -> Iterator[Line]:
         kinds[kind] = kinds.get(kind, 0) + 1
     kinds.update({"added": len(weights.added), "removed": len(weights.removed)})
     yield Line(sign=Sign.NOTE, text=", ".join(f"{count:,} {kind}" for kind, count in kinds.items() if count))
-    yield from (Line(sign=Sign.CHANGED, text=_weight(change)) for change in sorted(weights.changed, key=_distance, reverse=True))
+    yield from (
+        Line(sign=Sign.CHANGED, text=_weight(change)) for change in sorted(weights.changed, key=distance_of, reverse=True)
+    )
     yield from (Line(sign=Sign.ADDED, text=_text(name)) for name in weights.added)
     yield from (Line(sign=Sign.REMOVED, text=_text(name)) for name in weights.removed)
 
 
-def _distance(change: WeightChange) -> float:
+def distance_of(change: WeightChange) -> float:
     """By what the most changed weights come first, and those first of which nothing is known."""
     found = change.difference
     if found is None or found.different is None:

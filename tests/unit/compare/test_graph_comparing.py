@@ -148,6 +148,35 @@ def test_twins_are_matched_in_the_order_in_which_they_are_taken() -> None:
     assert found.difference.is_same
 
 
+def blocks(count: int, *, prefix: str = "") -> onnx.ModelProto:
+    """Blocks of attention one behind the other, each the same as the others."""
+    nodes, weights, last = [], [], "x"
+
+    def add(operator: str, *inputs: str, weight: str = "") -> str:
+        output = f"{prefix}v{len(nodes)}"
+        if weight:
+            weights.append(numpy_helper.from_array(np.zeros((4, 4), np.float32), f"{prefix}{weight}{len(nodes)}"))
+            inputs = (*inputs, weights[-1].name)
+        nodes.append(helper.make_node(operator, inputs, [output], name=f"n{output}"))
+        return output
+
+    for _ in range(count):
+        query, key, value = (add("MatMul", last, weight=name) for name in "qkv")
+        chances = add("Softmax", add("MatMul", query, add("Transpose", key)))
+        last = add("Add", last, add("MatMul", add("MatMul", chances, value), weight="o"))
+    nodes.append(helper.make_node("Identity", [last], ["y"]))
+    ends = [[helper.make_tensor_value_info(name, 1, ["N", 4])] for name in "xy"]
+    return helper.make_model(helper.make_graph(nodes, "g", *ends, weights))
+
+
+def test_one_more_block_of_many_that_are_alike_is_one_block_added() -> None:
+    more = compared(blocks(6), blocks(7, prefix="p"))
+    assert counts(more) == (55, 0, 9, 0)
+    assert [node.node.where for node in more.difference.added] == [f"graph.node[{index}]" for index in range(54, 63)]
+    assert len(more.constants) == 24
+    assert counts(compared(blocks(7), blocks(4))) == (37, 0, 0, 27)
+
+
 def test_constant_nodes_and_initializers_hold_the_same_weight() -> None:
     initializer = "g (float[N] x) => (float[N] y) <float[1] w = {2}> { y = Add(x, w) }"
     node = "g (float[N] x) => (float[N] y) { w = Constant<value = float[1] {2}>()\n y = Add(x, w) }"

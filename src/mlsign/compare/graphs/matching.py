@@ -117,7 +117,8 @@ class _Search:
         both = tuple({index: (up[index], down[index]) for index in up} for up, down in zip(ups, downs, strict=True))
         self._take_groups(both[0], both[1], twins=True)
         self._take_groups(*ups, twins=False)
-        self._take_groups(*downs, twins=False)
+        # Computed anew: what was matched by what leads to it decides about what is around it.
+        self._take_groups(*self._flow(upwards=False), twins=False)
         self._spread(index for index in self.sides[0].order if self.pairs[0][index] != NOBODY)
         self._look_around()
         for flow in (True, False):
