@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from mlsign.errors import shown
@@ -18,7 +17,7 @@ from mlsign.report.html.words import name_of, type_words
 MAX_EDGES: Final = 60_000
 """Lines that are drawn, of all sheets together."""
 _MAX_ENDS: Final = 2_000
-"""Inputs, and outputs, of a sheet that are drawn."""
+"""Inputs, and outputs, of a sheet that are drawn, and of a node that lines are looked for from."""
 _CHAR: Final = 8.6
 _SMALL_CHAR: Final = 6.4
 _MAX_UNDER: Final = 22
@@ -43,11 +42,15 @@ def picture_of(sheets: Sheets, marks: Marks) -> Picture:
     left_out = 0
     for number, sheet in enumerate(sheets.sheets):
         boxes = _Boxes(sheet)
-        edges = list(dict.fromkeys(boxes.edges()))
-        left_out += len(edges) - len(edges[:room])
-        edges = edges[:room]
+        edges: dict[tuple[int, int], None] = {}
+        for edge in boxes.edges():
+            if len(edges) < room:
+                edges[edge] = None
+            elif edge not in edges:
+                left_out += 1
+        left_out += boxes.inputs_left_out
         room -= len(edges)
-        drawn.append(_drawn(sheets, number, boxes=boxes, edges=edges, operators=operators, marks=marks))
+        drawn.append(_drawn(sheets, number, boxes=boxes, edges=list(edges), operators=operators, marks=marks))
     data: dict[str, Plain] = {"row": ROW, "operators": list(operators), "sheets": drawn}
     return Picture(data=data, edges_left_out=left_out)
 
@@ -84,35 +87,35 @@ class _Boxes:
 
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
-        made = {name for node in sheet.nodes for name in node.outputs}
+        made = {name for node in sheet.nodes for name in node.outputs[:_MAX_ENDS]}
         self._inputs = list(dict.fromkeys(sheet.inputs))[:_MAX_ENDS]
-        known = made | set(self._inputs) | sheet.stored | {""}
-        taken = dict.fromkeys(name for node in sheet.nodes for name in node.inputs if name not in known)
-        # What a body takes from around it; weights stand in no picture, wherever they are from.
-        outer = [n for n in islice(taken, _MAX_ENDS) if sheet.parent is not None and not _is_stored(sheet, n)]
-        self._outer = outer
+        self.inputs_left_out = sum(max(0, len(node.inputs) - _MAX_ENDS) for node in sheet.nodes)
+        outer: dict[str, None] = {}
+        if sheet.parent is not None:
+            # What a body takes from around it; weights stand in no picture, wherever they are from.
+            known = made | set(self._inputs) | sheet.stored | {""}
+            for name in (name for node in sheet.nodes for name in node.inputs[:_MAX_ENDS]):
+                if name not in known and len(outer) < _MAX_ENDS and not _is_stored(sheet, name):
+                    outer[name] = None
+        self._outer = list(outer)
         self._outputs = list(dict.fromkeys(sheet.outputs))[:_MAX_ENDS]
-        self.before = [self._end("in", name) for name in self._inputs] + [self._end("around", name) for name in outer]
+        self.before = [self._end("in", name) for name in self._inputs] + [self._end("around", name) for name in self._outer]
         self.after = [self._end("out", name) for name in self._outputs]
 
-    def edges(self) -> list[tuple[int, int]]:
+    def edges(self) -> Iterator[tuple[int, int]]:
         """From what makes a value to what takes it, by the numbers of their boxes; of several makers the first."""
         makers: dict[str, int] = {}
         for box, name in enumerate((*self._inputs, *self._outer)):
             makers.setdefault(name, box)
         first = len(self.before)
         for box, node in enumerate(self._sheet.nodes, start=first):
-            for name in node.outputs:
+            for name in node.outputs[:_MAX_ENDS]:
                 makers.setdefault(name, box)
-        out = [
-            (makers[name], box)
-            for box, node in enumerate(self._sheet.nodes, start=first)
-            for name in node.inputs
-            if name in makers and name
-        ]
+        makers.pop("", None)  # what is left out
+        for box, node in enumerate(self._sheet.nodes, start=first):
+            yield from ((makers[name], box) for name in node.inputs[:_MAX_ENDS] if makers.get(name, box) != box)
         last = first + len(self._sheet.nodes)
-        out += [(makers[name], box) for box, name in enumerate(self._outputs, start=last) if name in makers and name]
-        return [(source, target) for source, target in out if source != target]
+        yield from ((makers[name], box) for box, name in enumerate(self._outputs, start=last) if name in makers)
 
     def _end(self, kind: str, name: str) -> tuple[str, str, str]:
         return kind, shown(name, limit=80), type_words(self._sheet.types.get(name))

@@ -6,12 +6,13 @@ from itertools import islice
 from typing import Final
 
 from mlsign.errors import shown
-from mlsign.interface import TypeSpec
+from mlsign.interface import TypeSpec, ValueKind
 from mlsign.onnx.records import AttributeRecord, AttributeValue, GraphRecord, SparseRecord, Stored, TensorRecord
 
 MAX_NAME_CHARS: Final = 120
 _MAX_ITEMS: Final = 8
-_MAX_TYPE_CHARS: Final = 60
+_MAX_DIMS: Final = 8
+_MAX_DIM_CHARS: Final = 24
 
 
 def name_of(text: str, *, limit: int = MAX_NAME_CHARS) -> str:
@@ -24,7 +25,7 @@ def type_words(typed: TypeSpec | TensorRecord | SparseRecord | None) -> str:
     if typed is None:
         return ""
     if isinstance(typed, TypeSpec):
-        return shown(typed, limit=_MAX_TYPE_CHARS)
+        return _type(typed)
     if isinstance(typed, SparseRecord):
         return f"sparse {typed.values.element}{_shape(typed.shape)}"
     return f"{typed.element or 'unknown type'}{_shape(typed.shape)}"
@@ -36,6 +37,21 @@ def attribute_words(attribute: AttributeRecord) -> str:
     if attribute.reference:
         return f"{name}=@{shown(attribute.reference, limit=40)}"
     return f"{name}={_value(attribute.value)}"
+
+
+def _type(typed: TypeSpec) -> str:
+    """As ``TypeSpec`` spells itself, but cut where it begins to be long: a type may stand at very many nodes."""
+    element = shown(typed.element, limit=_MAX_DIM_CHARS)
+    if typed.kind in (ValueKind.TENSOR, ValueKind.SPARSE_TENSOR):
+        dims = "…" if typed.shape is None else ", ".join(map(_dim, typed.shape[:_MAX_DIMS]))
+        more = ", …" if typed.shape is not None and len(typed.shape) > _MAX_DIMS else ""
+        return f"{'sparse ' if typed.kind is ValueKind.SPARSE_TENSOR else ''}{element}[{dims}{more}]"
+    inside = "?" if typed.inner is None else _type(typed.inner)
+    return f"{typed.kind.value}({element}, {inside})" if typed.kind is ValueKind.MAP else f"{typed.kind.value}({inside})"
+
+
+def _dim(dim: int | str | None) -> str:
+    return "?" if dim is None else shown(dim, limit=_MAX_DIM_CHARS)
 
 
 def _value(value: AttributeValue) -> str:
@@ -68,4 +84,4 @@ def _long_text(value: bytes) -> str:
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    return f"[{', '.join(str(dim) for dim in shape[:8])}{', …' if len(shape) > 8 else ''}]"
+    return f"[{', '.join(str(dim) for dim in shape[:_MAX_DIMS])}{', …' if len(shape) > _MAX_DIMS else ''}]"

@@ -20,6 +20,7 @@ from mlsign.onnx.records import (
 from mlsign.report.html import picture, sheets
 from mlsign.report.html.document import encode_data
 from mlsign.report.html.elements import render_element
+from mlsign.report.html.graph import graph as graph_section
 from mlsign.report.html.node_lists import node_lists
 from mlsign.report.html.picture import picture_of
 from mlsign.report.html.sheets import sheets_of
@@ -216,6 +217,27 @@ def test_types_and_names_are_told_in_a_line():
     assert type_words(TensorRecord(name="", element="", shape=(), count=1, size=0, values=None)) == "unknown type[]"
     assert name_of("") == "(no name)"
     assert len(name_of("x" * 10**6)) < 200
+
+
+def test_a_type_is_cut_before_it_is_spelled():
+    """A type of megabytes may stand at every node."""
+    long = TypeSpec(kind=ValueKind.TENSOR, element="float", shape=("d" * 60_000,) * 32)
+    assert len(type_words(long)) < 500
+    assert type_words(long).endswith(", …]")
+    assert type_words(TypeSpec(kind=ValueKind.MAP, element="int64", inner=FLOATS)) == "map(int64, float[N, 3])"
+    assert type_words(TypeSpec(kind=ValueKind.SEQUENCE, inner=FLOATS)) == "sequence(float[N, 3])"
+    assert type_words(TypeSpec(kind=ValueKind.OPTIONAL)) == "optional(?)"
+    assert type_words(TypeSpec(kind=ValueKind.SPARSE_TENSOR, element="float", shape=(None, 2))) == "sparse float[?, 2]"
+    assert type_words(TypeSpec(kind=ValueKind.TENSOR, element="float")) == "float[…]"
+
+
+def test_values_of_one_node_are_bounded_and_what_is_not_drawn_is_told(monkeypatch):
+    monkeypatch.setattr(picture, "_MAX_ENDS", 3)
+    wide = node("Sum", tuple(f"v{n}" for n in range(9)), ("s",))
+    made = sheets_of(model(graph(node("Split", ("x",), tuple(f"v{n}" for n in range(9))), wide, inputs=("x",), outputs=("s",))))
+    drawn = picture_of(made, {})
+    assert drawn.edges_left_out == 6
+    assert "not drawn" in render_element(graph_section(made, drawn, {}))
 
 
 def test_a_finding_marks_its_node_and_an_operator_all_of_its_nodes():
