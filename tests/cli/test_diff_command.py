@@ -57,6 +57,7 @@ def test_exit_codes_are_those_of_diff(run, models: Path) -> None:
         ("a.onnx", "b.onnx", "--policy-key", "missing.pub"),
         ("a.onnx", "b.onnx", "--inputs", "missing.npz"),
         ("a.onnx", "b.onnx", "--inputs", "junk.onnx"),
+        ("a.onnx", "b.onnx", "--inputs", "other.npz"),
         ("a.onnx", "b.onnx", "--inputs", "rows.npz", "--no-run"),
         ("a.onnx", "b.onnx", "-o", "a.onnx"),
         ("a.onnx", "b.onnx", "-o", "b.onnx"),
@@ -67,6 +68,7 @@ def test_exit_codes_are_those_of_diff(run, models: Path) -> None:
 )
 def test_all_trouble_is_two(run, models: Path, argv: tuple[str, ...]) -> None:
     (models / "junk.onnx").write_bytes(b"\x80\x04junk")
+    np.savez(models / "other.npz", z=np.ones((2, 4), np.float32))
     (models / "empty").mkdir()
     os.mkfifo(models / "fifo")
     before = (models / "a.onnx").read_bytes()

@@ -16,7 +16,7 @@ from mlsign.actions.difference import Behaviour, Ran
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, shown
 from mlsign.evidence.record import Difference, MeasuredOutput
 from mlsign.formats.manifest import Role
-from mlsign.interface import TypeSpec
+from mlsign.interface import TypeSpec, ValueSpec
 from mlsign.limits import GIB, Limits
 from mlsign.package.sealed import SealedMemory, seal_file
 from mlsign.paths import PackagePath
@@ -44,11 +44,7 @@ def compare_behaviour(first: OpenSide, second: OpenSide, *, given: tuple[Path, .
     Whatever keeps answers from being compared is in ``problems``. Raises ``InputError`` for a file among ``given`` that the first
     model cannot be fed with, and ``OutsideError``.
     """
-    from mlsign.sandbox.feeds import read_feeds
-
-    inputs = [
-        _Inputs(name=str(path), feeds=read_feeds(path, inputs=first.inspection.summary.inputs, limits=limits)) for path in given
-    ]
+    inputs = [_given(path, first.inspection.summary.inputs, limits=limits) for path in given]
     problems: list[str] = []
     seen: set[tuple[bytes, ...]] = set()
     for label, side in (("first", first), ("second", second)):
@@ -66,6 +62,19 @@ def compare_behaviour(first: OpenSide, second: OpenSide, *, given: tuple[Path, .
             )
         answers.append(told)
     return _held(first, second, inputs, answers, problems)
+
+
+def _given(path: Path, specs: tuple[ValueSpec, ...], *, limits: Limits) -> _Inputs:
+    from mlsign.sandbox.feeds import read_feeds
+    from mlsign.sandbox.tensors import check_feeds
+
+    feeds = read_feeds(path, inputs=specs, limits=limits)
+    try:
+        check_feeds(feeds, inputs=specs, limits=limits)
+    except InputError as err:
+        err.where = f"{shown(path)}: {err.where}" if err.where else shown(path)
+        raise
+    return _Inputs(name=str(path), feeds=feeds)
 
 
 def _golden(side: OpenSide, label: str, seen: set[tuple[bytes, ...]], *, limits: Limits) -> tuple[list[_Inputs], list[str]]:
