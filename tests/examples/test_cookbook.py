@@ -225,7 +225,8 @@ def test_nothing_in_a_recipe_is_likely_not_meant(title: str, kitchen: Kitchen) -
     kitchen.lay_out(RECIPES[title])
     kitchen.carry_in()
     for name in RECIPES[title].policies:
-        remarks = check_policy(kitchen.folder / name).remarks
+        # Some weeks before what ends soon: an exception for days is told of from its first one on.
+        remarks = check_policy(kitchen.folder / name, now=NOW - timedelta(days=30)).remarks
         told = {remark.code for remark in remarks if remark.severity is not Severity.INFORMATION}
         assert told == ({"mode.audit"} if name == "trial.yaml" else set()), name
 
