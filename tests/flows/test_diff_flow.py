@@ -268,6 +268,28 @@ def test_quantized_weights_are_held_against_what_they_stand_for(save) -> None:
     assert diff(plain, many, QUIET).weights.changed[0].difference is None
 
 
+def test_matrices_that_were_transposed_to_be_quantized(save, monkeypatch) -> None:
+    codes, scale = np.arange(-6, 6, dtype=np.int8).reshape(3, 4), np.array([0.5, 0.25, 1, 2], np.float32)
+    node = helper.make_node("DynamicQuantizeMatMul", ["x", "q", "s"], ["y"], domain="com.microsoft")
+    opsets = [helper.make_opsetid("com.microsoft", 1)]
+    quantized = save(model_of([node], ("q", codes), ("s", scale), opsets=opsets), "q.onnx")
+    gemm = model_of([helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)], ("w", (codes * scale).T.copy() + np.float32(0.01)))
+    plain = save(gemm, "p.onnx")
+    for before, after in ((plain, quantized), (quantized, plain)):
+        found = diff(before, after, QUIET)
+        (weight,) = found.weights.changed
+        assert weight.transposed
+        assert weight.difference.change.value == "quantized"
+        assert isclose(weight.difference.largest, 0.01, rel_tol=1e-3)
+        assert "quantized, transposed, 12 of 12 values" in rendered(found)
+    monkeypatch.setattr("mlsign.tensors.transposed._MAX_BYTES", 10)
+    (large,) = diff(plain, quantized, QUIET).weights.changed
+    assert large.problem == "is too large to be transposed"
+    empty = model_of([helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)], ("w", np.ones((0, 3), np.float32)))
+    none = save(model_of([node], ("q", np.ones((3, 0), np.int8)), ("s", np.float32(1)), opsets=opsets), "n.onnx")
+    assert diff(save(empty, "e.onnx"), none, QUIET).weights.changed[0].difference is not None
+
+
 def rows(tmp_path: Path, **arrays) -> Path:
     np.savez(tmp_path / "rows.npz", **(arrays or {"x": np.array([[1, 2, 3]], np.float32)}))
     return tmp_path / "rows.npz"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from mlsign.actions._diff_sides import OpenSide
 from mlsign.actions.difference import WeightChange, WeightsDifference
 from mlsign.compare.graphs.bodies import Constant, Scaling
-from mlsign.compare.graphs.result import Compared, StoredPair
+from mlsign.compare.graphs.result import Compared, ConstantPair, StoredPair
 from mlsign.errors import InputError
 from mlsign.limits import MIB
 from mlsign.onnx.records import SparseRecord, Stored, StoredOutside, TensorRecord
@@ -31,7 +31,7 @@ def compare_weights(first: OpenSide, second: OpenSide, found: Compared, *, advan
     """
     reading = _Reading(first, second, advance)
     identical, changed = 0, []
-    changes = [change for pair in found.constants for change in reading.pair(pair.before, pair.after)]
+    changes = [change for pair in found.constants for change in reading.pair(pair)]
     changes += [reading.attribute(pair) for pair in found.stored]
     for change in changes:
         if change is None:
@@ -63,6 +63,7 @@ class _Named:
     before: str
     after: str
     types: tuple[str, str]
+    transposed: bool = False
 
 
 class _Reading:
@@ -75,10 +76,11 @@ class _Reading:
         self._room = [2 * sum(source.size for source in (side.source, *side.weights.values())) for side in (first, second)]
         self._known: dict[object, WeightChange | None] = {}
 
-    def pair(self, before: Constant, after: Constant) -> list[WeightChange | None]:
+    def pair(self, pair: ConstantPair) -> list[WeightChange | None]:
         """What became of a weight; of a sparse one its values and its indices. None is nothing."""
+        before, after = pair.before, pair.after
         old, new = before.tensor, after.tensor
-        named = _Named(before.name, after.name, (_type(old), _type(new)))
+        named = _Named(before.name, after.name, (_type(old), _type(new)), pair.transposed)
         if isinstance(old, SparseRecord) and isinstance(new, SparseRecord):
             return [
                 self._tensors(old.values, new.values, _part(named, "values"), None),
@@ -104,7 +106,7 @@ class _Reading:
     def _tensors(
         self, old: TensorRecord, new: TensorRecord, named: _Named, scaling: tuple[int, Scaling] | None
     ) -> WeightChange | None:
-        key = (_bytes_of(old), _bytes_of(new), scaling is not None)
+        key = (_bytes_of(old), _bytes_of(new), scaling is not None, named.transposed)
         if key in self._known:
             known = self._known[key]
             return None if known is None else replace(known, before=named.before, after=named.after)
@@ -118,10 +120,14 @@ class _Reading:
         self, old: TensorRecord, new: TensorRecord, named: _Named, scaling: tuple[int, Scaling] | None
     ) -> WeightChange | None:
         from mlsign.tensors.differences import Change, compare
+        from mlsign.tensors.transposed import transposed
 
         try:
             quantization = None if scaling is None else self._quantization(*scaling)
-            found = compare(self._stored(0, old), self._stored(1, new), quantization=quantization)
+            before, after = self._stored(0, old), self._stored(1, new)
+            if named.transposed and scaling is not None:  # the one in floats, whatever axis the other has its scales along
+                before, after = (before, transposed(after)) if scaling[0] == 0 else (transposed(before), after)
+            found = compare(before, after, quantization=quantization)
         except InputError as err:
             if err.code == "file.changed":
                 raise
@@ -130,7 +136,9 @@ class _Reading:
             self._advance(old.size + new.size)
         if found.change is Change.IDENTICAL:
             return None
-        return WeightChange(before=named.before, after=named.after, types=named.types, difference=found)
+        return WeightChange(
+            before=named.before, after=named.after, types=named.types, difference=found, transposed=named.transposed
+        )
 
     def attribute(self, pair: StoredPair) -> WeightChange | None:
         """Whether the long attribute of a node is the same bytes; None when it is."""

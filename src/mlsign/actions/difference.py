@@ -34,7 +34,8 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightChange:
-    """A weight of both models that is not the same. Types and shapes are as stored.
+    """A weight of both models that is not the same. Types and shapes are as stored; of a ``transposed`` matrix the rows of one are held
+    against the columns of the other.
 
     ``difference`` is None where the values were not compared, and ``problem`` says why.
     """
@@ -44,6 +45,7 @@ class WeightChange:
     types: tuple[str, str]
     difference: TensorDifference | None
     problem: str = ""
+    transposed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

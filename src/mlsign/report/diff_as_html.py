@@ -67,7 +67,8 @@ def _row(change: WeightChange) -> list[Element | str]:
         return [code(name), kind, f"not compared: {change.problem}", "", "", "", ""]
     differ = "" if found.different is None else f"{found.different:,} of {found.elements:,}"
     numbers = ("" if value is None else f"{value:.3g}" for value in (found.largest, found.mean, found.relative_l2))
-    return [code(name), kind, found.change.value, differ, *numbers]
+    became = f"{found.change.value}, transposed" if change.transposed else found.change.value
+    return [code(name), kind, became, differ, *numbers]
 
 
 def _lines(part: Section) -> list[Element]:

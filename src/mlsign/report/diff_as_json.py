@@ -132,6 +132,7 @@ def _weights(weights: WeightsDifference) -> dict[str, Any]:
                 "after": change.after,
                 "types": list(change.types),
                 "change": "not compared" if change.difference is None else change.difference.change.value,
+                "transposed": change.transposed,
                 "problem": change.problem,
                 **_numbers(change.difference, ("elements", "different", "largest", "mean", "relative_l2")),
                 **_numbers(change.difference, ("zeros", "unmeasured", "clipped")),

@@ -261,7 +261,7 @@ def _weight(change: WeightChange) -> str:
     found = change.difference
     if found is None:
         return f"{name} {kind}: not compared, {_text(change.problem)}"
-    parts = [found.change.value]
+    parts = [f"{found.change.value}, transposed" if change.transposed else found.change.value]
     if found.different is not None:
         parts.append(f"{found.different:,} of {counted(found.elements, 'value')}")
     if found.largest is not None and found.mean is not None:

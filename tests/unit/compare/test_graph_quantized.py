@@ -210,3 +210,27 @@ def test_scales_and_zero_points_are_compared_where_both_have_them() -> None:
     assert {pair.before.name for pair in both.constants} == {"Q", "s", "z"}
     one = compared(dequantized("Q", "s", "z"), dequantized("Q", "s"))
     assert {pair.before.name for pair in one.constants} == {"Q", "s"}
+
+
+def test_matrices_that_were_transposed_to_be_quantized() -> None:
+    gemm = model([helper.make_node("Gemm", ["x", "W"], ["y"], transB=1)], ("W", np.ones((2, 4), np.float32)))
+    integers = model([helper.make_node("DynamicQuantizeMatMul", ["x", "Q", "s"], ["y"], domain="com.microsoft")], Q, S)
+    for before, after in ((gemm, integers), (integers, gemm)):
+        (pair,) = compared(before, after).constants
+        assert pair.transposed
+        assert pair.before.shape == pair.after.shape[::-1]
+    cube = model([helper.make_node("Gemm", ["x", "W"], ["y"])], ("W", np.ones((2, 4, 4), np.float32)))
+    assert compared(cube, integers).constants == ()
+
+
+def test_square_matrices_are_transposed_where_their_name_says_so() -> None:
+    square = ("W", np.ones((4, 4), np.float32))
+    gemm = model([helper.make_node("Gemm", ["x", "W"], ["y"], transB=1)], square)
+
+    def integers(name: str) -> onnx.ModelProto:
+        node = helper.make_node("DynamicQuantizeMatMul", ["x", name, "s"], ["y"], domain="com.microsoft")
+        return model([node], (name, np.ones((4, 4), np.int8)), S)
+
+    assert [pair.transposed for pair in compared(gemm, integers("W_Transposed_quantized")).constants] == [True]
+    assert [pair.transposed for pair in compared(gemm, integers("W_quantized")).constants] == [False]
+    assert [pair.transposed for pair in compared(gemm, integers("other")).constants] == [False]

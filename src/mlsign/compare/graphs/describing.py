@@ -49,9 +49,11 @@ class Description:
             if theirs != NOBODY:
                 attributes = tuple(self._attributes(ours, theirs))
                 inputs = tuple(self._inputs(ours, theirs))
+                if not (attributes or inputs):
+                    yield None
+                    continue
                 before, after = node_ref(self.first, ours), node_ref(self.second, theirs)
-                changed = attributes or inputs
-                yield NodeChange(before=before, after=after, attributes=attributes, inputs=inputs) if changed else None
+                yield NodeChange(before=before, after=after, attributes=attributes, inputs=inputs)
 
     def outputs(self) -> Iterator[FieldChange]:
         """Outputs of the body that come from elsewhere. Fills ``constants``."""

@@ -84,10 +84,11 @@ class GraphDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConstantPair:
-    """A weight of both models, matched through what takes it."""
+    """A weight of both models, matched through what takes it. ``transposed`` matrices have rows in the place of columns."""
 
     before: Constant
     after: Constant
+    transposed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import product
 from typing import Final
 
 from mlsign.compare.graphs.bodies import Body, Constant
@@ -13,6 +14,8 @@ from mlsign.compare.graphs.result import Compared, ConstantPair, GraphDifference
 from mlsign.onnx.records import TensorRecord
 
 _FLOATS: Final = frozenset({"float", "float16", "bfloat16", "double"})
+_SUFFIX: Final = ("_quantized", "_Transposed_quantized")
+"""What onnxruntime puts behind the name of a weight that it quantizes, and of one that it transposes for that."""
 
 
 class Weights:
@@ -64,8 +67,9 @@ class Weights:
 
     def compared(self, difference: GraphDifference, stored: tuple[StoredPair, ...]) -> Compared:
         """All that was found. What is left is matched where one is a quantized form of the other by its shape, or by name and type."""
-        self._pair_quantized(0)
-        self._pair_quantized(1)
+        # By name first: of square matrices nobody sees whether they are transposed.
+        for by_name, transposed, plain in product((True, False), (False, True), (0, 1)):
+            self._pair_quantized(plain, transposed=transposed, by_name=by_name)
         ours, theirs = self._left(0), self._left(1)
         named = {(constant.name, tensor_key(constant.tensor)): constant for constant in theirs}
         for constant in ours:
@@ -80,27 +84,23 @@ class Weights:
             only_after=self._left(1),
         )
 
-    def _pair_quantized(self, plain: int) -> None:
-        """Pairs what is left of one model in floats with what is left of the other in quantized form: of one shape, by the name that
-        onnxruntime gives it where there is such a one, and else in order.
+    def _pair_quantized(self, plain: int, *, transposed: bool, by_name: bool) -> None:
+        """Pairs what is left of one model in floats with what is left of the other in quantized form and of the same shape: by the
+        name that onnxruntime gives it, or in order. Matrices may be ``transposed``.
         """
-        quantized = [constant for constant in self._left(1 - plain) if constant.quantized is not None]
-        floats = [found for found in self._left(plain) if found.quantized is None and found.element in _FLOATS]
-        called = {(constant.shape, constant.name): constant for constant in quantized}
-        for constant in floats:
-            self._add_quantized(plain, constant, called.get((constant.shape, f"{constant.name}_quantized")))
-        waiting: dict[tuple[int, ...], deque[Constant]] = {}
+        waiting: dict[object, deque[Constant]] = {}
         for constant in self._left(1 - plain):
             if constant.quantized is not None:
-                waiting.setdefault(constant.shape, deque()).append(constant)
-        left = {id(constant.tensor) for constant in self._left(plain)}
-        for constant in floats:
-            if id(constant.tensor) in left and waiting.get(constant.shape):
-                self._add_quantized(plain, constant, waiting[constant.shape].popleft())
-
-    def _add_quantized(self, plain: int, constant: Constant, other: Constant | None) -> None:
-        if other is not None:
-            self._add(*((constant, other) if plain == 0 else (other, constant)))
+                waiting.setdefault((constant.shape, constant.name if by_name else ""), deque()).append(constant)
+        for constant in self._left(plain):
+            if constant.quantized is not None or constant.element not in _FLOATS or (transposed and len(constant.shape) != 2):
+                continue
+            shape = constant.shape[::-1] if transposed else constant.shape
+            found = waiting.get((shape, f"{constant.name}{_SUFFIX[transposed]}" if by_name else ""))
+            if found:
+                before, after = (constant, found.popleft()) if plain == 0 else (found.popleft(), constant)
+                key = id(before.tensor), id(after.tensor)
+                self._pairs[key] = ConstantPair(before=before, after=after, transposed=transposed)
 
     def _left(self, number: int) -> tuple[Constant, ...]:
         paired = {pair[number] for pair in self._pairs}
