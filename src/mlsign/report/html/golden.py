@@ -37,7 +37,7 @@ def _here(portrait: Portrait, manifest: Manifest) -> Iterator[Element]:
     rows_run = (row for each in replay[:_MAX_ROWS] for row in _replayed(each))
     words = "Scored in the sandbox for this report, and compared within the tolerances that were packed."
     yield note(words)
-    yield table("Golden test data, replayed", head, rows_run)
+    yield table("Golden test data, replayed", head, rows_run, class_="golden")
 
 
 def _replayed(each: ReplayedSet) -> Iterator[tuple[Child | list[Child], ...]]:

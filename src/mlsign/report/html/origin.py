@@ -77,7 +77,7 @@ def files(portrait: Portrait) -> Element:
     parts: list[Child] = []
     if manifest is not None:
         parts.append(note(f"As the manifest lists them{_compared(portrait)}."))
-        parts.append(table("Files of the package", ("File", "For", "Size", "Digest"), _entries(manifest), class_="tall"))
+        parts.append(table("Files of the package", ("File", "For", "Size", "Digest"), _entries(manifest), class_="files tall"))
         left = len(manifest.files) - _MAX_FILES
     else:
         rows = ((code(shown(each.path, limit=200)), size(each.size)) for each in portrait.files[:_MAX_FILES])
