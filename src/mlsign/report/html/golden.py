@@ -33,9 +33,9 @@ def _here(portrait: Portrait, manifest: Manifest) -> Iterator[Element]:
         yield note(words)
         yield table("Golden test data", ("Set", "Relative tolerance", "Absolute tolerance"), rows)
         return
-    head = ("Set", "Output", "Outcome", "Compared", "Largest error: absolute", "relative", "in ULPs")
+    head = ("Set", "Output", "Outcome", "Compared", "Absolute", "Relative", "ULPs")
     rows_run = (row for each in replay[:_MAX_ROWS] for row in _replayed(each))
-    words = "Scored in the sandbox for this report, and compared within the tolerances that were packed."
+    words = "Scored in the sandbox for this report, and compared within the tolerances that were packed. Errors are the largest of each output."
     yield note(words)
     yield table("Golden test data, replayed", head, rows_run, class_="golden")
 
