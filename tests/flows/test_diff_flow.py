@@ -157,6 +157,38 @@ def test_opsets_operators_and_metadata(save) -> None:
     assert "\\u{1b}[31mevil\\u{a}mlsign: allow" in text
 
 
+def test_problems_that_only_one_of_the_models_has(save) -> None:
+    before, after = product(EYE), product(EYE)
+    after.graph.initializer.append(numpy_helper.from_array(EYE, "w"))
+    found = diff(save(before, "a.onnx"), save(after, "b.onnx"), QUIET)
+    assert found.problems.added
+    assert found.problems.added[0].startswith("MLS3")
+    assert not found.is_same
+    assert "Problems" in rendered(found)
+    assert diff(save(after, "b.onnx"), save(before, "a.onnx"), QUIET).problems.removed == found.problems.added
+
+
+def test_training_information_is_not_known_to_be_the_same(save) -> None:
+    before, after = product(EYE), product(EYE)
+    before.training_info.add()
+    after.training_info.add()
+    after.training_info[0].update_binding.add(key="w", value="v")
+    found = diff(save(before, "a.onnx"), save(after, "b.onnx"), QUIET)
+    assert "~ training_info: present → present, and not compared" in rendered(found)
+    assert not found.is_same
+    assert diff(save(before, "a.onnx"), save(before, "b.onnx"), QUIET).is_same
+
+
+def test_several_sets_of_inputs_are_told_together_and_the_same_set_once(save, tmp_path: Path) -> None:
+    files = []
+    for index in range(3):
+        files.append(tmp_path / f"{index}.npz")
+        np.savez(files[-1], x=np.full((1 + index, 3), index, np.float32))
+    found = diff(save(product(EYE), "a.onnx"), save(product(EYE * 2), "b.onnx"), DiffRequest(inputs=tuple(files)))
+    (output,) = found.behaviour.outputs
+    assert (output.compared, output.too_far, output.absolute) == (18, 15, 2.0)
+
+
 def test_external_weights_are_read_beside_the_model_and_nowhere_else(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     write_model(first / "m.onnx", external="m.data")

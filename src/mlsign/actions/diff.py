@@ -15,6 +15,7 @@ from mlsign.actions._diff_sides import OpenSide, changed_files, open_side, same_
 from mlsign.actions._diff_weights import compare_weights
 from mlsign.actions.difference import Behaviour, Difference, PolicyDifference, Ran, WeightsDifference
 from mlsign.compare.facts import (
+    FieldChange,
     Names,
     compare_manifests,
     compare_metadata,
@@ -78,7 +79,8 @@ def diff(before: Path, after: Path, request: DiffRequest, *, advance: Advance | 
             interface=compare_interfaces(first.interface, second.interface),
             opsets=compare_opsets(summaries[0].opsets, summaries[1].opsets),
             operators=compare_operators(*summaries),
-            metadata=compare_metadata(first.structure, second.structure),
+            problems=compare_names(*([f"{found.code} {found.message}" for found in summary.problems] for summary in summaries)),
+            metadata=compare_metadata(first.structure, second.structure) + (() if same else _unread(first, second)),
             graph=found.difference,
             weights=weights,
             behaviour=_behaviour(first, second, request, same=same),
@@ -105,6 +107,13 @@ def _unchanged(side: OpenSide) -> Compared:
         approximate=False,
     )
     return Compared(difference=difference, constants=(), stored=(), only_before=(), only_after=())
+
+
+def _unread(first: OpenSide, second: OpenSide) -> tuple[FieldChange, ...]:
+    """What both have and nobody reads is not known to be the same."""
+    if not (first.structure.has_training and second.structure.has_training):
+        return ()
+    return (FieldChange(field="training_info", before="present", after="present, and not compared"),)
 
 
 def _tensors(side: OpenSide) -> int:

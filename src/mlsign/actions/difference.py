@@ -116,7 +116,8 @@ class PolicyDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Everything that was compared. ``same_model`` says that the model and the files of its weights are the same bytes.
+    """Everything that was compared. ``same_model`` says that the model and the files of its weights are the same bytes; ``problems`` are
+    what no honest exporter writes.
 
     ``files`` is None unless both are packages; ``authenticated`` says that signers are those whom a policy trusts, and not claims.
     """
@@ -131,6 +132,7 @@ class Difference:
     interface: tuple[InterfaceChange, ...]
     opsets: tuple[FieldChange, ...]
     operators: tuple[OperatorChange, ...]
+    problems: Names
     metadata: tuple[FieldChange, ...]
     graph: GraphDifference
     weights: WeightsDifference
@@ -145,14 +147,15 @@ class Difference:
     @property
     def is_renamed_only(self) -> bool:
         """The models compute the same with the same weights, and names within them differ."""
-        differs = self.interface or self.opsets or self.operators or self.metadata or not self.weights.is_same
-        return bool(self.graph.is_same and self.graph.renames.count and not differs)
+        differs = any((self.interface, self.opsets, self.operators, self.metadata, self.problems.added, self.problems.removed))
+        same = self.graph.is_same and self.weights.is_same and self.behaviour.is_same and not differs
+        return same and self.graph.renames.count > 0
 
     @property
     def is_same(self) -> bool:
         """Nothing that was compared differs, names included, and nothing was left that could not be compared."""
         changes = (self.manifest, self.interface, self.opsets, self.operators, self.metadata)
-        names = self.signers.added or self.signers.removed
+        names = any((self.signers.added, self.signers.removed, self.problems.added, self.problems.removed))
         files = self.files is not None and (self.files.added or self.files.removed or self.files.changed)
         return not (
             any(changes)

@@ -41,6 +41,11 @@ def render_difference(found: Difference) -> str:
                     for change in found.interface
                 ],
             },
+            "problems": {
+                "both": list(found.problems.both),
+                "added": list(found.problems.added),
+                "removed": list(found.problems.removed),
+            },
             "operators": [
                 {"domain": each.operator.domain, "name": each.operator.name, "before": each.before, "after": each.after}
                 for each in found.operators

@@ -87,6 +87,7 @@ def sections_of(found: Difference, *, most: int | None = MANY) -> tuple[Section,
     """Every section that has something to say, with at most so many lines of each kind."""
     every = (
         ("Decision", _decision(found)),
+        ("Problems", _problems(found)),
         ("Interface", (_interface(change) for change in found.interface)),
         ("Operators", _operators(found)),
         ("Graph", _graph(found)),
@@ -142,6 +143,12 @@ def _decision(found: Difference) -> Iterator[Line]:
 
 def _finding(finding: Finding) -> str:
     return f"{shown(finding.code)} {_text(finding.message)}"
+
+
+def _problems(found: Difference) -> Iterator[Line]:
+    """What is wrong with only one of the models: few who change a model do that, and attackers do."""
+    yield from (Line(sign=Sign.ADDED, text=_text(problem), loud=True) for problem in found.problems.added)
+    yield from (Line(sign=Sign.REMOVED, text=_text(problem)) for problem in found.problems.removed)
 
 
 def _interface(change: InterfaceChange) -> Line:
