@@ -1,6 +1,7 @@
-"""A real browser for the pages that reports are: one for all tests of this folder, a window of its own for each.
+"""A real browser for the pages that reports are: one for each module, and a window of its own for each test.
 
-The browser's library keeps an event loop in its thread as long as it runs, so it is ended with the last test of this folder.
+The browser's library keeps an event loop running in this thread for as long as it is used, where no test of another module could
+run one of its own: it is ended with the last test of the module.
 """
 
 import shutil
@@ -22,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="there is no Chromium to open pages in"))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # The sandbox of the browser needs what containers do not give; pages are ours, and of this machine.
