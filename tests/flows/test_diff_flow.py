@@ -532,6 +532,19 @@ def test_long_lists_are_cut_short_with_a_count(save) -> None:
     assert len(json.loads(as_json(found))["graph"]["added"]) == 2100
 
 
+def test_a_node_of_which_very_much_changed_is_told_in_one_line(save) -> None:
+    def model(order: int) -> onnx.ModelProto:
+        nodes = [helper.make_node("Relu" if index % 2 else "Neg", ["x"], [f"v{index}"]) for index in range(40)]
+        return model_of([*nodes, helper.make_node("Sum", [f"v{index}" for index in range(40)][::order], ["y"])])
+
+    found = diff(save(model(1), "a.onnx"), save(model(-1), "b.onnx"), QUIET)
+    (change,) = found.graph.changed
+    assert len(change.inputs) == 40
+    assert "input 7 comes from" in rendered(found)
+    assert "; and 32 more" in " ".join(rendered(found).split())
+    assert "there are none" in rendered(found)
+
+
 def test_a_hundred_thousand_weights(save) -> None:
     tensor = np.zeros(1, np.float32)
 

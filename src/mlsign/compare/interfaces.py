@@ -113,7 +113,8 @@ def _side(before: Interface, after: Interface, side: Side) -> Iterator[Interface
             )
         else:
             yield from _same_name(before, after, spec, new[name], side)
-    for name in [name for name in new if name not in set(pairs.values())]:
+    known = set(pairs.values())
+    for name in (name for name in new if name not in known):
         yield _added(side, new[name], has_default=name in after.defaults)
     yield from _order(list(old), list(new), side)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MANY: Final = 12
 """Lines of one kind that a person reads before asking for more."""
 _LONG: Final = 300
+_FEW: Final = 8
+"""Attributes, and inputs, of one node in one line."""
 _NOT_RUN: Final = {
     Ran.NO_DATA: "not run: neither has golden test data; --inputs FILE.npz gives inputs",
     Ran.NOT_ASKED: "not run: --no-run was given",
@@ -229,16 +231,19 @@ def _lone(sign: Sign, found: LoneNode) -> Line:
 
 
 def _node(change: NodeChange) -> Line:
-    attributes = (f"{_text(each.field)} {_change(each.before, each.after)}" for each in change.attributes)
-    inputs = (f"input {each.field} comes from {_text(each.after)}, not {_text(each.before)}" for each in change.inputs)
-    what = "; ".join((*attributes, *inputs))
+    few = change.attributes[:_FEW], change.inputs[:_FEW]
+    attributes = (f"{_text(each.field)} {_change(each.before, each.after)}" for each in few[0])
+    inputs = (f"input {each.field} comes from {_text(each.after)}, not {_text(each.before)}" for each in few[1])
+    more = len(change.attributes) + len(change.inputs) - sum(map(len, few))
+    what = "; ".join((*attributes, *inputs, *((f"and {more:,} more",) if more else ())))
     return Line(sign=Sign.CHANGED, text=f"{_text(change.after.operator)} {_name(change.after.name)}: {what}")
 
 
 def _weights(found: Difference) -> Iterator[Line]:
     weights = found.weights
     if weights.is_same:
-        yield Line(sign=Sign.SAME, text=f"identical: {counted(weights.identical, 'tensor')}")
+        text = f"identical: {counted(weights.identical, 'tensor')}" if weights.identical else "there are none"
+        yield Line(sign=Sign.SAME, text=text)
         return
     kinds: dict[str, int] = {"identical": weights.identical}
     for change in weights.changed:

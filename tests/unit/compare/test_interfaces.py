@@ -171,3 +171,11 @@ def test_there_are_changes_exactly_where_there_is_a_difference(before: Interface
     assert bool(changes) == (before != after)
     kinds = [change.effect for change in changes]
     assert kinds == sorted(kinds, key=lambda effect: effect is not BREAKING)
+
+
+def test_very_many_inputs_that_are_all_new() -> None:
+    def many(prefix: str) -> Interface:
+        return Interface(inputs=tuple(value(f"{prefix}{index}", tensor(index)) for index in range(20_000)), outputs=())
+
+    assert len(compare_interfaces(many("a"), many("b"))) == 20_000
+    assert len(compare_interfaces(many("a"), Interface(inputs=(), outputs=()))) == 20_000

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sized
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass
 from typing import Final
 
 from mlsign.compare.facts import FieldChange
@@ -129,7 +130,7 @@ class _Comparison:
         both, *folded = found.folded()
         self.identical += both
         for number, (body, alone, constants) in enumerate(zip((first, second), found.lone(), folded, strict=True)):
-            takers = _takers(body) if constants else {}
+            takers = _takers(body, constants=bool(constants))
             self.lone[number].extend(_lone(body, index, takers) for index in sorted((*alone, *constants)))
             self.weights.hold(number, body, alone)
         fresh = self.weights.pair(found.constants.values())
@@ -251,31 +252,43 @@ def _in_place(before: Sized, after: Sized) -> dict[int, int]:
     return {index: index for index in range(min(len(before), len(after)))}
 
 
-def _takers(body: Body) -> dict[int, list[int]]:
-    """The first nodes that take each constant which is a node itself."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Takers:
+    """The first nodes that take each constant which is a node itself, and the outputs of the body that each node gives."""
+
+    constants: Mapping[int, Sequence[int]]
+    outputs: Mapping[int, Sequence[str]]
+
+
+def _takers(body: Body, *, constants: bool) -> _Takers:
     takers: dict[int, list[int]] = {constant: [] for constant in body.folded.values()}
-    for index, taken in enumerate(body.sources):
+    for index, taken in enumerate(body.sources if constants else ()):
         for source in taken:
             found = takers.get(source.place) if source.kind is SourceKind.CONSTANT else None
             if found is not None and len(found) < _MAX_BESIDE:
                 found.append(index)
-    return takers
+    outputs: dict[int, list[str]] = {}
+    for name, source in body.outputs:
+        if source.kind is SourceKind.NODE:
+            outputs.setdefault(source.place, []).append(name)
+    return _Takers(constants=takers, outputs=outputs)
 
 
-def _lone(body: Body, index: int, takers: Mapping[int, list[int]]) -> LoneNode:
+def _lone(body: Body, index: int, takers: _Takers) -> LoneNode:
     """A node that only one body has, with what is around it."""
     node, held = body.nodes[index], body.folded.get(index)
     if held is None:
-        takes = [spell_source(body, source) for source in body.sources[index] if source.kind is not SourceKind.ABSENT]
-        users = [user for _, _, user in body.users[index]]
+        sources = body.sources[index][: 4 * _MAX_BESIDE]
+        takes = [spell_source(body, source) for source in sources if source.kind is not SourceKind.ABSENT]
+        users: Sequence[int] = [user for _, _, user in body.users[index][: 4 * _MAX_BESIDE]]
     else:
         takes = [f"weight {body.constants[held].name}"] if node.inputs else []
-        users = takers[held]
-    ends = [f"output {name}" for name, source in body.outputs if source.kind is SourceKind.NODE and source.place == index]
-    gives = dict.fromkeys((*(spell_node(body, user) for user in users[: 4 * _MAX_BESIDE]), *ends))
+        users = takers.constants[held]
+    ends = [f"output {name}" for name in takers.outputs.get(index, ())[:_MAX_BESIDE]]
+    gives = dict.fromkeys((*(spell_node(body, user) for user in users), *ends))
     return LoneNode(
         node=node_ref(body, index),
-        takes_from=tuple(dict.fromkeys(takes[: 4 * _MAX_BESIDE]))[:_MAX_BESIDE],
+        takes_from=tuple(dict.fromkeys(takes))[:_MAX_BESIDE],
         gives_to=tuple(gives)[:_MAX_BESIDE],
         inside=_inside(node) - 1,
     )

@@ -157,7 +157,7 @@ def _behind(body: Body, source: Source, is_alone: Callable[[int], bool]) -> Iter
     while waiting and len(seen) <= _MAX_BETWEEN:
         found = waiting.popleft()
         if found.kind is SourceKind.NODE and is_alone(found.place):
-            fresh = [taken for taken in dict.fromkeys(body.sources[found.place]) if taken not in seen]
+            fresh = [taken for taken in dict.fromkeys(body.sources[found.place][:_MAX_BETWEEN]) if taken not in seen]
             seen.update(fresh)
             waiting.extend(fresh)
         elif found.kind is not SourceKind.ABSENT:
