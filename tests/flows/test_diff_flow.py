@@ -153,6 +153,7 @@ def test_opsets_operators_and_metadata(save) -> None:
     text = rendered(diff(save(before, "a.onnx"), save(after, "b.onnx"), QUIET))
     assert "+ ai.onnx:Sub: 1 time" in text
     assert "~ opset of ai.onnx: 17 → 18" in text
+    assert "opsets changed, the graph changed" in text
     assert "\x1b" not in text
     assert "\\u{1b}[31mevil\\u{a}mlsign: allow" in text
 
@@ -165,6 +166,7 @@ def test_problems_that_only_one_of_the_models_has(save) -> None:
     assert found.problems.added[0].startswith("MLS3")
     assert not found.is_same
     assert "Problems" in rendered(found)
+    assert "problems appeared" in rendered(found)
     assert diff(save(after, "b.onnx"), save(before, "a.onnx"), QUIET).problems.removed == found.problems.added
 
 
@@ -175,6 +177,7 @@ def test_training_information_is_not_known_to_be_the_same(save) -> None:
     after.training_info[0].update_binding.add(key="w", value="v")
     found = diff(save(before, "a.onnx"), save(after, "b.onnx"), QUIET)
     assert "~ training_info: present → present, and not compared" in rendered(found)
+    assert "graph and weights are the same, and what is said of them is not" in rendered(found)
     assert not found.is_same
     assert diff(save(before, "a.onnx"), save(before, "b.onnx"), QUIET).is_same
 

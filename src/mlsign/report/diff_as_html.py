@@ -6,7 +6,9 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from mlsign.report.diff_words import Line, Section, Sign, distance_of, headline_of, sections_of, sizes_of, subject_of
+from mlsign.report.diff_lines import Line, Section, Sign
+from mlsign.report.diff_models import distance_of
+from mlsign.report.diff_words import headline_of, sections_of, sizes_of, subject_of
 from mlsign.report.html.document import Page, document
 from mlsign.report.html.elements import Element, element
 from mlsign.report.html.parts import Tone, code, contents, facts, headline, note, section, table

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mlsign.errors import shown
-from mlsign.report.diff_words import MANY, Sign, headline_of, sections_of, sizes_of, subject_of
+from mlsign.report.diff_lines import Sign
+from mlsign.report.diff_words import MANY, headline_of, sections_of, sizes_of, subject_of
 from mlsign.report.page import BAD, BOLD, DIM, GREEN, WARNING, Facts, Page
 
 if TYPE_CHECKING:
