@@ -374,6 +374,26 @@ def test_inputs_that_only_the_first_takes_are_a_problem_and_not_the_same(save, t
         diff(save(model_of([node]), "a.onnx"), save(other, "b.onnx"), DiffRequest(inputs=(tmp_path / "none.npz",)))
 
 
+def test_when_time_or_room_is_over_answers_are_missing_and_not_the_same(save, tmp_path: Path, monkeypatch) -> None:
+    before, after = save(product(EYE), "a.onnx"), save(product(EYE, name="v"), "b.onnx")
+    files = (rows(tmp_path), rows(tmp_path))
+    monkeypatch.setattr(_diff_behaviour, "_MAX_KEPT", 12)
+    short = diff(before, after, DiffRequest(inputs=files)).behaviour
+    assert len(short.problems) == 1
+    assert "there was no room for its answers left" in short.problems[0]
+    assert not short.is_same
+    monkeypatch.setattr(_diff_behaviour, "_SECONDS", 0.0)
+    late = diff(before, after, DiffRequest(inputs=files)).behaviour
+    assert len(late.problems) == 2
+    assert "there was no time for running the model left" in late.problems[0]
+    assert not late.is_same
+
+
+def test_answers_of_every_kind_have_a_size() -> None:
+    texts = np.array(["a", "bc"], dtype=object)
+    assert _diff_behaviour._bytes_of([np.zeros(2, np.float32), {"k": texts, "l": 5}]) == 8 + 64 * 3 + 3
+
+
 def test_outputs_of_other_names_and_types(save, tmp_path: Path) -> None:
     request = DiffRequest(inputs=(rows(tmp_path),))
     before = save(model_of([helper.make_node("Relu", ["x"], ["y"])]), "a.onnx")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from mlsign.actions._diff_sides import OpenSide
 from mlsign.actions._golden_sets import decode_golden_set, feeds_of
@@ -17,16 +18,25 @@ from mlsign.errors import InputError, JailError, MlsignError, OutsideError, show
 from mlsign.evidence.record import Difference, MeasuredOutput
 from mlsign.formats.manifest import Role
 from mlsign.interface import TypeSpec, ValueSpec
-from mlsign.limits import GIB, Limits
+from mlsign.limits import GIB, MIB, Limits
 from mlsign.package.sealed import SealedMemory, seal_file
 from mlsign.paths import PackagePath
 from mlsign.sandbox.spec import JailSpec
+
+if TYPE_CHECKING:
+    from mlsign.sandbox.jail import Jail
 
 _LEAST_MEMORY: Final = 2 * GIB
 _PER_BYTE: Final = 4
 """Address space for each byte of a model with its weights inside, which takes three times its size while it loads."""
 _MAX_PROBLEMS: Final = 20
+_SECONDS: Final = 120.0
+"""For all runs of one model; a stranger says how many there are."""
+_MAX_ANSWER: Final = 256 * MIB
+_MAX_KEPT: Final = GIB
+_PER_TEXT: Final = 64
 
+Clock: TypeAlias = Callable[[], float]
 Answer: TypeAlias = "Mapping[str, Any] | MlsignError"
 
 
@@ -38,7 +48,9 @@ class _Inputs:
     feeds: Mapping[str, Any]
 
 
-def compare_behaviour(first: OpenSide, second: OpenSide, *, given: tuple[Path, ...], limits: Limits) -> Behaviour:
+def compare_behaviour(
+    first: OpenSide, second: OpenSide, *, given: tuple[Path, ...], limits: Limits, clock: Clock = time.monotonic
+) -> Behaviour:
     """How far the answers of the second are from those of the first, on the golden inputs of both and on the files ``given``.
 
     Whatever keeps answers from being compared is in ``problems``. Raises ``InputError`` for a file among ``given`` that the first
@@ -55,7 +67,7 @@ def compare_behaviour(first: OpenSide, second: OpenSide, *, given: tuple[Path, .
         return Behaviour(ran=Ran.NO_DATA)
     answers: list[list[Answer]] = []
     for label, side in (("first", first), ("second", second)):
-        told, reason = _answers(side, inputs)
+        told, reason = _answers(side, inputs, limits=limits, clock=clock)
         if reason:
             return Behaviour(
                 ran=Ran.FAILED, inputs=tuple(each.name for each in inputs), problems=(f"{label} model: {reason}", *problems)
@@ -101,7 +113,7 @@ def _golden(side: OpenSide, label: str, seen: set[tuple[bytes, ...]], *, limits:
     return inputs, problems
 
 
-def _answers(side: OpenSide, inputs: list[_Inputs]) -> tuple[list[Answer], str]:
+def _answers(side: OpenSide, inputs: list[_Inputs], *, limits: Limits, clock: Clock) -> tuple[list[Answer], str]:
     """What a model answers to each of the inputs, or why it was not run."""
     from mlsign.sandbox.jail import Jail
 
@@ -112,20 +124,43 @@ def _answers(side: OpenSide, inputs: list[_Inputs]) -> tuple[list[Answer], str]:
                 sealed[path] = opened.enter_context(seal_file(source))
             model = jailed_model(sealed, model_path=side.model_path, summary=side.inspection.summary)
             size = sum(memory.size for memory in sealed.values())
-            jail = opened.enter_context(Jail.start(model, spec=JailSpec(memory_bytes=max(_LEAST_MEMORY, _PER_BYTE * size))))
+            most = replace(limits, max_output_bytes=min(limits.max_output_bytes, _MAX_ANSWER))
+            spec = JailSpec(memory_bytes=max(_LEAST_MEMORY, _PER_BYTE * size), limits=most)
+            jail = opened.enter_context(Jail.start(model, spec=spec))
         except (JailError, InputError, OutsideError) as err:
             if err.code == "file.changed":
                 raise
             return [], str(err)
-        return [_answer(jail, each) for each in inputs], ""
+        return list(_all_answers(jail, inputs, clock=clock)), ""
 
 
-def _answer(jail: Any, inputs: _Inputs) -> Answer:
-    try:
-        answers: Mapping[str, Any] = jail.run(inputs.feeds)
-    except MlsignError as err:
-        return err
-    return answers
+def _all_answers(jail: Jail, inputs: list[_Inputs], *, clock: Clock) -> Iterator[Answer]:
+    """The answers, as long as there is time, and room to keep them until the other model has answered as well."""
+    end, room = clock() + _SECONDS, _MAX_KEPT
+    for each in inputs:
+        left = end - clock()
+        if left <= 0 or room <= 0:
+            what = "time for running the model" if left <= 0 else "room for its answers"
+            yield JailError(f"there was no {what} left", code="sandbox.timeout")
+            continue
+        try:
+            answers: Mapping[str, Any] = jail.run(each.feeds, seconds=left)
+        except MlsignError as err:
+            yield err
+            continue
+        room -= sum(map(_bytes_of, answers.values()))
+        yield answers
+
+
+def _bytes_of(answer: Any) -> int:
+    """About how much memory an answer takes: an array, a text, or a sequence or map of such."""
+    if isinstance(answer, dict):
+        return sum(map(_bytes_of, answer.values()))
+    if isinstance(answer, list):
+        return sum(map(_bytes_of, answer))
+    if str(getattr(answer, "dtype", "")) == "object":
+        return sum(len(str(text)) + _PER_TEXT for text in answer.flat)
+    return int(getattr(answer, "nbytes", _PER_TEXT))
 
 
 def _held(

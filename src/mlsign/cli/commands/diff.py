@@ -17,6 +17,7 @@ HELP = """Show what is different between two models or packages: interface, oper
 
 Nodes are matched by what they do, so a renamed graph is told as renamed and one node put in as one node. Nothing is
 trusted and nothing is run, but both models in the sandbox where there is golden test data, or --inputs.
+Long lists are cut short; --verbose prints them whole.
 Exit codes are those of diff: 0 the same, 1 different, 2 trouble, whatever the trouble is.
 
 Example:
