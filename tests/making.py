@@ -86,11 +86,12 @@ def write_model(path: Path, *, external: str | None = None, scale: float = 1.0, 
     return path
 
 
-def write_golden(folder: Path) -> Path:
+def write_golden(folder: Path, *, rows: int = len(INPUT)) -> Path:
+    taken = INPUT[:rows]
     data_set = folder / "test_data_set_0"
     data_set.mkdir(parents=True)
-    (data_set / "input_0.pb").write_bytes(numpy_helper.from_array(INPUT, "x").SerializeToString())
-    (data_set / "output_0.pb").write_bytes(numpy_helper.from_array(INPUT @ WEIGHTS + BIAS, "y").SerializeToString())
+    (data_set / "input_0.pb").write_bytes(numpy_helper.from_array(taken, "x").SerializeToString())
+    (data_set / "output_0.pb").write_bytes(numpy_helper.from_array(taken @ WEIGHTS + BIAS, "y").SerializeToString())
     return data_set
 
 

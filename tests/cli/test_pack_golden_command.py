@@ -100,6 +100,8 @@ def test_without_a_sandbox_nothing_is_run_unless_it_is_allowed_by_name(place, as
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("--rtol", "0.1"),
+        ("--atol", "0.1"),
         ("--golden-time", "5"),
         ("--golden-memory", "512"),
         ("--allow-unsandboxed",),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from making import make_package, write_policy
+from making import make_package, write_golden, write_policy
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "schemas" / "replay.v1.schema.json").read_text())
 REPLAY = ("replay", "fraud-1.2.0")
@@ -48,6 +48,15 @@ def test_an_answer_that_is_off_is_exit_code_1_and_says_by_how_much(run, tmp_path
     assert "6 of 6 elements are too far off" in done.out
     assert "✗ reference y" in done.out
     assert run(*REPLAY, "--quiet").out == ""
+
+
+def test_a_run_that_showed_nothing_is_no_wrong_answer(run, tmp_path):
+    made = make_package(tmp_path / "made", golden=(write_golden(tmp_path / "empty", rows=0),))
+    shutil.move(made, tmp_path / "fraud-1.2.0")
+    done = run(*REPLAY)
+    assert done.code == 1
+    assert done.out.splitlines()[0].strip() == "✗ fraud-1.2.0 was NOT held against all of its golden test data"
+    assert "shows nothing" in done.out
 
 
 def test_as_json(run, there):

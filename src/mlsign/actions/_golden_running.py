@@ -95,7 +95,8 @@ class GoldenRun:
         with _told(origin, otherwise=_OR_UNCHECKED):
             odd = self._different(data)
         if odd is not None:
-            hint = f"allow more with --rtol and --atol, look at how the model was exported{_OR_UNCHECKED}"
+            more = "allow more with --rtol and --atol, " if odd.too_far else ""
+            hint = f"{more}look at how the model was exported{_OR_UNCHECKED}"
             raise _differs(
                 "the model answers otherwise than its golden data says", odd, code="contradicted", where=origin, hint=hint
             )

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from mlsign.actions._golden_packed import PackedGolden
 
 _MAX_SHOWN: Final = 20
+_RTOL: Final = 1e-4
+_ATOL: Final = 1e-5
+_NOTHING: Final = {
+    "--check-golden": "there is no --golden to check",
+    "--rtol": "there is no golden data",
+    "--atol": "there is no golden data",
+}
 
 GoldenPlaces = Annotated[
     list[Path] | None,
@@ -79,8 +86,8 @@ class GoldenOptions:
     golden_from: GoldenFrom = None
     golden_auto: GoldenAuto = 0
     check_golden: CheckGolden = GoldenCheck.AUTO
-    rtol: Rtol = 1e-4
-    atol: Atol = 1e-5
+    rtol: Rtol = _RTOL
+    atol: Atol = _ATOL
     golden_time: GoldenTime = None
     golden_memory: GoldenMemory = None
     sandbox: Sandbox = Wall.PROCESS
@@ -92,13 +99,15 @@ class GoldenOptions:
         checks = bool(self.golden) and self.check_golden is not GoldenCheck.NEVER
         idle = {
             "--check-golden": self.check_golden is not GoldenCheck.AUTO and not self.golden,
+            "--rtol": self.rtol != _RTOL and not (self.golden or makes),
+            "--atol": self.atol != _ATOL and not (self.golden or makes),
             "--golden-time": self.golden_time is not None and not (makes or checks),
             "--golden-memory": self.golden_memory is not None and not (makes or checks),
             "--sandbox": self.sandbox is not Wall.PROCESS and not (makes or checks),
             "--allow-unsandboxed": self.allow_unsandboxed and not (makes or checks),
         }
         if name := next((name for name, is_idle in idle.items() if is_idle), ""):
-            nothing = "there is no --golden to check" if name == "--check-golden" else "the model is not run"
+            nothing = _NOTHING.get(name, "the model is not run")
             hint = "leave it out, or add --golden, --golden-from or --golden-auto"
             raise InputError(f"{name} does nothing: {nothing}", code="usage.golden", hint=hint)
         if self.golden_auto < 0:

@@ -26,7 +26,7 @@ _MANY: Final = 40
 def render_replay_text(replay: Replay, *, width: int, color: bool) -> str:
     """For people: whether the answers are those that were expected, on what, and the largest error of each output."""
     out = Page(width=width, color=color)
-    words, style = ("answers as its golden test data says", GOOD) if replay.passed else ("does NOT answer as it should", BAD)
+    words, style = _headline(replay), GOOD if replay.passed else BAD
     out.line(("✓ " if replay.passed else "✗ ", style), (shown(replay.name), BOLD), (f" {words}", style))
     if replay.report is None:
         out.line(("No signature was checked: the content is what its own manifest says, whoever wrote that.", WARNING))
@@ -47,6 +47,14 @@ def render_replay_text(replay: Replay, *, width: int, color: bool) -> str:
         out.line((f"and {len(replay.golden) - _MANY} more sets: --format json lists them all", BOLD))
     _agreement(out, replay)
     return out.text()
+
+
+def _headline(replay: Replay) -> str:
+    if replay.passed:
+        return "answers as its golden test data says"
+    if any(found.different for run in replay.runs.runs for found in run.sets):
+        return "does NOT answer as it should"
+    return "was NOT held against all of its golden test data"
 
 
 def _decided(report: Report) -> str:

@@ -130,7 +130,7 @@ class _Measuring:
             found = self._add(expected, answer, type_.element)
             if found.first is not None:
                 first = tuple(int(index) for index in np.unravel_index(found.first, expected.shape))
-                message = f"{found.wrong} of {expected.size} elements are too far off, the first at {at}{list(first)}"
+                message = f"{found.wrong} of {expected.size} elements are {_off(type_.element)}, the first at {at}{list(first)}"
                 self._differ(message, *(_spelled(side[first], type_.element) for side in (expected, answer)))
 
     def _hold_map(self, expected: dict[Any, Any], answer: Result, type_: TypeSpec, *, place: str) -> None:
@@ -146,13 +146,18 @@ class _Measuring:
             found = self._add(wanted, given, element)
             if found.first is not None:
                 key = list(expected)[found.first]
-                message = f"{found.wrong} of {len(expected)} values are too far off{place}, the first at {shown(key)}"
+                message = f"{found.wrong} of {len(expected)} values are {_off(element)}{place}, the first at {shown(key)}"
                 self._differ(message, str(expected[key]), str(answer[key]))
 
     def _add(self, wanted: Array, found: Array, element: str) -> Measure:
         measured = measure_arrays(wanted, found, element=element, rtol=self._rtol, atol=self._atol)
         self.total = self.total.and_then(measured)
         return measured
+
+
+def _off(element: str) -> str:
+    """What is wrong with elements that are told: what no tolerance is for is not far off."""
+    return "too far off" if has_fraction(element) else "not equal"
 
 
 def _dtype_of_values(element: str) -> np.dtype[Any]:

@@ -95,7 +95,9 @@ def test_booleans_and_texts_are_equal():
     assert compared(np.array([True]), np.array([False])) is not None
     texts = np.array(["a", "b"], dtype=object)
     assert compared(texts, np.array(["a", "b"], dtype=object)) is None
-    assert compared(texts, np.array(["a", "c"], dtype=object)) is not None
+    different = compared(texts, np.array(["a", "c"], dtype=object))
+    assert different is not None
+    assert different.message == "1 of 2 elements are not equal, the first at [1]"
 
 
 def test_shape_and_type_are_the_same():
