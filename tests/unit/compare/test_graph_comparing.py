@@ -191,6 +191,23 @@ def test_constant_nodes_and_initializers_hold_the_same_weight() -> None:
     assert len(compared(number, number.replace("2.0", "3.0")).difference.changed) == 1
 
 
+def test_constants_that_nothing_takes_are_still_there() -> None:
+    text = "g (float[N] x) => (float[N] y) {{ {} = Constant<value = float[1] {{2}}>()\n {} = Constant<value = float[2] {{2, 3}}>()\n y = Neg(x) }}"
+    found = compared(text.format("a", "b"), text.format("c", "d"))
+    assert counts(found) == (3, 0, 0, 0)
+    assert [(pair.before.name, pair.after.name) for pair in found.constants] == [("a", "c"), ("b", "d")]
+    less = compared(text.format("a", "b"), "g (float[N] x) => (float[N] y) { a = Constant<value = float[1] {2}>()\n y = Neg(x) }")
+    assert counts(less) == (2, 0, 0, 1)
+
+
+def test_initializers_that_nothing_takes_are_renamed_like_others() -> None:
+    text = "g (float[N] x) => (float[N] y) <float[1] {} = {{2}}, float[2] {} = {{2, 3}}, float[1] {} = {{4}}> {{ y = Neg(x) }}"
+    found = compared(text.format("a", "b", "c"), text.format("p", "q", "a"))
+    assert [(pair.before.name, pair.after.name) for pair in found.constants] == [("a", "a"), ("b", "q"), ("c", "p")]
+    assert found.difference.renames.weights == 2
+    assert found.only_before == found.only_after == ()
+
+
 def test_subgraphs_are_compared_inside_of_the_nodes_that_have_them() -> None:
     text = """g (bool c, float[2] x) => (float[2] y) <float[2] {w} = {{1, 2}}> {{
         {h} = Relu(x)

@@ -10,7 +10,7 @@ from typing import Final
 
 from mlsign.compare.facts import FieldChange
 from mlsign.compare.graphs.bodies import Body, Constant, Source, SourceKind, graphs_of
-from mlsign.compare.graphs.keys import float_count, is_learned
+from mlsign.compare.graphs.keys import float_count, is_learned, tensor_key
 from mlsign.compare.graphs.matching import NOBODY, Half, Matched
 from mlsign.compare.graphs.result import ConstantPair, NodeChange, StoredPair
 from mlsign.compare.graphs.spelling import node_ref, operator_of, spell_attribute, spell_source
@@ -73,6 +73,7 @@ class Description:
         """Of the nodes that are constants: how many belong to paired constants in both, and those that only one of the bodies has."""
         left, right = set(self.first.folded), set(self.second.folded)
         both = 0
+        self._pair_unused()
         for pair in self.constants.values():
             ours, theirs = pair.before.node, pair.after.node
             if ours in left and theirs in right and self.first.nodes[ours].operator == self.second.nodes[theirs].operator:
@@ -80,6 +81,20 @@ class Description:
                 left.remove(ours)
                 right.remove(theirs)
         return both, sorted(left), sorted(right)
+
+    def _pair_unused(self) -> None:
+        """Pairs constants that nothing takes, of one type and shape: by name, and what is left in the order of the files."""
+        ours, theirs = _unused(self.first), _unused(self.second)
+        for by_name in (True, False):
+            waiting: dict[Hashable, deque[Constant]] = {}
+            taken = {found for pair in self.constants for found in pair}
+            for constant in theirs:
+                if id(constant.tensor) not in taken:
+                    waiting.setdefault((tensor_key(constant.tensor), by_name and constant.name), deque()).append(constant)
+            for constant in ours:
+                there = waiting.get((tensor_key(constant.tensor), by_name and constant.name))
+                if there and id(constant.tensor) not in taken:
+                    self._pair(constant, there.popleft())
 
     def _attributes(self, ours: int, theirs: int) -> Iterator[FieldChange]:
         a, b = self.first.nodes[ours], self.second.nodes[theirs]
@@ -148,6 +163,23 @@ class Description:
         ours = {self.image(source) for source in _behind(self.first, a, lambda node: pairs[node] == NOBODY)}
         theirs = {self.place(source) for source in _behind(self.second, b, lambda node: node not in back)}
         return not ours.isdisjoint(theirs)
+
+
+def _unused(body: Body) -> list[Constant]:
+    """The constants that nothing takes, not even to say what the numbers of another one stand for."""
+    every = (source for taken in (*body.sources, [source for _, source in body.outputs]) for source in taken)
+    used = {source.place for source in every if source.kind is SourceKind.CONSTANT}
+    behind = {
+        id(tensor)
+        for constant in body.constants
+        if (scaling := constant.quantized) is not None
+        for tensor in (constant.tensor, scaling.scale, scaling.zero_point)
+    }
+    return [
+        constant
+        for place, constant in enumerate(body.constants)
+        if place not in used and (constant.quantized is not None or id(constant.tensor) not in behind)
+    ]
 
 
 def _behind(body: Body, source: Source, is_alone: Callable[[int], bool]) -> Iterator[Source]:
