@@ -18,6 +18,7 @@ from mlsign.onnx.records import FunctionRecord, GraphRecord, ModelRecord, NodeRe
 MAX_NODES: Final = 20_000
 """Nodes that are drawn and listed: with more, neither a person nor a browser gets on."""
 MAX_SHEETS: Final = 500
+_MAX_TITLE_CHARS: Final = 60
 _PLACE: Final = re.compile(r"(?:graph|functions\[\d+\])(?:\.[a-z_]+(?:\[\d+\])?)*", re.ASCII)
 _NODE: Final = re.compile(r"node\[\d+\]", re.ASCII)
 
@@ -154,11 +155,11 @@ class _Maker:
     ) -> int | None:
         if len(self.sheets) >= MAX_SHEETS:
             self.sheets_left_out += 1
-            self.left_out += len(nodes)
+            self._leave_out(nodes)
             return None
         kept = nodes[: self._room]
         self._room -= len(kept)
-        self.left_out += len(nodes) - len(kept)
+        self._leave_out(nodes[len(kept) :])
         number = len(self.sheets)
         sheet = Sheet(
             title=title,
@@ -177,7 +178,7 @@ class _Maker:
                 opened = self.graph(
                     inner,
                     f"{place}.node[{index}].{place_of}",
-                    title=f"{name} of {node.operator}",
+                    title=f"{name} of {_called(node, index)}",
                     parent=(number, index),
                     outer=types,
                 )
@@ -185,12 +186,29 @@ class _Maker:
                     sheet.opens.setdefault(index, []).append(opened)
         return number
 
+    def _leave_out(self, nodes: tuple[NodeRecord, ...]) -> None:
+        """Counts nodes that stand nowhere, with everything inside of them."""
+        waiting = [nodes]
+        while waiting:
+            some = waiting.pop()
+            self.left_out += len(some)
+            for node in some:
+                inside = [graph.nodes for _, _, graph in _inner(node)]
+                self.sheets_left_out += len(inside)
+                waiting += inside
+
+
+def _called(node: NodeRecord, index: int) -> str:
+    """Which node it is, in a few words: there may be many of one operator."""
+    return f"{shown(node.operator, limit=_MAX_TITLE_CHARS)} {shown(node.name, limit=_MAX_TITLE_CHARS) or f'#{index}'}"
+
 
 def _inner(node: NodeRecord) -> Iterator[tuple[str, str, GraphRecord]]:
     for number, attribute in enumerate(node.attributes):
         if isinstance(attribute.value, GraphRecord):
-            yield attribute.name, f"attribute[{number}].g", attribute.value
+            yield shown(attribute.name, limit=_MAX_TITLE_CHARS), f"attribute[{number}].g", attribute.value
         elif isinstance(attribute.value, tuple):
             for index, value in enumerate(attribute.value):
                 if isinstance(value, GraphRecord):
-                    yield f"{attribute.name} {index}", f"attribute[{number}].graphs[{index}]", value
+                    name = shown(attribute.name, limit=_MAX_TITLE_CHARS)
+                    yield f"{name} {index}", f"attribute[{number}].graphs[{index}]", value

@@ -103,7 +103,7 @@ NESTED = model(
 
 def test_sheets_open_from_nodes_and_know_where_they_are():
     made = sheets_of(NESTED)
-    assert [sheet.title for sheet in made.sheets] == ["main graph", "then of If", "more 0 of If", "function f:Twice"]
+    assert [sheet.title for sheet in made.sheets] == ["main graph", "then of If #1", "more 0 of If #1", "function f:Twice"]
     assert made.sheets[0].opens == {1: [1, 2], 2: [3]}
     assert [sheet.parent for sheet in made.sheets] == [None, (0, 1), (0, 1), None]
     assert made.sheets[1].place == "graph.node[1].attribute[0].g"
@@ -180,6 +180,27 @@ def test_limits_hold_and_are_told(monkeypatch):
     assert sum(len(sheet["edges"]) for sheet in drawn.data["sheets"]) == 4
     assert drawn.edges_left_out > 0
     assert "1 further node not listed" in "".join(map(render_element, node_lists(made, {})))
+
+
+def test_what_is_inside_of_what_is_left_out_is_counted_too(monkeypatch):
+    """Or a model could hide nodes behind one more than are shown."""
+    monkeypatch.setattr(sheets, "MAX_NODES", 1)
+    deep = graph(node("If", ("c",), ("y",), attribute("then", AttributeKind.GRAPH, INNER)), name="outer")
+    hidden = node("If", ("c",), ("y",), attribute("then", AttributeKind.GRAPH, deep), name="gate")
+    made = sheets_of(model(graph(node("Relu", ("x",), ("c",)), hidden)))
+    assert (made.left_out, made.sheets_left_out) == (1 + 1 + 2, 2)
+    monkeypatch.setattr(sheets, "MAX_NODES", 100)
+    monkeypatch.setattr(sheets, "MAX_SHEETS", 1)
+    made = sheets_of(model(graph(node("Relu", ("x",), ("c",)), hidden)))
+    assert (made.left_out, made.sheets_left_out) == (1 + 2, 2)
+
+
+def test_titles_tell_bodies_apart_and_are_short():
+    gates = [node("If", ("c",), (f"y{n}",), attribute("t" * 999, AttributeKind.GRAPH, INNER), name=f"gate{n}") for n in range(2)]
+    one, other = sheets_of(model(graph(*gates))).sheets[1:]
+    assert one.title.endswith(" of If gate0")
+    assert other.title.endswith(" of If gate1")
+    assert len(one.title) < 300
 
 
 def test_a_value_that_is_made_twice_or_comes_from_itself_draws_no_endless_line():
