@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 from enum import Enum
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ _ITEMS: Final = 2
 _ENTRIES: Final = 3
 _LEAST, _MOST = 1 / 16, 16.0
 _TEXT_BYTES: Final = 8
+_BLOCK: Final = 1 << 18
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -107,8 +109,10 @@ class _Drawing:
         text = element == "string"
         if not text and element not in ELEMENTS:
             raise _refusal(f"has elements of type {shown(element)}, of which none can be drawn", path, type_)
-        self._left -= max(_TEXT_BYTES if text else ELEMENTS[element].bits // 8, 1) * count
-        if self._left < 0:
+        size = max(_TEXT_BYTES if text else ELEMENTS[element].bits // 8, 1)
+        self._left -= size * count
+        # Beside a dimension of 0 others take no memory, and yet there is no array of just any size.
+        if self._left < 0 or size * math.prod(dim or 1 for dim in shape) > sys.maxsize:
             raise InputError(
                 f"asks for inputs of more than {self._most} bytes",
                 code="golden.size",
@@ -127,9 +131,9 @@ class _Drawing:
         if dtype is None:
             return self._bits(element, path, count=count)
         if dtype.kind == "f":
-            return self._floats(path, count=count).astype(dtype)
+            return self._floats(path, dtype.str, count=count)
         if dtype.kind == "c":
-            return self._floats(path, count=2 * count).astype("<f4" if bits == 64 else "<f8")
+            return self._floats(path, "<f4" if bits == 64 else "<f8", count=2 * count)
         if dtype.kind == "b":
             return (self._stream(path, count) % 2).astype(dtype)
         if self._breadth is Breadth.SINGLE:
@@ -140,9 +144,15 @@ class _Drawing:
             return self._stream(path, count * bits // 8)
         return (self._stream(path, count) % _IDS).astype(dtype)
 
-    def _floats(self, path: tuple[str, ...], *, count: int) -> npt.NDArray[np.float64]:
+    def _floats(self, path: tuple[str, ...], dtype: str, *, count: int) -> npt.NDArray[Any]:
         """Seven bits of fraction, which every type of 16 bits and more holds exactly."""
-        drawn = self._stream(path, 2 * count).view("<u2").astype(np.int64)
+        drawn = self._stream(path, 2 * count).view("<u2")
+        out = np.empty(count, dtype)
+        for at in range(0, count, _BLOCK):  # a hostile model asks for many, and what is between takes ten times as much
+            out[at : at + _BLOCK] = self._spread(drawn[at : at + _BLOCK].astype(np.int64))
+        return out
+
+    def _spread(self, drawn: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         fraction = drawn & 127
         if self._breadth is not Breadth.WIDE:
             return (fraction + 1) / 128.0
@@ -154,7 +164,7 @@ class _Drawing:
     def _bits(self, element: str, path: tuple[str, ...], *, count: int) -> npt.NDArray[Any]:
         """Elements that numpy has no name for, as their bits; below a byte several in each."""
         if element == "bfloat16":
-            single = self._floats(path, count=count).astype("<f4")
+            single = self._floats(path, "<f4", count=count)
             return (single.view("<u4") >> 16).astype("<u2")
         bits = ELEMENTS[element].bits
         codes = np.arange(2**bits, dtype=np.uint8)

@@ -135,3 +135,4 @@ def test_no_size_that_a_model_declares_takes_memory():
     assert len(drawn(half, half)) == 2
     assert refused(half, half, tensor("int8", 1)) == "golden.size"
     assert drawn(tensor("double", 0, 2**40))[0].data == b""
+    assert refused(tensor("double", 0, 2**62, 2**62)) == refused(tensor("string", 0, 2**62)) == "golden.size"
