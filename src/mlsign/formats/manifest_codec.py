@@ -8,6 +8,7 @@ nothing in a signed manifest can be read in two ways.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
@@ -191,7 +192,11 @@ def _decode_golden(top: Fields, *, limits: Limits) -> tuple[GoldenSet, ...]:
             made_by=item.optional("made_by", lambda name: _decode_made_by(item.fields(name))),
         )
 
-    return top.each("golden", golden, maximum=limits.max_files, minimum=1)
+    sets = top.each("golden", golden, maximum=limits.max_files, minimum=1)
+    if twice := next((path for path, count in Counter(found.path for found in sets).items() if count > 1), None):
+        # With two tolerances for one set it would be for each reader to choose which to hold answers to.
+        raise top.wrong(f"lists {shown(twice)} twice", code="golden", name="golden", found=twice)
+    return sets
 
 
 def _decode_made_by(item: Fields) -> MadeBy:
