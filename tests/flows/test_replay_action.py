@@ -183,6 +183,38 @@ def test_a_policy_that_only_watches_is_told_apart_from_one_that_allows(package, 
     assert document["decision"] == "deny"
 
 
+def test_a_run_is_of_the_package_that_was_verified_whatever_lies_unsigned_beside_it(package, tmp_path, keys, lab):
+    (package / "README.md").write_text("fetched with the package")
+    loaded = policy_of(tmp_path / "policy", keys, lab, rest="unsigned_files: [README.md]\n")
+    assert judged(package, loaded)[1] == {"MLS407"}
+    done = replay(package, ReplayRequest(verify=VerifyRequest(policy=loaded)), signer=lab.signer)
+    assert done.report is not None
+    assert done.digest == done.report.evidence.digest
+    assert not judged(package, loaded)[1]
+
+
+def test_where_a_policy_only_watches_what_has_no_digest_is_not_run_all_the_same(package, tmp_path, keys, lab, monkeypatch):
+    monkeypatch.setattr(_runs, "jailed_model", None)
+    loaded = policy_of(tmp_path / "policy", keys, lab, rest="mode: audit\n")
+    (package / "golden" / "test_data_set_0" / "output_0.pb").unlink()
+    with pytest.raises(InputError) as caught:
+        replay(package, ReplayRequest(verify=VerifyRequest(policy=loaded)), signer=lab.signer)
+    assert caught.value.code == "replay.refused"
+
+
+def test_data_that_expects_nothing_but_nan_shows_nothing(tmp_path):
+    """Any model that is broken enough answers so, and pack refuses such data unless it is told to look at none."""
+    package = one_weight(float("nan"), float("nan"), tmp_path / "r")
+    done = replay(package, ReplayRequest())
+    ((found,),) = (run.sets for run in done.runs.runs)
+    assert not done.passed
+    assert found.problem is not None
+    assert (found.problem.code, found.problem.outcome, found.problem.cause) == ("MLS406", Outcome.UNKNOWN, "golden.nothing")
+    wrong = replay(one_weight(1.0, float("nan"), tmp_path / "s"), ReplayRequest())
+    ((output,),) = (found.outputs for found in wrong.runs.runs[0].sets)
+    assert (wrong.passed, output.unequal) == (False, 1)
+
+
 @pytest.mark.parametrize("fault", ["model", "golden", "extra", "missing"])
 def test_content_that_is_not_what_its_manifest_says_is_not_run(package, fault, monkeypatch):
     monkeypatch.setattr(_runs, "jailed_model", None)

@@ -151,7 +151,13 @@ class _Sets:
         if isinstance(answers, MlsignError):
             return _unknown(found, answers)
         outputs = measure_set(data, answers, outputs=self._summary.outputs, rtol=found.rtol, atol=found.atol)
-        return ReplayedSet(path=str(found.path), outputs=outputs)
+        held = ReplayedSet(path=str(found.path), outputs=outputs)
+        from mlsign.sandbox.golden_making import show_something
+
+        if held.passed and not show_something(data.outputs.values()):
+            message = "expects nothing but NaN, so it shows nothing: a model that computes nothing answers so"
+            return _unknown(found, InputError(message, code="golden.nothing", where=str(found.path)))
+        return held
 
     def _agreement(self, found: GoldenSet, answers: tuple[Answers | MlsignError, ...]) -> ReplayedSet | None:
         """How far the last answers are from the first ones; None where one of them is missing, or there are no two."""

@@ -13,6 +13,9 @@ from mlsign.limits import MIB
 MAX_DRAWN: Final = 100
 """Sets: each is run twice, and a hundred of drawn inputs show no more than ten."""
 
+MAX_ATOL: Final = 1_000_000.0
+"""As in policies: none takes more."""
+
 MIN_MEMORY_BYTES: Final = 64 * MIB
 """As in policies: less address space holds no worker."""
 

@@ -18,7 +18,7 @@ from mlsign.actions._runs import GoldenRun, GoldenRuns, RunLimits, run_golden
 from mlsign.actions.admit import Denied
 from mlsign.actions.confinement import Confinement
 from mlsign.actions.examine import Examination, ExamineRequest, examine
-from mlsign.actions.sign import RefusedToSign, checked_manifest, package_statement
+from mlsign.actions.sign import RefusedToSign, checked_manifest
 from mlsign.actions.verify import Report, VerifyRequest, judge_package, selected
 from mlsign.digest import Digest
 from mlsign.errors import InputError
@@ -103,14 +103,16 @@ def replay(path: Path, request: ReplayRequest, *, signer: Signer | None = None, 
         manifest = looked.manifest(path)
         if not manifest.golden:
             raise InputError("has no golden test data to run", code="replay.golden", where=str(path), hint=_GET_DATA)
-        about = package_statement(manifest, looked.examination)
+        digest = looked.examination.evidence.digest
+        if digest is None:  # of a package that is denied, which an audit lets through
+            raise InputError("has files that could not be read, so it has no digest", code="replay.refused", where=str(path))
         if signer is not None:
             package.check_room(limits=request.limits)
         # 2. Run the bytes that were hashed, from the memory in which they were.
         found = Replay(
             path=str(path),
-            name=about.subject_name,
-            digest=about.subject_digest,
+            name=f"{manifest.name}-{manifest.version}",
+            digest=digest,
             golden=manifest.golden,
             platform=platform_name(),
             processor=processor_name(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mlsign.actions.golden_request import MAX_DRAWN, MIN_MEMORY_BYTES, GoldenCheck, GoldenRequest
+from mlsign.actions.golden_request import MAX_ATOL, MAX_DRAWN, MIN_MEMORY_BYTES, GoldenCheck, GoldenRequest
 from mlsign.cli.console import complain, detail, say
 from mlsign.cli.sandbox_options import Sandbox, confinement_of
 from mlsign.errors import InputError, shown
@@ -57,7 +57,7 @@ CheckGolden = Annotated[
     ),
 ]
 Rtol = Annotated[float, typer.Option(metavar="NUMBER", help="Relative tolerance of golden data.", min=0.0, max=1.0)]
-Atol = Annotated[float, typer.Option(metavar="NUMBER", help="Absolute tolerance of golden data.", min=0.0)]
+Atol = Annotated[float, typer.Option(metavar="NUMBER", help="Absolute tolerance of golden data.", min=0.0, max=MAX_ATOL)]
 GoldenTime = Annotated[
     int | None,
     typer.Option(

@@ -206,7 +206,7 @@ ENTRIES: Final[tuple[CodeEntry, ...]] = (
             "The model was run in the sandbox on its own golden inputs (golden.replay), and an output is missing, has another type or "
             "shape, or is further from the expected one than the set allows. Integers, booleans and texts must be equal, a NaN is met "
             "by a NaN alone. Unknown means that there is no answer: the package is denied for other reasons and nothing of it is run, "
-            "this system has no sandbox, the data cannot be read, or the time was over."
+            "this system has no sandbox, the data cannot be read or expects nothing but NaN, or the time was over."
         ),
         abuse=(
             "A release whose weights were damaged or exchanged in the build is signed like any other. Nothing in the file gives it "
