@@ -61,6 +61,17 @@ def test_a_denial_is_one_and_a_folder_that_cannot_be_read_is_three(run, there):
     assert run("log", "releases", "--policy", "policy.yaml").code == 1
 
 
+def test_without_a_policy_nothing_is_decided_and_a_changed_file_is_three(run, there):
+    assert json.loads(run("log", "releases", "--format", "json").out)["decision"] is None
+    (there / "iris-1.0.0" / "model.onnx").write_bytes(b"another one")
+    done = run("log", "releases", "--format", "json")
+    found = json.loads(done.out)
+    Draft202012Validator(SCHEMA).validate(found)
+    assert (done.code, found["decision"], found["releases"][1]["problem"]["code"]) == (3, None, "MLS101")
+    done = run("log", "releases", "--policy", "policy.yaml", "--format", "json")
+    assert (done.code, json.loads(done.out)["decision"]) == (1, "deny")
+
+
 @pytest.mark.parametrize(
     ("more", "code"),
     [

@@ -86,6 +86,7 @@ def test_a_chain_that_is_verified_back_to_the_first_release(shelf, keys, policy)
     assert [each.lineage.length for each in log.releases] == [3, 2, 1]
     assert {each.last.release.version.text for each in log.releases} == {"1.0.0"}
     assert {each.broken_at for each in log.releases} == {None}
+    assert words(log).startswith("✓ 3 releases: all allowed, and verified back to a first release")
     assert "after 1.1.0, verified back to the first release, 1.0.0 (3 releases)" in words(log)
     assert "the model file changed, which the weights are in" in words(log)
 
@@ -106,8 +107,10 @@ def test_digests_are_those_that_verify_prints_and_manifests_record(shelf, keys, 
 def test_without_a_policy_nobody_is_believed_and_it_says_so(shelf, keys):
     shelf.chain(keys.release.signer)
     log = shelf.log()
-    assert log.verdict is Verdict.ALLOW
+    assert log.verdict is None
+    assert log.is_sound
     text = words(log)
+    assert text.startswith("3 releases: each is what its own manifest says; no signature was checked")
     assert "complete back to the first release, 1.0.0 (3 releases); nobody's signature was checked" in text
     assert "claims to be signed by key" in text
     assert "verified" not in text
@@ -120,6 +123,7 @@ def test_an_ancestor_that_is_denied(shelf, keys, policy):
     log = shelf.log(policy)
     assert log.verdict is Verdict.DENY
     assert {each.broken_at.release.version.text for each in log.releases} == {"1.0.0"}
+    assert words(log).startswith("✗ 3 releases: 1 denied, 2 not verified back to a first release")
     assert "after 1.1.0, not verified: 1.0.0 is denied" in words(log)
     assert [each.found.judged.verdict for each in log.releases] == [Verdict.ALLOW, Verdict.ALLOW, Verdict.DENY]
 
@@ -129,6 +133,7 @@ def test_a_policy_that_only_watches_stops_nothing(shelf, tmp_path, keys):
     shelf.add("1.0.0")
     log = shelf.log(policy)
     assert log.verdict is Verdict.ALLOW
+    assert words(log).startswith("! 1 release: 1 denied, and the policy only watches")
     assert log.releases[0].broken_at is log.releases[0].found
 
 
@@ -137,7 +142,7 @@ def test_a_release_before_that_is_not_here(shelf, keys, policy, with_policy):
     shelf.chain(keys.release.signer)
     shutil.rmtree(shelf.folder / "fraud-1.0.0")
     log = shelf.log(*[policy] * with_policy)
-    assert log.verdict is (Verdict.DENY if with_policy else Verdict.ALLOW)
+    assert log.verdict is (Verdict.DENY if with_policy else None)
     assert [each.lineage.link for each in log.releases] == [Link.FOUND, Link.MISSING]
     assert {each.lineage.ending for each in log.releases} == {Ending.BROKEN}
     assert "which is not in this folder" in words(log)
@@ -170,9 +175,12 @@ def test_a_byte_of_an_ancestor_changed(shelf, keys, policy):
     log = shelf.log()
     assert log.releases[1].lineage.link is Link.DIFFERENT
     assert log.releases[2].broken_at is log.releases[2].found
-    assert "not what its manifest says" in words(log)
+    assert words(log).startswith("✗ 3 releases: 1 faulty")
+    assert "1.0.0 faulty" in words(log)
+    assert not log.is_sound
     # A quick look does not see it, and says what it rests on.
     quick = shelf.log(reading=Reading.MANIFEST)
+    assert words(quick).startswith("3 releases: only manifests were read; no signature was checked")
     assert {each.broken_at for each in quick.releases} == {None}
     assert "Only manifests were read: digests are right if every other file is what its manifest says" in words(quick)
 
@@ -234,7 +242,8 @@ def test_two_packages_of_one_version(shelf, keys, policy):
     assert log.verdict is Verdict.DENY  # both are allowed, and one of them is not the release
     (twins,) = log.twins
     assert (twins.name, twins.version, len(set(twins.digests))) == ("fraud", "1.0.0", 2)
-    assert words(log).startswith("2 packages say they are fraud 1.0.0, and are not the same:")
+    assert words(log).startswith("✗ 2 releases: 1 version in packages that differ")
+    assert "2 packages say they are fraud 1.0.0, and are not the same:" in words(log)
     assert shelf.log().twins
 
 
@@ -286,7 +295,8 @@ def test_what_cannot_be_read_is_listed_with_its_error(shelf):
     (shelf.folder / "pipe").mkdir()
     os.mkfifo(shelf.folder / "pipe" / "mlsign.json")
     log = shelf.log()
-    assert log.verdict is Verdict.DENY
+    assert not log.is_sound
+    assert words(log).startswith("✗ 1 release: 3 folders that could not be read")
     assert [(bad.path, bad.error.code) for bad in log.unreadable] == [
         ("fraud-1.1.0", "manifest.missing"),
         ("fraud-1.2.0", "file.kind"),
@@ -324,6 +334,14 @@ def test_another_model_is_left_out(shelf):
     with pytest.raises(InputError) as caught:
         shelf.log(name="third")
     assert caught.value.code == "packages.none"
+
+
+def test_a_package_within_a_package_is_a_foreign_file_of_it_and_hides_nothing(shelf):
+    shelf.add("1.1.0", at=shelf.add("1.0.0"))
+    log = shelf.log()
+    assert [each.found.path for each in log.releases] == ["fraud-1.0.0"]
+    assert not log.is_sound
+    assert "MLS103 fraud-1.1.0/mlsign.json is there and was not signed" in words(log)
 
 
 def test_links_and_packages_that_are_being_written_are_told_and_left_out(shelf):

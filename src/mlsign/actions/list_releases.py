@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from mlsign.actions._releases import FoundRelease, Judged, LogRequest, Reading, Unreadable, look, manifest_again
-from mlsign.compare.lineage import Ending, Lineage, Link, trace
+from mlsign.compare.lineage import Lineage, Link, trace
 from mlsign.compare.releases import ReleaseChange, compare_releases
 from mlsign.digest import Digest
 from mlsign.errors import InputError, MlsignError, shown_path
@@ -73,15 +73,20 @@ class ReleaseLog:
     partial: tuple[str, ...]
 
     @property
-    def verdict(self) -> Verdict:
-        """``ALLOW`` only when every folder could be read and, under a policy that stops anything, every release is allowed, goes back to
-        a first release through releases that are, and is the only one of its version.
+    def verdict(self) -> Verdict | None:
+        """None where no policy was asked. ``ALLOW`` only when every folder could be read and, under a policy that stops anything, every
+        release is allowed, goes back to a first release through releases that are, and is the only one of its version.
         """
-        if self.unreadable:
-            return Verdict.DENY
+        if not self.judged:
+            return None
         enforced = [each for each in self.releases if each.found.judged is not None and each.found.judged.enforces]
         wrong = any(each.broken_at is not None for each in enforced) or bool(enforced and self.twins)
-        return Verdict.DENY if wrong else Verdict.ALLOW
+        return Verdict.DENY if wrong or self.unreadable else Verdict.ALLOW
+
+    @property
+    def is_sound(self) -> bool:
+        """Every folder could be read, and every release is what its manifest says, as far as that was looked at, or is allowed."""
+        return not self.unreadable and all(each.found.is_sound for each in self.releases)
 
 
 def list_releases(path: Path, request: LogRequest, *, advance: Counted | None = None) -> ReleaseLog:
@@ -182,7 +187,7 @@ def _broken(ordered: Sequence[FoundRelease], lineages: Sequence[Lineage]) -> lis
     broken: list[int | None] = [None] * len(ordered)
     for index in reversed(range(len(ordered))):
         lineage = lineages[index]
-        wrong = not ordered[index].is_sound or lineage.ending is Ending.CIRCLE or lineage.link not in (Link.FOUND, Link.FIRST)
+        wrong = not ordered[index].is_sound or lineage.link not in (Link.FOUND, Link.FIRST)
         broken[index] = index if wrong else None if lineage.parent is None else broken[lineage.parent]
     return broken
 

@@ -42,7 +42,7 @@ class Link(Enum):
     OTHER_NAME = "other-name"
     """The package with the recorded digest is a release of another model."""
     OTHER_VERSION = "other-version"
-    """The package with the recorded digest is of another version than recorded."""
+    """The package with the recorded digest is of another version than recorded, or not of a lower one, which no manifest may record."""
 
 
 class Ending(Enum):
@@ -52,8 +52,6 @@ class Ending(Enum):
     """At a first release, with every release in between found."""
     BROKEN = "broken"
     """At a release whose link is neither found nor first."""
-    CIRCLE = "circle"
-    """Nowhere: it comes by a release again. No files have such digests, unless a digest is wrong or sha256 is broken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +80,18 @@ def trace(releases: Sequence[Release], *, preferred: Iterable[int] = ()) -> tupl
     for release in releases:
         lowest[release.name] = min(lowest.get(release.name, release.version), release.version)
     versions = {(release.name, release.version.text) for release in releases}
-    return _walked([_link(release, releases, by_digest, versions, lowest[release.name]) for release in releases])
+    found: dict[int, Lineage] = {}
+    # A release before has a lower version, so it is walked first, and there are no circles.
+    for index in sorted(range(len(releases)), key=lambda index: releases[index].version.precedence):
+        release = releases[index]
+        link, parent = _link(release, releases, by_digest, versions, lowest[release.name])
+        if parent is None:
+            ending = Ending.FIRST if link is Link.FIRST else Ending.BROKEN
+            found[index] = Lineage(link=link, parent=None, ending=ending, last=index, length=1)
+        else:
+            before = found[parent]
+            found[index] = Lineage(link=link, parent=parent, ending=before.ending, last=before.last, length=before.length + 1)
+    return tuple(found[index] for index in range(len(releases)))
 
 
 def _link(
@@ -101,37 +110,6 @@ def _link(
         return (Link.DIFFERENT if known else Link.MISSING), None
     if releases[parent].name != release.name:
         return Link.OTHER_NAME, None
-    if releases[parent].version.text != previous.version.text:
+    if releases[parent].version.text != previous.version.text or not previous.version < release.version:
         return Link.OTHER_VERSION, None
     return Link.FOUND, parent
-
-
-def _walked(links: Sequence[tuple[Link, int | None]]) -> tuple[Lineage, ...]:
-    """Each release is come by once, however many walks lead over it."""
-    found: dict[int, Lineage] = {}
-    for start in range(len(links)):
-        path: dict[int, None] = {}
-        at = start
-        while at not in found and at not in path:
-            path[at] = None
-            parent = links[at][1]
-            if parent is not None:
-                at = parent
-        for index in reversed(path):
-            found[index] = _step(
-                index, links, found, circle=at if at in path and links[at][1] is not None else None, size=len(path)
-            )
-    return tuple(found[index] for index in range(len(links)))
-
-
-def _step(
-    index: int, links: Sequence[tuple[Link, int | None]], found: dict[int, Lineage], *, circle: int | None, size: int
-) -> Lineage:
-    link, parent = links[index]
-    if circle is not None:
-        return Lineage(link=link, parent=parent, ending=Ending.CIRCLE, last=circle, length=size)
-    if parent is None:
-        ending = Ending.FIRST if link is Link.FIRST else Ending.BROKEN
-        return Lineage(link=link, parent=None, ending=ending, last=index, length=1)
-    before = found[parent]
-    return Lineage(link=link, parent=parent, ending=before.ending, last=before.last, length=before.length + 1)

@@ -22,7 +22,7 @@ def render_log(log: ReleaseLog) -> str:
             "path": spelled(log.path),
             "verified": log.judged,
             "read": log.reading.value,
-            "decision": log.verdict.value,
+            "decision": None if log.verdict is None else log.verdict.value,
             "releases": [_release(each) for each in log.releases],
             "twins": [
                 {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from mlsign.actions.list_releases import Reading
 from mlsign.errors import shown
 from mlsign.policy.model import Verdict
-from mlsign.report.log_words import change_words, lineage_words, signer_words
+from mlsign.report.log_words import change_words, lineage_words, right_words, signer_words, wrong_words
 from mlsign.report.page import BAD, BOLD, DIM, GOOD, WARNING, Facts, Page
 from mlsign.words import counted
 
@@ -21,6 +21,7 @@ _LONG: Final = 600
 def render_log(log: ReleaseLog, *, width: int, color: bool) -> str:
     """What ``mlsign log`` found."""
     out = Page(width=width, color=color)
+    _summary(out, log)
     for twins in log.twins:
         out.line(
             (f"{counted(len(twins.digests), 'package')} say they are {twins.name} {twins.version}, and are not the same:", BAD)
@@ -40,6 +41,19 @@ def render_log(log: ReleaseLog, *, width: int, color: bool) -> str:
     return out.text()
 
 
+def _summary(out: Page, log: ReleaseLog) -> None:
+    wrong = wrong_words(log)
+    if wrong and log.verdict is Verdict.ALLOW:
+        mark, style, words = "! ", WARNING, f"{', '.join(wrong)}, and the policy only watches"
+    elif wrong:
+        mark, style, words = "✗ ", BAD, ", ".join(wrong)
+    else:
+        # Without a policy nothing is good news: nobody's signature was checked.
+        mark, style = ("✓ ", GOOD) if log.judged else ("", BOLD)
+        words = right_words(log)
+    out.line((f"{mark}{counted(len(log.releases), 'release')}: {words}", style))
+
+
 def _by_name(log: ReleaseLog) -> list[tuple[str, list[LoggedRelease]]]:
     names: dict[str, list[LoggedRelease]] = {}
     for each in log.releases:
@@ -54,7 +68,7 @@ def _release(out: Page, each: LoggedRelease, *, judged: bool) -> None:
         allowed = found.judged.verdict is Verdict.ALLOW
         status = ("  allowed", GOOD) if allowed else ("  denied", BAD)
     elif found.problem is not None:
-        status = ("  not what its manifest says", BAD)
+        status = ("  faulty", BAD)
     out.blank()
     out.line((str(release.version), BOLD), status)
     facts = Facts()
@@ -72,6 +86,8 @@ def _release(out: Page, each: LoggedRelease, *, judged: bool) -> None:
         facts.add("Changes", f"{against}: {words}")
     if found.problem is not None:
         facts.add("Problem", f"{found.problem.code} {shown(found.problem.message, limit=_LONG)}")
+        if found.problem.hint:
+            facts.add("Do", shown(found.problem.hint, limit=_LONG))
     out.facts(facts)
 
 

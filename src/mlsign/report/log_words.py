@@ -5,17 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from mlsign.compare.lineage import Ending, Link
+from mlsign.actions.list_releases import Reading
+from mlsign.compare.lineage import Link
 from mlsign.compare.releases import Bytes, ReleaseChange
 from mlsign.errors import shown
 from mlsign.report.signers import when_signed, who_signed
 from mlsign.words import counted
 
 if TYPE_CHECKING:
-    from mlsign.actions.list_releases import LoggedRelease
+    from mlsign.actions.list_releases import LoggedRelease, ReleaseLog
 
 _MANY: Final = 6
 """Names in one line; mlsign diff lists all."""
+
+
+def wrong_words(log: ReleaseLog) -> tuple[str, ...]:
+    """What is not as it should be with all of it, in numbers; empty where nothing is."""
+    wrong = sum(not each.found.is_sound for each in log.releases)
+    # What is denied itself is not counted again.
+    hanging = sum(each.found.is_sound and each.broken_at is not None for each in log.releases) if log.judged else 0
+    numbers = {
+        f"{wrong:,} {'denied' if log.judged else 'faulty'}": wrong,
+        f"{hanging:,} not verified back to a first release": hanging,
+        f"{counted(len(log.twins), 'version')} in packages that differ": len(log.twins),
+        f"{counted(len(log.unreadable), 'folder')} that could not be read": len(log.unreadable),
+    }
+    return tuple(words for words, number in numbers.items() if number)
+
+
+def right_words(log: ReleaseLog) -> str:
+    """What is known of releases with which nothing is wrong."""
+    if log.judged:
+        return "all allowed, and verified back to a first release"
+    looked = "only manifests were read" if log.reading is Reading.MANIFEST else "each is what its own manifest says"
+    return f"{looked}; no signature was checked"
 
 
 def lineage_words(each: LoggedRelease, *, judged: bool) -> str:
@@ -40,8 +63,6 @@ def lineage_words(each: LoggedRelease, *, judged: bool) -> str:
 
 
 def _how_far(each: LoggedRelease, *, judged: bool) -> str:
-    if each.lineage.ending is Ending.CIRCLE:
-        return "which comes after this one: digests cannot be right here"
     at = each.broken_at
     if at is None:
         releases = counted(each.lineage.length, "release")
@@ -50,9 +71,9 @@ def _how_far(each: LoggedRelease, *, judged: bool) -> str:
             return f"verified back to the first release, {first} ({releases})"
         return f"complete back to the first release, {first} ({releases}); nobody's signature was checked"
     if at is each.found:
-        return "and is denied itself" if judged else "and is not what its manifest says itself"
+        return f"and is {'denied' if judged else 'faulty'} itself"
     if not at.is_sound:
-        return f"not verified: {at.release.version} is {'denied' if judged else 'not what its manifest says'}"
+        return f"not verified: {at.release.version} is {'denied' if judged else 'faulty'}"
     return f"not back to a first release: the one before {at.release.version} is not found"
 
 

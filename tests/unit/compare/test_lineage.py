@@ -78,20 +78,17 @@ def test_of_copies_the_preferred_one_is_walked_to():
     assert trace(chain, preferred=(2,))[0].parent == 2
 
 
-def test_circles_end():
-    """No files have such digests; a walk must end all the same."""
-    one = Release(name="m", version=decode_version("1.0.0"), digest=digest("a"), previous=None)
+def test_a_version_that_is_not_lower_leads_nowhere_so_there_are_no_circles():
+    """No manifest may record one, and no files have such digests; a walk must end all the same."""
     to = {name: Previous(version=decode_version("1.0.0"), digest=digest(name)) for name in ("a", "b")}
     around = [
-        Release(name="m", version=one.version, digest=digest("a"), previous=to["b"]),
-        Release(name="m", version=one.version, digest=digest("b"), previous=to["a"]),
+        Release(name="m", version=decode_version("1.0.0"), digest=digest("a"), previous=to["b"]),
+        Release(name="m", version=decode_version("1.0.0"), digest=digest("b"), previous=to["a"]),
         Release(name="m", version=decode_version("2.0.0"), digest=digest("c"), previous=to["a"]),
-        Release(name="m", version=decode_version("3.0.0"), digest=digest("d"), previous=to["a"]),
     ]
     found = trace(around)
-    assert {each.ending for each in found} == {Ending.CIRCLE}
-    itself = Release(name="m", version=one.version, digest=digest("a"), previous=to["a"])
-    assert trace([itself])[0].ending is Ending.CIRCLE
+    assert [each.link for each in found] == [Link.OTHER_VERSION, Link.OTHER_VERSION, Link.FOUND]
+    assert {each.ending for each in found} == {Ending.BROKEN}
 
 
 def test_a_very_long_chain():
@@ -101,28 +98,24 @@ def test_a_very_long_chain():
     assert trace(chain[::-1])[0].length == count
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.none() | st.integers(0, 5)), max_size=12))
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.none() | st.integers(0, 5)), max_size=12))
 def test_every_walk_ends_and_says_where(drawn):
-    """Whatever the digests say, in chains, forks and circles."""
-    version = decode_version("1.0.0")
+    """Whatever the digests and versions say, in chains, forks and circles."""
     releases = [
         Release(
             name="m",
-            version=version,
+            version=decode_version(f"{version}.0.0"),
             digest=digest(str(own)),
-            previous=None if after is None else Previous(version=version, digest=digest(str(after))),
+            previous=None if after is None else Previous(version=decode_version(f"{after % 3}.0.0"), digest=digest(str(after))),
         )
-        for own, after in drawn
+        for own, version, after in drawn
     ]
     found = trace(releases)
     assert len(found) == len(releases)
     for index, each in enumerate(found):
-        at, seen = index, []
-        while at not in seen and found[at].parent is not None:
-            seen.append(at)
-            at = found[at].parent
-        if at in seen:
-            assert each.ending is Ending.CIRCLE
-        else:
-            assert (each.last, each.length) == (at, len(seen) + 1)
-            assert each.ending is (Ending.FIRST if found[at].link is Link.FIRST else Ending.BROKEN)
+        at, length = index, 1
+        while (parent := found[at].parent) is not None:
+            assert releases[parent].version < releases[at].version
+            at, length = parent, length + 1
+        assert (each.last, each.length) == (at, length)
+        assert each.ending is (Ending.FIRST if found[at].link is Link.FIRST else Ending.BROKEN)

@@ -20,7 +20,8 @@ HELP = """List the releases of models in a folder: versions, signers, dates, wha
 
 Digests are computed from the files. With --policy each package is verified, and its lineage (mlsign pack --previous) as
 well: exit code 0 is everything allowed and back to a first release, 1 is not. Without it no signature is checked, and
-exit code 3 says that a folder could not be read. With --quick only manifests are read, for a look at large models.
+exit code 3 says that a folder could not be read, or that a package is not what its manifest says. With --quick only
+manifests are read, for a look at large models.
 
 Example:
 
@@ -68,8 +69,10 @@ def log_command(
             from mlsign.report.log_as_text import render_log as as_text
 
             put(as_text(log, width=width(), color=wants_color()))
-    if log.verdict is not Verdict.ALLOW:
-        raise typer.Exit(1 if log.judged else 3)
+    if log.judged and log.verdict is not Verdict.ALLOW:
+        raise typer.Exit(1)
+    if not log.judged and not log.is_sound:
+        raise typer.Exit(3)
 
 
 def _policies(paths: list[Path] | None, trust_root: Path | None, signers: PolicySignerOptions) -> tuple[LoadedPolicy, ...]:
