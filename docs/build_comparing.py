@@ -16,6 +16,8 @@ import tempfile
 import warnings
 from pathlib import Path
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it writes files and starts a thread otherwise
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
