@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
-from mlsign.errors import InputError
+from mlsign.errors import InputError, shown
 from mlsign.formats.platform import PLATFORM
 from mlsign.policy.decode_signers import GroupDocument, decode_accepted
 from mlsign.policy.fields import PolicyFields, kind_of, nearest, read_boolean, read_items, read_seconds, read_text, refusal
@@ -22,8 +22,16 @@ RUNTIMES: Final = ("onnxruntime", "reference")
 DEFAULT_RUNTIMES: Final = ("onnxruntime",)
 """What scores: a run by another one says what the model means, and not what scoring will answer."""
 _NAMES: Final = ("required", "replay", "max_rtol", "max_atol", "time", "platforms", "runtimes", "run_by")
-_KERNEL_NAMES: Final = MappingProxyType({"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "i386": "386", "i686": "386"})
-"""What kernels call architectures that container images call otherwise: no run will ever be on such a platform."""
+_OTHER_NAMES: Final = MappingProxyType(
+    {
+        **dict.fromkeys(("x86_64", "x86-64"), "amd64"),
+        **dict.fromkeys(("aarch64", "arm64/v8"), "arm64"),
+        **dict.fromkeys(("i386", "i686"), "386"),
+        "armv6l": "arm/v6",
+        "armv7l": "arm/v7",
+    }
+)
+"""What kernels, and some tools, call architectures that runs name otherwise: no run will ever be on such a platform."""
 _NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,6})(?:\.[0-9]{1,12})?(?:e-[1-9][0-9]?)?", re.ASCII)
 
 
@@ -98,10 +106,19 @@ def _each_once(node: Node, path: str, read: Callable[[Node, str], str]) -> tuple
 
 def _read_platform(node: Node, path: str) -> str:
     text = read_text(node, path, maximum=128)
-    architecture = text.rpartition("/")[2]
-    if not PLATFORM.fullmatch(text) or architecture in _KERNEL_NAMES:
-        wanted = text.removesuffix(architecture) + _KERNEL_NAMES[architecture] if architecture in _KERNEL_NAMES else "linux/amd64"
-        raise refusal("is no platform as container images spell it", node.place, path, code="golden", expected=wanted, found=text)
+    system, _, architecture = text.partition("/")
+    other = _OTHER_NAMES.get(architecture)
+    if not PLATFORM.fullmatch(text) or other is not None:
+        wanted = "linux/amd64" if other is None else f"{system}/{other}"
+        raise refusal(
+            "is no platform as container images spell it",
+            node.place,
+            path,
+            code="golden",
+            expected=wanted,
+            found=text,
+            hint=f"write {shown(wanted)}" if other is not None else "write it as linux/amd64",
+        )
     return text
 
 

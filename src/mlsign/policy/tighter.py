@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from operator import attrgetter
+from operator import attrgetter, le
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -228,8 +228,8 @@ LEAVES: Final[MappingProxyType[str, Leaf]] = MappingProxyType(
             _leaf("provenance.attested", "provenance.attested", _attested_within, _spell_demands),
             _leaf("golden.required", "golden.required", _more),
             _leaf("golden.replay", "golden.replay", _more),
-            _cap("golden.max_rtol", "golden.max_rtol"),
-            _cap("golden.max_atol", "golden.max_atol"),
+            _leaf("golden.max_rtol", "golden.max_rtol", le, "{:g}".format),
+            _leaf("golden.max_atol", "golden.max_atol", le, "{:g}".format),
             _cap("golden.time", "golden.replay_seconds"),
             _union("golden.platforms", "golden.platforms"),
             _union("golden.runtimes", "golden.runtimes"),

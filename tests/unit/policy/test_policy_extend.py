@@ -435,6 +435,11 @@ def test_no_cap_is_looser_than_any(chain: Chain) -> None:
         assert leaf.spell(None) == words
 
 
+def test_a_tolerance_is_no_span_of_time(chain: Chain) -> None:
+    error = refused(chain, child("golden: {max_rtol: 0.002}"), PARENT)
+    assert (error.found, error.expected) == ("0.002", "0.001")
+
+
 def test_no_demand_is_looser_than_any(chain: Chain) -> None:
     asking = chain(PARENT).unbound
     silent = replace(asking, provenance=replace(asking.provenance, claimed=None, attested=None))

@@ -105,10 +105,17 @@ def test_nothing_is_asked_for_where_nothing_is_written(policy: Any) -> None:
     assert policy.golden == GoldenSettings(required=False, replay=False)
 
 
-def test_a_platform_as_the_kernel_calls_it_is_spelled_right_in_the_error(text: str, sets: Any, hazards: Any) -> None:
+@pytest.mark.parametrize(
+    ("written", "right"),
+    [("x86_64", "amd64"), ("x86-64", "amd64"), ("aarch64", "arm64"), ("arm64/v8", "arm64"), ("armv7l", "arm/v7")],
+)
+def test_a_platform_as_kernels_and_other_tools_call_it_is_spelled_right_in_the_error(
+    written: str, right: str, text: str, sets: Any, hazards: Any
+) -> None:
     with pytest.raises(InputError) as caught:
-        golden(text, "{platforms: [linux/x86_64], run_by: [{key: a.pub}]}", sets, hazards)
-    assert caught.value.expected == "linux/amd64"
+        golden(text, f"{{platforms: [linux/{written}], run_by: [{{key: a.pub}}]}}", sets, hazards)
+    assert caught.value.expected == f"linux/{right}"
+    assert caught.value.hint == f"write linux/{right}"
 
 
 def test_nobody_signs_runs_who_is_not_written_down(text: str, sets: Any, hazards: Any) -> None:
