@@ -151,7 +151,8 @@ def _distances(wanted: Array, found: Array, element: str, rtol: float, atol: flo
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         apart = np.abs(a - b)
         near = np.isfinite(apart) & (apart <= atol + rtol * np.abs(a))
-        ratio = apart / np.abs(a)
+        # Beside a distance that no double is large enough for, what it is relative to can still be told.
+        ratio = np.where(np.isfinite(apart), apart / np.abs(a), np.abs(b / a - 1))
         same = (a == b) | (np.isnan(a) & np.isnan(b))
     related = finite & ((a != 0) | (b == 0))
     return _Distances(
