@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlsign.actions.admit import AdmittedModel, Denied
     from mlsign.actions.confinement import Confinement
+    from mlsign.actions.diff import DiffRequest, diff
+    from mlsign.actions.difference import Difference
     from mlsign.actions.gate import Gate
     from mlsign.actions.golden_request import GoldenCheck, GoldenRequest
     from mlsign.actions.inspect import Inspection, inspect
     from mlsign.actions.keygen import KeygenRequest, KeyPair, keygen
     from mlsign.actions.pack import Packed, PackRequest, pack
     from mlsign.actions.pool import WorkerPool
+    from mlsign.actions.replay import Replay, ReplayRequest, replay
     from mlsign.actions.score import Scorer
     from mlsign.actions.sign import Signed, load_key, sign
     from mlsign.actions.verify import Report
@@ -28,6 +31,8 @@ _HOMES = {
     "AdmittedModel": "actions.admit",
     "Confinement": "actions.confinement",
     "Denied": "actions.admit",
+    "DiffRequest": "actions.diff",
+    "Difference": "actions.difference",
     "Finding": "evidence.findings",
     "Gate": "actions.gate",
     "GoldenCheck": "actions.golden_request",
@@ -42,16 +47,20 @@ _HOMES = {
     "OutsideError": "errors",
     "PackRequest": "actions.pack",
     "Packed": "actions.pack",
+    "Replay": "actions.replay",
+    "ReplayRequest": "actions.replay",
     "Report": "actions.verify",
     "Scorer": "actions.score",
     "Signed": "actions.sign",
     "TrustError": "errors",
     "Verdict": "policy.model",
     "WorkerPool": "actions.pool",
+    "diff": "actions.diff",
     "inspect": "actions.inspect",
     "keygen": "actions.keygen",
     "load_key": "actions.sign",
     "pack": "actions.pack",
+    "replay": "actions.replay",
     "sign": "actions.sign",
 }
 
@@ -59,6 +68,8 @@ __all__ = [
     "AdmittedModel",
     "Confinement",
     "Denied",
+    "DiffRequest",
+    "Difference",
     "Finding",
     "Gate",
     "GoldenCheck",
@@ -73,16 +84,20 @@ __all__ = [
     "OutsideError",
     "PackRequest",
     "Packed",
+    "Replay",
+    "ReplayRequest",
     "Report",
     "Scorer",
     "Signed",
     "TrustError",
     "Verdict",
     "WorkerPool",
+    "diff",
     "inspect",
     "keygen",
     "load_key",
     "pack",
+    "replay",
     "sign",
 ]
 

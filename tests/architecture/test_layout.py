@@ -30,7 +30,7 @@ def test_a_module_says_what_it_owns(path: Path) -> None:
 
 
 def test_public_names_are_few_and_all_there() -> None:
-    assert len(mlsign.__all__) <= 28
+    assert len(mlsign.__all__) <= 34  # every verb with what it takes and returns, and nothing else
     assert sorted(mlsign.__all__) == mlsign.__all__ or set(mlsign.__all__) == set(mlsign._HOMES)
     for name in mlsign.__all__:
         assert getattr(mlsign, name) is not None

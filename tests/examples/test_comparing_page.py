@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -52,6 +54,12 @@ def test_the_page_shows_what_comes_out(builder, place: Path) -> None:
     assert page.count("$ mlsign diff") == 5
     assert builder.without_numbers(page) == builder.without_numbers(fresh)
     assert json.loads(builder.printed("mlsign diff trained.onnx tuned.onnx --no-run --format json", place))["same"] is False
+
+
+def test_the_program_of_the_page_runs(builder, place: Path) -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```$", builder.PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", program], cwd=place, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("False 4 []\n", "")
 
 
 @pytest.mark.linux
