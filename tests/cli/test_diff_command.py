@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import onnx
 import pytest
 from making import linear_model, make_key, make_package, write_model, write_policy
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "comparing.md"
 GIT = {
     **{key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -149,17 +151,20 @@ def test_verbose_lists_what_is_cut_short(run, models: Path) -> None:
 @pytest.fixture
 def repository(tmp_path: Path, models: Path):
     """A repository with two commits of one model, set up as the page on comparing says."""
-    home = tmp_path / "repository"
+    home, programs = tmp_path / "repository", tmp_path / "bin"
     home.mkdir()
-    mlsign = f"{sys.executable} -m mlsign"
+    programs.mkdir()
+    (programs / "mlsign").write_text(f'#!/bin/sh\nexec {sys.executable} -m mlsign "$@"\n')
+    (programs / "mlsign").chmod(0o755)
+    environment = {**GIT, "PATH": f"{programs}:{GIT['PATH']}"}
 
     def git(*argv: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["git", *argv], cwd=home, env=GIT, capture_output=True, text=True, check=True)
+        return subprocess.run(["git", *argv], cwd=home, env=environment, capture_output=True, text=True, check=True)
 
     git("init", "--quiet")
-    git("config", "diff.onnx.textconv", f"{mlsign} inspect --text")
-    git("config", "difftool.mlsign.cmd", f'{mlsign} diff "$LOCAL" "$REMOTE"')
-    (home / ".gitattributes").write_text("*.onnx diff=onnx\n")
+    lines = re.findall(r"^    ((?:git config|echo) .*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(lines) == 3
+    subprocess.run(["sh", "-ec", "\n".join(lines)], cwd=home, env=environment, check=True)
     for index, operator in enumerate(("Tanh", "Relu")):
         write_model(home / "model.onnx", operator=operator)
         git("add", ".")
@@ -174,6 +179,15 @@ def test_git_shows_models_as_text(repository) -> None:
     added = [line for line in shown.splitlines() if line.startswith("+")]
     assert any("Tanh" in line for line in removed)
     assert any("Relu" in line for line in added)
+
+
+def test_git_shows_that_weights_alone_changed_and_what_cannot_be_read(repository, tmp_path: Path) -> None:
+    """A diff that shows nothing would hide the change, and one that fails would end ``git log -p`` there."""
+    write_model(tmp_path / "repository" / "model.onnx", operator="Relu", scale=2.0)
+    changed = [line for line in repository("diff").stdout.splitlines() if line.startswith(("-", "+"))][2:]
+    assert [line[:8] for line in changed] == ["-# file ", "+# file "]
+    (tmp_path / "repository" / "model.onnx").write_bytes(b"junk")
+    assert "+# file " in repository("diff").stdout
 
 
 def test_git_runs_diff_as_a_difftool(repository) -> None:
