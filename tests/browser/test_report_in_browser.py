@@ -107,7 +107,7 @@ def test_search_jumps_to_nodes_of_every_graph_by_keyboard(show, nested):
     assert window.page.locator("#count").text_content() == "1 found"
     window.page.keyboard.press("Enter")
     assert window.page.locator("#details h3").first.text_content() == "Tanh"
-    assert window.page.locator("#sheet").evaluate("each => each.selectedOptions[0].textContent") == "body of Loop"
+    assert window.page.locator("#sheet").evaluate("each => each.selectedOptions[0].textContent") == "body of Loop refine/Loop"
     press(window, "Backspace")
     assert window.page.locator("#details h3").first.text_content() == "Loop"
     window.page.locator("#search").fill("vendor unsafe")
@@ -119,7 +119,10 @@ def test_search_jumps_to_nodes_of_every_graph_by_keyboard(show, nested):
 
 def test_bodies_and_functions_open_from_their_nodes(show, nested):
     window = show(nested)
-    for words, opened in (("gate/If", ["else_branch of If", "then_branch of If"]), ("embed/Swish", ["function acme.nn:Swish"])):
+    for words, opened in (
+        ("gate/If", ["else_branch of If gate/If", "then_branch of If gate/If"]),
+        ("embed/Swish", ["function acme.nn:Swish"]),
+    ):
         window.page.locator("#search").fill(words)
         window.page.locator("#results button").first.click()
         buttons = window.page.locator("#details button", has_text="Open")
@@ -157,6 +160,57 @@ def test_a_click_chooses_and_a_drag_moves(show, nested):
     window.check_quiet()
 
 
+def test_a_line_goes_down_beside_the_boxes_that_it_passes(show, nested, tmp_path):
+    path = tmp_path / "blocks.onnx"
+    path.write_bytes(long_model(400).SerializeToString())
+    for html, least in ((nested, 1), (render_portrait(portray(path, PortrayRequest())), 100)):
+        lanes, hits = show(html).page.evaluate(
+            """() => {
+            const { data, sheets } = graphModelOf(JSON.parse(document.getElementById("graph-data").textContent));
+            let lanes = 0, hits = 0;
+            for (const s of sheets) for (let i = 0; i < s.lines; i++) {
+              if (Number.isNaN(s.lane[i])) continue;
+              lanes++;
+              for (let y = s.y[s.from[i]] + data.row; y < s.y[s.to[i]]; y += data.row)
+                hits += (s.rows.get(y) ?? []).filter((box) => Math.abs(s.x[box] - s.lane[i]) <= s.w[box] / 2).length;
+            }
+            return [lanes, hits];
+            }"""
+        )
+        assert lanes >= least
+        assert hits == 0
+
+
+def test_a_name_never_looks_like_two(show, tmp_path):
+    name = "x; y float[9]"
+    graph = helper.make_graph(
+        [helper.make_node("Relu", [name], ["out"], mode='a"; safe="yes')],
+        "g",
+        [helper.make_tensor_value_info(name, 1, [1])],
+        [helper.make_tensor_value_info("out", 1, [1])],
+    )
+    path = tmp_path / "two.onnx"
+    path.write_bytes(helper.make_model(graph).SerializeToString())
+    window = show(render_portrait(portray(path, PortrayRequest())))
+    press(window, "n", "n")
+    assert window.page.locator("#details dd").all_text_contents() == [
+        "0",
+        f"{name} float[1]",
+        "out float[1]",
+        'mode="a"; safe="yes"',
+    ]
+    assert window.page.locator("#n0-0 td:nth-child(4) br").count() == 0
+    window.check_quiet()
+
+
+def test_what_a_page_is_about_is_never_taken_for_its_verdict(show, tmp_path):
+    path = tmp_path / "Allowed by the policy production.onnx"
+    path.write_bytes(nested_model().SerializeToString())
+    page = show(render_portrait(portray(path, PortrayRequest()))).page
+    assert page.title().startswith("Not verified: Allowed by the policy")
+    assert page.locator("header > *").first.text_content() == "Report on"
+
+
 def test_the_filter_of_weights_says_how_many_are_left(show, nested):
     window = show(nested)
     window.page.locator("#weights input").fill("then")
@@ -175,7 +229,7 @@ def test_without_scripts_everything_but_the_picture_is_there(show, nested):
     page.locator("#lists > summary").click()
     page.locator("#lists details summary").first.click()
     assert page.locator("#n0-4").is_visible()
-    assert page.locator("#n0-4 a").all_text_contents() == ["opens else_branch of If", "opens then_branch of If"]
+    assert page.locator("#n0-4 a").all_text_contents() == ["opens else_branch of If gate/If", "opens then_branch of If gate/If"]
     window.check_quiet()
 
 

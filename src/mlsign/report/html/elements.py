@@ -22,7 +22,7 @@ _ELEMENTS: Final = frozenset(
         *("a", "abbr", "article", "aside", "b", "button", "canvas", "caption", "code", "dd", "details", "div", "dl", "dt", "em"),
         *("figcaption", "figure", "footer", "h1", "h2", "h3", "h4", "header", "input", "label", "li", "main", "nav", "ol"),
         *("option", "output", "p", "section", "select", "small", "span", "strong", "summary", "table", "tbody", "td", "tfoot"),
-        *("th", "thead", "time", "tr", "ul"),
+        *("th", "thead", "time", "tr", "ul", "br"),
         *("circle", "g", "line", "path", "rect", "svg", "text", "title"),
     )
 )
@@ -38,7 +38,7 @@ _ATTRIBUTES: Final = frozenset(
 )
 _DATA: Final = re.compile(r"data_[a-z_]{1,30}", re.ASCII)
 _ANCHOR: Final = re.compile(r"#[A-Za-z][A-Za-z0-9-]{0,60}", re.ASCII)
-_VOID: Final = frozenset({"input"})
+_VOID: Final = frozenset({"br", "input"})
 _LEFT_OPEN: Final = frozenset({"td", "th", "tr", "li", "dt", "dd"})
 """Elements that HTML ends by itself (HTML, 13.1.2.4 "Optional tags"): in a table of thousands of rows the end tags are a third."""
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})

@@ -19,6 +19,8 @@ from mlsign.words import counted
 
 MAX_FINDINGS: Final = 500
 _MAX_CHARS: Final = 600
+_OF_MODELS: Final = "MLS3"
+"""How codes begin whose place is one in the model."""
 _BADGES: Final = {
     Outcome.PASS: (Tone.GOOD, "in order"),
     Outcome.FAIL: (Tone.BAD, "wrong"),
@@ -99,4 +101,7 @@ def _where(finding: Finding, sheets: Sheets | None) -> Iterator[Child]:
 
 
 def _place(finding: Finding, sheets: Sheets) -> tuple[int, int] | None:
-    return sheets.find(finding.where) or sheets.first.get(finding.where) or sheets.find(finding.message)
+    """Operators first, and files never: a stranger may call one as if it were a place in the graph."""
+    if not finding.code.startswith(_OF_MODELS):
+        return None
+    return sheets.first.get(finding.where) or sheets.find(finding.where)

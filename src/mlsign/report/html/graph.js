@@ -116,9 +116,9 @@
     if (isNode(sheet, chosen)) {
       const row = rowOf(sheet, chosen);
       if (sheet.marks[chosen]) out.append(make("p", `✗ ${sheet.marks[chosen]}`, { class: "badge bad" }));
-      ["Node", "", "Name", "Takes", "Gives", "Set to"].forEach((name, cell) => {
-        const value = row?.cells[cell]?.textContent;
-        if (name && value) for (const part of cell > 2 ? value.split("; ") : [value]) say(name, part), (name = "");
+      ["Node", "", "Name", "Inputs", "Outputs", "Attributes"].forEach((name, cell) => {
+        const lines = Array.from(row?.cells[cell]?.childNodes ?? [], (line) => line.textContent).filter(Boolean);
+        if (name) lines.forEach((line, at) => say(at ? "" : name, line));
       });
     } else {
       const [kind, , type] = endOf(sheet, chosen);

@@ -27,10 +27,10 @@ _KEYS: Final = (
 
 def graph(sheets: Sheets, picture: Picture, marks: Marks) -> Element:
     """Toolbar, picture, details and lists."""
-    parts: list[Child] = [_left_out(sheets, picture), _tools(sheets), _search(), _picture(), _help()]
+    parts: list[Child] = [_left_out(sheets, picture), _tools(sheets, marks), _search(), _picture(), _help()]
     wrong = counted(len(marks), "node")
     if marks:
-        parts.append(note(f"✗ marks {wrong} with findings."))
+        parts.append(note(f"✗ marks {wrong} with findings, and in the list of graphs those that have one."))
     total = sum(len(sheet.nodes) for sheet in sheets.sheets)
     lists = element(
         "details",
@@ -52,8 +52,12 @@ def _left_out(sheets: Sheets, picture: Picture) -> Element | None:
     return note(". ".join(words) + ".") if words else None
 
 
-def _tools(sheets: Sheets) -> Element:
-    options = (element("option", name_of(sheet.title), value=number) for number, sheet in enumerate(sheets.sheets))
+def _tools(sheets: Sheets, marks: Marks) -> Element:
+    marked = {sheet for sheet, _ in marks}
+    options = (
+        element("option", f"{'✗ ' if number in marked else ''}{name_of(sheet.title, limit=200)}", value=number)
+        for number, sheet in enumerate(sheets.sheets)
+    )
     left = element(
         "div",
         element("label", "Graph", element("select", options, id="sheet", autocomplete="off"), class_="field"),

@@ -1,6 +1,10 @@
 // The model as its page has it: sheets with boxes and lines as numbers, and words that stand in the lists of nodes.
 function graphModelOf(data) {
   const byId = (id) => document.getElementById(id);
+  const ROOM = 14; // between a line and the boxes that it passes
+  const MAX_ROWS = 300; // that a line passes on a way of its own
+  const MAX_LOOKED = 1e6; // boxes that are looked at for such ways
+  let looked = 0;
 
   const sheets = data.sheets.map((sheet, number) => {
     const first = sheet.before.length;
@@ -17,23 +21,33 @@ function graphModelOf(data) {
     made.width = made.x.reduce((most, x, box) => Math.max(most, x + sheet.w[box] / 2), 0);
     made.height = made.y.reduce((most, y) => Math.max(most, y), 0);
     made.rows = rowsOf(made);
-    made.side = Float64Array.from({ length: lines }, (_, i) => around(made, made.from[i], made.to[i]));
+    made.lane = Float64Array.from({ length: lines }, (_, i) => laneOf(made, made.from[i], made.to[i]));
     return made;
   });
 
-  // How far a line between two boxes of one column leaves it, to go around what stands between.
-  function around(sheet, a, b) {
-    const x = sheet.x[a];
-    const between = Math.abs(sheet.y[b] - sheet.y[a]) / data.row - 1;
-    if (between < 1 || Math.abs(x - sheet.x[b]) > 60) return 0;
-    let widest = 0;
-    for (let step = 1; step <= Math.min(between, 12); step++) {
-      for (const box of sheet.rows.get(Math.min(sheet.y[a], sheet.y[b]) + step * data.row) ?? []) {
-        const half = sheet.w[box] / 2;
-        if (Math.abs(sheet.x[box] - x) < half + 20) widest = Math.max(widest, sheet.x[box] - x + half);
-      }
+  // Where a line that has rows of boxes to pass goes down between them: the free place nearest to its ends. NaN where it has none to
+  // pass, or goes up, or is one too many to be looked at.
+  function laneOf(sheet, a, b) {
+    const from = sheet.x[a];
+    const to = sheet.x[b];
+    const rows = (sheet.y[b] - sheet.y[a]) / data.row - 1;
+    if (rows < 1 || rows > MAX_ROWS || looked > MAX_LOOKED) return NaN;
+    const taken = [];
+    for (let y = sheet.y[a] + data.row; y < sheet.y[b]; y += data.row) {
+      for (const box of sheet.rows.get(y) ?? []) taken.push([sheet.x[box] - sheet.w[box] / 2 - ROOM, sheet.x[box] + sheet.w[box] / 2 + ROOM]);
     }
-    return widest ? (widest + 18) * (4 / 3) : 0;
+    looked += rows + taken.length;
+    taken.sort((one, other) => one[0] - other[0]);
+    const blocks = [];
+    for (const [left, right] of taken) {
+      const last = blocks[blocks.length - 1];
+      if (last && left < last[1]) last[1] = Math.max(last[1], right);
+      else blocks.push([left, right]);
+    }
+    const isFree = (x) => blocks.every(([left, right]) => x <= left || x >= right);
+    const way = (x) => Math.abs(x - from) + 1.01 * Math.abs(x - to);
+    const lane = [from, to, ...blocks.flat()].filter(isFree).reduce((best, x) => (way(x) < way(best) ? x : best), blocks[0]?.[0] ?? from);
+    return lane + (a % 3 - 1) * 4; // lines from different boxes lie side by side
   }
 
   function rowsOf(sheet) {

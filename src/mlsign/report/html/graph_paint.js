@@ -40,8 +40,8 @@ function painterOf(canvas, { data, isNode, endOf, labelOf, nameOf }) {
       const b = sheet.to[i];
       const [top, bottom] = sheet.y[a] < sheet.y[b] ? [sheet.y[a], sheet.y[b]] : [sheet.y[b], sheet.y[a]];
       if (bottom < seen.top || top > seen.bottom) continue;
-      const [left, right] = sheet.x[a] < sheet.x[b] ? [sheet.x[a], sheet.x[b]] : [sheet.x[b], sheet.x[a]];
-      if (right + 320 < seen.left || left > seen.right) continue;
+      const lane = Number.isNaN(sheet.lane[i]) ? sheet.x[a] : sheet.lane[i];
+      if (Math.max(sheet.x[a], sheet.x[b], lane) < seen.left || Math.min(sheet.x[a], sheet.x[b], lane) > seen.right) continue;
       (a === chosen || b === chosen ? near : there).push(i);
     }
     const straight = view.scale < 0.15 || there.length + near.length > MANY;
@@ -69,12 +69,18 @@ function painterOf(canvas, { data, isNode, endOf, labelOf, nameOf }) {
   }
 
   function trace(sheet, i, straight) {
-    const a = sheet.from[i], b = sheet.to[i], side = sheet.side[i];
+    const a = sheet.from[i], b = sheet.to[i], lane = sheet.lane[i];
     const x1 = sheet.x[a], y1 = sheet.y[a] + HEIGHT / 2, x2 = sheet.x[b], y2 = sheet.y[b] - HEIGHT / 2;
+    const bend = (fromX, fromY, toX, toY, reach) => {
+      if (straight) context.lineTo(toX, toY);
+      else context.bezierCurveTo(fromX, fromY + reach, toX, toY - reach, toX, toY);
+    };
     context.moveTo(x1, y1);
-    if (straight) { context.lineTo(x2, y2); return; }
-    const reach = y2 > y1 ? Math.min((y2 - y1) / (side ? 4 : 2), 160) : 60;
-    context.bezierCurveTo(x1 + side, y1 + reach, x2 + side, y2 - reach, x2, y2);
+    if (Number.isNaN(lane)) { bend(x1, y1, x2, y2, y2 > y1 ? Math.min((y2 - y1) / 2, 160) : 60); return; }
+    const turn = data.row - HEIGHT; // between two rows is where a line may go aside
+    bend(x1, y1, lane, y1 + turn, turn / 2);
+    context.lineTo(lane, y2 - turn);
+    bend(lane, y2 - turn, x2, y2, turn / 2);
   }
 
   function arrow(x, y) {

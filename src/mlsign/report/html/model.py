@@ -1,4 +1,4 @@
-"""Sections about the model: what it takes and gives, and its operators against the policy."""
+"""Sections about the model: its inputs and outputs, and its operators against the policy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STANDINGS: Final = {"allowed": Tone.GOOD, "denied": Tone.BAD, "unknown domain":
 
 
 def interface(summary: ModelSummary) -> Element:
-    """What the model takes and gives, its size and what a run of it takes."""
+    """Inputs and outputs of the model, its size and what a run of it takes."""
     opsets = ", ".join(f"{shown(each.domain, limit=80)} {each.version}" for each in summary.opsets[:20])
     producer = " ".join(shown(part, limit=80) for part in (summary.producer_name, summary.producer_version) if part)
     numbers = [
@@ -40,7 +40,7 @@ def interface(summary: ModelSummary) -> Element:
         names = ", ".join(shown(each, limit=80) for each in summary.functions[:20])
         rows.append(("Functions", names + (f" and {len(summary.functions) - 20} more" if len(summary.functions) > 20 else "")))
     rows.append(("A run takes", run_words(summary.bounds)))
-    return section("interface", "What it takes and gives", tiles(numbers), *_values(summary), facts(rows))
+    return section("interface", "Inputs and outputs", tiles(numbers), *_values(summary), facts(rows))
 
 
 def short_count(number: int) -> str:
@@ -52,14 +52,14 @@ def short_count(number: int) -> str:
 
 
 def _values(summary: ModelSummary) -> Iterator[Element]:
-    rows = [(way, value) for way, values in (("takes", summary.inputs), ("gives", summary.outputs)) for value in values]
-    yield table("Inputs and outputs", ("Way", "Name", "Type"), (_value(way, value) for way, value in rows[:_MAX_VALUES]))
+    rows = [(kind, value) for kind, values in (("input", summary.inputs), ("output", summary.outputs)) for value in values]
+    yield table("Inputs and outputs", ("Kind", "Name", "Type"), (_value(kind, value) for kind, value in rows[:_MAX_VALUES]))
     if len(rows) > _MAX_VALUES:
         yield note(f"{counted(len(rows) - _MAX_VALUES, 'further value')} not listed.")
 
 
-def _value(way: str, value: ValueSpec) -> tuple[Child, ...]:
-    return way, code(name_of(value.name)), code(type_words(value.type))
+def _value(kind: str, value: ValueSpec) -> tuple[Child, ...]:
+    return kind, code(name_of(value.name)), code(type_words(value.type))
 
 
 def standing(use: OperatorUse, policy: Policy) -> str:

@@ -48,7 +48,9 @@ def node_lists(sheets: Sheets, marks: Marks) -> Iterator[Element]:
 def _page(sheets: Sheets, number: int, start: int, marks: Marks) -> Element:
     sheet = sheets.sheets[number]
     nodes = sheet.nodes[start : start + PAGE]
-    head = element("tr", (element("th", name, scope="col") for name in ("#", "Operator", "Name", "Takes", "Gives", "Set to")))
+    head = element(
+        "tr", (element("th", name, scope="col") for name in ("#", "Operator", "Name", "Inputs", "Outputs", "Attributes"))
+    )
     rows = (_row(sheets, number, start + index, node, marks) for index, node in enumerate(nodes))
     title = f"Nodes {start} to {start + len(nodes) - 1}"
     return element(
@@ -80,19 +82,22 @@ def _row(sheets: Sheets, number: int, index: int, node: NodeRecord, marks: Marks
 
 
 def _values(names: tuple[str, ...], sheet: Sheet) -> list[Child]:
-    """Names with types, in one text: a list of ten thousand nodes must stay small."""
+    """Names with types, a line for each: no name can look like two. A list of ten thousand nodes stays small."""
     words = []
     for name in names[:_MAX_VALUES]:
         known = type_words(sheet.types.get(name)) if name else ""
         words.append(f"{shown(name, limit=80) or '(left out)'}{f' {known}' if known else ''}")
-    more = f"; and {len(names) - _MAX_VALUES} more" if len(names) > _MAX_VALUES else ""
-    return ["; ".join(words) + more]
+    return _lines(words, more=len(names) - _MAX_VALUES)
 
 
-def _attributes(node: NodeRecord) -> str:
-    words = "; ".join(attribute_words(attribute) for attribute in islice(node.attributes, _MAX_ATTRIBUTES))
-    more = len(node.attributes) - _MAX_ATTRIBUTES
-    return f"{words}; and {more} more" if more > 0 else words
+def _attributes(node: NodeRecord) -> list[Child]:
+    words = [attribute_words(attribute) for attribute in islice(node.attributes, _MAX_ATTRIBUTES)]
+    return _lines(words, more=len(node.attributes) - _MAX_ATTRIBUTES)
+
+
+def _lines(words: list[str], *, more: int) -> list[Child]:
+    lines = [*words, f"and {more} more"] if more > 0 else words
+    return [each for line in lines for each in (element("br"), line)][1:]
 
 
 def _link(sheet: int, node: int, sheets: Sheets) -> Element:

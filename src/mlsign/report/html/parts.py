@@ -74,13 +74,13 @@ def badge(tone: Tone, words: str) -> Element:
     return element("span", element("span", _SIGNS[tone], aria_hidden="true"), f" {words}", class_=f"badge {tone.value}")
 
 
-def headline(tone: Tone, verdict: str, *, subject: str, explained: Child | Sequence[Child] = ()) -> Element:
-    """The top of a report: what it is about, and what it came to in words that need no context."""
+def headline(tone: Tone, verdict: str, *, subject: str, above: str = "", explained: Child | Sequence[Child] = ()) -> Element:
+    """The top of a report: what it is about, with words above that, and what it came to in words that need no context."""
     sign = element("span", _SIGNS[tone], class_="sign", aria_hidden="true")
     words = element("p", sign, element("strong", verdict), class_=f"verdict {tone.value}")
-    return element(
-        "header", element("h1", subject), words, *(element("p", each, class_="lead") for each in _many(explained)), class_="top"
-    )
+    over = element("p", above, class_="above") if above else None
+    lead = (element("p", each, class_="lead") for each in _many(explained))
+    return element("header", over, element("h1", subject), words, *lead, class_="top")
 
 
 def code(text: object) -> Element:

@@ -17,7 +17,7 @@ from mlsign.report.html.origin import files, origin
 from mlsign.report.html.parts import contents, note, section
 from mlsign.report.html.picture import picture_of
 from mlsign.report.html.sheets import sheets_of
-from mlsign.report.html.verdict import identity, signers, subject_of, top
+from mlsign.report.html.verdict import decided, identity, signers, subject_of, top
 from mlsign.report.html.weights import weights
 
 _SCRIPTS = ("tables.js", "graph_model.js", "graph_paint.js", "graph.js")
@@ -43,7 +43,7 @@ def render_portrait(portrait: Portrait, *, version: str = "") -> str:
     parts += [origin(portrait), golden(portrait), files(portrait)]
     return document(
         Page(
-            title=f"{subject_of(portrait)} · mlsign",
+            title=f"{decided(portrait)}: {subject_of(portrait)} · mlsign",
             body=(_frame(top(portrait), [part for part in parts if part is not None], version=version),),
             scripts=_SCRIPTS,
             data=data,

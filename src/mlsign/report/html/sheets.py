@@ -62,8 +62,8 @@ class Sheets:
     first: Mapping[str, tuple[int, int]]
 
     def find(self, where: str) -> tuple[int, int] | None:
-        """The sheet and the node that a place in the file is in, or within."""
-        found = _PLACE.search(where)
+        """The sheet and the node that a place in the file is in, or within; None for whatever is no such place, and nothing else."""
+        found = _PLACE.fullmatch(where)
         if found is None:
             return None
         for match in reversed(list(_NODE.finditer(found.group()))):

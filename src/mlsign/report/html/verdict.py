@@ -23,6 +23,7 @@ from mlsign.report.signers import when_signed, who_signed, why_idle
 from mlsign.words import counted
 
 _MAX_SIGNERS: Final = 100
+_ABOVE: Final = "Report on"
 
 
 def subject_of(portrait: Portrait) -> str:
@@ -31,27 +32,32 @@ def subject_of(portrait: Portrait) -> str:
     return shown(f"{manifest.name} {manifest.version}" if manifest else PurePath(portrait.path).name or portrait.path, limit=200)
 
 
-def top(portrait: Portrait) -> Element:
-    """The headline: the decision in words that need no context."""
-    subject = subject_of(portrait)
+def decided(portrait: Portrait) -> str:
+    """The decision in a word or two."""
     if portrait.report is None:
-        return headline(
-            _model_tone(portrait), "Not verified: no signature was checked", subject=subject, explained=_unverified(portrait)
-        )
+        return "Not verified"
+    if portrait.verdict is Verdict.ALLOW:
+        return "Allowed"
+    return "Denied" if portrait.report.decision.mode is Mode.ENFORCE else "Would be denied"
+
+
+def top(portrait: Portrait) -> Element:
+    """The headline: the decision in words that need no context, and before the name that it is one, for it may read like a decision."""
+    subject = subject_of(portrait)
+    word = decided(portrait)
+    if portrait.report is None:
+        told = f"{word}: no signature was checked"
+        return headline(_model_tone(portrait), told, subject=subject, above=_ABOVE, explained=_unverified(portrait))
     policy = shown(portrait.policy.name)
     if portrait.verdict is Verdict.ALLOW:
         explained: list[Child] = [f"Its signatures were authenticated and its content held against them at {_time(portrait)}."]
         if concessions(portrait.report):
             explained.append(badge(Tone.WARNING, "The decision rests on concessions, listed below"))
-        return headline(Tone.GOOD, f"Allowed by the policy {policy}", subject=subject, explained=explained)
+        return headline(Tone.GOOD, f"{word} by the policy {policy}", subject=subject, above=_ABOVE, explained=explained)
     wrong = counted(sum(f.outcome is not Outcome.PASS for f in portrait.findings), "finding")
-    words = "Denied" if portrait.report.decision.mode is Mode.ENFORCE else "Would be denied"
-    audit = (
-        "" if portrait.report.decision.mode is Mode.ENFORCE else " The policy is in audit mode: it reports, and stops nothing."
-    )
-    return headline(
-        Tone.BAD, f"{words} by the policy {policy}", subject=subject, explained=f"{wrong} against it at {_time(portrait)}.{audit}"
-    )
+    enforced = portrait.report.decision.mode is Mode.ENFORCE
+    told = f"{wrong} against it at {_time(portrait)}.{'' if enforced else ' The policy is in audit mode: it reports, and stops nothing.'}"
+    return headline(Tone.BAD, f"{word} by the policy {policy}", subject=subject, above=_ABOVE, explained=told)
 
 
 def _model_tone(portrait: Portrait) -> Tone:
@@ -133,13 +139,13 @@ def identity(portrait: Portrait) -> Element:
         rows.append(("Package digest", code(digest)))
     rows.append(("Policy", (shown(portrait.policy.name), code(portrait.policy.digest))))
     if portrait.report is None:
-        rows.append(("Its say", "about the model alone: it has no part in who signed"))
+        rows.append(("Judged", "the model alone, and not who signed it"))
     manifest = portrait.manifest
     if manifest is not None and manifest.license:
         rows.append(("Licence", shown(manifest.license, limit=200)))
     if manifest is not None and manifest.description:
-        rows.append(("About", shown(manifest.description, limit=1000)))
-    rows.append(("Looked at", _time(portrait)))
+        rows.append(("Described as", shown(manifest.description, limit=1000)))
+    rows.append(("Time", _time(portrait)))
     return facts(rows)
 
 

@@ -98,6 +98,8 @@ def number(value: float) -> str:
 
 def _numbers(statistics: Statistics) -> Iterator[Child]:
     lines = []
+    if statistics.histogram is None and statistics.minimum is not None and statistics.maximum is not None:
+        lines += [("lowest", number(statistics.minimum)), ("highest", number(statistics.maximum))]
     if statistics.mean is not None:
         lines.append(("mean", number(statistics.mean)))
     if statistics.deviation is not None:

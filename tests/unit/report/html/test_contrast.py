@@ -21,7 +21,7 @@ TEXT = [
     ),
     *(("bad", "bad-back"), ("ink", "warning-back"), ("soft", "bad-back")),
 ]
-LINES = [(line, back) for line in ("strong-line", "link", "bar", "inner-line", "bad") for back in ("card", "sunk")]
+LINES = [(line, back) for line in ("strong-line", "link", "bar", "inner-line", "bad", "edge") for back in ("card", "sunk")]
 
 
 def colours(scheme: str) -> dict[str, str]:

@@ -118,7 +118,9 @@ def test_sheets_open_from_nodes_and_know_where_they_are():
         ("graph.node[1].attribute[0].g.node[1].attribute[3]", (1, 1)),
         ("graph.node[1].attribute[1].graphs[0].node[0]", (2, 0)),
         ("graph.node[1].attribute[7].g.node[0]", (0, 1)),
-        ("model.onnx: functions[0].node[0]: wrong", (3, 0)),
+        ("functions[0].node[0]", (3, 0)),
+        ("golden/graph.node[0]/x", None),
+        ("evil.graph.node[0]:Relu", None),
         ("graph.initializer[0]", None),
         ("graph.node[99999999999999999999]", None),
         ("graph.node[3]", None),
@@ -277,4 +279,9 @@ def test_a_finding_marks_its_node_and_an_operator_all_of_its_nodes():
     text = render_element(findings([wrong, fine], made, about="about"))
     assert 'href="#n1-0"' in text
     assert "1 check in order" in text
+    lures = [
+        Finding(code="MLS102", outcome=Outcome.FAIL, message="m", where="graph.node[0]"),
+        Finding(code="MLS355", outcome=Outcome.FAIL, message="of graph.node[0]", where="graph.initializer[0]"),
+    ]
+    assert marks_of(lures, made, None, policy) == {(0, 2): "MLS303"}
     assert "No finding is against it" in render_element(findings([], None, about="about"))
