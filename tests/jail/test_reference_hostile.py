@@ -124,7 +124,20 @@ def branch_of(name: str):
 
 @pytest.mark.parametrize(
     "name",
-    ["run", "_run", "_run_impl", "__class__", "__dict__", "onnx_node", "run_params", "has_subgraph", "impl_", "op_schema_", "_"],
+    [
+        "run",
+        "_run",
+        "_run_impl",
+        "impl",
+        "__class__",
+        "__dict__",
+        "onnx_node",
+        "run_params",
+        "has_subgraph",
+        "impl_",
+        "op_schema_",
+        "_",
+    ],
 )
 @pytest.mark.parametrize("kind", ["text", "graph"])
 def test_an_attribute_does_not_take_the_place_of_what_makes_up_the_evaluator(memory, name, kind):
@@ -136,16 +149,52 @@ def test_an_attribute_does_not_take_the_place_of_what_makes_up_the_evaluator(mem
 
 def test_nor_does_one_of_a_call_of_a_function(memory):
     """There ``impl`` would put a subgraph in the place of what the function does, by the name of ``_run_impl``."""
-    function = helper.make_function(
-        "own", "F", ["a"], ["b"], [helper.make_node("Neg", ["a"], ["b"])], [helper.make_opsetid("", 17)]
+    for name in ("_run_impl", "impl", "run", "parent"):
+        model = calling(negation())
+        model.graph.node[0].attribute.append(helper.make_attribute(name, branch_of("z")))
+        assert "a name of the evaluator" in refused(memory, model).message
+
+
+def negation(name: str = "F", *, domain: str = "own", **more):
+    return helper.make_function(
+        domain, name, ["a"], ["b"], [helper.make_node("Neg", ["a"], ["b"])], [helper.make_opsetid("", 17)], **more
     )
-    for name in ("_run_impl", "run", "parent"):
-        node = helper.make_node("F", ["x"], ["y"], domain="own")
-        node.attribute.append(helper.make_attribute(name, branch_of("z")))
-        model = graph_model([node], [tensor("x")], [tensor("y")])
-        model.functions.append(function)
-        model.opset_import.append(helper.make_opsetid("own", 1))
-        assert refused(memory, model).code == "sandbox.model.load"
+
+
+def calling(*functions) -> ModelProto:
+    model = graph_model([helper.make_node("F", ["x"], ["y"], domain="own")], [tensor("x")], [tensor("y")])
+    model.functions.extend(functions)
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    return model
+
+
+@pytest.mark.parametrize("name", ["__dict__", "__class__", "run_params", "op_type", "_run", "impl"])
+def test_nor_is_an_attribute_of_a_function_read_from_there(memory, name):
+    """The evaluator would read it from its own object where the call has no such attribute."""
+    assert "a name of the evaluator" in refused(memory, calling(negation(attributes=[name]))).message
+
+
+def test_a_function_with_the_name_of_an_operator_does_not_loosen_what_is_refused(memory):
+    """The evaluator runs its own operator all the same."""
+    for name in ("f", "g", "choose_act"):
+        model = graph_model([helper.make_node("RNN", ["x"], ["y"], hidden_size=1)], [tensor("x")], [tensor("y")])
+        model.graph.node[0].attribute.append(helper.make_attribute(name, "id"))
+        model.functions.append(negation("RNN", domain=""))
+        assert "a name of the evaluator" in refused(memory, model).message
+
+
+def test_functions_that_differ_in_their_overload_are_refused_instead_of_mistaken(memory):
+    second = negation()
+    second.overload = "other"
+    assert "overloads" in refused(memory, calling(negation(), second)).message
+
+
+def test_defaults_of_functions_that_are_graphs_with_calls_of_it_are_not_followed(memory, start):
+    """Taken for granted in each call, they would have calls in them that lack them, without end."""
+    inner = helper.make_graph([helper.make_node("F", ["x"], ["z"], domain="own")], "g", [], [tensor("z")])
+    one, many = helper.make_attribute("one", inner), helper.make_attribute("many", [inner])
+    jail = start(calling(negation(attribute_protos=[one, many])), runtime=REFERENCE)
+    assert np.array_equal(jail.run({"x": X})["y"], -X)
 
 
 def test_a_loop_without_end_meets_the_deadline_and_the_cpu_budget(start, spinner):
@@ -171,6 +220,17 @@ def test_more_memory_than_allowed_is_an_error_and_the_worker_serves_on(start, fi
     assert code_of(lambda: jail.run({"shape": np.array([1 << 28])})) == "sandbox.memory"
     assert code_of(lambda: jail.run({"shape": np.array([1 << 44])})) in ("sandbox.memory", "sandbox.model.run")
     assert jail.run({"shape": np.array([1 << 20])})["y"] == 0
+
+
+def test_a_model_that_is_too_large_to_be_parsed_is_out_of_memory(memory):
+    """In protobuf's own words, which know no such error."""
+    weights = helper.make_tensor("w", TensorProto.UINT8, [40 << 20], bytes(40 << 20), raw=True)
+    node = helper.make_node("Shape", ["w"], ["y"])
+    model = memory.model(graph_model([node], [], [tensor("y", TensorProto.INT64, [1])], initializers=[weights]))
+    for mib in (8, 48, 64):
+        with pytest.raises(JailError) as caught:
+            Jail.start(model, spec=JailSpec(runtime=REFERENCE, memory_bytes=mib << 20))
+        assert caught.value.code == "sandbox.memory"
 
 
 def test_a_tensor_that_grows_without_end_is_bounded_by_memory(start):

@@ -2,12 +2,13 @@
 
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
 from jail_models import X, graph_model, tensor
-from onnx import TensorProto, helper
+from onnx import AttributeProto, TensorProto, helper
 from test_jail_weights import MIB, Weights, private_bytes
 
 from mlsign.errors import JailError, OutsideError
@@ -220,6 +221,35 @@ def test_workers_of_one_zygote_draw_different_numbers(start):
     assert not np.array_equal(first, second)
 
 
+def test_defaults_of_functions_count_where_a_call_says_nothing(start):
+    node = helper.make_node("Gemm", ["a", "a"], ["b"], transB=1)
+    node.attribute.append(AttributeProto(name="alpha", type=AttributeProto.FLOAT, ref_attr_name="by"))
+    function = helper.make_function(
+        "own", "F", ["a"], ["b"], [node], [helper.make_opsetid("", 17)], attribute_protos=[helper.make_attribute("by", 0.5)]
+    )
+    for given, factor in (({}, 0.5), ({"by": 3.0}, 3.0)):
+        model = graph_model(
+            [helper.make_node("F", ["x"], ["y"], domain="own", **given)], [tensor("x")], [tensor("y", shape=["n", "m"])]
+        )
+        model.functions.append(function)
+        model.opset_import.append(helper.make_opsetid("own", 1))
+        for runtime in RuntimeName:
+            assert np.allclose(start(model, runtime=runtime).run({"x": X})["y"], factor * X @ X.T)
+
+
+def test_the_domain_of_onnx_has_two_names(start, doubler):
+    doubler.graph.node[0].domain = doubler.opset_import[0].domain = "ai.onnx"
+    assert np.array_equal(start(doubler, runtime=REFERENCE).run({"x": X})["y"], X + X)
+
+
+def test_why_an_operator_failed_is_said_first(start):
+    nodes = [helper.make_node("StringSplit", ["x"], ["y", ""])]
+    jail = start(graph_model(nodes, [tensor("x")], [tensor("y", TensorProto.STRING, ["n", "m"])], opset=20), runtime=REFERENCE)
+    with pytest.raises(JailError) as caught:
+        jail.run({"x": X})
+    assert caught.value.message.startswith("Inputs must be string tensors")
+
+
 def test_without_the_package_it_says_what_to_install_before_anything_happens(memory, doubler, monkeypatch):
     zygote_host.end()
     monkeypatch.setitem(sys.modules, "onnx", None)  # to importlib, a package that is not there
@@ -227,6 +257,30 @@ def test_without_the_package_it_says_what_to_install_before_anything_happens(mem
         Jail.start(memory.model(doubler), spec=JailSpec(runtime=REFERENCE))
     assert (caught.value.code, caught.value.hint) == ("sandbox.reference", "pip install 'mlsign[reference]'")
     assert zygote_host._current.zygotes == {}
+
+
+def test_a_folder_with_the_name_of_the_package_is_none(memory, doubler, monkeypatch, tmp_path):
+    (tmp_path / "onnx").mkdir()
+    monkeypatch.delitem(sys.modules, "onnx")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(OutsideError) as caught:
+        Jail.start(memory.model(doubler), spec=JailSpec(runtime=REFERENCE))
+    assert (caught.value.code, "not installed" in caught.value.message) == ("sandbox.reference", True)
+
+
+@pytest.mark.parametrize(
+    ("version", "taken"), [("1.17.0", False), ("1.9", False), ("0.99", False), ("1.19.0rc1", True), ("2.0", True)]
+)
+def test_a_package_that_is_too_old_is_named(memory, start, doubler, monkeypatch, version, taken):
+    """Only what is written of it is: the zygote takes the one that is there."""
+    monkeypatch.setattr(metadata, "version", lambda _: version)
+    if taken:
+        start(doubler, runtime=REFERENCE)
+        return
+    with pytest.raises(OutsideError) as caught:
+        Jail.start(memory.model(doubler), spec=JailSpec(runtime=REFERENCE))
+    assert caught.value.code == "sandbox.reference"
+    assert caught.value.message == f"the reference evaluator needs the package onnx, 1.19 or later, and {version} is installed"
 
 
 def test_it_does_not_run_inside_gvisor(memory, doubler):

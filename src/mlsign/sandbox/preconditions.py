@@ -14,6 +14,8 @@ from mlsign.sandbox.runtimes import RuntimeName
 from mlsign.sandbox.spec import SealedFile
 from mlsign.sandbox.syscalls import ARCHITECTURES
 
+OLDEST_ONNX: Final = (1, 19)
+"""As in the extra ``reference``."""
 _F_GET_SEALS: Final = 1034
 _SEALS: Final = 0x1 | 0x2 | 0x4 | 0x8
 """F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE (``linux/fcntl.h``)."""
@@ -40,18 +42,31 @@ def check_runtime(runtime: RuntimeName, *, wall: Wall = Wall.PROCESS) -> None:
     """
     if runtime is not RuntimeName.REFERENCE:
         return
-    if importlib.util.find_spec("onnx") is None:
-        raise OutsideError(
-            "the reference evaluator needs the package onnx, which is not installed",
-            code="sandbox.reference",
-            hint="pip install 'mlsign[reference]'",
-        )
+    problem = _lacking_onnx()
+    if problem:
+        message = f"the reference evaluator needs the package onnx, {problem}"
+        raise OutsideError(message, code="sandbox.reference", hint="pip install 'mlsign[reference]'")
     if wall is Wall.GVISOR:
         raise JailError(
             "the reference evaluator does not run inside gVisor",
             code="sandbox.unavailable",
             hint="use --sandbox process for it",
         )
+
+
+def _lacking_onnx() -> str:
+    """What is wrong with the package onnx here, or nothing."""
+    from importlib import metadata  # noqa: PLC0415  it loads much, and scoring has no use for it
+
+    spec = importlib.util.find_spec("onnx")
+    if spec is None or spec.origin is None:  # a folder of that name, such as one full of models, is no package
+        return "which is not installed"
+    try:
+        version = metadata.version("onnx")
+    except metadata.PackageNotFoundError:  # built by its user, or a nightly build: the zygote finds out
+        return ""
+    numbers = tuple(int(part) if part.isdigit() else 0 for part in version.split(".")[:2])
+    return "" if numbers >= OLDEST_ONNX else f"{'.'.join(map(str, OLDEST_ONNX))} or later, and {shown(version)} is installed"
 
 
 def check_sealed(file: SealedFile) -> None:

@@ -6,10 +6,11 @@ a model means what its publisher saw. How a model gets to it is in ``reference_m
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -87,6 +88,20 @@ def _unwrapped(result: Any, type_: onnx.TypeProto) -> Any:
     return result[0] if isinstance(result[0], list) or not holds_list else result
 
 
+@contextlib.contextmanager
+def telling_reasons() -> Iterator[None]:
+    """Why an operator failed is said first: the evaluator wraps it in a ``TypeError`` that lists what the operator was given."""
+    try:
+        yield
+    except TypeError as err:
+        reason: BaseException = err
+        while reason.__cause__ is not None:
+            reason = reason.__cause__
+        if reason is err:
+            raise
+        raise TypeError(f"{reason}: {err}") from err
+
+
 class Calls:
     """A loaded model and the two areas; ``feeds`` and ``results`` are whole areas."""
 
@@ -107,7 +122,8 @@ class Calls:
 
     def run(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """The outputs by name, in the order of the model."""
-        results = self._evaluator.run(list(self._outputs), {name: _feed(value) for name, value in values.items()})
+        with telling_reasons():
+            results = self._evaluator.run(list(self._outputs), {name: _feed(value) for name, value in values.items()})
         named = zip(self._outputs.items(), results, strict=True)
         return {name: value_of(_unwrapped(result, type_)) for (name, type_), result in named}
 
@@ -148,7 +164,8 @@ class Reference:
     def open(
         self, task: Task, model: memoryview, weights: Mapping[str, memoryview], *, feeds: memoryview, results: memoryview
     ) -> Loaded:
-        evaluator = load(task, model, weights)
+        with telling_reasons():
+            evaluator = load(task, model, weights)
         inputs, outputs = _interface(evaluator)
         return Loaded(calls=Calls(evaluator, feeds=feeds, results=results, limits=task.limits), inputs=inputs, outputs=outputs)
 

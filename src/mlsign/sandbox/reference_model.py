@@ -30,12 +30,15 @@ def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> Re
     found = find_externals(model)
     check_externals(found, task.external)
     parsed = onnx.ModelProto.FromString(bytes(model))
-    functions = frozenset((function.domain, function.name) for function in parsed.functions)
+    functions = _functions(parsed)
     outside = 0
     for message in _messages(parsed):
+        if isinstance(message, onnx.NodeProto | onnx.OperatorSetIdProto) and message.domain == "ai.onnx":
+            message.domain = ""  # two names of one domain, of which the evaluator knows this one
         if isinstance(message, onnx.TensorProto):
             outside += message.data_location == onnx.TensorProto.EXTERNAL
         elif isinstance(message, onnx.NodeProto):
+            complete(message, functions=functions)
             check_attributes(message, functions=functions)
     if outside != len(found):
         message = f"{outside} tensors of the model lie in files, verified were {len(found)}"
@@ -81,6 +84,41 @@ def _messages(model: onnx.ModelProto) -> Iterator[Any]:
                 left.extend([content] if hasattr(content, "ListFields") else content)
 
 
+_OWN_DOMAINS: Final = frozenset({"", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "experimental"})
+"""Where the evaluator has operators; functions of the model do not take their places."""
+
+Functions = Mapping[tuple[str, str], onnx.FunctionProto]
+"""By domain and name: those that the evaluator calls."""
+
+
+def _functions(model: onnx.ModelProto) -> Functions:
+    """Raises ``JailError`` (``sandbox.model.load``) for functions that the evaluator would take for one another."""
+    out: dict[tuple[str, str], onnx.FunctionProto] = {}
+    for function in model.functions:
+        key = (function.domain, function.name)
+        if key in out:
+            message = (
+                f"two functions are called {shown(function.name)} in {shown(function.domain)}; the evaluator knows no overloads"
+            )
+            raise JailError(message, code="sandbox.model.load", where=shown(function.name))
+        for name in function.attribute:  # read from the object for the call by that name, whoever put it there
+            _check_name(name, taken=_FUNCTION_NAMES, where=f"function {shown(function.name)}")
+        out[key] = function
+    return {key: function for key, function in out.items() if key[0] not in _OWN_DOMAINS}
+
+
+def complete(node: onnx.NodeProto, *, functions: Functions) -> None:
+    """A call of a function has every attribute that the function has a default for, which the evaluator does not look at.
+
+    Graphs are left out: one could call the function that it is a default of.
+    """
+    function = functions.get((node.domain, node.op_type))
+    if function is not None:
+        given = {attribute.name for attribute in node.attribute}
+        missing = (default for default in function.attribute_proto if default.name not in given)
+        node.attribute.extend(default for default in missing if not default.HasField("g") and not default.graphs)
+
+
 _FUNCTION_NAMES: Final = frozenset(dir(OpFunction)) | {
     "onnx_node",
     "run_params",
@@ -101,14 +139,18 @@ def own_names() -> frozenset[str]:
     return made - {name for schema in onnx.defs.get_all_schemas_with_history() for name in schema.attributes}
 
 
-def check_attributes(node: onnx.NodeProto, *, functions: frozenset[tuple[str, str]]) -> None:
+def check_attributes(node: onnx.NodeProto, *, functions: Functions) -> None:
     """No attribute takes the place of what makes up the evaluator. Raises ``JailError`` (``sandbox.model.load``)."""
     taken = _FUNCTION_NAMES if (node.domain, node.op_type) in functions else own_names()
     for attribute in node.attribute:
-        name = attribute.name
-        if name.startswith("_") or name.endswith("_") or name in taken:
-            message = f"node {shown(node.name)} has an attribute {shown(name)}, which is a name of the evaluator itself"
-            raise JailError(message, code="sandbox.model.load", where=shown(node.name), found=shown(name))
+        _check_name(attribute.name, taken=taken, where=f"node {shown(node.name)}")
+
+
+def _check_name(name: str, *, taken: frozenset[str], where: str) -> None:
+    """Of a graph called ``impl`` the evaluator makes a method ``_run_impl`` as well."""
+    if name.startswith("_") or name.endswith("_") or name in taken or f"_run_{name}" in taken:
+        message = f"{where} has an attribute {shown(name)}, which is a name of the evaluator itself"
+        raise JailError(message, code="sandbox.model.load", where=where, found=shown(name))
 
 
 def array_of(value: Tensor) -> Array:

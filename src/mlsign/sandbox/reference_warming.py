@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from onnx import TensorProto, helper
 from onnx.reference import ops
-from onnx.reference.ops import aionnx_preview, aionnx_preview_training, aionnxml, experimental
+from onnx.reference.ops import aionnx_preview_training, aionnxml
 
 from mlsign.sandbox.values import Sequence, Strings, Tensor, Value
 
@@ -23,8 +24,9 @@ def load_everything() -> None:
     ops.load_op("", "Abs", 1)
     aionnxml.load_op("ai.onnx.ml", "Scaler", 1)
     aionnx_preview_training.load_op("ai.onnx.preview.training", "Adam", 1)
-    for package in (aionnx_preview, experimental):
-        importlib.import_module(f"{package.__name__}._op_list")
+    for domain in pkgutil.iter_modules(ops.__path__, f"{ops.__name__}."):  # not every version has the same ones
+        if domain.ispkg:
+            importlib.import_module(f"{domain.name}._op_list")
 
 
 def warming_models() -> Iterator[tuple[bytes, Mapping[str, Value]]]:

@@ -30,6 +30,10 @@ _LOOKS: Final = 4000
 """How often the bell is looked at after an answer to a caller that may call again at once: some 150 microseconds."""
 
 
+_OUT_OF_MEMORY: Final = ("bad_alloc", "allocate memory", "bad allocation", "Arena alloc failed")
+"""How the runtimes, numpy and protobuf say so."""
+
+
 class Pipe:
     """The control socket, by ``read`` and ``write`` alone: the filter lets nothing else through."""
 
@@ -120,10 +124,10 @@ def _confined(layers: tuple[Layer, ...], engine: Engine, *, threads: int) -> Jso
 
 def _complaint(err: BaseException, *, doing: str) -> JsonValue:
     """An error as the document of an ERROR frame."""
-    text = str(err)
     if isinstance(err, MlsignError):
         return {"code": err.code, "message": err.message[:2000]}
-    memory = isinstance(err, MemoryError) or "bad_alloc" in text or "allocate memory" in text or "bad allocation" in text
+    text = str(err)
+    memory = isinstance(err, MemoryError) or any(words in text for words in _OUT_OF_MEMORY)
     code = "sandbox.memory" if memory else f"sandbox.model.{doing}"
     return {"code": code, "message": text.encode("utf-8", "backslashreplace").decode()[:2000] or type(err).__name__}
 

@@ -4,10 +4,14 @@ A version of ``onnx`` that does more fails here before anybody relies on what th
 """
 
 import ast
+import tomllib
 from pathlib import Path
 
 import onnx.reference
 import pytest
+
+from mlsign.sandbox import reference_warming
+from mlsign.sandbox.preconditions import OLDEST_ONNX
 
 ROOT = Path(onnx.reference.__file__).parent
 CALLS = frozenset(
@@ -50,6 +54,22 @@ def what_it_does() -> set[tuple[str, str]]:
 
 def test_the_evaluator_does_what_the_page_says_and_nothing_else():
     assert what_it_does() <= KNOWN
+
+
+def test_the_extra_asks_for_the_oldest_version_that_is_taken():
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["optional-dependencies"]["reference"] == [f"onnx>={'.'.join(map(str, OLDEST_ONNX))}"]
+
+
+def test_no_domain_is_named_that_the_oldest_version_does_not_have():
+    tree = ast.parse(Path(reference_warming.__file__).read_text(encoding="utf-8"))
+    named = {
+        alias.name
+        for n in ast.walk(tree)
+        if isinstance(n, ast.ImportFrom) and n.module == "onnx.reference.ops"
+        for alias in n.names
+    }
+    assert named == {"aionnxml", "aionnx_preview_training"}  # 1.19 has no aionnx_preview
 
 
 @pytest.mark.parametrize(
