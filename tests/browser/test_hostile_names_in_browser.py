@@ -99,5 +99,8 @@ def test_an_unverified_package_never_looks_verified(show, pages):
     assert "Not verified" in page.locator(".verdict").text_content()
     assert page.locator("#signers .badge.good").count() == 0
     assert "not checked" in page.locator("#signers").text_content()
+    assert "alert(2)" not in page.locator("#judged").text_content(), "what judged it says nothing of what packed it says"
+    assert "alert(2)" in page.locator("#origin dd").first.text_content()
+    assert "nobody has verified" in page.locator("#origin").text_content()
     verified = show(pages["verified"]).page
     assert verified.locator("#signers tbody tr").count() >= 1

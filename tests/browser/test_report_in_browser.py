@@ -274,6 +274,15 @@ def test_it_prints_light_and_whole(show, nested):
     window.check_quiet()
 
 
+def test_findings_are_open_on_paper_and_folded_up_again(show, nested):
+    page = show(nested).page
+    folded = page.locator("#findings details")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert folded.evaluate("each => each.open")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not folded.evaluate("each => each.open")
+
+
 def test_motion_is_only_for_those_who_want_it(show, nested):
     assert show(nested).page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
     lively = show(nested, reduced_motion="no-preference").page

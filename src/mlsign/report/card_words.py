@@ -12,6 +12,8 @@ _MAX_CODE_CHARS: Final = 300
 _MAX_PROSE_CHARS: Final = 8192
 _MAX_YAML_CHARS: Final = 1000
 _PUNCTUATION: Final = re.compile(r"([!-/:-@\[-`{-~])")
+_ADDRESS: Final = re.compile(r"@|:/|\w\.[^\W\d_]{2}|\bwww\.|mailto:|xmpp:", re.IGNORECASE)
+"""What GitHub's Markdown and others make a link of: addresses of mail, with a scheme, and names of hosts."""
 _ENTITIES: Final = {"\\<": "&lt;", "\\>": "&gt;", "\\&": "&amp;"}
 
 
@@ -21,11 +23,21 @@ def code(text: object) -> str:
     return f"`{safe}`" if safe else "-"
 
 
-def prose(text: str) -> str:
-    """As paragraphs. Every sign of punctuation is escaped, which Markdown allows for all of them, so none means anything."""
+def quoted_prose(text: str) -> str:
+    """As a quotation in paragraphs, so that it is not taken for what the card itself says.
+
+    Every sign of punctuation is escaped, which Markdown allows for all of them, so none means anything. Renderers that make links of
+    bare addresses look at text after that, so what may be one stands in a code span.
+    """
     lines = (shown(line.strip(), limit=_MAX_PROSE_CHARS) for line in text[:_MAX_PROSE_CHARS].splitlines())
-    out = "\n\n".join(_escaped(line) for line in lines if line)
-    return f"{out}…" if len(text) > _MAX_PROSE_CHARS else out
+    paragraphs = [" ".join(map(_word, line.split(" "))) for line in lines if line]
+    if len(text) > _MAX_PROSE_CHARS:
+        paragraphs.append("…")
+    return "\n>\n".join(f"> {paragraph}" for paragraph in paragraphs)
+
+
+def _word(word: str) -> str:
+    return code(word) if _ADDRESS.search(word) else _escaped(word)
 
 
 def _escaped(line: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlsign.formats.manifest import GoldenInputs, GoldenSet, Manifest, ModelFacts, Provenance, Role
 from mlsign.interface import ONNX_DOMAIN, ValueSpec
-from mlsign.report.card_words import code, prose, yaml_text
+from mlsign.report.card_words import code, quoted_prose, yaml_text
 from mlsign.report.workflow import inert
 from mlsign.words import counted, size
 
@@ -76,7 +76,7 @@ def _head(manifest: Manifest) -> list[str]:
 
 
 def _about(manifest: Manifest) -> list[str]:
-    lines = ["", prose(manifest.description)] if manifest.description else []
+    lines = ["", "In the words of whoever packed it:", "", quoted_prose(manifest.description)] if manifest.description else []
     lines += ["", f"- Licence: {code(manifest.license or 'none stated')}"]
     for path in _cards(manifest):
         lines.append(f"- The package has a text of its makers about it: {code(path)}")

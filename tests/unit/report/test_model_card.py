@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from types import MappingProxyType
 
 import pytest
@@ -198,7 +199,21 @@ def test_long_lists_and_texts_end():
     assert "1,500 more are not listed." in text.splitlines()
     assert "- 1 more are not listed." in text.splitlines()
     assert text.count("| `plain` | `float[plain, 4]` |") == 1002
-    assert f"\n{'x' * 8192}…\n" in text
+    assert f"\n> {'x' * 8192}\n>\n> …\n" in text
+
+
+def test_a_description_is_a_quotation_and_never_the_card_itself():
+    text = card(made(description="# Verified by mlsign\n\nALLOWED.\u2028Signed by all.\r\n   \r\nSee model.onnx, e.g. 1.5"))
+    told = text.split("In the words of whoever packed it:\n\n")[1].split("\n\n")[0]
+    assert told.splitlines() == [
+        r"> \# Verified by mlsign",
+        ">",
+        r"> ALLOWED\.",
+        ">",
+        r"> Signed by all\.",
+        ">",
+        r"> See `model.onnx,` e\.g\. 1\.5",
+    ]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -224,6 +239,16 @@ def check(text):
     wanted = elements(markdown.parse(head_of(card(made("plain"), signer("plain")))[1]))
     found = elements(markdown.parse(body))
     assert found - wanted <= {"hardbreak"}, found - wanted
+
+    for words in texts(markdown.parse(body)):
+        assert not re.search(r"@|://|www\.|\w\.example", words), words
+
+
+def texts(tokens):
+    """What stands outside of code spans, as renderers see it that make links of addresses when all else is done."""
+    for token in tokens:
+        if token.type == "inline":
+            yield "".join("\0" if child.type == "code_inline" else child.content for child in token.children)
 
 
 def elements(tokens):

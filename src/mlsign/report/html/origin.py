@@ -16,23 +16,24 @@ from mlsign.words import counted, size
 
 _MAX_FILES: Final = 1000
 _MAX_ROWS: Final = 200
+_MAX_DESCRIPTION: Final = 2000
 
 
 def origin(portrait: Portrait) -> Element:
-    """Provenance: what the manifest says, and statements of builders where they were authenticated."""
+    """What the manifest says of the model and its provenance, and statements of builders where they were authenticated."""
     manifest = portrait.manifest
     if manifest is None:
         return section(
             "origin", "Provenance and lineage", note("There is no manifest, so nothing says where the model comes from.")
         )
     parts: list[Child] = []
-    rows = list(_provenance(manifest.provenance)) if manifest.provenance is not None else []
+    rows = [*_said(manifest), *(_provenance(manifest.provenance) if manifest.provenance is not None else ())]
     if manifest.previous is not None:
         rows.append(("Release before", code(f"{manifest.previous.version} {manifest.previous.digest}")))
     if rows:
         parts += [note(f"What the manifest says, in the words of whoever packed it{_vouched(portrait)}."), facts(rows)]
     else:
-        parts.append(note("The manifest does not say where the model comes from."))
+        parts.append(note("The manifest says nothing about it."))
     if portrait.report is not None and portrait.report.evidence.provenance:
         parts.append(element("h3", "Statements of builders, authenticated"))
         head = ("Builder", "Kind of build", "Signed by")
@@ -40,6 +41,15 @@ def origin(portrait: Portrait) -> Element:
             table("Statements of builders", head, (_statement(r) for r in portrait.report.evidence.provenance[:_MAX_ROWS]))
         )
     return section("origin", "Provenance and lineage", *parts)
+
+
+def _said(manifest: Manifest) -> Iterator[tuple[str, Child | tuple[Child, ...]]]:
+    if manifest.description:
+        lines = (shown(line, limit=_MAX_DESCRIPTION) for line in manifest.description[:_MAX_DESCRIPTION].splitlines()[:_MAX_ROWS])
+        more = "…" if len(manifest.description) > _MAX_DESCRIPTION else ""
+        yield "Description", (*filter(str.strip, lines), *filter(None, (more,)))
+    if manifest.license:
+        yield "Licence", shown(manifest.license, limit=200)
 
 
 def _vouched(portrait: Portrait) -> str:

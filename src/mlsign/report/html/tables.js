@@ -1,6 +1,6 @@
 "use strict";
 // Filter boxes of tables. A box names its table in data-filters; rows that do not have the words are hidden, and the number that is
-// left is said.
+// left is said. On paper folded findings are open.
 document.documentElement.classList.add("scripted");
 
 for (const box of document.querySelectorAll("input[data-filters]")) {
@@ -17,3 +17,10 @@ for (const box of document.querySelectorAll("input[data-filters]")) {
     told.textContent = `${left} of ${rows.length} shown`;
   });
 }
+
+window.addEventListener("beforeprint", () => {
+  for (const each of document.querySelectorAll("#findings details:not([open])")) [each.open, each.dataset.folded] = [true, ""];
+});
+window.addEventListener("afterprint", () => {
+  for (const each of document.querySelectorAll("details[data-folded]")) { each.open = false; delete each.dataset.folded; }
+});

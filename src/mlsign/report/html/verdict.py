@@ -132,7 +132,7 @@ def _signer(group: str, record: SignatureRecord) -> tuple[Child, ...]:
 
 
 def identity(portrait: Portrait) -> Element:
-    """By what was judged, and what: digests, policy, time."""
+    """By what was judged, and what: digests, policy, time. No word of whoever packed it stands among these."""
     rows: list[tuple[str, Child | tuple[Child, ...]]] = []
     digest = portrait.report.evidence.digest if portrait.report is not None else None
     if digest is not None:
@@ -140,11 +140,6 @@ def identity(portrait: Portrait) -> Element:
     rows.append(("Policy", (shown(portrait.policy.name), code(portrait.policy.digest))))
     if portrait.report is None:
         rows.append(("Judged", "the model alone, and not who signed it"))
-    manifest = portrait.manifest
-    if manifest is not None and manifest.license:
-        rows.append(("Licence", shown(manifest.license, limit=200)))
-    if manifest is not None and manifest.description:
-        rows.append(("Described as", shown(manifest.description, limit=1000)))
     rows.append(("Time", _time(portrait)))
     return facts(rows)
 
