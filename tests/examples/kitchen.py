@@ -27,6 +27,7 @@ from making import Pair, canonical, make_key, statement_over
 from onnx import helper, numpy_helper
 
 from mlsign.actions.countersign import countersign
+from mlsign.actions.list_releases import LogRequest, ReleaseLog, list_releases
 from mlsign.actions.load_policies import load_policies
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.replay import ReplayRequest, replay
@@ -168,6 +169,9 @@ class Kitchen:
     def verify(self, package: Path, policy: Path, *, now: datetime = NOW) -> Report:
         first, *others = load_policies([policy])
         return verify(package, VerifyRequest(policy=first, others=tuple(others), now=now, state=self.state))
+
+    def log(self, folder: Path, policy: Path) -> ReleaseLog:
+        return list_releases(folder, LogRequest(policies=load_policies([policy]), now=NOW))
 
 
 def write_custom(path: Path) -> Path:

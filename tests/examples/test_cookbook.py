@@ -107,6 +107,16 @@ def families(kitchen: Kitchen, shown: str) -> Path:
     return kitchen.package("vision-cats-1.0.0", "vision")
 
 
+def history(kitchen: Kitchen, shown: str) -> Path:
+    first = kitchen.package("fraud-1.0.0", "release", folder="kept/fraud-1.0.0")
+    kitchen.package("fraud-1.1.0", "release", folder="kept/fraud-1.1.0", previous=first)
+    shutil.copytree(first.parent, kitchen.folder / shown)
+    shutil.rmtree(kitchen.folder / shown / "fraud-1.0.0")
+    retrained = write_retrained(kitchen.folder / "retrained.onnx")
+    kitchen.package("fraud-1.0.0", "release", folder=f"{shown}/fraud-1.0.0", model=retrained)
+    return first.parent
+
+
 COMPUTED = GoldenRequest(inputs=(IRIS.with_name("rows.csv"),))
 
 
@@ -139,6 +149,7 @@ COOKED: dict[str, tuple[Make, set[str]]] = {
     "A plant without a network": (plant, {"MLS205", "MLS216"}),
     "Classical and post-quantum": (hybrid, {"MLS205"}),
     "A minimum version, and no way back": (by_release, {"MLS402"}),
+    "A history back to the first release": (history, set()),
     "The answers it was tested for": (answers, {"MLS406"}),
     "Tried on the machines it is for": (tried, {"MLS221", "MLS406", "MLS407"}),
     "Different rules for different families": (families, {"MLS423"}),
@@ -165,6 +176,10 @@ def test_a_recipe_allows_one_package_and_denies_another_for_its_own_reason(title
     policy = kitchen.lay_out(RECIPES[title])
     shown = RECIPES[title].command.split()[2]
     good = make(kitchen, shown)
+    if RECIPES[title].command.startswith("mlsign log "):  # every package is allowed, and what they are together is not
+        verdicts = [kitchen.log(place, policy).verdict for place in (kitchen.folder / shown, good)]
+        assert (verdicts, codes) == ([Verdict.DENY, Verdict.ALLOW], set())
+        return
     assert against(kitchen.verify(kitchen.folder / shown, policy)) == codes
     assert against(kitchen.verify(good, policy)) == set()
 
