@@ -90,7 +90,7 @@ def _both(
 
 
 def check_golden(draft: Draft) -> Iterator[Remark]:
-    """Golden test data that has to be there and that nobody runs."""
+    """Golden test data that has to be there and that nobody runs, or that wrong answers would meet."""
     golden = draft.policy.golden
     if golden.required and not golden.replay and not golden.platforms:
         yield draft.information(
@@ -99,6 +99,15 @@ def check_golden(draft: Draft) -> Iterator[Remark]:
             "golden",
             hint="add replay: true, or platforms and run_by",
         )
+    wide = (
+        ("max_rtol", golden.max_rtol >= 1, "a model that answers 0 to everything meets such data"),
+        ("max_atol", golden.max_atol >= 1, "any probability meets such data"),
+    )
+    for name, is_wide, why in wide:
+        if is_wide:
+            message = f"golden test data with a tolerance of 1 or more is taken: {why}"
+            hint = "allow no more than what runtimes really differ by, 0.01 or less"
+            yield draft.warning("golden.wide", message, "golden", name, hint=hint)
 
 
 def check_loosened(draft: Draft) -> Iterator[Remark]:

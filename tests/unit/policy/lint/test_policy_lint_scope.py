@@ -79,6 +79,8 @@ REMARKS = [
     (VSA % "a.pub", "vsa.signer", "vsa.accept[0]"),
     (ATTESTED % "a.pub", "provenance.signer", "provenance.attested.signed_by[0]"),
     ("golden: {required: true}", "golden.unused", "golden"),
+    ("golden: {replay: true, max_rtol: 1}", "golden.wide", "golden.max_rtol"),
+    ("golden: {replay: true, max_atol: 1}", "golden.wide", "golden.max_atol"),
     (RUNS % "a.pub", "golden.signer", "golden.run_by[0]"),
 ]
 
@@ -97,6 +99,7 @@ SILENT = [
     VSA % "b.pub",
     ATTESTED % "b.pub",
     "golden: {replay: true}",
+    "golden: {replay: true, max_rtol: 0.5, max_atol: 0.9}",
     RUNS % "b.pub",
 ]
 
