@@ -11,12 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from mlsign.errors import InputError, MlsignError, OutsideError, shown
+from mlsign.errors import InputError, MlsignError, shown
 from mlsign.limits import Limits
 from mlsign.package.scan import DIRECTORY_FLAGS
+from mlsign.package.search import SKIPPED, leads_to_folder, unreadable_folder
 from mlsign.paths import MANIFEST_NAME
 
-_SKIPPED: Final = ".git"
 _PARTIAL: Final = re.compile(r"\..*\.partial-[^.]*", re.DOTALL)
 """What ``write.new_folder`` calls a package until it is whole."""
 _MAX_DEPTH: Final = 16
@@ -46,7 +46,7 @@ def find_packages(root: int, *, limits: Limits) -> FoundPackages:
     try:
         walk.folder(root, prefix="", depth=1)
     except OSError as err:
-        raise _unreadable("", err) from err
+        raise unreadable_folder("", err) from err
     return FoundPackages(
         packages=tuple(sorted(walk.packages)),
         errors=tuple(sorted(walk.errors, key=lambda each: each[0])),
@@ -75,7 +75,7 @@ class _Walk:
                 self.links.append(path)
             elif _PARTIAL.fullmatch(name):
                 self.partial.append(path)
-            elif name != _SKIPPED:
+            elif name != SKIPPED:
                 self._enter(fd, name, path, depth=depth)
 
     def _entries(self, fd: int) -> list[tuple[str, str]]:
@@ -92,7 +92,7 @@ class _Walk:
                     )
                 if entry.is_dir(follow_symlinks=False):
                     found.append((entry.name, "folder"))
-                elif entry.is_symlink() and _leads_to_folder(entry):
+                elif entry.is_symlink() and leads_to_folder(entry):
                     found.append((entry.name, "link"))
         return sorted(found)
 
@@ -109,7 +109,7 @@ class _Walk:
             finally:
                 os.close(child)
         except OSError as err:
-            self.errors.append((path, _unreadable(path, err)))
+            self.errors.append((path, unreadable_folder(path, err)))
 
 
 def _has_manifest(fd: int) -> bool:
@@ -119,14 +119,3 @@ def _has_manifest(fd: int) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False  # a link in a circle, or to where nobody may look: nothing to open there either
-
-
-def _unreadable(path: str, err: OSError) -> OutsideError:
-    return OutsideError(f"cannot be read: {err.strerror}", code="file.read", where=shown(path))

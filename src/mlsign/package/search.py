@@ -18,7 +18,8 @@ from mlsign.package.scan import DIRECTORY_FLAGS, kind_of
 from mlsign.paths import MANIFEST_NAME
 
 _SUFFIXES: Final = (".onnx", ".ort")
-_SKIPPED: Final = ".git"
+SKIPPED: Final = ".git"
+"""The one folder that is left out in silence."""
 _MAX_DEPTH: Final = 128
 """Levels of folders. One descriptor is open for each, and nobody's folders are as deep as this."""
 
@@ -54,13 +55,13 @@ class _Walk:
         for entry in found:
             path = f"{prefix}{entry.name}"
             if entry.is_dir(follow_symlinks=False):
-                if entry.name != _SKIPPED:
+                if entry.name != SKIPPED:
                     self._enter(fd, entry.name, path, depth=depth)
             elif entry.name.casefold().endswith(_SUFFIXES):
                 self.candidates.append(Candidate(path=path, error=_refusal(entry, path)))
             elif entry.name == MANIFEST_NAME:
                 self.packages.append(prefix.removesuffix("/"))
-            elif entry.is_symlink() and _leads_to_folder(entry):
+            elif entry.is_symlink() and leads_to_folder(entry):
                 self.links.append(path)
 
     def _enter(self, fd: int, name: str, path: str, *, depth: int) -> None:
@@ -80,7 +81,7 @@ class _Walk:
             finally:
                 os.close(child)
         except OSError as err:
-            self.candidates.append(Candidate(path=path, error=_unreadable(path, err)))
+            self.candidates.append(Candidate(path=path, error=unreadable_folder(path, err)))
 
     def _counted(self, entries: Iterator[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
         for entry in entries:
@@ -103,7 +104,7 @@ def search(root: int, *, limits: Limits) -> Search:
     try:
         walk.folder(root, prefix="", depth=1)
     except OSError as err:
-        raise _unreadable("", err) from err
+        raise unreadable_folder("", err) from err
     return Search(
         candidates=tuple(sorted(walk.candidates, key=lambda candidate: candidate.path)),
         packages=tuple(sorted(walk.packages)),
@@ -111,7 +112,8 @@ def search(root: int, *, limits: Limits) -> Search:
     )
 
 
-def _unreadable(path: str, err: OSError) -> OutsideError:
+def unreadable_folder(path: str, err: OSError) -> OutsideError:
+    """What is said of a folder that cannot be listed."""
     return OutsideError(f"cannot be read: {err.strerror}", code="file.read", where=shown(path))
 
 
@@ -120,7 +122,7 @@ def _refusal(entry: os.DirEntry[str], path: str) -> MlsignError | None:
     try:
         mode = entry.stat(follow_symlinks=False).st_mode
     except OSError as err:
-        return _unreadable(path, err)
+        return unreadable_folder(path, err)
     if stat.S_ISREG(mode):
         return None
     return InputError(
@@ -133,7 +135,8 @@ def _refusal(entry: os.DirEntry[str], path: str) -> MlsignError | None:
     )
 
 
-def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+def leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether a link leads to a folder."""
     try:
         return entry.is_dir()
     except OSError:
