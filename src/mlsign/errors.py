@@ -16,10 +16,14 @@ MAX_SHOWN_CHARS: Final = 160
 """Foreign text longer than this is cut in messages; a reader needs the start, a log needs a bound."""
 
 _URI_SCHEME: Final = "pkcs11:"
+_FILLERS: Final = (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0)
+_SELECTORS: Final = (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+UNSEEN: Final = frozenset(map(chr, (*_FILLERS, *_SELECTORS)))
+"""Letters and marks that nobody sees, with which two names read alike (Unicode, Default_Ignorable_Code_Point; Braille's blank)."""
 
 
 def shown(text: object, *, limit: int = MAX_SHOWN_CHARS) -> str:
-    """Foreign text as it may stand in a message: no control or bidirectional characters, cut short.
+    """Foreign text as it may stand in a message: no control, bidirectional or unseen characters, cut short.
 
     A file name or a field of a hostile document must not move the cursor, colour the terminal, forge a
     second log line or reorder what a reviewer reads (CVE-2021-42574).
@@ -28,8 +32,12 @@ def shown(text: object, *, limit: int = MAX_SHOWN_CHARS) -> str:
     cut = raw[:limit]
     if cut.isascii() and cut.isprintable():
         return raw if len(raw) <= limit else f"{cut}… ({len(raw)} characters)"
-    out = "".join(char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\u{{{ord(char):x}}}" for char in cut)
+    out = "".join(char if _is_plain(char) else f"\\u{{{ord(char):x}}}" for char in cut)
     return out if len(raw) <= limit else f"{out}… ({len(raw)} characters)"
+
+
+def _is_plain(char: str) -> bool:
+    return char == " " or (unicodedata.category(char)[0] not in "CZ" and char not in UNSEEN)
 
 
 def shown_path(path: object) -> str:

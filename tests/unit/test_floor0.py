@@ -56,6 +56,7 @@ def test_only_what_is_wrong_with_an_input_is_named():
         ("a\u202eb", "a\\u{202e}b"),
         ("\u2028", "\\u{2028}"),
         ("\u200b", "\\u{200b}"),
+        ("loss\u3164\ufe0f", "loss\\u{3164}\\u{fe0f}"),
         ("\xa0", "\\u{a0}"),
         ("\ud800", "\\u{d800}"),
         ("\ue000", "\\u{e000}"),

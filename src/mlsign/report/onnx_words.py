@@ -1,9 +1,9 @@
 r"""The words of ONNX's textual syntax: names, text, numbers and types, so that neither its parser nor a terminal is fooled.
 
 The syntax (https://onnx.ai/onnx/repo-docs/Syntax.html, ``onnx/defs/parser.cc``) quotes a name between double quotes, where a
-backslash takes the next character as it is. It has no way to write a character that a terminal acts on, so those are spelled
-out, ``\\u{1b}``, and every other backslash of such a text too: two different names never read alike. So is the sign of a
-command to the runner of GitHub Actions.
+backslash takes the next character as it is. It has no way to write a character that a terminal acts on or that nobody sees, so
+those are spelled out, ``\\u{1b}``, and every other backslash of such a text too: two different names never read alike. So is the
+sign of a command to the runner of GitHub Actions.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import struct
 from typing import Final
 
+from mlsign.errors import UNSEEN
 from mlsign.interface import TypeSpec, ValueKind
 from mlsign.onnx.schema import ELEMENTS
 from mlsign.report.workflow import LEGACY
@@ -45,8 +46,8 @@ def name(text: str) -> str:
 
 def quoted(text: str) -> str:
     """Text between quotes, on one line, without a character that a terminal acts on."""
-    if not text.isprintable() or _SPELLED in text or LEGACY in text:
-        text = "".join(c if c.isprintable() and c != "\\" else f"\\u{{{ord(c):x}}}" for c in text)
+    if not text.isprintable() or _SPELLED in text or LEGACY in text or not UNSEEN.isdisjoint(text):
+        text = "".join(c if c.isprintable() and c != "\\" and c not in UNSEEN else f"\\u{{{ord(c):x}}}" for c in text)
         text = text.replace(LEGACY, "##\\u{5b}")
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -30,7 +30,7 @@ from onnx import (
 from structure_protos import normal
 from structure_protos import spelled as varint
 
-from mlsign.errors import InputError
+from mlsign.errors import UNSEEN, InputError
 from mlsign.onnx.structure import read_structure
 from mlsign.report.onnx_attributes import MAX_ITEMS
 from mlsign.report.onnx_text import render_onnx
@@ -176,10 +176,12 @@ def node(**attributes):
 
 def spelled(name):
     """How a name reads back: characters that the syntax cannot write are spelled out, and backslashes beside them."""
-    if name.isprintable() and "\\u{" not in name and "##[" not in name:
+    if name.isprintable() and "\\u{" not in name and "##[" not in name and UNSEEN.isdisjoint(name):
         return name
     name = name.replace("##[", "##\x00")
-    return "".join(c if c.isprintable() and c != "\\" else f"\\u{{{ord(c):x}}}" for c in name).replace("##\\u{0}", "##\\u{5b}")
+    return "".join(c if c.isprintable() and c != "\\" and c not in UNSEEN else f"\\u{{{ord(c):x}}}" for c in name).replace(
+        "##\\u{0}", "##\\u{5b}"
+    )
 
 
 def test_a_small_model_is_a_line_for_each_node():
@@ -457,6 +459,7 @@ ODD = [
     "nan",
     "a.b/c:0",
     "\u2028",
+    "a\u200b\ufe0f\u3164",
     "\x00",
     "##[error]x",
     "::error::x",

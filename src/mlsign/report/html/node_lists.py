@@ -96,7 +96,7 @@ def _attributes(node: NodeRecord) -> list[Child]:
 
 
 def _lines(words: list[str], *, more: int) -> list[Child]:
-    lines = [*words, f"and {more} more"] if more > 0 else words
+    lines: list[Child] = [*words, f"and {more} more"] if more > 0 else [*words]
     return [each for line in lines for each in (element("br"), line)][1:]
 
 
