@@ -109,7 +109,7 @@ def _graph(graph: GraphRecord, *, pad: str, head: str = "", tail: str = "") -> I
     rows += [_sparse(sparse) for sparse in graph.sparse_initializers]
     rows += [_value(spec) for spec in graph.values]
     groups = [[_value(spec) for spec in graph.inputs], [_value(spec) for spec in graph.outputs]]
-    yield from _body(f"{head}{title} ", groups, rows, notes, graph.nodes, pad=pad, tail=tail)
+    yield from _body(f"{head}{title} ".lstrip(), groups, rows, notes, graph.nodes, pad=pad, tail=tail)
 
 
 def _function(function: FunctionRecord) -> Iterator[str]:
@@ -224,7 +224,7 @@ def _attributes(attributes: Sequence[AttributeRecord], *, pad: str) -> Iterator[
         if holds_graphs(attribute):
             yield from _graphs(attribute, pad=pad, comma=comma)
         else:
-            yield f"{pad}{word}{comma if word else ''}{remark(notes)}"
+            yield f"{pad}{word}{comma}{remark(notes)}" if word else f"{pad}{remark(notes).strip()}"
 
 
 def _graphs(attribute: AttributeRecord, *, pad: str, comma: str) -> Iterator[str]:
