@@ -1,6 +1,7 @@
 """Golden data replayed in the real sandbox, on signed packages: what is right passes, and everything else denies."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,17 @@ from onnx import numpy_helper
 
 import mlsign
 from mlsign.actions import _replay, _runs
+from mlsign.actions._golden_sets import golden_files
 from mlsign.actions.admit import Denied, admit
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.sign import sign
 from mlsign.actions.verify import VerifyRequest, verify
 from mlsign.evidence.findings import Outcome
+from mlsign.formats.manifest import GoldenSet, Role
+from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.limits import Limits
+from mlsign.paths import PackagePath
 from mlsign.policy.model import Verdict
 
 REPLAY = "golden: {required: true, replay: true}\n"
@@ -241,3 +246,28 @@ def test_audit_tells_and_lets_go_on(tmp_path, keys):
     with admit(package, VerifyRequest(policy=loaded)) as model:
         assert model.report.decision.verdict is Verdict.DENY
         assert any(f.code == "MLS406" and f.outcome is Outcome.FAIL for f in model.report.decision.findings)
+
+
+def test_the_files_of_all_sets_are_told_apart_in_one_pass(good_package):
+    """A set for each file, 10,000 of both, would be 10^8 comparisons if each set went through all files."""
+    manifest = decode_manifest((good_package / "mlsign.json").read_bytes())
+    (model,) = (entry for entry in manifest.files if entry.role is Role.MODEL)
+    looked_at = 0
+
+    class Counted(PackagePath):
+        @property
+        def parts(self):
+            nonlocal looked_at
+            looked_at += 1
+            return super().parts
+
+    names = [f"golden/s{number}" for number in range(100)]
+    files = [f"{name}/{file}" for name in names for file in ("input_0.pb", "output_0.pb", "below/input_1.pb")]
+    entries = (model._replace(path=Counted(file), role=Role.GOLDEN) for file in (*files, "golden/input_0.pb"))
+    sets = tuple(GoldenSet(path=PackagePath(name), rtol=0.0, atol=0.0) for name in names)
+    other = model._replace(path=PackagePath("golden/s0/notes.txt"), role=Role.DOCUMENT)
+    found = golden_files(replace(manifest, files=(model, *entries, other), golden=sets))
+    assert looked_at == len(files) + 1
+    assert {str(path): [file.name for file in of] for path, of in found.items()} == {
+        name: ["input_0.pb", "output_0.pb"] for name in names
+    }

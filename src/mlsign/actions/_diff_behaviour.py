@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from mlsign.actions._diff_sides import OpenSide
-from mlsign.actions._golden_sets import decode_golden_set, feeds_of
+from mlsign.actions._golden_sets import decode_golden_set, feeds_of, golden_files
 from mlsign.actions._jailing import jailed_model
 from mlsign.actions.difference import Behaviour, Ran
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, shown
 from mlsign.evidence.record import Difference, MeasuredOutput
-from mlsign.formats.manifest import Role
 from mlsign.interface import TypeSpec, ValueSpec
 from mlsign.limits import GIB, MIB, Limits
 from mlsign.package.sealed import SealedMemory, seal_file
@@ -94,16 +93,15 @@ def _golden(side: OpenSide, label: str, seen: set[tuple[bytes, ...]], *, limits:
     manifest, summary = side.inspection.manifest, side.inspection.summary
     inputs, problems = [], []
     left = limits.max_golden_bytes
-    for golden in manifest.golden if manifest is not None else ():
-        name = f"{golden.path} of the {label}"
+    for golden, paths in golden_files(manifest).items() if manifest is not None else ():
+        name = f"{golden} of the {label}"
         files: list[tuple[PackagePath, bytes]] = []
         try:
-            for path in (entry.path for entry in manifest.files if entry.role is Role.GOLDEN) if manifest is not None else ():
-                if path.parts[:-1] == golden.path.parts:
-                    with side.package.open_file(path) as source:
-                        files.append((path, source.read_all(max_bytes=left)))
-                    left -= len(files[-1][1])
-            data = decode_golden_set(files, inputs=summary.inputs, outputs=summary.outputs, where=str(golden.path), limits=limits)
+            for path in paths:
+                with side.package.open_file(path) as source:
+                    files.append((path, source.read_all(max_bytes=left)))
+                left -= len(files[-1][1])
+            data = decode_golden_set(files, inputs=summary.inputs, outputs=summary.outputs, where=str(golden), limits=limits)
             key = tuple(sorted(sha256(content).digest() for path, content in files if path.name.startswith("input_")))
             if key not in seen:
                 seen.add(key)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlsign.errors import InputError, shown
 from mlsign.evidence.record import Difference, MeasuredOutput
+from mlsign.formats.manifest import Manifest, Role
 from mlsign.interface import ValueKind, ValueSpec
 from mlsign.limits import Limits
 from mlsign.onnx.golden_values import GoldenValue, decode_golden_value
@@ -31,6 +32,15 @@ class GoldenData:
 
     inputs: Mapping[str, GoldenValue]
     outputs: Mapping[str, GoldenValue]
+
+
+def golden_files(manifest: Manifest) -> Mapping[PackagePath, tuple[PackagePath, ...]]:
+    """The files of each set that the manifest lists, in one pass: there may be as many sets as files. Those of folders below are not its."""
+    found: dict[tuple[str, ...], list[PackagePath]] = {golden.path.parts: [] for golden in manifest.golden}
+    for entry in manifest.files:
+        if entry.role is Role.GOLDEN and (files := found.get(entry.path.parts[:-1])) is not None:
+            files.append(entry.path)
+    return {golden.path: tuple(found[golden.path.parts]) for golden in manifest.golden}
 
 
 def decode_golden_set(

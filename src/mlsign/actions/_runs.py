@@ -12,13 +12,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mlsign.actions._golden_sets import GoldenData, decode_golden_set, feeds_of, measure_set
+from mlsign.actions._golden_sets import GoldenData, decode_golden_set, feeds_of, golden_files, measure_set
 from mlsign.actions._jailing import jailed_model
 from mlsign.actions.examine import Examination
 from mlsign.errors import InputError, JailError, MlsignError, shown
 from mlsign.evidence.findings import Outcome, finding_of
 from mlsign.evidence.record import MeasuredOutput, ReplayedSet
-from mlsign.formats.manifest import GoldenSet, Manifest, Role
+from mlsign.formats.manifest import GoldenSet, Manifest
 from mlsign.limits import Limits
 from mlsign.onnx.summary import ModelSummary
 from mlsign.paths import PackagePath
@@ -133,7 +133,8 @@ class _Sets:
     """The sets of one package, until the time for all of them is over."""
 
     def __init__(self, examination: Examination, manifest: Manifest, summary: ModelSummary, within: RunLimits) -> None:
-        self._examination, self._manifest, self._summary = examination, manifest, summary
+        self._examination, self._summary = examination, summary
+        self._files = golden_files(manifest)
         self._limits, self._clock = within.limits, within.clock
         self._end = None if within.seconds is None else within.clock() + within.seconds
 
@@ -176,7 +177,7 @@ class _Sets:
     def _data(self, found: GoldenSet) -> GoldenData:
         """The set, from the bytes that were hashed. Raises ``InputError`` (``golden.…``, ``onnx.…``)."""
         files: list[tuple[PackagePath, bytes]] = []
-        for path in golden_files(self._manifest, found):
+        for path in self._files[found.path]:
             data = self._examination.contents.kept(path)
             if data is None:
                 raise InputError(
@@ -202,8 +203,3 @@ def _answers(data: GoldenData, worker: _Worker) -> Answers | MlsignError:
 def _unknown(found: GoldenSet, error: MlsignError) -> ReplayedSet:
     path = str(found.path)
     return ReplayedSet(path=path, problem=finding_of(error, code=REPLAY, where=shown(path), outcome=Outcome.UNKNOWN))
-
-
-def golden_files(manifest: Manifest, found: GoldenSet) -> tuple[PackagePath, ...]:
-    """The files of one set, not those of folders below it."""
-    return tuple(e.path for e in manifest.files if e.role is Role.GOLDEN and e.path.parts[:-1] == found.path.parts)
