@@ -5,16 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from judging import judged
 from making import Meanwhile, canonical, make_key, put_signatures, write_policy
 
 from mlsign.actions.attest import attest
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.sign import RefusedToSign, sign
-from mlsign.actions.verify import VerifyRequest, verify
 from mlsign.errors import InputError, TrustError
-from mlsign.evidence.findings import Outcome
 from mlsign.evidence.record import Standing
-from mlsign.policy.model import Verdict
 from mlsign.report.as_json import render_report
 
 CORPUS = Path(__file__).resolve().parents[2] / "fuzz" / "corpora" / "provenance"
@@ -50,13 +48,6 @@ def loaded(tmp_path, keys, builder):
     policy = write_policy(tmp_path / "policy", {"release": (1, [keys.release.public])}, rest=ASKED)
     (policy.parent / "keys" / "builder.pub").write_bytes(builder.public)
     return load_policy(policy)
-
-
-def judged(package, loaded, **request):
-    report = verify(package, VerifyRequest(policy=loaded, **request))
-    bad = {f.code for f in report.decision.findings if f.outcome is not Outcome.PASS}
-    assert (report.decision.verdict is Verdict.ALLOW) == (not bad)
-    return report, bad
 
 
 def test_it_counts_where_it_is_asked_for(package, loaded, builder, predicate):

@@ -5,18 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from judging import judged
 from making import Meanwhile, canonical, make_key, put_signatures
 
 from mlsign.actions.countersign import countersign
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.sign import sign
-from mlsign.actions.verify import VerifyRequest, verify
 from mlsign.errors import InputError, TrustError
-from mlsign.evidence.findings import Outcome
 from mlsign.evidence.record import Standing
 from mlsign.formats.claims import COUNTERSIGNATURE_TYPE, claims_countersignature
 from mlsign.formats.countersignature import Countersignature, decode_countersignature, encode_countersignature
-from mlsign.policy.model import Verdict
 
 
 @pytest.fixture
@@ -38,13 +36,6 @@ def loaded(tmp_path, keys):
         "operators: {allow: [inference-v1]}\n"
     )
     return load_policy(tmp_path / "policy.yaml")
-
-
-def judged(package, loaded):
-    report = verify(package, VerifyRequest(policy=loaded))
-    bad = {f.code for f in report.decision.findings if f.outcome is not Outcome.PASS}
-    assert (report.decision.verdict is Verdict.ALLOW) == (not bad)
-    return report, bad
 
 
 def test_a_countersignature_counts_where_it_is_asked_for(package, loaded, keys):

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from jsonschema import Draft202012Validator
+from judging import judged
 from making import BIAS, INPUT, UNCHECKED, WEIGHTS, Meanwhile, make_key, make_package, put_signatures, write_model, write_policy
 from onnx import numpy_helper
 
@@ -19,7 +20,7 @@ from mlsign.actions.confinement import Confinement
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.replay import ReplayRequest, replay
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.verify import VerifyRequest
 from mlsign.errors import InputError, TrustError
 from mlsign.evidence.findings import Outcome
 from mlsign.evidence.record import Standing
@@ -49,13 +50,6 @@ def policy_of(folder, keys, lab, *, golden="platforms: [%s], run_by: [{key: keys
     policy = write_policy(folder, {"release": (1, [keys.release.public])}, rest=f"golden: {{{demand}}}\n{rest}")
     (policy.parent / "keys" / "lab.pub").write_bytes(lab.public)
     return load_policy(policy)
-
-
-def judged(package, loaded, **request):
-    report = verify(package, VerifyRequest(policy=loaded, **request))
-    bad = {f.code for f in report.decision.findings if f.outcome is not Outcome.PASS}
-    assert (report.decision.verdict is Verdict.ALLOW) == (not bad)
-    return report, bad
 
 
 def one_weight(weight, expected, folder, *, rtol=1e-4, atol=1e-5):
