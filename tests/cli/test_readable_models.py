@@ -150,6 +150,15 @@ def test_a_link_is_told_from_a_folder_without_models(run, tmp_path, option):
     assert done.err == "mlsign: link.onnx: is a link, and links are not followed\n  do: name the file that it leads to\n"
 
 
+@pytest.mark.parametrize("option", [(), ("--text",)])
+@pytest.mark.parametrize("name", ['a"b.onnx', "con.onnx", "a\nb.onnx"])
+def test_a_file_by_a_name_that_no_package_takes_is_told_so(run, tmp_path, name, option):
+    write_model(tmp_path / name)
+    done = run("inspect", *option, name)
+    assert (done.code, done.out) == (3, "")
+    assert "do: rename the file" in done.err
+
+
 def test_hostile_names_move_no_terminal(run, tmp_path):
     model = linear_model()
     model.graph.node[0].name = 'a\x1b[2J\n::error::x\u202e"; ##[error]'

@@ -14,7 +14,7 @@ from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.insides import folder_format
 from mlsign.package.read import OpenPackage
-from mlsign.package.scan import FoundFile
+from mlsign.package.scan import FoundFile, Listing
 from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 
 _MANIFEST: Final = PackagePath(MANIFEST_NAME)
@@ -32,19 +32,24 @@ def find_manifest(package: OpenPackage, files: Iterable[FoundFile], *, limits: L
         return decode_manifest(source.read_all(max_bytes=limits.max_manifest_bytes), limits=limits)
 
 
-def find_model(path: Path, manifest: Manifest | None, files: tuple[FoundFile, ...]) -> PackagePath:
+def find_model(path: Path, manifest: Manifest | None, listing: Listing) -> PackagePath:
     """Where the model is.
 
-    Raises ``InputError`` (``inspect.model`` where nothing says which of several files it is, ``inspect.link``).
+    Raises ``InputError`` (``inspect.model`` where nothing says which of several files it is, ``inspect.link``, ``path.…`` for a file
+    by a name that none in a package may have).
     """
+    files = listing.files
     if manifest is not None:
         return manifest.model.path
     if path.is_symlink() and not files:
         raise InputError(
             "is a link, and links are not followed", code="inspect.link", where=str(path), hint="name the file that it leads to"
         )
-    if len(files) == 1 and not stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - the file itself was opened above
-        return files[0].path
+    if not stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - the file itself was opened above
+        for intruder in listing.intruders:
+            raise intruder.error
+        if len(files) == 1:
+            return files[0].path
     models = [f.path for f in files if f.path.name.casefold().endswith(".onnx")]
     if len(models) == 1:
         return models[0]

@@ -56,7 +56,7 @@ def inspect_open(package: OpenPackage, path: Path, *, limits: Limits = DEFAULT) 
     """What ``inspect`` says, of a package that is open already. Raises what ``inspect`` raises."""
     listing = package.list_files(skip=NOT_LOOKED_AT, limits=limits)
     manifest = find_manifest(package, listing.files, limits=limits)
-    model_path = find_model(path, manifest, listing.files)
+    model_path = find_model(path, manifest, listing)
     with package.open_file(model_path) as source:
         summary = summarize(source, where=str(path), limits=limits)
         source.check_unchanged()

@@ -19,8 +19,8 @@ def outline(path: Path, *, limits: Limits = DEFAULT) -> ModelRecord:
     Raises ``InputError`` when there is no model that can be read, and ``OutsideError``.
     """
     with OpenPackage.open(path) as package:
-        files = package.list_files(skip=NOT_LOOKED_AT, limits=limits).files
-        model_path = find_model(path, find_manifest(package, files, limits=limits), files)
+        listing = package.list_files(skip=NOT_LOOKED_AT, limits=limits)
+        model_path = find_model(path, find_manifest(package, listing.files, limits=limits), listing)
         with package.open_file(model_path) as source:
             with naming(str(path), hint=NO_MODEL), collector_paused():
                 structure = read_structure(source, limits=limits)
