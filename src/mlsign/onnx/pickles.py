@@ -27,18 +27,12 @@ _SIZED: Final = MappingProxyType(
 _COUNTED: Final = MappingProxyType(
     {**dict.fromkeys(b"CU\x8a\x8c", 1), **dict.fromkeys(b"BTX\x8b", 4), **dict.fromkeys(b"\x8d\x8e\x96", 8)}
 )
-_LINES: Final = MappingProxyType(
-    {
-        **dict.fromkeys(b"gp", re.compile(rb"\d+\n")),
-        **dict.fromkeys(b"IL", re.compile(rb"-?\d+L?\n")),
-        **dict.fromkeys(b"PV", re.compile(rb"[^\n]*\n")),
-        **dict.fromkeys(b"ci", re.compile(rb"[^\s]+\n[^\s]+\n")),
-        ord("F"): re.compile(rb"[-+.\w]+\n"),
-        ord("S"): re.compile(rb"(['\"])[^\n]*\1\n"),
-    }
-)
+_NAMED: Final = frozenset(b"ci")
+_LINES: Final = frozenset(b"FILPSVgp")
 """The opcodes of pickles (``pickletools``): without an argument, with one of so many bytes, with a length of so many
-bytes before it, and with lines."""
+bytes before it, with two names on lines, and with a line, which may be as long as the file. Loaders take numbers with spaces,
+underscores and signs, so that any line may be one."""
+_TWO_NAMES: Final = re.compile(rb"[^\s]+\n[^\s]+\n")
 _NAMES: Final = frozenset(b"c\x93\x82\x83\x84")
 _CALLS: Final = frozenset(b"Rbio\x81\x92")
 _MANY: Final = 16
@@ -46,9 +40,10 @@ _MANY: Final = 16
 _MAX_OPCODES: Final = 10_000
 """So many are looked through for names. What a model is made of stands before its numbers."""
 _MAX_LINES_BYTES: Final = 8 * 1024 * 1024
-"""So much is read of lines that are longer than a name."""
+"""So much is read of long lines on the way to names; what may be a pickle is followed to its end."""
 _WINDOW: Final = 64
-_LONG_LINE: Final = 64 * 1024
+_LONG_NAMES: Final = 64 * 1024
+_PIECE: Final = 1024 * 1024
 _MODULE: Final = re.compile(rb"['\"]?([A-Za-z_][A-Za-z0-9_]{0,30})\.[A-Za-z_]")
 """How a text that names a module inside of a library begins; whether it is the first argument of an import or memoized for one."""
 
@@ -61,7 +56,8 @@ def is_pickle(source: ByteSource) -> bool:
     what comes behind them.
     """
     named = False
-    for count, (opcode, _, end) in enumerate(_walk(source), start=1):
+    everything = source.size + (_MANY + 1) * _LONG_NAMES
+    for count, (opcode, _, end) in enumerate(_walk(source, lines_bytes=everything), start=1):
         named = named or opcode in _NAMES
         if opcode in _CALLS and (named or opcode == ord("i")):
             return True
@@ -81,7 +77,7 @@ def libraries_named(source: ByteSource, *, known: frozenset[str]) -> tuple[str, 
     """
     found: dict[str, None] = {}
     imports = False
-    for opcode, argument, _ in islice(_walk(source), _MAX_OPCODES):
+    for opcode, argument, _ in islice(_walk(source, lines_bytes=_MAX_LINES_BYTES), _MAX_OPCODES):
         imports = imports or opcode in _NAMES or opcode == ord("i")
         match = _MODULE.match(argument)
         if match and (name := match[1].decode("ascii")) in known:
@@ -89,23 +85,32 @@ def libraries_named(source: ByteSource, *, known: frozenset[str]) -> tuple[str, 
     return tuple(found) if imports else ()
 
 
-def _walk(source: ByteSource) -> Iterator[tuple[int, bytes, int]]:
-    """Each opcode, the start of its argument where that is a text or lines, and where the next one stands, up to one that is wrong."""
+def _walk(source: ByteSource, *, lines_bytes: int) -> Iterator[tuple[int, bytes, int]]:
+    """Each opcode, the start of its argument where that is a text or lines, and where the next one stands, up to one that is wrong.
+
+    Of lines so many bytes are read in all.
+    """
     at = 0
-    lines_bytes = 0
     while at < source.size:
         window = source.read_at(at, min(_WINDOW, source.size - at))
         opcode = window[0]
         argument = b""
-        if opcode in _LINES:
+        if opcode in _NAMED:
             if len(window) == _WINDOW and window.count(b"\n") < 2:
-                window = source.read_at(at, min(_LONG_LINE, source.size - at))
-                lines_bytes += len(window)
-            match = _LINES[opcode].match(window, 1)
-            if match is None or lines_bytes > _MAX_LINES_BYTES:
+                window = source.read_at(at, min(_LONG_NAMES, source.size - at))
+                lines_bytes -= len(window)
+            match = _TWO_NAMES.match(window, 1)
+            if match is None or lines_bytes < 0:
                 return
             argument = window[1:_WINDOW]
             at += match.end()
+        elif opcode in _LINES:
+            argument = window[1:]
+            length = _line_bytes(source, at + 1, most=lines_bytes)
+            if not length or (opcode == ord("S") and argument[:1] not in (b"'", b'"')):
+                return
+            lines_bytes -= length
+            at += 1 + length
         elif opcode in _SIZED:
             at += 1 + _SIZED[opcode]
         elif opcode in _COUNTED:
@@ -118,3 +123,18 @@ def _walk(source: ByteSource) -> Iterator[tuple[int, bytes, int]]:
         else:
             return
         yield opcode, argument, at
+
+
+def _line_bytes(source: ByteSource, start: int, *, most: int) -> int:
+    """How long the line at ``start`` is, with its end; 0 where there is no end within ``most`` bytes.
+
+    Reads in pieces that double, so not much more than there is of the line.
+    """
+    at, stop = start, min(source.size, start + most)
+    while at < stop:
+        piece = source.read_at(at, min(max(_WINDOW, at - start), _PIECE, stop - at))
+        end = piece.find(b"\n")
+        if end >= 0:
+            return at + end + 1 - start
+        at += len(piece)
+    return 0

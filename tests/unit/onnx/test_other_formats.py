@@ -8,6 +8,7 @@ import pickle
 import pickletools
 from datetime import date
 
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,8 +78,16 @@ def test_pickles_are_known_with_their_header_and_without(name, protocol):
         (b"X\xff\xff\0\0" + bytes(50), False),
         (b"X\x00\x08\0\0" + b"a" * 2048 + b"cposix\nsystem\n)R.", True),
         (b"V" + b"a" * 2048 + b"\ncposix\nsystem\n)R.", True),
-        (b"V" + b"a" * 70_000 + b"\ncposix\nsystem\n)R.", False),  # read no further, and no model starts with V
+        (b"V" + b"a" * 70_000 + b"\ncposix\nsystem\n)R.", True),
+        (b"S'" + b"a" * 3_000_000 + b"'\ncposix\nsystem\n)R.", True),
+        (b"V" + b"a" * 3_000_000, False),
+        (b"I2_0\ncposix\nsystem\n)R.", True),  # numbers as Python reads them
+        (b"I" + b" " * 70_000 + b"+0x1\ncposix\nsystem\n)R.", True),
+        (b"F 1_0e1 \ncposix\nsystem\n)R.", True),
+        (b"Np 1_0 \ng1_0\ncposix\nsystem\n)R.", True),
+        (b"c" + b"a" * 70_000 + b"\nsystem\n)R.", False),  # no module has such a name
         (b"c" + b"a." * 40 + b"a\nsystem\n)R.", True),
+        ((b"c" + b"a." * 40 + b"a\nsystem\n0") * 6 + b"cposix\nsystem\n" + b")R." + b"a" * 100, True),
         (b"city\nberlin\nparis\n", False),
         (b"", False),
         (b"U", False),
@@ -88,8 +97,27 @@ def test_what_counts_as_a_pickle(data, answer):
     assert is_pickle(MemorySource(data)) is answer
 
 
+@pytest.mark.parametrize(
+    "text",
+    [b"a" * 70_000 + b"\n0", b"a" * 9_000_000 + b"\n0", b"\n0I2_0\n0"],
+    ids=["a long line", "a very long line", "a number"],
+)
+def test_a_model_that_is_a_pickle_as_well_is_refused_however_its_call_is_hidden(text, monkeypatch):
+    """For a loader a mark, a text and a call; for ONNX a version of 86 and a doc string."""
+    document = text + b"cposix\nsystem\n(S'true'\ntR."
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], []), opset_imports=[onnx.helper.make_opsetid("", 17)])
+    head = b"\x28\x56" + onnx.ModelProto(doc_string=document.decode()).SerializeToString()
+    data = head + model.SerializeToString()
+    assert onnx.load_from_string(data).doc_string == document.decode()
+    called = []
+    monkeypatch.setattr("posix.system", called.append)
+    pickle.loads(data)  # noqa: S301  it is the loader that matters
+    assert called == ["true"]
+    assert code(data) == "onnx.magic.pickle"
+
+
 def test_the_opcodes_are_those_of_python():
-    ours = pickles._PLAIN | set(pickles._SIZED) | set(pickles._COUNTED) | set(pickles._LINES)
+    ours = pickles._PLAIN | set(pickles._SIZED) | set(pickles._COUNTED) | pickles._LINES | pickles._NAMED
     assert ours == {ord(opcode.code) for opcode in pickletools.opcodes}
     sizes = {1: "1", 2: "2", 4: "4", 8: "8"}
     for opcode in pickletools.opcodes:
@@ -100,7 +128,7 @@ def test_the_opcodes_are_those_of_python():
         elif size > 0:
             assert sizes[pickles._SIZED[number]] == str(size)
         elif size == pickletools.UP_TO_NEWLINE:
-            assert number in pickles._LINES
+            assert number in (pickles._NAMED if opcode.arg.name == "stringnl_noescape_pair" else pickles._LINES)
         else:
             length = {
                 pickletools.TAKEN_FROM_ARGUMENT1: 1,

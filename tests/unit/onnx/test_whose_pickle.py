@@ -142,10 +142,11 @@ def test_looking_is_bounded_however_the_pickle_is_made():
         short(b"sklearn.svm") * 400_000,
         (b"V" + b"a" * 60_000 + b"\n") * 2_000,
         b"c" + b"a" * 60_000 + b"\nb\n",
+        (b"c" + b"a" * 100 + b"\nb\n") * 20_000,
     ):
         source = CountingSource(data)
         libraries_named(source, known=KNOWN_MODULES)
-        assert source.read <= pickles._MAX_OPCODES * pickles._WINDOW + pickles._MAX_LINES_BYTES + pickles._LONG_LINE
+        assert source.read <= pickles._MAX_OPCODES * pickles._WINDOW + 3 * pickles._MAX_LINES_BYTES + pickles._LONG_NAMES
     assert named(b"N" * (pickles._MAX_OPCODES - 3) + b"csklearn.svm\nSVC\n.") == ("sklearn",)
     assert named(b"N" * pickles._MAX_OPCODES + b"csklearn.svm\nSVC\n.") == ()
 
