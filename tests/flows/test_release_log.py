@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from making import canonical, make_package, resign, write_model, write_policy
 
+from mlsign.actions.golden_request import GoldenRequest
 from mlsign.actions.list_releases import LogRequest, Reading, list_releases
 from mlsign.actions.load_policies import load_policies
 from mlsign.actions.pack import PackRequest, pack
@@ -399,6 +400,14 @@ def test_folders_that_are_too_deep_or_closed(shelf):
         with pytest.raises(OutsideError):
             shelf.log()
         shelf.folder.chmod(0o755)
+
+
+def test_what_is_wrong_is_told_before_what_is_not_known_for_its_sake(shelf, tmp_path, keys):
+    rest = "golden: {replay: true, platforms: [linux/riscv64], run_by: [{key: keys/release-0.pub}]}\n"
+    policy = write_policy(tmp_path, {"release": (1, [keys.release.public])}, rest=rest)
+    shelf.add("1.0.0", signer=keys.release.signer, golden_request=GoldenRequest(drawn=1))
+    (only,) = shelf.log(policy).releases
+    assert (only.found.judged.verdict, only.found.problem.code) == (Verdict.DENY, "MLS407")
 
 
 def test_many_signers_are_cut_short(shelf, keys):

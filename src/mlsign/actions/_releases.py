@@ -7,6 +7,7 @@ count only if they are the bytes that were read before.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -82,7 +83,8 @@ class FoundRelease:
 
     ``release.digest`` is computed from files, or from the manifest alone where only that was read; ``packed`` is the time that
     the manifest claims. ``claims`` are of signers that nobody has checked; ``more`` are signers or claims that were not kept.
-    ``problem`` is the first thing that is wrong: with the package, or for the policy. ``unread`` are files that were not read.
+    ``problem`` is the first thing that is wrong with the package, or for the policy, before what is only not known. ``unread`` are
+    files that were not read.
     """
 
     path: str
@@ -161,7 +163,7 @@ def _look(package: OpenPackage, path: str, manifest: Manifest, data: bytes, requ
         if isinstance(examined, Unreadable):
             return examined
         # Nobody was asked who signed it, so it is not wrong for signatures.
-        found = replace(examined, problem=next((f for f in examination.evidence.findings if f.outcome is not Outcome.PASS), None))
+        found = replace(examined, problem=_worst(examination.evidence.findings))
     return replace(found, claims=claims[:_MAX_SIGNERS], more=max(0, len(claims) - _MAX_SIGNERS))
 
 
@@ -185,18 +187,23 @@ def _judged(package: OpenPackage, path: str, request: LogRequest) -> FoundReleas
         mode=decision.mode,
         signers=signers[:_MAX_SIGNERS],
     )
-    wrong = next((f for f in decision.findings if f.outcome is not Outcome.PASS), None)
     return replace(
         found,
         judged=judged,
         more=max(0, len(signers) - _MAX_SIGNERS),
-        problem=None if decision.verdict is Verdict.ALLOW else wrong,
+        problem=None if decision.verdict is Verdict.ALLOW else _worst(decision.findings),
     )
+
+
+def _worst(findings: Iterable[Finding]) -> Finding | None:
+    """The first that fails; what is only not known may be so for its sake, as golden data is that nobody replays of what is denied."""
+    wrong = (finding for finding in findings if finding.outcome is not Outcome.PASS)
+    return min(wrong, key=lambda finding: finding.outcome is not Outcome.FAIL, default=None)
 
 
 def _of_evidence(path: str, evidence: Evidence) -> FoundRelease | Unreadable:
     if evidence.manifest is None or evidence.manifest_digest is None:
-        wrong = next((f for f in evidence.findings if f.outcome is not Outcome.PASS), None)
+        wrong = _worst(evidence.findings)
         message = "has no readable manifest" if wrong is None else f"{wrong.code} {wrong.message}"
         return Unreadable(path=path, error=InputError(message, code="file.changed", where=shown(path)))
     return _found(
