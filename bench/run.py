@@ -19,6 +19,7 @@ from contenders import ROOT
 from goals import MET, MISSED
 from incremental import print_incremental
 from inspection import print_inspection
+from looking import print_looking
 from many_bytes import print_many_bytes
 from many_files import print_many_files
 from page import PAGE, LeftOut, check_places, heading, machine, printed, progress, row, write_block
@@ -36,6 +37,7 @@ SECTIONS: Mapping[str, Callable[[Workbench], None]] = {
     "admit": print_admit,
     "startup": lambda bench: print_startup_table(quick=bench.quick),
     "incremental": print_incremental,
+    "looking": print_looking,
     "signing": lambda bench: print_signing(quick=bench.quick),
     "policy": lambda bench: print_policy(quick=bench.quick),
     "sandbox": lambda bench: print_sandbox(quick=bench.quick),
