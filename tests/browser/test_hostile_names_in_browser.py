@@ -79,6 +79,13 @@ def test_hostile_names_stay_words_in_the_picture_and_in_search(show, pages, guar
     window.check_quiet()
 
 
+def test_no_name_makes_a_page_wider(show, pages):
+    for html in pages.values():
+        for width in (320, 1280):
+            page = show(html, viewport={"width": width, "height": 800}).page
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_what_reorders_or_hides_words_is_spelled_out(pages):
     for html in pages.values():
         assert not re.search("[\u202a-\u202e\u2066-\u2069\u2028\u2029\0\x01\x1b\ud800-\udfff]", html)

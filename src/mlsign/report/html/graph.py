@@ -43,10 +43,10 @@ def graph(sheets: Sheets, picture: Picture, marks: Marks) -> Element:
 
 def _left_out(sheets: Sheets, picture: Picture) -> Element | None:
     words = []
-    if sheets.left_out:
-        words.append(f"{counted(sheets.left_out, 'node')} of the model not shown: the first {MAX_NODES:,} are")
-    if sheets.sheets_left_out:
-        words.append(f"{counted(sheets.sheets_left_out, 'further graph')} not shown: the first {MAX_SHEETS:,} are")
+    missing = ((sheets.left_out, "node"), (sheets.sheets_left_out, "graph"))
+    if any(count for count, _ in missing):
+        told = " and ".join(counted(count, word) for count, word in missing if count)
+        words.append(f"{told} of the model not shown: the first {MAX_NODES:,} nodes are, in the first {MAX_SHEETS:,} graphs")
     if picture.edges_left_out:
         words.append(f"{counted(picture.edges_left_out, 'line')} not drawn: the first {MAX_EDGES:,} are")
     return note(". ".join(words) + ".") if words else None

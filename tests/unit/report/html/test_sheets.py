@@ -195,6 +195,8 @@ def test_what_is_inside_of_what_is_left_out_is_counted_too(monkeypatch):
     monkeypatch.setattr(sheets, "MAX_SHEETS", 1)
     made = sheets_of(model(graph(node("Relu", ("x",), ("c",)), hidden)))
     assert (made.left_out, made.sheets_left_out) == (1 + 2, 2)
+    told = render_element(graph_section(made, picture_of(made, {}), {}))
+    assert "3 nodes and 2 graphs of the model not shown" in told
 
 
 def test_titles_tell_bodies_apart_and_are_short():
