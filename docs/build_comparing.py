@@ -101,10 +101,13 @@ def _spliced(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _quantize(source: Path, target: Path) -> None:
-    logging.disable()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        quantize_dynamic(source, target, weight_type=QuantType.QInt8)
+    logging.disable()  # it advises to prepare the model, by the root logger
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            quantize_dynamic(source, target, weight_type=QuantType.QInt8)
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def printed(command: str, place: Path) -> str:
