@@ -217,6 +217,21 @@ def test_bytes_that_many_tensors_take_are_read_once(tmp_path):
     assert all(weight.statistics is not None or weight.problem for weight in overlapping.weights.measured)
 
 
+def test_no_more_is_read_than_a_report_is_worth(tmp_path, monkeypatch):
+    """A sparse file of a hundred gigabytes takes no room on a disk, and minutes to be read."""
+    monkeypatch.setattr(_weights, "MAX_READ_BYTES", 60)
+    (tmp_path / "w.bin").write_bytes(WEIGHTS.tobytes() * 3)
+    told: list[int] = []
+    portrait, page = look(external(tmp_path, [("A", "w.bin", 0), ("B", "w.bin", 48), ("C", "w.bin", 0)]), advance=told.append)
+    assert told == [48]
+    assert [weight.statistics is not None for weight in portrait.weights.measured] == [True, False, True]
+    assert "a report reads no more than 60 B of weights" in page
+    monkeypatch.setattr(_weights, "MAX_READ_BYTES", 11)
+    inside = helper.make_graph([], "g", [], [], [numpy_helper.from_array(np.ones(3, np.float32), "w")])
+    (tmp_path / "inside.onnx").write_bytes(helper.make_model(inside).SerializeToString())
+    assert "a report reads no more than 11 B of weights" in look(tmp_path / "inside.onnx")[1]
+
+
 def test_what_trees_have_learnt_stands_in_attributes(tmp_path):
     node = helper.make_node("Thing", ["x"], ["y"], domain="d", f=[0.5] * 40, i=list(range(40)), short=[1.0] * 3)
     value = helper.make_tensor_value_info

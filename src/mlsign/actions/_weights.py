@@ -27,12 +27,15 @@ from mlsign.onnx.wire import Value
 from mlsign.package.crew import Worker, run_largest_first
 from mlsign.package.stream import Advance
 from mlsign.source import ByteSource
+from mlsign.words import size
 
 if TYPE_CHECKING:
     from mlsign.tensors.statistics import Statistics
 
 MAX_MEASURED: Final = 400
 """Tensors that are measured: a person looks at the large ones."""
+MAX_READ_BYTES: Final = 32 * 10**9
+"""Bytes of weights that are read: a file may have a thousand times more, and take no room on a disk for them."""
 _WORKERS: Final = 2
 _FLOAT_DATA, _INT64_DATA, _RAW = 4, 7, 9
 """Fields of ``TensorProto`` whose values are spelled as those of attributes are."""
@@ -64,8 +67,8 @@ def measure_weights(
 ) -> Weights:
     """The weights of the model that ``source`` holds; ``outside`` has the open files of its external data by location.
 
-    No more bytes are read than the files have, however many tensors a model lays over the same bytes. What cannot be read is told
-    in its place. Raises ``OutsideError``, and ``InputError`` (``file.changed``) where a file is not what it was.
+    No more bytes are read than the files have, however many tensors a model lays over the same bytes, and no more than
+    ``MAX_READ_BYTES``. What is not read is told in its place. Raises ``OutsideError``, and ``InputError`` (``file.changed``) where a file is not what it was.
     """
     from mlsign.tensors.payload import StoredTensor
     from mlsign.tensors.statistics import describe
@@ -73,6 +76,7 @@ def measure_weights(
     found = list(_tensors(model, source))
     chosen = nlargest(MAX_MEASURED, found, key=lambda each: each[0].size)
     room = source.size + sum(file.size for file in set(outside.values()))
+    budget = MAX_READ_BYTES
     known: dict[object, tuple[Statistics | None, str]] = {}
 
     def look(key: object, record: TensorRecord, _: Worker) -> None:
@@ -90,11 +94,14 @@ def measure_weights(
         key = _bytes_of(record)
         if key in jobs:
             continue
-        outside_size = record.size if isinstance(key, tuple) else 0
+        outside_size, inside_size = _sizes(record)
         if outside_size > room:
             known[key] = None, "asks for more bytes than its files have besides those of other tensors"
+        elif outside_size + inside_size > budget:
+            known[key] = None, f"a report reads no more than {size(MAX_READ_BYTES)} of weights, the largest tensors first"
         else:
             room -= outside_size
+            budget -= outside_size + inside_size
             jobs[key] = record.size, partial(look, key, record)
     run_largest_first(jobs.values(), workers=_WORKERS)
     measured = []
@@ -102,6 +109,17 @@ def measure_weights(
         statistics, problem = known[_bytes_of(record)]
         measured.append(Weight(record=record, home=home, statistics=statistics, problem=problem))
     return Weights(measured=tuple(measured), left_out=len(found) - len(chosen))
+
+
+def _sizes(record: TensorRecord) -> tuple[int, int]:
+    """The bytes that are read for a tensor from another file, and from the model."""
+    match record.values:
+        case StoredOutside():
+            return record.size, 0
+        case Stored(parts=parts):
+            return 0, sum(0 if isinstance(part, int) else len(part) for part in parts)
+        case None:
+            return 0, 0
 
 
 def _bytes_of(record: TensorRecord) -> object:
