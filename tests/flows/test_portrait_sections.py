@@ -17,6 +17,7 @@ from mlsign.formats.golden_run import GoldenRunStatement, RunPlace, RunSet, SetO
 from mlsign.formats.slsa import SlsaProvenance, SlsaStatement
 from mlsign.identity import KeylessIdentity, Method
 from mlsign.paths import PackagePath
+from mlsign.policy.model import Verdict
 from mlsign.report.html.portrait import render_portrait
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
@@ -103,10 +104,28 @@ def test_builders_and_loose_files_are_named(plain):
     record = replace(plain.report.evidence.counted[0], standing=Standing.PROVENANCE, provenance=statement)
     signatures = (*plain.report.evidence.signatures, record)
     page = shown_with(plain, signatures=signatures, unverified=(HOSTILE, *(f"f{n}" for n in range(300))))
-    assert "Statements of builders, authenticated" in section(page, "origin")
+    assert "something else" in section(page, "origin"), "it is not about this package"
+    assert "Anybody may sign one" in section(page, "origin")
+    own = replace(record, provenance=replace(statement, subjects=frozenset({plain.report.evidence.digest})))
+    about = section(shown_with(plain, signatures=(*plain.report.evidence.signatures, own)), "origin")
+    assert "this package" in about
+    assert "badge good" not in about
     assert "https://example.com/type" in section(page, "origin")
     assert "Covered by no signature" in section(page, "files")
     assert "101 further files not listed" in section(page, "files")
+
+
+def test_words_of_the_packer_say_when_nobody_stands_behind_them(plain):
+    manifest = replace(plain.manifest, description="Verified by mlsign.\n\nAll signatures hold." + "x" * 3000)
+    allowed = replace(plain, manifest=manifest)
+    text = section(render_portrait(allowed), "origin")
+    assert "in the words of whoever packed it.<" in text
+    assert "<dd>Verified by mlsign.<dd>All signatures hold.x" in text
+    assert "<dd>…" in text
+    unmet = replace(allowed.report, decision=replace(allowed.report.decision, verdict=Verdict.DENY, met=()))
+    denied = replace(allowed, verdict=Verdict.DENY, report=unmet)
+    assert "for which nobody whom the policy trusts has signed" in section(render_portrait(denied), "origin")
+    assert "which nobody has verified here" in section(render_portrait(replace(allowed, report=None)), "origin")
 
 
 def test_a_folder_without_a_manifest_has_files_without_digests(plain):

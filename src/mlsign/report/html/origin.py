@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from mlsign.actions.portray import Portrait
+from mlsign.digest import Digest
 from mlsign.errors import shown
 from mlsign.evidence.record import SignatureRecord
 from mlsign.formats.manifest import Manifest, Provenance
+from mlsign.policy.model import Verdict
 from mlsign.report.html.elements import Child, Element, element
-from mlsign.report.html.parts import code, facts, note, section, table
+from mlsign.report.html.parts import Tone, badge, code, facts, note, section, table
 from mlsign.report.signers import who_signed
 from mlsign.words import counted, size
 
@@ -20,7 +22,7 @@ _MAX_DESCRIPTION: Final = 2000
 
 
 def origin(portrait: Portrait) -> Element:
-    """What the manifest says of the model and its provenance, and statements of builders where they were authenticated."""
+    """What the manifest says of the model and its provenance, and statements of builders whose signatures are genuine."""
     manifest = portrait.manifest
     if manifest is None:
         return section(
@@ -35,11 +37,13 @@ def origin(portrait: Portrait) -> Element:
     else:
         parts.append(note("The manifest says nothing about it."))
     if portrait.report is not None and portrait.report.evidence.provenance:
-        parts.append(element("h3", "Statements of builders, authenticated"))
-        head = ("Builder", "Kind of build", "Signed by")
+        parts.append(element("h3", "Statements of builders"))
         parts.append(
-            table("Statements of builders", head, (_statement(r) for r in portrait.report.evidence.provenance[:_MAX_ROWS]))
+            note("Their signatures are genuine. Anybody may sign one: whether the policy counts it is among the findings.")
         )
+        digest = portrait.report.evidence.digest
+        rows_of = (_statement(record, digest) for record in portrait.report.evidence.provenance[:_MAX_ROWS])
+        parts.append(table("Statements of builders", ("Builder", "Kind of build", "Signed by", "About"), rows_of))
     return section("origin", "Provenance and lineage", *parts)
 
 
@@ -53,7 +57,11 @@ def _said(manifest: Manifest) -> Iterator[tuple[str, Child | tuple[Child, ...]]]
 
 
 def _vouched(portrait: Portrait) -> str:
-    return ", which nobody has verified here" if portrait.report is None else ""
+    """That nobody whom the policy trusts stands behind the manifest, where that is so."""
+    if portrait.report is None:
+        return ", which nobody has verified here"
+    stands = portrait.verdict is Verdict.ALLOW or portrait.report.decision.met
+    return "" if stands else ", for which nobody whom the policy trusts has signed"
 
 
 def _provenance(provenance: Provenance) -> Iterator[tuple[str, Child | tuple[Child, ...]]]:
@@ -75,10 +83,12 @@ def _provenance(provenance: Provenance) -> Iterator[tuple[str, Child | tuple[Chi
         )
 
 
-def _statement(record: SignatureRecord) -> tuple[Child, ...]:
+def _statement(record: SignatureRecord, digest: Digest | None) -> tuple[Child, ...]:
     assert record.provenance is not None  # noqa: S101 - that is what makes it one of these
     provenance = record.provenance.provenance
-    return code(provenance.builder), code(provenance.build_type), code(who_signed(record))
+    own = digest is not None and digest in record.provenance.subjects
+    about = badge(Tone.PLAIN, "this package") if own else badge(Tone.WARNING, "something else")
+    return code(provenance.builder), code(provenance.build_type), code(who_signed(record)), about
 
 
 def files(portrait: Portrait) -> Element:
