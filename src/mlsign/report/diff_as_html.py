@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from mlsign.report.diff_lines import Line, Section, Sign
@@ -38,14 +39,15 @@ def render_difference(found: Difference) -> str:
     titles = [("compared", "Compared"), *((part.title.lower(), part.title) for part in sections)]
     tone = Tone.GOOD if found.is_same else Tone.BAD if found.is_breaking else Tone.WARNING
     title = f"{subject_of(found.before)} → {subject_of(found.after)}"
-    head = headline(tone, headline_of(found), subject=title, explained=sizes_of(found))
+    head = headline(tone, headline_of(found), subject=title, above="Comparison of", explained=sizes_of(found))
     body = element("div", contents(titles), element("main", *parts, id="report", tabindex=-1), class_="columns")
     foot = element("footer", note(f"Made by mlsign {version('mlsign')}. This page loads nothing and sends nothing."))
     return document(Page(title=f"{title} · mlsign diff", body=(element("div", head, body, foot, class_="frame"),)))
 
 
 def _side(side: Side) -> list[Element]:
-    return [code(side.path), code(side.model_path)]
+    """Where it lies, and which file of a package is the model."""
+    return [code(side.path)] if PurePath(side.path).name == side.model_path else [code(side.path), code(side.model_path)]
 
 
 def _section(part: Section, found: Difference) -> list[Element]:
