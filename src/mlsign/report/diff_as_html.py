@@ -39,7 +39,8 @@ def render_difference(found: Difference) -> str:
     titles = [("compared", "Compared"), *((part.title.lower(), part.title) for part in sections)]
     tone = Tone.GOOD if found.is_same else Tone.BAD if found.is_breaking else Tone.WARNING
     title = f"{subject_of(found.before)} → {subject_of(found.after)}"
-    head = headline(tone, headline_of(found), subject=title, above="Comparison of", explained=sizes_of(found))
+    sign = Sign.CHANGED.value if tone is Tone.WARNING else ""
+    head = headline(tone, headline_of(found), subject=title, above="Comparison of", explained=sizes_of(found), sign=sign)
     body = element("div", contents(titles), element("main", *parts, id="report", tabindex=-1), class_="columns")
     foot = element("footer", note(f"Made by mlsign {version('mlsign')}. This page loads nothing and sends nothing."))
     return document(Page(title=f"{title} · mlsign diff", body=(element("div", head, body, foot, class_="frame"),)))

@@ -74,10 +74,12 @@ def badge(tone: Tone, words: str) -> Element:
     return element("span", element("span", _SIGNS[tone], aria_hidden="true"), f" {words}", class_=f"badge {tone.value}")
 
 
-def headline(tone: Tone, verdict: str, *, subject: str, above: str = "", explained: Child | Sequence[Child] = ()) -> Element:
+def headline(
+    tone: Tone, verdict: str, *, subject: str, above: str = "", explained: Child | Sequence[Child] = (), sign: str = ""
+) -> Element:
     """The top of a report: what it is about, with words above that, and what it came to in words that need no context."""
-    sign = element("span", _SIGNS[tone], class_="sign", aria_hidden="true")
-    words = element("p", sign, element("strong", verdict), class_=f"verdict {tone.value}")
+    mark = element("span", sign or _SIGNS[tone], class_="sign", aria_hidden="true")
+    words = element("p", mark, element("strong", verdict), class_=f"verdict {tone.value}")
     over = element("p", above, class_="above") if above else None
     lead = (element("p", each, class_="lead") for each in _many(explained))
     return element("header", over, element("h1", subject), words, *lead, class_="top")
