@@ -149,7 +149,7 @@ def _seen(fields: Fields, side: str) -> dict[str, str]:
     out = {}
     for value, where in fields.items(side, maximum=100_000):
         item = Fields(value, where=where, format_name="ready")
-        out[item.text("name", maximum=65536)] = item.text("type")
+        out[item.text("name", maximum=65536, empty=True)] = item.text("type", empty=True)
     return out
 
 

@@ -174,5 +174,13 @@ def _interface(evaluator: ReferenceEvaluator) -> tuple[Names, Names]:
     """What has to be fed, which initializers need not be, and what comes out."""
     graph = evaluator.proto_.graph
     held = {item.name for item in graph.initializer} | {item.values.name for item in graph.sparse_initializer}
-    inputs = tuple((item.name, spelled(_spec(item.type))) for item in graph.input if item.name not in held)
-    return inputs, tuple((item.name, spelled(_spec(item.type))) for item in graph.output)
+    inputs = tuple(_declared(item) for item in graph.input if item.name not in held)
+    return inputs, tuple(_declared(item) for item in graph.output)
+
+
+def _declared(item: onnx.ValueInfoProto) -> tuple[str, str]:
+    """Name and type. Raises ``JailError`` (``sandbox.model.load``)."""
+    name: object = item.name
+    if not isinstance(name, str):  # protobuf gives bytes where there are no letters in them
+        raise JailError(f"an input or output has the name {shown(repr(name))}, which is not UTF-8", code="sandbox.model.load")
+    return name, spelled(_spec(item.type))
