@@ -23,7 +23,7 @@ from mlsign.actions.verify import VerifyRequest, judge_package, selected
 from mlsign.compare.lineage import Release
 from mlsign.digest import Digest, sha256
 from mlsign.errors import InputError, MlsignError, OutsideError, shown
-from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.findings import Finding, against
 from mlsign.evidence.record import Evidence, SignatureRecord
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.manifest_codec import decode_manifest
@@ -196,9 +196,7 @@ def _judged(package: OpenPackage, path: str, request: LogRequest) -> FoundReleas
 
 
 def _worst(findings: Iterable[Finding]) -> Finding | None:
-    """The first that fails; what is only not known may be so for its sake, as golden data is that nobody replays of what is denied."""
-    wrong = (finding for finding in findings if finding.outcome is not Outcome.PASS)
-    return min(wrong, key=lambda finding: finding.outcome is not Outcome.FAIL, default=None)
+    return next(iter(against(findings)), None)
 
 
 def _of_evidence(path: str, evidence: Evidence) -> FoundRelease | Unreadable:

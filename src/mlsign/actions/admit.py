@@ -11,7 +11,7 @@ from mlsign.actions._contents import Storage
 from mlsign.actions._recording import recording
 from mlsign.actions.verify import Report, VerifyRequest, judge_package, logged_policy, selected
 from mlsign.errors import TrustError
-from mlsign.evidence.findings import Outcome
+from mlsign.evidence.findings import against
 from mlsign.onnx.summary import ModelSummary
 from mlsign.package.read import OpenPackage
 from mlsign.package.sealed import SealedMemory
@@ -24,7 +24,7 @@ class Denied(TrustError):  # noqa: N818 - the word of the interface: admit raise
     """The policy said no; ``report`` says why."""
 
     def __init__(self, report: Report) -> None:
-        reasons = [f for f in report.decision.findings if f.outcome is not Outcome.PASS]
+        reasons = against(report.decision.findings)
         first = f": {reasons[0].code} {reasons[0].message}" if reasons else ""
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
         super().__init__(

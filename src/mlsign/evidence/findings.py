@@ -72,6 +72,15 @@ def listed(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(out)
 
 
+def against(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """What keeps a package out, in a fixed order: first what fails.
+
+    What is only not known may be so for its sake: nobody replays the golden data of a package that is denied anyway.
+    """
+    wrong = (finding for finding in findings if finding.outcome is not Outcome.PASS)
+    return tuple(sorted(wrong, key=lambda finding: finding.outcome is not Outcome.FAIL))
+
+
 def and_more(count: int, *, code: str, outcome: Outcome = Outcome.FAIL) -> Finding:
     """The finding that stands for ``count`` others of its code."""
     return Finding(code=code, outcome=outcome, message=f"and {count} more of this kind")

@@ -12,7 +12,7 @@ from typing import Final
 
 from mlsign.actions.verify import Report
 from mlsign.errors import shown
-from mlsign.evidence.findings import Finding, Outcome
+from mlsign.evidence.findings import Finding, Outcome, against
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.policy.model import Mode, Verdict
 from mlsign.report.concessions import concessions
@@ -34,7 +34,7 @@ _MARKS: Final = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.UNKNOWN: "❔
 
 def render_report(report: Report, *, limit: int = MAX_COMMENT) -> str:
     """The report in at most ``limit`` bytes; empty where not even the verdict has room."""
-    wrong = [finding for finding in report.decision.findings if finding.outcome is not Outcome.PASS]
+    wrong = against(report.decision.findings)
     passed = [finding for finding in report.decision.findings if finding.outcome is Outcome.PASS]
     page = _Page(limit=limit)
     if not page.put(_head(report)):

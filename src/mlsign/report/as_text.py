@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mlsign.errors import shown
-from mlsign.evidence.findings import Outcome
+from mlsign.evidence.findings import Outcome, against
 from mlsign.evidence.record import Standing
 from mlsign.policy.model import Mode, Verdict
 from mlsign.report.model_facts import add_model
@@ -39,7 +39,7 @@ def render_report(report: Report, *, width: int, color: bool) -> str:
         add_model(facts, report.evidence.summary)
     out.facts(facts)
     _exceptions(out, report)
-    wrong = [f for f in report.decision.findings if f.outcome is not Outcome.PASS]
+    wrong = against(report.decision.findings)
     passed = [f for f in report.decision.findings if f.outcome is Outcome.PASS]
     if wrong:
         out.heading("Refused because" if report.decision.mode is Mode.ENFORCE else "Would be refused because")

@@ -3,7 +3,7 @@
 import pytest
 
 from mlsign.errors import InputError
-from mlsign.evidence.findings import MAX_LISTED, Finding, Outcome, finding_of, listed
+from mlsign.evidence.findings import MAX_LISTED, Finding, Outcome, against, finding_of, listed
 
 
 def error(where: str = "") -> InputError:
@@ -35,3 +35,17 @@ def test_the_finding_that_counts_the_rest_is_as_bad_as_the_worst_of_them(worst: 
     assert listed(first) == tuple(first)
     *_, last = listed([*rest, *first])
     assert (last.message, last.outcome) == ("and 2 more of this kind", worst)
+
+
+def test_what_fails_stands_before_what_is_not_known_for_its_sake():
+    found = [
+        Finding(code=code, outcome=outcome, message="x")
+        for code, outcome in (
+            ("MLS101", Outcome.PASS),
+            ("MLS406", Outcome.UNKNOWN),
+            ("MLS407", Outcome.FAIL),
+            ("MLS408", Outcome.FAIL),
+        )
+    ]
+    assert [finding.code for finding in against(found)] == ["MLS407", "MLS408", "MLS406"]
+    assert against(found[:1]) == ()
