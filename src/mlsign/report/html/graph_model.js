@@ -2,8 +2,10 @@
 function graphModelOf(data) {
   const byId = (id) => document.getElementById(id);
   const ROOM = 14; // between a line and the boxes that it passes
+  const BESIDE = 9; // between two lines side by side
+  const MAX_BESIDE = 16; // of them on each side
   const MAX_ROWS = 300; // that a line passes on a way of its own
-  const MAX_LOOKED = 1e6; // boxes that are looked at for such ways
+  const MAX_LOOKED = 5e5; // boxes that are looked at for such ways
   let looked = 0;
 
   const sheets = data.sheets.map((sheet, number) => {
@@ -21,33 +23,49 @@ function graphModelOf(data) {
     made.width = made.x.reduce((most, x, box) => Math.max(most, x + sheet.w[box] / 2), 0);
     made.height = made.y.reduce((most, y) => Math.max(most, y), 0);
     made.rows = rowsOf(made);
-    made.lane = Float64Array.from({ length: lines }, (_, i) => laneOf(made, made.from[i], made.to[i]));
+    made.lane = lanesOf(made);
     return made;
   });
 
-  // Where a line that has rows of boxes to pass goes down between them: the free place nearest to its ends. NaN where it has none to
-  // pass, or goes up, or is one too many to be looked at.
-  function laneOf(sheet, a, b) {
-    const from = sheet.x[a];
-    const to = sheet.x[b];
-    const rows = (sheet.y[b] - sheet.y[a]) / data.row - 1;
-    if (rows < 1 || rows > MAX_ROWS || looked > MAX_LOOKED) return NaN;
-    const taken = [];
-    for (let y = sheet.y[a] + data.row; y < sheet.y[b]; y += data.row) {
-      for (const box of sheet.rows.get(y) ?? []) taken.push([sheet.x[box] - sheet.w[box] / 2 - ROOM, sheet.x[box] + sheet.w[box] / 2 + ROOM]);
+  // Where each line that has rows of boxes to pass goes down between them: near its ends, and beside the lines of other boxes, short
+  // ones innermost. NaN for one that has none to pass, or goes up, or is one too many to be looked at.
+  function lanesOf(sheet) {
+    const lanes = new Float64Array(sheet.lines).fill(NaN);
+    const long = (i) => sheet.y[sheet.to[i]] - sheet.y[sheet.from[i]];
+    const used = new Map(); // by row: the lanes there, each with the box that its lines come from
+    for (const i of Array.from(lanes.keys()).sort((one, other) => long(one) - long(other))) {
+      const [from, to, rows] = [sheet.from[i], sheet.to[i], long(i) / data.row - 1];
+      if (rows < 1 || rows > MAX_ROWS || looked > MAX_LOOKED) continue;
+      const passed = Array.from({ length: rows }, (_, step) => sheet.y[from] + (step + 1) * data.row);
+      const boxes = passed.flatMap((y) => sheet.rows.get(y) ?? []);
+      const others = new Set();
+      for (const y of passed) {
+        for (const [lane, box] of used.get(y) ?? []) if (box !== from) others.add(lane);
+        looked += 1 + (used.get(y)?.size ?? 0) / 8;
+      }
+      looked += boxes.length;
+      lanes[i] = laneBetween(sheet, from, to, boxes, [...others]);
+      for (const y of passed) {
+        if (!used.has(y)) used.set(y, new Map());
+        used.get(y).set(lanes[i], from);
+      }
     }
-    looked += rows + taken.length;
-    taken.sort((one, other) => one[0] - other[0]);
+    return lanes;
+  }
+
+  function laneBetween(sheet, from, to, boxes, others) {
     const blocks = [];
-    for (const [left, right] of taken) {
+    for (const [left, right] of boxes.map((box) => [sheet.x[box] - sheet.w[box] / 2 - ROOM, sheet.x[box] + sheet.w[box] / 2 + ROOM]).sort((one, other) => one[0] - other[0])) {
       const last = blocks[blocks.length - 1];
       if (last && left < last[1]) last[1] = Math.max(last[1], right);
       else blocks.push([left, right]);
     }
     const isFree = (x) => blocks.every(([left, right]) => x <= left || x >= right);
-    const way = (x) => Math.abs(x - from) + 1.01 * Math.abs(x - to);
-    const lane = [from, to, ...blocks.flat()].filter(isFree).reduce((best, x) => (way(x) < way(best) ? x : best), blocks[0]?.[0] ?? from);
-    return lane + (a % 3 - 1) * 4; // lines from different boxes lie side by side
+    const way = (x) => Math.abs(x - sheet.x[from]) + 1.01 * Math.abs(x - sheet.x[to]);
+    const straight = [sheet.x[from], sheet.x[to]].filter(isFree);
+    const lane = [...straight, ...blocks.flat()].reduce((best, x) => (way(x) < way(best) ? x : best));
+    const beside = Array.from({ length: 2 * MAX_BESIDE + 1 }, (_, step) => lane + Math.ceil(step / 2) * BESIDE * (step % 2 ? 1 : -1));
+    return beside.find((x) => isFree(x) && others.every((other) => Math.abs(other - x) >= BESIDE)) ?? lane;
   }
 
   function rowsOf(sheet) {
