@@ -16,6 +16,7 @@ from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.summary import ModelSummary
 from mlsign.package.read import FoundBundle, OpenPackage
 from mlsign.package.scan import FoundFile
+from mlsign.paths import PackagePath
 from mlsign.source import ByteSource
 
 
@@ -54,9 +55,7 @@ def inspect(path: Path, *, limits: Limits = DEFAULT) -> Inspection:
 
 def inspect_open(package: OpenPackage, path: Path, *, limits: Limits = DEFAULT) -> Inspection:
     """What ``inspect`` says, of a package that is open already. Raises what ``inspect`` raises."""
-    listing = package.list_files(skip=NOT_LOOKED_AT, limits=limits)
-    manifest = find_manifest(package, listing.files, limits=limits)
-    model_path = find_model(path, manifest, listing)
+    manifest, model_path, files = locate(package, path, limits=limits)
     with package.open_file(model_path) as source:
         summary = summarize(source, where=str(path), limits=limits)
         source.check_unchanged()
@@ -67,9 +66,18 @@ def inspect_open(package: OpenPackage, path: Path, *, limits: Limits = DEFAULT) 
         model_bytes=size,
         summary=summary,
         manifest=manifest,
-        files=listing.files,
+        files=files,
         signers=claimed_signers(package, limits=limits),
     )
+
+
+def locate(
+    package: OpenPackage, path: Path, *, limits: Limits = DEFAULT
+) -> tuple[Manifest | None, PackagePath, tuple[FoundFile, ...]]:
+    """The manifest of a package that is open already, its model and its files. Raises ``InputError`` where there is not one model."""
+    listing = package.list_files(skip=NOT_LOOKED_AT, limits=limits)
+    manifest = find_manifest(package, listing.files, limits=limits)
+    return manifest, find_model(path, manifest, listing), listing.files
 
 
 def claimed_signers(package: OpenPackage, *, limits: Limits = DEFAULT) -> tuple[ClaimedSigner, ...]:

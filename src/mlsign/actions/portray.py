@@ -17,7 +17,7 @@ from mlsign.actions._collector import collector_paused
 from mlsign.actions._contents import Storage
 from mlsign.actions._weights import Weights, measure_weights
 from mlsign.actions.findings import FindRequest, judge_open
-from mlsign.actions.inspect import ClaimedSigner, inspect_open
+from mlsign.actions.inspect import ClaimedSigner, claimed_signers, inspect_open, locate
 from mlsign.compare.external import FileKind, external_path
 from mlsign.errors import InputError, shown
 from mlsign.evidence.findings import Finding
@@ -121,17 +121,18 @@ def portray(path: Path, request: PortrayRequest, *, advance: Advance | None = No
 
 
 def _judged(package: OpenPackage, path: Path, request: PortrayRequest, *, now: datetime) -> _Facts:
-    inspection = inspect_open(package, path, limits=request.limits)
-    model_path = PackagePath(inspection.model_path)
-    policy, found = judge_open(package, model_path, inspection.manifest, FindRequest(now=now, limits=request.limits))
+    manifest, model_path, _ = locate(package, path, limits=request.limits)
+    policy, found = judge_open(package, model_path, manifest, FindRequest(now=now, limits=request.limits))
+    # What the policy's own limits refuse can be looked at all the same; what cannot be read at all is an error that says why.
+    summary = found.summary or inspect_open(package, path, limits=request.limits).summary
     return _Facts(
-        manifest=inspection.manifest,
+        manifest=manifest,
         model_path=model_path,
-        summary=inspection.summary,
+        summary=summary,
         policy=policy,
         verdict=found.verdict,
         findings=found.findings,
-        signers=inspection.signers,
+        signers=claimed_signers(package, limits=request.limits),
     )
 
 
