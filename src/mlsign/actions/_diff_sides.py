@@ -14,7 +14,7 @@ from mlsign.actions.difference import Side
 from mlsign.actions.inspect import Inspection, inspect_open
 from mlsign.compare.external import FileKind, external_path
 from mlsign.compare.facts import FileChanges, compare_files
-from mlsign.compare.interfaces import Interface
+from mlsign.compare.interfaces import DEFAULTS_SINCE, Interface
 from mlsign.errors import InputError
 from mlsign.limits import MIB, Limits
 from mlsign.onnx.records import ModelRecord
@@ -28,8 +28,6 @@ from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 from mlsign.source import ByteSource
 
 _CHUNK: Final = 4 * MIB
-_DEFAULTS_SINCE: Final = 4
-"""The IR version from which on a weight that is an input is meant as one; before, every weight had to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +54,7 @@ class OpenSide:
     def interface(self) -> Interface:
         """What callers may and must give, and what they get."""
         graph, required = self.structure.graph, {spec.name for spec in self.inspection.summary.inputs}
-        counts = self.structure.ir_version >= _DEFAULTS_SINCE
+        counts = self.structure.ir_version >= DEFAULTS_SINCE
         inputs = tuple(spec for spec in graph.inputs if spec.name in required or counts)
         defaults = frozenset(spec.name for spec in inputs if spec.name not in required)
         return Interface(inputs=inputs, outputs=graph.outputs, defaults=defaults)

@@ -77,7 +77,7 @@ def diff(before: Path, after: Path, request: DiffRequest, *, advance: Advance | 
             signers=_signers(first, second, policy),
             authenticated=policy is not None,
             interface=compare_interfaces(first.interface, second.interface),
-            opsets=compare_opsets(summaries[0].opsets, summaries[1].opsets),
+            opsets=compare_opsets(first.structure.opsets, second.structure.opsets),
             operators=compare_operators(*summaries),
             problems=compare_names(*([f"{found.code} {found.message}" for found in summary.problems] for summary in summaries)),
             metadata=compare_metadata(first.structure, second.structure) + (() if same else _unread(first, second)),

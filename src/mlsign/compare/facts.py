@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -140,10 +141,13 @@ def _both(before: Mapping[_K, int], after: Mapping[_K, int], missing: int) -> It
 
 
 def compare_opsets(before: Iterable[OpsetImport], after: Iterable[OpsetImport]) -> tuple[FieldChange, ...]:
-    """Domains whose version differs."""
+    """Domains whose version differs; of a domain that is imported several times all versions count."""
 
     def versions(opsets: Iterable[OpsetImport]) -> Facts:
-        return {opset.domain: str(opset.version) for opset in opsets}
+        found: dict[str, dict[str, None]] = {}
+        for opset in opsets:
+            found.setdefault(opset.domain, {})[str(opset.version)] = None
+        return {domain: ", ".join(each) for domain, each in found.items()}
 
     return changed_fields(versions(before), versions(after))
 
@@ -165,5 +169,15 @@ def _metadata(model: ModelRecord) -> Facts:
         "doc_string": spell(model.doc),
         "graph.doc_string": spell(model.graph.doc),
         "training_info": "present" if model.has_training else None,
-        **{f"metadata {key}": value for key, value in model.metadata},
+        **_properties(model.metadata),
     }
+
+
+def _properties(metadata: Iterable[tuple[str, str]]) -> Facts:
+    """Properties by key; of a key that is there several times each one, as programs take the first or the last."""
+    seen: Counter[str] = Counter()
+    out: dict[str, str | None] = {}
+    for key, value in metadata:
+        seen[key] += 1
+        out[f"metadata {key}" if seen[key] == 1 else f"metadata[{seen[key]}] {key}"] = value
+    return out

@@ -15,6 +15,9 @@ from typing import Final, TypeAlias
 
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 
+DEFAULTS_SINCE: Final = 4
+"""The IR version from which on a weight that is an input is meant as one; before, every weight had to be."""
+
 Axis: TypeAlias = "tuple[Side, str, int]"
 """A dimension of an input or output: its side, the name of the value and the number of the dimension."""
 

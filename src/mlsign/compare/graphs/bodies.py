@@ -6,6 +6,7 @@ Values that the model itself holds are ``Constant``: initializers, ``Constant`` 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -94,7 +95,8 @@ def _stored(tensor: TensorRecord | SparseRecord) -> TensorRecord:
 class Body:
     """A body with its names resolved. ``sources`` are the inputs of each node, and behind them the values of this body that
     subgraphs of the node use; ``users`` are, of each node, the nodes that take its outputs: (output, position, node).
-    ``folded`` are nodes that became constants. ``names`` resolves what subgraphs use.
+    ``folded`` are nodes that became constants. ``defaults`` are constants in whose place the caller may give an input, and that input.
+    ``names`` resolves what subgraphs use.
     """
 
     where: str
@@ -105,6 +107,7 @@ class Body:
     sources: tuple[tuple[Source, ...], ...]
     users: tuple[tuple[tuple[int, int, int], ...], ...]
     folded: Mapping[int, int]
+    defaults: Mapping[int, int]
     names: Mapping[str, Source]
 
     def constant(self, source: Source) -> Constant | None:
@@ -121,8 +124,8 @@ def nothing_around(_: str) -> Source:
     return ABSENT
 
 
-def graph_body(graph: GraphRecord, *, where: str, outer: Outer = nothing_around) -> Body:
-    """The body of a graph."""
+def graph_body(graph: GraphRecord, *, where: str, outer: Outer = nothing_around, defaults: bool = False) -> Body:
+    """The body of a graph. With ``defaults`` an initializer of the name of an input is one: callers may give another value."""
     constants = list(initializers(graph))
     return _body(
         graph.nodes,
@@ -131,6 +134,7 @@ def graph_body(graph: GraphRecord, *, where: str, outer: Outer = nothing_around)
         constants=constants,
         where=where,
         outer=outer,
+        defaults=defaults,
     )
 
 
@@ -154,10 +158,12 @@ def _body(
     constants: list[Constant],
     where: str,
     outer: Outer,
+    defaults: bool = False,
 ) -> Body:
     names: dict[str, Source] = {name: Source(SourceKind.INPUT, index) for index, (name, _) in enumerate(inputs)}
-    # An initializer of the name of an input is its default, and until IR version 4 every weight had to be an input as well.
-    names.update({constant.name: Source(SourceKind.CONSTANT, index) for index, constant in enumerate(constants)})
+    held = {constant.name: index for index, constant in enumerate(constants)}
+    given = {held[name]: index for index, (name, _) in enumerate(inputs) if defaults and name in held}
+    names.update({name: Source(SourceKind.CONSTANT, index) for name, index in held.items()})
     for index, node in enumerate(nodes):
         for position, name in enumerate(node.outputs):
             if name:
@@ -184,6 +190,7 @@ def _body(
         sources=sources,
         users=_users(sources, len(nodes)),
         folded=MappingProxyType(folded),
+        defaults=MappingProxyType(given),
         names=MappingProxyType(names),
     )
 
@@ -267,11 +274,23 @@ def _number(node: NodeRecord, name: str, default: int) -> int:
     return found if isinstance(found, int) else default
 
 
-def subgraphs(node: NodeRecord) -> Iterator[tuple[str, GraphRecord]]:
-    """The graphs in the attributes of a node, each with the place where it is."""
-    for attribute in node.attributes:
+def numbered(attributes: Iterable[AttributeRecord]) -> dict[tuple[str, int], AttributeRecord]:
+    """Attributes by name, and by how many of that name came before: a broken model has several, and runtimes take any of them."""
+    seen: Counter[str] = Counter()
+    out: dict[tuple[str, int], AttributeRecord] = {}
+    for attribute in attributes:
+        out[attribute.name, seen[attribute.name]] = attribute
+        seen[attribute.name] += 1
+    return out
+
+
+def subgraphs(node: NodeRecord) -> Iterator[tuple[tuple[str, int, int], GraphRecord]]:
+    """The graphs in the attributes of a node, each with its attribute as in ``numbered`` and its place there."""
+    if not any(attribute.kind in (AttributeKind.GRAPH, AttributeKind.GRAPHS) for attribute in node.attributes):
+        return
+    for key, attribute in numbered(node.attributes).items():
         for index, graph in enumerate(graphs_of(attribute)):
-            yield (attribute.name if attribute.kind is AttributeKind.GRAPH else f"{attribute.name}[{index}]"), graph
+            yield (*key, index), graph
 
 
 def graphs_of(attribute: AttributeRecord) -> tuple[GraphRecord, ...]:
@@ -284,15 +303,25 @@ def graphs_of(attribute: AttributeRecord) -> tuple[GraphRecord, ...]:
 
 def captured(node: NodeRecord) -> tuple[str, ...]:
     """The names that the subgraphs of a node take from around it, each once, in the order of their first use."""
-    if not any(attribute.kind in (AttributeKind.GRAPH, AttributeKind.GRAPHS) for attribute in node.attributes):
-        return ()
-    return tuple(dict.fromkeys(name for _, graph in subgraphs(node) for name in _free(graph)))
+    return tuple(dict.fromkeys(name for _, graph in subgraphs(node) for name in free_names(graph)))
 
 
-def _free(graph: GraphRecord) -> Iterable[str]:
-    """Names that a graph uses and does not give; graphs are nested no deeper than the reader allows."""
+def free_names(graph: GraphRecord) -> tuple[str, ...]:
+    """Names that a graph uses and does not give, in an order that follows from its structure, whatever the order of its nodes in the
+    file; graphs are nested no deeper than the reader allows.
+    """
     own = {spec.name for spec in graph.inputs} | {constant.name for constant in initializers(graph)}
     own.update(name for node in graph.nodes for name in node.outputs)
-    used = dict.fromkeys(name for node in graph.nodes for name in (*node.inputs, *captured(node)))
-    used.update(dict.fromkeys(spec.name for spec in graph.outputs))
-    return [name for name in used if name and name not in own]
+    makers = {name: index for index, node in enumerate(graph.nodes) for name in node.outputs if name}
+    loose = [name for node in graph.nodes for name in ([name for name in node.outputs if name] or node.inputs)]
+    waiting = [*reversed(loose), *(spec.name for spec in reversed(graph.outputs))]
+    used: dict[str, None] = {}
+    begun: set[int] = set()
+    while waiting:
+        name = waiting.pop()
+        used[name] = None
+        maker = makers.get(name)
+        if maker is not None and maker not in begun:
+            begun.add(maker)
+            waiting.extend(reversed((*graph.nodes[maker].inputs, *captured(graph.nodes[maker]))))
+    return tuple(name for name in used if name and name not in own)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from mlsign.compare.facts import FieldChange
@@ -18,10 +19,19 @@ from mlsign.compare.graphs.bodies import (
     function_body,
     graph_body,
     initializers,
+    numbered,
     subgraphs,
 )
 from mlsign.compare.graphs.describing import BodyPair, Description
-from mlsign.compare.graphs.keys import FunctionKey, Interner, Keys, function_key
+from mlsign.compare.graphs.functions import (
+    changed_signature,
+    defaults_body,
+    defined_twice,
+    functions_of,
+    matched_functions,
+    named,
+)
+from mlsign.compare.graphs.keys import FunctionKey, Interner, Keys
 from mlsign.compare.graphs.matching import NOBODY, Half, Matched, match_bodies
 from mlsign.compare.graphs.result import (
     Compared,
@@ -32,12 +42,11 @@ from mlsign.compare.graphs.result import (
     Renames,
     StoredPair,
 )
-from mlsign.compare.graphs.spelling import node_ref, spell_attribute, spell_node, spell_source
+from mlsign.compare.graphs.spelling import node_ref, spell_node, spell_source
 from mlsign.compare.graphs.weights import Weights
-from mlsign.compare.interfaces import matched_names
+from mlsign.compare.interfaces import DEFAULTS_SINCE, matched_names
 from mlsign.interface import ValueSpec
-from mlsign.onnx.records import FunctionRecord, GraphRecord, ModelRecord, NodeRecord
-from mlsign.words import counted
+from mlsign.onnx.records import AttributeKind, FunctionRecord, GraphRecord, ModelRecord, NodeRecord
 
 MAX_NODES: Final = 600_000
 """Of both models together. Beyond, which node is which is not looked for."""
@@ -70,7 +79,7 @@ class _Comparison:
     def __init__(self, before: ModelRecord, after: ModelRecord) -> None:
         self.models = before, after
         self.interner = Interner()
-        self.keys = (Keys(self.interner, _functions(before)), Keys(self.interner, _functions(after)))
+        self.keys = (Keys(self.interner, functions_of(before)), Keys(self.interner, functions_of(after)))
         self.waiting: deque[tuple[Body, Body, Mapping[int, int], Mapping[int, int]]] = deque()
         self.identical = 0
         self.exact = True
@@ -86,10 +95,12 @@ class _Comparison:
 
     def run(self, counts: tuple[int, int]) -> Compared:
         before, after = self.models
-        self._pair_functions(_functions(before), _functions(after))
+        self._pair_functions(functions_of(before), functions_of(after))
+        for name in dict.fromkeys((*defined_twice(before), *defined_twice(after))):
+            self.functions.append(FieldChange(field=f"function {name}", before="defined more than once", after="not compared"))
         inputs, outputs = _by_name(before.graph, after.graph)
-        bodies = graph_body(before.graph, where=MAIN), graph_body(after.graph, where=MAIN)
-        self.waiting.appendleft((*bodies, inputs, outputs))
+        first, second = (graph_body(m.graph, where=MAIN, defaults=m.ir_version >= DEFAULTS_SINCE) for m in self.models)
+        self.waiting.appendleft((first, second, inputs, outputs))
         done = 0
         while self.waiting:
             done += 1
@@ -100,35 +111,40 @@ class _Comparison:
         return self.weights.compared(self._difference(counts), tuple(self.stored))
 
     def _pair_functions(self, before: Mapping[FunctionKey, FunctionRecord], after: Mapping[FunctionKey, FunctionRecord]) -> None:
-        pairs = _matched_functions(before, after, self.keys)
+        pairs = matched_functions(before, after, self.keys)
         self.functions += [
-            FieldChange(field="function", before=_named(old), after=None if new is None else _named(new))
+            FieldChange(field="function", before=named(old), after=None if new is None else named(new))
             for old in before
-            if (new := pairs.get(old)) is None or _named(new) != _named(old)
+            if (new := pairs.get(old)) is None or named(new) != named(old)
         ]
         gone = set(pairs.values())
-        self.functions += [FieldChange(field="function", before=None, after=_named(new)) for new in after if new not in gone]
+        self.functions += [FieldChange(field="function", before=None, after=named(new)) for new in after if new not in gone]
+        defaults: list[tuple[Body, Body]] = []
         for number, (old, new) in enumerate(pairs.items()):
             self.keys[0].call(old, number)
             self.keys[1].call(new, number)
             a, b = before[old], after[new]
-            self.functions += _signature(a, b)
-            bodies = (function_body(a, where=f"function {_named(old)}"), function_body(b, where=f"function {_named(new)}"))
+            self.functions += changed_signature(a, b)
+            defaults.append((defaults_body(a), defaults_body(b)))
+            bodies = (function_body(a, where=f"function {named(old)}"), function_body(b, where=f"function {named(new)}"))
             self.waiting.append((*bodies, _in_place(a.inputs, b.inputs), _in_place(a.outputs, b.outputs)))
+        for both in defaults:
+            self._compare(*both, {}, {})
+        self.identical = 0  # defaults are no nodes
 
     def _compare(self, first: Body, second: Body, inputs: Mapping[int, int], outputs: Mapping[int, int]) -> None:
         halves = Half(body=first, keys=self.keys[0]), Half(body=second, keys=self.keys[1])
         matched = match_bodies(*halves, interner=self.interner, inputs=inputs, outputs=outputs)
         self.exact = self.exact and matched.exact
         found = Description(BodyPair(first=halves[0], second=halves[1], matched=matched, inputs=inputs, outputs=outputs))
-        for change in found.changes():
+        changes = list(found.changes())
+        self.outputs += found.outputs()
+        both, *folded = found.folded()
+        for change in (*changes, *(change for _, _, change in both)):
             if change is None:
                 self.identical += 1
             else:
                 self.changed.append(change)
-        self.outputs += found.outputs()
-        both, *folded = found.folded()
-        self.identical += both
         for number, (body, alone, constants) in enumerate(zip((first, second), found.lone(), folded, strict=True)):
             takers = _takers(body, constants=bool(constants))
             self.lone[number].extend(_lone(body, index, takers) for index in sorted((*alone, *constants)))
@@ -136,6 +152,11 @@ class _Comparison:
         fresh = self.weights.pair(found.constants.values())
         self.stored += found.stored
         self._rename(first, second, matched, fresh)
+        for ours, theirs, _ in both:
+            self._name(0, first.nodes[ours].name, second.nodes[theirs].name)
+        if first.where != MAIN:
+            for ours, theirs in inputs.items():
+                self._name(1, first.inputs[ours][0], second.inputs[theirs][0])
         self._descend(first, second, matched, found)
 
     def _rename(self, first: Body, second: Body, matched: Matched, weights: list[ConstantPair]) -> None:
@@ -147,7 +168,7 @@ class _Comparison:
             old, new = first.nodes[ours], second.nodes[theirs]
             self._name(0, old.name, new.name)
             for a, b in zip(old.outputs, new.outputs, strict=False):
-                if not {a, b} & ends:
+                if a and b and not {a, b} & ends:
                     self._name(1, a, b)
         for pair in weights:
             self._name(2, pair.before.name, pair.after.name)
@@ -178,9 +199,12 @@ class _Comparison:
             for place in (place for place in graphs[0] if place in graphs[1]):
                 a, b = graphs[0][place], graphs[1][place]
                 bodies = (
-                    graph_body(a, where=f"{first.where}.node[{ours}].{place}", outer=outers[0]),
-                    graph_body(b, where=f"{second.where}.node[{theirs}].{place}", outer=outers[1]),
+                    graph_body(a, where=f"{first.where}.node[{ours}].{_spelled(first.nodes[ours], place)}", outer=outers[0]),
+                    graph_body(
+                        b, where=f"{second.where}.node[{theirs}].{_spelled(second.nodes[theirs], place)}", outer=outers[1]
+                    ),
                 )
+                self.outputs += _ends(bodies[1].where, a, b)
                 self.waiting.append((*bodies, _in_place(a.inputs, b.inputs), _in_place(a.outputs, b.outputs)))
 
     def _difference(self, counts: tuple[int, int]) -> GraphDifference:
@@ -198,43 +222,20 @@ class _Comparison:
         )
 
 
-def _functions(model: ModelRecord) -> dict[FunctionKey, FunctionRecord]:
-    return {function_key(function): function for function in model.functions}
+def _spelled(node: NodeRecord, place: tuple[str, int, int]) -> str:
+    """Where in a node a subgraph is."""
+    name, number, index = place
+    attribute = numbered(node.attributes)[name, number]
+    return name if attribute.kind is AttributeKind.GRAPH else f"{name}[{index}]"
 
 
-def _matched_functions(
-    before: Mapping[FunctionKey, FunctionRecord], after: Mapping[FunctionKey, FunctionRecord], keys: tuple[Keys, Keys]
-) -> dict[FunctionKey, FunctionKey]:
-    """Which function is which: those of one name that do the same, then those that alone do the same, then those of one name."""
-    does = ({key: keys[0].structure(key) for key in before}, {key: keys[1].structure(key) for key in after})
-    pairs = {key: key for key in before if key in after and does[0][key] == does[1][key]}
-    left = {key: does[0][key] for key in before if key not in pairs}
-    there = {key: does[1][key] for key in after if key not in pairs}
-    lone = _lone_numbers(left), _lone_numbers(there)
-    pairs.update({key: lone[1][number] for number, key in lone[0].items() if number in lone[1]})
-    taken = set(pairs.values())
-    pairs.update({key: key for key in before if key not in pairs and key in after and key not in taken})
-    return pairs
-
-
-def _lone_numbers(does: Mapping[FunctionKey, int]) -> dict[int, FunctionKey]:
-    count = Counter(does.values())
-    return {number: key for key, number in does.items() if count[number] == 1}
-
-
-def _named(key: FunctionKey) -> str:
-    return ":".join(part for part in key if part)
-
-
-def _signature(before: FunctionRecord, after: FunctionRecord) -> Iterator[FieldChange]:
-    """What a function takes and gives where that is something else; the names of inputs and outputs say nothing."""
-
-    def spell(function: FunctionRecord) -> str:
-        attributes = ", ".join((*function.attributes, *(f"{each.name}={spell_attribute(each)}" for each in function.defaults)))
-        return f"{counted(len(function.inputs), 'input')}, {counted(len(function.outputs), 'output')}, attributes: {attributes or 'none'}"
-
-    if spell(before) != spell(after):
-        yield FieldChange(field=f"function {_named(function_key(after))}", before=spell(before), after=spell(after))
+def _ends(where: str, before: GraphRecord, after: GraphRecord) -> Iterator[FieldChange]:
+    """Inputs and outputs of a subgraph that only one has, or whose type is another."""
+    for side, old, new in (("input", before.inputs, after.inputs), ("output", before.outputs, after.outputs)):
+        for index, (a, b) in enumerate(zip_longest(old, new)):
+            if a is None or b is None or a.type != b.type:
+                types = (None if spec is None else str(spec.type) for spec in (a, b))
+                yield FieldChange(field=f"{where} {side} {index}", before=next(types), after=next(types))
 
 
 def _by_name(before: GraphRecord, after: GraphRecord) -> tuple[dict[int, int], dict[int, int]]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from mlsign.compare.facts import FieldChange
-from mlsign.compare.graphs.bodies import Body, Constant, Source, SourceKind, graphs_of
+from mlsign.compare.graphs.bodies import Body, Constant, Source, SourceKind, graphs_of, numbered
 from mlsign.compare.graphs.keys import float_count, is_learned, tensor_key
 from mlsign.compare.graphs.matching import NOBODY, Half, Matched
 from mlsign.compare.graphs.result import ConstantPair, NodeChange, StoredPair
-from mlsign.compare.graphs.spelling import node_ref, operator_of, spell_attribute, spell_source
-from mlsign.onnx.records import AttributeRecord, NodeRecord, Stored, TensorRecord
+from mlsign.compare.graphs.spelling import node_ref, operator_of, spell_attribute, spell_outputs, spell_source
+from mlsign.onnx.records import AttributeRecord, NodeRecord, SparseRecord, Stored, TensorRecord
 
 _FLOAT_DATA: Final = 4
 """The field of ``TensorProto`` with floats."""
@@ -40,20 +40,27 @@ class Description:
         self.pair = pair
         self.first, self.second = pair.first.body, pair.second.body
         self.back = {theirs: ours for ours, theirs in enumerate(pair.matched.pairs) if theirs != NOBODY}
-        self.constants: dict[tuple[int, int], ConstantPair] = {}
+        self.constants: dict[Hashable, ConstantPair] = {}
         self.stored: list[StoredPair] = []
 
     def changes(self) -> Iterator[NodeChange | None]:
         """For each matched node how it changed, None where it did not. Fills ``constants`` and ``stored``."""
         for ours, theirs in enumerate(self.pair.matched.pairs):
             if theirs != NOBODY:
-                attributes = tuple(self._attributes(ours, theirs))
-                inputs = tuple(self._inputs(ours, theirs))
-                if not (attributes or inputs):
-                    yield None
-                    continue
-                before, after = node_ref(self.first, ours), node_ref(self.second, theirs)
-                yield NodeChange(before=before, after=after, attributes=attributes, inputs=inputs)
+                yield self._change(ours, theirs, tuple(self._inputs(ours, theirs)))
+
+    def _change(self, ours: int, theirs: int, inputs: tuple[FieldChange, ...]) -> NodeChange | None:
+        attributes = (*self._attributes(ours, theirs), *self._given(ours, theirs))
+        if not (attributes or inputs):
+            return None
+        before, after = node_ref(self.first, ours), node_ref(self.second, theirs)
+        return NodeChange(before=before, after=after, attributes=attributes, inputs=inputs)
+
+    def _given(self, ours: int, theirs: int) -> Iterator[FieldChange]:
+        """Which outputs a node gives, where it is not the same: some operators do another thing then."""
+        old, new = self.first.nodes[ours], self.second.nodes[theirs]
+        if list(map(bool, old.outputs)) != list(map(bool, new.outputs)):
+            yield FieldChange(field="outputs", before=spell_outputs(old), after=spell_outputs(new))
 
     def outputs(self) -> Iterator[FieldChange]:
         """Outputs of the body that come from elsewhere. Fills ``constants``."""
@@ -69,15 +76,19 @@ class Description:
         theirs = [i for i in range(len(self.second.nodes)) if i not in self.back and i not in self.second.folded]
         return ours, theirs
 
-    def folded(self) -> tuple[int, list[int], list[int]]:
-        """Of the nodes that are constants: how many belong to paired constants in both, and those that only one of the bodies has."""
+    def folded(self) -> tuple[list[tuple[int, int, NodeChange | None]], list[int], list[int]]:
+        """Of the nodes that are constants: those of paired constants in both, each with how it changed, and those that only one of the
+        bodies has.
+        """
         left, right = set(self.first.folded), set(self.second.folded)
-        both = 0
+        both: list[tuple[int, int, NodeChange | None]] = []
         self._pair_unused()
-        for pair in self.constants.values():
+        for pair in tuple(self.constants.values()):
             ours, theirs = pair.before.node, pair.after.node
-            if ours in left and theirs in right and self.first.nodes[ours].operator == self.second.nodes[theirs].operator:
-                both += 1
+            if ours not in left or theirs not in right:
+                continue
+            if operator_of(self.first.nodes[ours]) == operator_of(self.second.nodes[theirs]):
+                both.append((ours, theirs, self._change(ours, theirs, tuple(_zero_points(pair)))))
                 left.remove(ours)
                 right.remove(theirs)
         return both, sorted(left), sorted(right)
@@ -87,7 +98,7 @@ class Description:
         ours, theirs = _unused(self.first), _unused(self.second)
         for by_name in (True, False):
             waiting: dict[Hashable, deque[Constant]] = {}
-            taken = {found for pair in self.constants for found in pair}
+            taken = {id(found.tensor) for pair in self.constants.values() for found in (pair.before, pair.after)}
             for constant in theirs:
                 if id(constant.tensor) not in taken:
                     waiting.setdefault((tensor_key(constant.tensor), by_name and constant.name), deque()).append(constant)
@@ -98,25 +109,26 @@ class Description:
 
     def _attributes(self, ours: int, theirs: int) -> Iterator[FieldChange]:
         a, b = self.first.nodes[ours], self.second.nodes[theirs]
-        before_by_name, after_by_name = ({each.name: each for each in node.attributes} for node in (a, b))
-        for name in dict.fromkeys((*before_by_name, *after_by_name)):
-            old, new = before_by_name.get(name), after_by_name.get(name)
+        before, after = numbered(a.attributes), numbered(b.attributes)
+        for key in dict.fromkeys((*before, *after)):
+            old, new = before.get(key), after.get(key)
             if old is None or new is None or not self._same_attribute(a, old, new):
-                yield FieldChange(field=name, before=spell_attribute(old), after=spell_attribute(new))
+                yield FieldChange(field=key[0], before=spell_attribute(old), after=spell_attribute(new))
 
     def _same_attribute(self, node: NodeRecord, old: AttributeRecord, new: AttributeRecord) -> bool:
         """Whether nothing is to be said of an attribute here: values that are weights are held against each other elsewhere."""
         name = f"{node.name or operator_of(node)}.{old.name}"
-        graphs = len(graphs_of(old)), len(graphs_of(new))
-        if any(graphs):
-            return graphs[0] == graphs[1]
         if is_learned(node) and float_count(old) is not None and float_count(new) is not None:
             self._pair(_learned(name, old), _learned(name, new))
             return True
         if old.kind is not new.kind or old.reference != new.reference:
             return False
-        if isinstance(old.value, TensorRecord) and isinstance(new.value, TensorRecord):
-            self._pair(Constant(name=name, tensor=old.value), Constant(name=name, tensor=new.value))
+        if graphs_of(old):
+            return len(graphs_of(old)) == len(graphs_of(new))
+        tensors = _tensors(old), _tensors(new)
+        if tensors[0] and len(tensors[0]) == len(tensors[1]):
+            for before, after in zip(*tensors, strict=True):
+                self._pair(Constant(name=name, tensor=before), Constant(name=name, tensor=after))
             return True
         if isinstance(old.value, Stored) and isinstance(new.value, Stored):
             self.stored.append(StoredPair(name=name, before=old.value, after=new.value))
@@ -125,7 +137,8 @@ class Description:
         return keys[0].attribute(old) == keys[1].attribute(new)
 
     def _pair(self, before: Constant, after: Constant) -> None:
-        self.constants.setdefault((id(before.tensor), id(after.tensor)), ConstantPair(before=before, after=after))
+        key = id(before.tensor), id(after.tensor), before.node, after.node
+        self.constants.setdefault(key, ConstantPair(before=before, after=after))
 
     def _inputs(self, ours: int, theirs: int) -> Iterator[FieldChange]:
         old, new = self.first.sources[ours], self.second.sources[theirs]
@@ -138,7 +151,8 @@ class Description:
         held, holds = self.first.constant(a), self.second.constant(b)
         if held is not None and holds is not None:
             self._pair(held, holds)
-            return True
+            given = self.first.defaults.get(a.place), self.second.defaults.get(b.place)
+            return given[1] == (None if given[0] is None else self.pair.inputs.get(given[0], NOBODY))
         return self.image(a) == self.place(b)
 
     def image(self, source: Source) -> Hashable:
@@ -163,6 +177,21 @@ class Description:
         ours = {self.image(source) for source in _behind(self.first, a, lambda node: pairs[node] == NOBODY)}
         theirs = {self.place(source) for source in _behind(self.second, b, lambda node: node not in back)}
         return not ours.isdisjoint(theirs)
+
+
+def _zero_points(pair: ConstantPair) -> Iterator[FieldChange]:
+    """A zero point that codes have in one model alone."""
+    scalings = pair.before.quantized, pair.after.quantized
+    found = [None if scaling is None else scaling.zero_point for scaling in scalings]
+    before, after = (f"weight {tensor.name}" if tensor is not None else "nothing" for tensor in found)
+    if None in found and before != after:
+        yield FieldChange(field="2", before=before, after=after)
+
+
+def _tensors(attribute: AttributeRecord) -> tuple[TensorRecord | SparseRecord, ...]:
+    """The tensors that an attribute holds; none for most."""
+    values = attribute.value if isinstance(attribute.value, tuple) else (attribute.value,)
+    return tuple(value for value in values if isinstance(value, TensorRecord | SparseRecord))
 
 
 def _unused(body: Body) -> list[Constant]:

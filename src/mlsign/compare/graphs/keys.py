@@ -12,7 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from mlsign.compare.graphs.bodies import Body, Constant, Source, SourceKind, function_body, graph_body, subgraphs
+from mlsign.compare.graphs.bodies import Body, Constant, Source, SourceKind, free_names, function_body, graph_body, subgraphs
 from mlsign.interface import ONNX_DOMAIN, TypeSpec
 from mlsign.onnx.records import (
     AttributeKind,
@@ -135,7 +135,7 @@ class Keys:
         return self._structures[key]
 
     def graph(self, graph: GraphRecord) -> int:
-        """What a subgraph does: what it takes from around it counts by the order of its first use."""
+        """What a subgraph does: what it takes from around it counts by the order of its first use, from the end of the graph."""
         if id(graph) not in self._graphs:
             if self._depth >= _MAX_DEPTH:
                 return self._interner.number(("deep", len(graph.nodes)))
@@ -144,6 +144,8 @@ class Keys:
             def outer(name: str) -> Source:
                 return around.setdefault(name, Source(SourceKind.OUTER, len(around)))
 
+            for name in free_names(graph):
+                outer(name)
             self._depth += 1
             self._graphs[id(graph)] = self._interner.number(("graph", self.body(graph_body(graph, where="", outer=outer))))
             self._depth -= 1

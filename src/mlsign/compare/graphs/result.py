@@ -20,8 +20,8 @@ class NodeRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeChange:
-    """A node of both graphs that is not the same. ``attributes`` are those with other values; ``inputs`` those that come from elsewhere,
-    by their number, unless an added or removed node in between is the reason.
+    """A node of both graphs that is not the same. ``attributes`` are those with other values, and ``outputs`` where the node gives
+    others; ``inputs`` those that come from elsewhere, by their number, unless an added or removed node in between is the reason.
     """
 
     before: NodeRef
@@ -61,7 +61,7 @@ class Renames:
 class GraphDifference:
     """Two graphs with their subgraphs and functions. ``identical`` nodes do the same in the same place, whatever their names.
 
-    ``outputs`` are outputs of the model that come from elsewhere. ``approximate`` is True where bounds on work ended the search for
+    ``outputs`` are outputs of the model that come from elsewhere, and what subgraphs take and give otherwise. ``approximate`` is True where bounds on work ended the search for
     which node is which: nodes that are called added and removed may then be the same.
     """
 

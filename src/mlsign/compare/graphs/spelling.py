@@ -48,6 +48,13 @@ def spell_source(body: Body, source: Source) -> str:
             return "nothing"
 
 
+def spell_outputs(node: NodeRecord) -> str:
+    """How many outputs a node gives, and which of them it leaves out."""
+    absent = [str(place) for place, name in enumerate(node.outputs) if not name]
+    listed = ", ".join(absent[:_MAX_LISTED]) + (", …" if len(absent) > _MAX_LISTED else "")
+    return f"{len(node.outputs)} without {listed}" if absent else str(len(node.outputs))
+
+
 def spell_attribute(attribute: AttributeRecord | None) -> str | None:
     """The value of an attribute; of long ones the beginning and how much there is."""
     if attribute is None:

@@ -49,9 +49,11 @@ class Weights:
 
     def pair(self, pairs: Iterable[ConstantPair]) -> list[ConstantPair]:
         """Remembers which weights belong together; those that nobody knew of yet."""
-        fresh = [found for found in pairs if (id(found.before.tensor), id(found.after.tensor)) not in self._pairs]
-        for found in fresh:
-            self._add(found.before, found.after)
+        fresh = []
+        for found in pairs:
+            if (id(found.before.tensor), id(found.after.tensor)) not in self._pairs:
+                fresh.append(found)
+            self._add(found.before, found.after)  # numbers that are known may stand for something else here
         return fresh
 
     def _add(self, before: Constant, after: Constant) -> None:
