@@ -104,7 +104,7 @@ class Scales:
     __slots__ = ("_block", "_dim", "_inner", "_scale", "_zero")
 
     def __init__(self, quantization: Quantization, *, tensor: StoredTensor) -> None:
-        scale = np.abs(np.asarray(quantization.scale, np.float64).reshape(-1))
+        scale = np.asarray(quantization.scale, np.float64).reshape(-1)
         given = quantization.zero_point
         zero = np.zeros_like(scale) if given is None else np.asarray(given, np.float64).reshape(-1)
         shape, rank = tensor.record.shape, len(tensor.record.shape)
@@ -216,10 +216,11 @@ class Hold:
         scale, zero = scales
         lowest, highest = range_of(self._coarse)
         with np.errstate(over="ignore", invalid="ignore"):
-            stand = scale * (codes - zero)
-            fits = same(values, stand) | (np.abs(values - stand) <= REACH * scale * steps(codes, element=self._coarse))
-            above = (codes >= highest) & (values > scale * (highest - zero))
-            below = (codes <= lowest) & (values < scale * (lowest - zero))
+            stand, size = scale * (codes - zero), np.abs(scale)
+            fits = same(values, stand) | (np.abs(values - stand) <= REACH * size * steps(codes, element=self._coarse))
+            along = values * np.sign(scale)  # a scale below zero turns the range around
+            above = (codes >= highest) & (along > size * (highest - zero))
+            below = (codes <= lowest) & (along < size * (lowest - zero))
         clipped = (above | below) & ~fits
         self._elements += codes.size
         self.clipped += int(np.count_nonzero(clipped))

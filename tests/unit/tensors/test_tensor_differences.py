@@ -238,6 +238,18 @@ def test_clipped_codes():
     assert (found.change, found.clipped) == (Change.CHANGED, 11)
 
 
+def test_a_scale_below_zero_turns_every_value_around():
+    values = np.linspace(-1, 1, 1000, dtype="f4")
+    codes = quantize(values, 1 / 127, 0, "i1")
+    how = Quantization(scale=np.array([-1 / 127]))
+    found = compare(of_array(values), of_array(codes), quantization=how)
+    assert (found.change, round(found.largest or 0)) == (Change.CHANGED, 2)
+    assert compare(of_array(-values), of_array(codes), quantization=how).change is Change.QUANTIZED
+    values[:10] = 5
+    clipped = quantize(values, 1 / 127, 0, "i1")
+    assert compare(of_array(-values), of_array(clipped), quantization=how).clipped == 10
+
+
 @pytest.mark.parametrize(
     "values",
     [
