@@ -321,6 +321,41 @@ def test_quantized_weights_are_held_against_what_they_stand_for(save) -> None:
     assert diff(plain, many, QUIET).weights.changed[0].difference is None
 
 
+def outside(name: str, element: int, shape: list[int]) -> onnx.TensorProto:
+    tensor = TensorProto(name=name, data_type=element, dims=shape, data_location=1)
+    tensor.external_data.add(key="location", value="w.data")
+    return tensor
+
+
+@pytest.mark.parametrize("names", [("w", "w"), ("v", "w")])
+def test_the_same_codes_may_stand_for_several_things(tmp_path: Path, names: tuple[str, str]) -> None:
+    values = np.linspace(-1, 1, 9, dtype=np.float32).reshape(3, 3)
+    codes = np.round(values * 100).astype(np.int8)
+    floats = [helper.make_node("MatMul", ["x", names[0]], ["h"]), helper.make_node("MatMul", ["h", names[1]], ["y"])]
+    whole = [
+        *(helper.make_node("DequantizeLinear", [name, f"s{index}"], [f"d{index}"]) for index, name in enumerate(names)),
+        helper.make_node("MatMul", ["x", "d0"], ["h"]),
+        helper.make_node("MatMul", ["h", "d1"], ["y"]),
+    ]
+    scales = [(f"s{index}", np.array(scale, np.float32)) for index, scale in enumerate((0.01, 0.9))]
+    for place, data in (("a", values), ("b", codes)):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "w.data").write_bytes(data.tobytes())
+    held = [[(name, outside(name, element, [3, 3])) for name in dict.fromkeys(names)] for element in (1, 3)]
+    onnx.save(model_of(floats, *held[0]), tmp_path / "a" / "m.onnx")
+    onnx.save(model_of(whole, *held[1], *scales), tmp_path / "b" / "m.onnx")
+    found = diff(tmp_path / "a" / "m.onnx", tmp_path / "b" / "m.onnx", QUIET)
+    assert [change.difference.change.value for change in found.weights.changed] == ["quantized", "changed"]
+
+
+def test_no_more_scales_are_read_than_there_are_codes(save) -> None:
+    floats, codes = EYE, EYE.astype(np.int8)
+    nodes = [helper.make_node("DequantizeLinear", ["w", "s"], ["d"]), helper.make_node("MatMul", ["x", "d"], ["y"])]
+    after = model_of(nodes, ("w", codes), ("s", np.ones(10, np.float32)))
+    found = diff(save(product(floats), "a.onnx"), save(after, "b.onnx"), QUIET)
+    assert [change.problem for change in found.weights.changed] == ["has more scales than its tensor needs"]
+
+
 def test_matrices_that_were_transposed_to_be_quantized(save, monkeypatch) -> None:
     codes, scale = np.arange(-6, 6, dtype=np.int8).reshape(3, 4), np.array([0.5, 0.25, 1, 2], np.float32)
     node = helper.make_node("DynamicQuantizeMatMul", ["x", "q", "s"], ["y"], domain="com.microsoft")

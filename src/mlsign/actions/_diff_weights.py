@@ -91,11 +91,17 @@ class _Reading:
         scalings = [(number, found) for number, found in enumerate((before.quantized, after.quantized)) if found is not None]
         return [self._tensors(old, new, named, scalings[0] if len(scalings) == 1 else None)]
 
-    def _quantization(self, number: int, scaling: Scaling) -> Quantization:
+    def _quantization(self, number: int, scaling: Scaling, codes: TensorRecord) -> Quantization:
         from mlsign.tensors.scalings import read_quantization
 
         zero_point = None if scaling.zero_point is None else self._stored(number, scaling.zero_point)
-        return read_quantization(self._stored(number, scaling.scale), zero_point, axis=scaling.axis, block=scaling.block)
+        return read_quantization(
+            self._stored(number, scaling.scale),
+            zero_point,
+            axis=scaling.axis,
+            block=scaling.block,
+            codes=self._stored(number, codes),
+        )
 
     def _stored(self, number: int, record: TensorRecord) -> StoredTensor:
         from mlsign.tensors.payload import StoredTensor
@@ -106,7 +112,7 @@ class _Reading:
     def _tensors(
         self, old: TensorRecord, new: TensorRecord, named: _Named, scaling: tuple[int, Scaling] | None
     ) -> WeightChange | None:
-        key = (_bytes_of(old), _bytes_of(new), scaling is not None, named.transposed)
+        key = (_bytes_of(old), _bytes_of(new), scaling and _stands_for(scaling[1]), named.transposed)
         if _are_read_and_same(old, new):
             return None
         if key in self._known:
@@ -125,7 +131,7 @@ class _Reading:
         from mlsign.tensors.transposed import transposed
 
         try:
-            quantization = None if scaling is None else self._quantization(*scaling)
+            quantization = None if scaling is None else self._quantization(*scaling, (old, new)[scaling[0]])
             before, after = self._stored(0, old), self._stored(1, new)
             if named.transposed and scaling is not None:  # the one in floats, whatever axis the other has its scales along
                 before, after = (before, transposed(after)) if scaling[0] == 0 else (transposed(before), after)
@@ -187,6 +193,12 @@ def _bytes_of(record: TensorRecord) -> object:
             return location, offset, length, record.element, record.shape
         case _:
             return id(record)
+
+
+def _stands_for(scaling: Scaling) -> object:
+    """What two scalings have in common that say the same of codes."""
+    zero_point = None if scaling.zero_point is None else _bytes_of(scaling.zero_point)
+    return _bytes_of(scaling.scale), zero_point, scaling.axis, scaling.block
 
 
 def _part(named: _Named, what: str) -> _Named:

@@ -15,15 +15,20 @@ _MAX_SCALES: Final = 16 * MIB
 """One for each row, or each block, of the largest tensors that there are."""
 
 
-def read_quantization(scale: StoredTensor, zero_point: StoredTensor | None, *, axis: int, block: int) -> Quantization:
-    """The quantization with this scale and this zero point. Raises ``InputError`` (``tensor.scale``) and what ``chunks`` raises."""
-    return Quantization(
-        scale=_whole(scale), zero_point=None if zero_point is None else _whole(zero_point), axis=axis, block=block
-    )
+def read_quantization(
+    scale: StoredTensor, zero_point: StoredTensor | None, *, axis: int, block: int, codes: StoredTensor
+) -> Quantization:
+    """The quantization of ``codes`` with this scale and this zero point; no more is read than there are codes.
+
+    Raises ``InputError`` (``tensor.scale``) and what ``chunks`` raises.
+    """
+    most = min(_MAX_SCALES, max(count_of(codes), 1))
+    given = None if zero_point is None else _whole(zero_point, most=most)
+    return Quantization(scale=_whole(scale, most=most), zero_point=given, axis=axis, block=block)
 
 
-def _whole(tensor: StoredTensor) -> Array:
-    if count_of(tensor) > _MAX_SCALES:
-        tensor.reject("has more scales than one tensor needs", code="scale", expected=_MAX_SCALES, found=count_of(tensor))
+def _whole(tensor: StoredTensor, *, most: int) -> Array:
+    if count_of(tensor) > most:
+        tensor.reject("has more scales than its tensor needs", code="scale", expected=most, found=count_of(tensor))
     pieces = list(chunks(tensor))
     return np.concatenate(pieces) if pieces else np.empty(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from itertools import product
-from typing import Final
+from typing import Final, TypeAlias
 
 from mlsign.compare.graphs.bodies import Body, Constant
 from mlsign.compare.graphs.integers import integer_weight
@@ -18,11 +18,22 @@ _SUFFIX: Final = ("_quantized", "_Transposed_quantized")
 """What onnxruntime puts behind the name of a weight that it quantizes, and of one that it transposes for that."""
 
 
+_Key: TypeAlias = tuple[int, int, tuple[int, int, int, int] | None]
+
+
+def _key(pair: ConstantPair) -> _Key:
+    """Two weights; where one of them is codes, together with what the codes stand for, which may be several things."""
+    scalings = [constant.quantized for constant in (pair.before, pair.after) if constant.quantized is not None]
+    one = scalings[0] if len(scalings) == 1 else None
+    stands = None if one is None else (id(one.scale), id(one.zero_point), one.axis, one.block)
+    return id(pair.before.tensor), id(pair.after.tensor), stands
+
+
 class Weights:
     """The weights of two models, as they are found; the first model is number 0."""
 
     def __init__(self) -> None:
-        self._pairs: dict[tuple[int, int], ConstantPair] = {}
+        self._pairs: dict[_Key, ConstantPair] = {}
         self._held: tuple[dict[int, Constant], dict[int, Constant]] = ({}, {})
         self._spent: tuple[set[int], set[int]] = (set(), set())
 
@@ -51,13 +62,14 @@ class Weights:
         """Remembers which weights belong together; those that nobody knew of yet."""
         fresh = []
         for found in pairs:
-            if (id(found.before.tensor), id(found.after.tensor)) not in self._pairs:
+            if _key(found) not in self._pairs:
                 fresh.append(found)
             self._add(found.before, found.after)  # numbers that are known may stand for something else here
         return fresh
 
     def _add(self, before: Constant, after: Constant) -> None:
-        self._pairs.setdefault((id(before.tensor), id(after.tensor)), ConstantPair(before=before, after=after))
+        pair = ConstantPair(before=before, after=after)
+        self._pairs.setdefault(_key(pair), pair)
         old, new = before.quantized, after.quantized
         if old is not None and new is not None:
             self._add_tensors(old.scale, new.scale)
@@ -101,8 +113,8 @@ class Weights:
             found = waiting.get((shape, f"{constant.name}{_SUFFIX[transposed]}" if by_name else ""))
             if found:
                 before, after = (constant, found.popleft()) if plain == 0 else (found.popleft(), constant)
-                key = id(before.tensor), id(after.tensor)
-                self._pairs[key] = ConstantPair(before=before, after=after, transposed=transposed)
+                pair = ConstantPair(before=before, after=after, transposed=transposed)
+                self._pairs[_key(pair)] = pair
 
     def _left(self, number: int) -> tuple[Constant, ...]:
         paired = {pair[number] for pair in self._pairs}
