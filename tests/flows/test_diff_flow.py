@@ -271,17 +271,19 @@ def test_the_same_weight_taken_twice_is_compared_once_and_told_once(save) -> Non
 
 
 def test_sparse_weights_are_compared_by_values_and_indices(save) -> None:
-    def model(values: list[float], indices: list[int]) -> onnx.ModelProto:
+    def model(values: list[float], indices: list[int], shape: tuple[int, int] = (3, 3)) -> onnx.ModelProto:
         made = product(EYE)
         del made.graph.initializer[:]
         tensor = numpy_helper.from_array(np.array(values, np.float32), "w")
         made.graph.sparse_initializer.append(
-            helper.make_sparse_tensor(tensor, numpy_helper.from_array(np.array(indices), "i"), [3, 3])
+            helper.make_sparse_tensor(tensor, numpy_helper.from_array(np.array(indices), "i"), shape)
         )
         return made
 
     found = diff(save(model([1, 2], [0, 4]), "a.onnx"), save(model([1, 3], [0, 5]), "b.onnx"), QUIET)
     assert [change.before for change in found.weights.changed] == ["values of w", "indices of w"]
+    wider = diff(save(model([1, 2], [0, 4]), "a.onnx"), save(model([1, 2], [0, 4], (3, 4)), "b.onnx"), QUIET)
+    assert [change.problem for change in wider.weights.changed] == ["is sparse and of another shape"]
     dense = diff(save(model([1, 2], [0, 4]), "a.onnx"), save(product(EYE), "b.onnx"), QUIET)
     assert [change.problem for change in dense.weights.changed] == ["is sparse in one and not in the other"]
     rendered(dense)

@@ -85,6 +85,7 @@ class _Reading:
             return [
                 self._tensors(old.values, new.values, _part(named, "values"), None),
                 self._tensors(old.indices, new.indices, _part(named, "indices"), None),
+                *([] if old.shape == new.shape else [_not_compared(named, "is sparse and of another shape")]),
             ]
         if isinstance(old, SparseRecord) or isinstance(new, SparseRecord):
             return [_not_compared(named, "is sparse in one and not in the other")]

@@ -193,6 +193,24 @@ def test_functions_that_are_defined_twice_are_never_the_same() -> None:
     assert (change.field, change.before, change.after) == ("function local:f", "defined more than once", "not compared")
 
 
+def test_graphs_that_a_function_is_given_are_no_graphs_of_its_own() -> None:
+    def given(name: str) -> onnx.ModelProto:
+        node = helper.make_node("Strange", ["p"], ["q"], domain="local")
+        node.attribute.append(onnx.AttributeProto(name="bodies", type=onnx.AttributeProto.GRAPHS, ref_attr_name=name))
+        made = helper.make_function("local", "f", ["p"], ["q"], [node], [helper.make_opsetid("local", 1)], ["a", "b"])
+        return calling(made)
+
+    assert compared(given("a"), given("a")).difference.is_same
+    assert changed(compared(given("a"), given("b")))[0][0] == "bodies"
+
+
+def test_the_order_in_which_a_function_lists_its_attributes_says_nothing() -> None:
+    two = [calling(function()) for _ in range(2)]
+    for model, names in zip(two, (("a", "b"), ("b", "a")), strict=True):
+        model.functions[0].attribute.extend(names)
+    assert compared(*two).difference.is_same
+
+
 def dequantized(*, zero_points=(), scale: str = "s", axis: int = 0, domain: str = "") -> onnx.ModelProto:
     weights = [numpy_helper.from_array(np.ones((2, 2), np.int8), "w"), tensor("s", 1, 2), tensor("r", 1, 2)]
     weights += [tensor("z", *zero_points, dtype=np.int8)] if zero_points else []

@@ -298,7 +298,7 @@ def graphs_of(attribute: AttributeRecord) -> tuple[GraphRecord, ...]:
     value = attribute.value
     if isinstance(value, GraphRecord):
         return (value,)
-    return tuple(item for item in value if isinstance(item, GraphRecord)) if attribute.kind is AttributeKind.GRAPHS else ()  # type: ignore[union-attr]
+    return tuple(item for item in value if isinstance(item, GraphRecord)) if isinstance(value, tuple) else ()
 
 
 def captured(node: NodeRecord) -> tuple[str, ...]:

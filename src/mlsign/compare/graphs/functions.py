@@ -45,7 +45,7 @@ def changed_signature(before: FunctionRecord, after: FunctionRecord) -> Iterator
     """What a function takes and gives where that is something else; the names of inputs and outputs say nothing."""
 
     def spell(function: FunctionRecord) -> str:
-        attributes = ", ".join((*function.attributes, *(each.name for each in function.defaults)))
+        attributes = ", ".join(sorted((*function.attributes, *(each.name for each in function.defaults))))
         return f"{counted(len(function.inputs), 'input')}, {counted(len(function.outputs), 'output')}, attributes: {attributes or 'none'}"
 
     name = f"function {named(function_key(after))}"

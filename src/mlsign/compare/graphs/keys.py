@@ -129,7 +129,8 @@ class Keys:
             self._depth += 1
             function = self._functions[key]
             defaults = tuple(sorted(map(self.attribute, function.defaults)))
-            parts = (len(function.inputs), function.attributes, defaults, self.body(function_body(function, where="")))
+            names = tuple(sorted(function.attributes))
+            parts = (len(function.inputs), names, defaults, self.body(function_body(function, where="")))
             self._structures[key] = self._interner.number(("function", *parts))
             self._depth -= 1
         return self._structures[key]
