@@ -412,6 +412,23 @@ def test_labels_that_differ_are_counted(save, tmp_path: Path) -> None:
     assert "1 of 2 are other labels or whole numbers" in rendered(found)
 
 
+def test_answers_that_are_no_numbers_are_called_so(save, tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", x=np.array([[0, 1, 4]], np.float32))
+    first, second = (model_of([helper.make_node(operator, ["x"], ["y"])]) for operator in ("Log", "Sqrt"))
+    found = diff(save(first, "a.onnx"), save(second, "b.onnx"), DiffRequest(inputs=(tmp_path / "rows.npz",)))
+    assert "1 of 3 differ where one is not finite" in " ".join(rendered(found).split())
+    np.savez(tmp_path / "rows.npz", x=np.array([[0, 0, 0]], np.float32))
+    alone = diff(tmp_path / "a.onnx", tmp_path / "b.onnx", DiffRequest(inputs=(tmp_path / "rows.npz",)))
+    assert "3 of 3 differ where one is not finite" in " ".join(rendered(alone).split())
+
+
+def test_a_file_of_inputs_that_cannot_be_read_is_named(save, tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text("")
+    with pytest.raises(InputError) as caught:
+        diff(save(product(EYE), "a.onnx"), save(product(2 * EYE), "b.onnx"), DiffRequest(inputs=(tmp_path / "rows.json",)))
+    assert str(tmp_path / "rows.json") in str(caught.value)
+
+
 def test_without_inputs_nothing_is_run(save) -> None:
     before, after = save(product(EYE), "a.onnx"), save(product(EYE, name="v"), "b.onnx")
     assert diff(before, after, DiffRequest()).behaviour.ran is Ran.NO_DATA

@@ -76,15 +76,12 @@ def compare_behaviour(
 
 
 def _given(path: Path, specs: tuple[ValueSpec, ...], *, limits: Limits) -> _Inputs:
-    from mlsign.sandbox.feeds import read_feeds
+    from mlsign.sandbox.feeds import naming_file, read_feeds
     from mlsign.sandbox.tensors import check_feeds
 
-    feeds = read_feeds(path, inputs=specs, limits=limits)
-    try:
+    with naming_file(path):
+        feeds = read_feeds(path, inputs=specs, limits=limits)
         check_feeds(feeds, inputs=specs, limits=limits)
-    except InputError as err:
-        err.where = f"{shown(path)}: {err.where}" if err.where else shown(path)
-        raise
     return _Inputs(name=str(path), feeds=feeds)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _FEW: Final = 8
 """Attributes, and inputs, of one node in one line."""
+_NOT_FINITE: Final = frozenset(("nan", "inf", "-inf"))
 _NOT_RUN: Final = {
     Ran.NO_DATA: "not run: neither has golden test data; --inputs FILE.npz gives inputs",
     Ran.NOT_ASKED: "not run: --no-run was given",
@@ -171,5 +172,8 @@ def _output(found: MeasuredOutput) -> Line:
     if found.ulps is not None:
         parts.append(f"{found.ulps:,} ULPs")
     if found.unequal:
-        parts.append(f"{found.unequal:,} of {found.compared:,} are other labels or whole numbers")
+        # Numbers with a fraction have a distance unless one of them is not finite; labels and whole numbers have none.
+        floats = found.absolute is not None or not _NOT_FINITE.isdisjoint((found.difference.expected, found.difference.found))
+        what = "differ where one is not finite" if floats else "are other labels or whole numbers"
+        parts.append(f"{found.unequal:,} of {found.compared:,} {what}")
     return Line(sign=Sign.CHANGED, text=f"{name}: {', '.join(parts)}")
