@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from math import isclose
 from pathlib import Path
@@ -556,6 +557,26 @@ def test_signers_are_claims_without_a_policy_and_proven_with_one(tmp_path: Path)
     same = diff(first, first, replace(QUIET, policy=policy))
     assert same.is_same
     assert "allow, as before: the change does not alter the decision" in rendered(same)
+
+
+def test_a_damaged_signature_and_a_link_are_differences(tmp_path: Path) -> None:
+    first = make_package(tmp_path, signers=[make_key()])
+    second = tmp_path / "again" / first.name
+    shutil.copytree(first, second)
+    assert diff(first, second, QUIET).is_same
+    (bundle,) = (second / "signatures").iterdir()
+    whole = bundle.read_bytes()
+    bundle.write_bytes(whole.replace(b'"sig":"ME', b'"sig":"MF'))
+    found = diff(first, second, QUIET)
+    assert found.files is not None
+    assert found.files.changed == (f"signatures/{bundle.name}",)
+    assert not found.is_same
+    bundle.write_bytes(whole)
+    for folder in (second, first):  # nobody knows what is behind the links
+        (folder / "more").symlink_to("/etc/hostname")
+        found = diff(first, second, QUIET)
+        assert "more" in rendered(found).split("Files")[1]
+        assert not found.is_same
 
 
 def test_what_a_policy_remembers_is_left_alone(tmp_path: Path, monkeypatch) -> None:

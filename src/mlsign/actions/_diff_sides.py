@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mlsign.actions._collector import collector_paused
+from mlsign.actions._looking import NOT_LOOKED_AT
 from mlsign.actions.difference import Side
 from mlsign.actions.inspect import Inspection, inspect_open
 from mlsign.compare.external import FileKind, external_path
@@ -28,6 +29,7 @@ from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 from mlsign.source import ByteSource
 
 _CHUNK: Final = 4 * MIB
+_NO_CONTENT: Final = NOT_LOOKED_AT - {SIGNATURES_NAME}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,16 +128,24 @@ def same_model(first: OpenSide, second: OpenSide, *, advance: Advance | None) ->
     return not missing and all(_same_bytes(first.outside[name], second.outside[name], advance) for name in first.outside)
 
 
-def changed_files(first: OpenSide, second: OpenSide, *, advance: Advance | None) -> FileChanges | None:
-    """What became of the files of two packages, byte for byte; None where one is no package."""
+def changed_files(first: OpenSide, second: OpenSide, *, limits: Limits, advance: Advance | None) -> FileChanges | None:
+    """What became of the files of two packages, signatures included, byte for byte; None where one is no package.
+
+    What is no file of a package, a link for instance, is like nothing in the other one.
+    """
     if not (first.is_package and second.is_package):
         return None
-    sizes = ({str(file.path): file.size for file in side.inspection.files} for side in (first, second))
-    before, after = ({path: (size, "") for path, size in each.items()} for each in sizes)
+    before, after = (_content(side, limits=limits) for side in (first, second))
     for path in [path for path in before if before[path] == after.get(path)]:
         if not _same_files(first, second, PackagePath(path), advance):
             after[path] = (after[path][0], "other bytes")
     return compare_files(before, after)
+
+
+def _content(side: OpenSide, *, limits: Limits) -> dict[str, tuple[object, str]]:
+    listing = side.package.list_files(skip=_NO_CONTENT, limits=limits)
+    files: dict[str, tuple[object, str]] = {str(file.path): (file.size, "") for file in listing.files}
+    return files | {found.name: (side.package.fd, found.error.message) for found in listing.intruders}
 
 
 def _same_files(first: OpenSide, second: OpenSide, path: PackagePath, advance: Advance | None) -> bool:

@@ -73,7 +73,7 @@ def diff(before: Path, after: Path, request: DiffRequest, *, advance: Advance | 
             after=second.told(),
             same_model=same,
             manifest=compare_manifests(first.inspection.manifest, second.inspection.manifest),
-            files=changed_files(first, second, advance=advance),
+            files=changed_files(first, second, limits=limits, advance=advance),
             signers=_signers(first, second, policy),
             authenticated=policy is not None,
             interface=compare_interfaces(first.interface, second.interface),
