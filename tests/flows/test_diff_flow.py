@@ -559,6 +559,27 @@ def test_signers_are_claims_without_a_policy_and_proven_with_one(tmp_path: Path)
     assert "allow, as before: the change does not alter the decision" in rendered(same)
 
 
+def test_a_weight_that_is_there_twice_is_more_than_a_name(save) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "a"], ["h"]), helper.make_node("MatMul", ["h", "a"], ["y"])]
+    twice = [nodes[0], helper.make_node("MatMul", ["h", "b"], ["y"])]
+    found = diff(save(model_of(nodes, ("a", EYE)), "a.onnx"), save(model_of(twice, ("a", EYE), ("b", EYE)), "b.onnx"), QUIET)
+    assert not found.is_same
+    assert not found.is_renamed_only
+
+
+def test_weights_were_quantized_only_if_all_were_compared(save) -> None:
+    def model(weight: np.ndarray, other: onnx.TensorProto) -> onnx.ModelProto:
+        nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Add", ["h", "v"], ["y"])]
+        return model_of(nodes, ("w", weight), ("v", other))
+
+    broken = onnx.TensorProto(name="v", data_type=1, dims=[3], raw_data=b"1234")
+    before = save(model(EYE / 3, numpy_helper.from_array(EYE[0], "v")), "a.onnx")
+    assert "weights were quantized" in rendered(
+        diff(before, save(model((EYE / 3).astype(np.float16), numpy_helper.from_array(EYE[0], "v")), "b.onnx"), QUIET)
+    )
+    assert "weights changed" in rendered(diff(before, save(model((EYE / 3).astype(np.float16), broken), "c.onnx"), QUIET))
+
+
 def test_a_damaged_signature_and_a_link_are_differences(tmp_path: Path) -> None:
     first = make_package(tmp_path, signers=[make_key()])
     second = tmp_path / "again" / first.name

@@ -146,8 +146,9 @@ class Difference:
 
     @property
     def is_renamed_only(self) -> bool:
-        """The models compute the same with the same weights, and names within them differ."""
+        """The models compute the same with the same weights, none of them twice in one alone, and names within them differ."""
         differs = any((self.interface, self.opsets, self.operators, self.metadata, self.problems.added, self.problems.removed))
+        differs = differs or self.before.parameters != self.after.parameters
         same = self.graph.is_same and self.weights.is_same and self.behaviour.is_same and not differs
         return same and self.graph.renames.count > 0
 

@@ -43,7 +43,7 @@ def headline_of(found: Difference) -> str:
     if not found.graph.is_same:
         parts.append("the graph changed")
     if not found.weights.is_same:
-        kinds = {change.difference.change.value for change in found.weights.changed if change.difference is not None}
+        kinds = {change.difference.change.value if change.difference is not None else "" for change in found.weights.changed}
         parts.append(f"weights were {kinds.pop()}" if kinds in ({"quantized"}, {"pruned"}) else "weights changed")
     if not (parts or found.behaviour.is_same):
         parts.append("answers differ, or could not be compared")
