@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from mlsign.errors import InputError
+from mlsign.errors import InputError, naming
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.limits import DEFAULT, Limits
@@ -20,8 +21,19 @@ from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 _MANIFEST: Final = PackagePath(MANIFEST_NAME)
 NOT_LOOKED_AT: Final = frozenset({SIGNATURES_NAME, ".git"})
 """What is in a package and is no content of it."""
-NO_MODEL: Final = "this is not an ONNX model, or a damaged one; export or fetch it again"
-"""What to do where there is no model."""
+_NO_MODEL: Final = "this is not an ONNX model, or a damaged one; export or fetch it again"
+_BEYOND: Final = "no exporter is known to write as much: treat the file as hostile, or split the model"
+
+
+@contextlib.contextmanager
+def naming_model(where: str) -> Iterator[None]:
+    """What is wrong with a model that the user named says in which file it is, and what to do."""
+    try:
+        with naming(where):
+            yield
+    except InputError as err:
+        err.hint = err.hint or (_BEYOND if err.code.startswith("onnx.limit.") else _NO_MODEL)
+        raise
 
 
 def find_manifest(package: OpenPackage, files: Iterable[FoundFile], *, limits: Limits = DEFAULT) -> Manifest | None:

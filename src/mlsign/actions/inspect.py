@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlsign.actions._looking import NO_MODEL, NOT_LOOKED_AT, find_manifest, find_model
+from mlsign.actions._looking import NOT_LOOKED_AT, find_manifest, find_model, naming_model
 from mlsign.actions._model import read_facts
-from mlsign.errors import MlsignError, naming, shown
+from mlsign.errors import MlsignError, shown
 from mlsign.formats.bundle import decode_bundle
 from mlsign.formats.claims import claims_countersignature, claims_golden_run, claims_provenance, claims_summary
 from mlsign.formats.manifest import Manifest
@@ -87,7 +87,7 @@ def claimed_signers(package: OpenPackage, *, limits: Limits = DEFAULT) -> tuple[
 
 def summarize(source: ByteSource, *, where: str, limits: Limits = DEFAULT) -> ModelSummary:
     """The summary of a model that the user named. Raises ``InputError`` that names the file and what to do."""
-    with naming(where, hint=NO_MODEL):
+    with naming_model(where):
         return read_facts(source, limits=limits)
 
 

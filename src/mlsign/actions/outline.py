@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlsign.actions._collector import collector_paused
-from mlsign.actions._looking import NO_MODEL, NOT_LOOKED_AT, find_manifest, find_model
-from mlsign.errors import naming
+from mlsign.actions._looking import NOT_LOOKED_AT, find_manifest, find_model, naming_model
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx.records import ModelRecord
 from mlsign.onnx.structure import read_structure
@@ -22,7 +21,7 @@ def outline(path: Path, *, limits: Limits = DEFAULT) -> ModelRecord:
         listing = package.list_files(skip=NOT_LOOKED_AT, limits=limits)
         model_path = find_model(path, find_manifest(package, listing.files, limits=limits), listing)
         with package.open_file(model_path) as source:
-            with naming(str(path), hint=NO_MODEL), collector_paused():
+            with naming_model(str(path)), collector_paused():
                 structure = read_structure(source, limits=limits)
             source.check_unchanged()
             return structure
