@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from processes import children
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -105,15 +106,10 @@ def test_a_denied_package_is_never_served(demo: Any) -> None:
     assert "denied by the policy baseline: MLS101 model.onnx is not the file that was signed" in done.stderr
 
 
-def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task")
-    return [int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split()]
-
-
 def test_a_dead_worker_is_an_error_and_not_an_answer(demo: Any, tmp_path: Path) -> None:
     with _serving(demo, tmp_path / "log") as (client, server):
-        (keeper,) = _children(server)
-        (worker,) = _children(keeper)
+        (keeper,) = children(server)
+        (worker,) = children(keeper)
         os.kill(worker, signal.SIGKILL)
         for _ in range(2):
             answer = client.post("/score", json={"inputs": {"measurements": [ROW]}})

@@ -1,10 +1,10 @@
 """What tests of pools share: pools over models made on the spot, and what a pool must not leave behind."""
 
-import contextlib
 import os
 import threading
 import time
-from pathlib import Path
+
+from processes import descendants
 
 from mlsign.sandbox.channel import cpu_time
 from mlsign.sandbox.pool import Pool
@@ -50,34 +50,9 @@ def at_work(pool: Pool) -> list[int]:
     raise AssertionError("nobody ever came to work")
 
 
-def children(pid: int) -> list[int]:
-    found: list[int] = []
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        for path in Path(f"/proc/{pid}/task").glob("*/children"):
-            found += [int(child) for child in path.read_text().split()]
-    return found
-
-
-def descendants() -> set[int]:
-    """All processes below this one."""
-    found: set[int] = set()
-    todo = [os.getpid()]
-    while todo:
-        below = children(todo.pop())
-        todo += below
-        found.update(below)
-    return found
-
-
-def workers_below() -> list[int]:
-    """Workers, also such that no pool knows yet: the zygote forks keepers, and these their workers."""
-    keepers = [keeper for zygote in children(os.getpid()) for keeper in children(zygote)]
-    return [worker for keeper in keepers for worker in children(keeper)]
-
-
 def footprint() -> tuple[int, int, int]:
     """Descriptors, processes, threads."""
-    return len(os.listdir("/proc/self/fd")), len(descendants()), threading.active_count()
+    return len(os.listdir("/proc/self/fd")), len(descendants(os.getpid())), threading.active_count()
 
 
 def footprint_at_rest() -> tuple[int, int, int]:

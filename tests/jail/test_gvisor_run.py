@@ -17,6 +17,7 @@ import pytest
 from jail_models import Memory, X, graph_model, keeper_of, tensor
 from onnx import TensorProto, helper
 from pooling import pool_of, until
+from processes import command_line
 
 from mlsign.errors import JailError
 from mlsign.sandbox.channel import Watch
@@ -198,7 +199,7 @@ def test_too_much_memory_is_an_error_of_that_call_alone(within, filler):
 def test_whatever_of_it_is_killed_everything_ends(which, within, doubler):
     jail = within(doubler)
     processes = [keeper_of(jail.pid), jail.pid, *descendants(jail.pid)]
-    kernel = next(pid for pid in processes if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"runsc-sandbox"))
+    kernel = next(pid for pid in processes if command_line(pid).startswith(b"runsc-sandbox"))
     os.kill({"runsc": jail.pid, "keeper": processes[0], "kernel": kernel}[which], signal.SIGKILL)
     until(lambda: not jail.alive())
     with pytest.raises(JailError) as caught:
@@ -293,4 +294,4 @@ def test_a_pool_replaces_a_worker_that_is_killed(memory, doubler):
         until(lambda: pool.health().restarts == 1 and pool.health().ready == 1)
         assert np.array_equal(pool.run({"x": X}, timeout=60.0)["y"], X + X)
         assert "gvisor" in {layer.name for layer in pool.layers if layer.in_force}
-    assert not [pid for pid in descendants(os.getpid()) if b"runsc" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert not [pid for pid in descendants(os.getpid()) if b"runsc" in command_line(pid)]

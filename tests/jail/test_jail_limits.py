@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jail_models import X, keeper_of
+from processes import is_running
 
 from mlsign.errors import JailError
 from mlsign.limits import Limits
@@ -147,16 +148,9 @@ def test_a_killed_parent_leaves_no_worker(doubler):
     pids = [int(text) for text in done.stdout.split()]
     assert len(pids) == 2
     deadline = time.monotonic() + 3
-    while any(alive(pid) for pid in pids):
+    while any(map(is_running, pids)):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 # --- a worker that lies: the test holds the worker's end of the socket ---

@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 from jail_models import X, graph_model, keeper_of, tensor
 from onnx import TensorProto, helper
+from processes import children
 
 from mlsign.errors import InputError, JailError
 from mlsign.sandbox.jail import Jail
@@ -272,30 +273,26 @@ def descriptors():
     return sorted(os.listdir("/proc/self/fd"))
 
 
-def children():
-    return Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-
-
 def forks():
     """The keepers: what the zygote, this process's child, has forked."""
-    return [pid for child in children() for pid in Path(f"/proc/{child}/task/{child}/children").read_text().split()]
+    return [keeper for zygote in children(os.getpid()) for keeper in children(zygote)]
 
 
 def test_nothing_is_left_behind(memory, doubler):
     model = memory.model(doubler)
     Jail.start(model).close()  # the zygote stays
-    before = (descriptors(), children())
+    before = (descriptors(), children(os.getpid()))
     for _ in range(3):
         with Jail.start(model) as jail:
             jail.run({"x": X})
-            assert keeper_of(jail.pid) in map(int, forks())
+            assert keeper_of(jail.pid) in forks()
         jail.close()
     with pytest.raises(JailError):
         Jail.start(model, spec=JailSpec(start_seconds=0.001))
     bad = type(model)(model=model.model, weights=(), external=(), inputs=model.inputs, outputs=model.inputs)
     with pytest.raises(JailError):
         Jail.start(bad)
-    assert (descriptors(), children()) == before
+    assert (descriptors(), children(os.getpid())) == before
     deadline = time.monotonic() + 3
     while forks():  # a keeper that has said its last word is gone in a moment
         assert time.monotonic() < deadline

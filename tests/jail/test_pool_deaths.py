@@ -10,7 +10,8 @@ import time
 import numpy as np
 import pytest
 from jail_models import X
-from pooling import PATIENCE, at_work, crew_of, footprint, footprint_at_rest, pids, pool_of, until, workers_below
+from pooling import PATIENCE, at_work, crew_of, footprint, footprint_at_rest, pids, pool_of, until
+from processes import workers_below
 
 from mlsign.errors import JailError
 from mlsign.sandbox import zygote_host
@@ -208,7 +209,7 @@ def test_a_worker_that_is_killed_while_it_starts_is_known_to_have_died(memory, d
     def slay(over: threading.Event) -> None:
         time.sleep(dice.random() * usual)
         while not over.is_set():
-            for pid in workers_below():
+            for pid in workers_below(os.getpid()):
                 with contextlib.suppress(ProcessLookupError):
                     kill(pid)
                     return

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jail_models import X
-from pooling import PATIENCE, crew_of, descendants, footprint, footprint_at_rest, pids, pool_of, until
+from pooling import PATIENCE, crew_of, footprint, footprint_at_rest, pids, pool_of, until
+from processes import descendants
 
 from mlsign.errors import JailError
 from mlsign.sandbox import zygote_host
@@ -60,7 +61,14 @@ def test_the_child_has_workers_of_its_own_and_the_parent_keeps_its_own(memory, d
             layers = [layer.name for layer in pool.layers if layer.in_force]
             own = set(pids(pool))
             pool.close()
-            return (sum(right), health.calls, health.restarts, own.isdisjoint(before), "seccomp" in layers, descendants() & own)
+            return (
+                sum(right),
+                health.calls,
+                health.restarts,
+                own.isdisjoint(before),
+                "seccomp" in layers,
+                own & set(descendants(os.getpid())),
+            )
 
         assert in_fork(deed) == "(20, 20, 0, True, True, set())"
         assert in_fork(deed) == "(20, 20, 0, True, True, set())"

@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 from making import Pair, write_policy
 from onnx import TensorProto, helper, numpy_helper
+from processes import workers_below
 
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.sign import sign
@@ -265,20 +266,11 @@ def metrics(server: Server, **headers: object) -> dict[str, float]:
     }
 
 
-def _children(pid: int) -> list[int]:
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except (FileNotFoundError, ProcessLookupError):  # gone meanwhile
-        return []
-
-
 def workers_of(server: Server, *, count: int | None = 2) -> list[int]:
     """The processes that models run in, once there are so many: the server has a zygote, that has keepers, and each of them has one."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
-        zygotes = _children(server.process.pid)
-        found = sorted(worker for zygote in zygotes for keeper in _children(zygote) for worker in _children(keeper))
+        found = sorted(workers_below(server.process.pid))
         if count is None or len(found) == count:
             return found
         assert time.monotonic() < deadline, found

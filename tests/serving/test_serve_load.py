@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from processes import is_running
 from serving_kit import (
     WAIT_SECONDS,
     Reply,
@@ -66,14 +67,6 @@ def ask_fast(server: Server) -> Reply:
 def at_once(count: int, ask: Callable[[], Reply]) -> list[Reply]:
     with ThreadPoolExecutor(count) as threads:
         return [job.result() for job in [threads.submit(ask) for _ in range(count)]]
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 def test_too_many_calls_are_told_to_come_back(tmp_path, slow_package, policy_of_release):
@@ -191,7 +184,7 @@ def test_an_orderly_end_under_load(tmp_path, slow_package, fast_package, policy_
             assert idle.recv(1) == b""
         assert server.process.wait(WAIT_SECONDS) == 0
         assert server.lines()[-1]["event"] == "stopped"
-        assert all(map(is_gone, workers))
+        assert not any(map(is_running, workers))
         with pytest.raises(ConnectionRefusedError):
             connect(server)
 
@@ -229,7 +222,7 @@ def test_a_server_that_is_killed_leaves_no_worker(tmp_path, fast_package, policy
         server.process.kill()
         server.process.wait(WAIT_SECONDS)
         deadline = time.monotonic() + WAIT_SECONDS
-        while not all(map(is_gone, workers)):
+        while any(map(is_running, workers)):
             assert time.monotonic() < deadline
             time.sleep(0.02)
 
