@@ -141,13 +141,32 @@ def test_paths_that_are_no_model(run, tmp_path):
             assert (done.code, done.out) == (3, "")
 
 
-@pytest.mark.parametrize("option", [(), ("--text",)])
-def test_a_link_is_told_from_a_folder_without_models(run, tmp_path, option):
-    write_model(tmp_path / "m.onnx")
-    (tmp_path / "link.onnx").symlink_to("m.onnx")
+def test_a_link_that_the_user_names_is_read_as_what_it_leads_to(run, tmp_path):
+    """Caches of downloads hold links to files that are named by their digests."""
+    (tmp_path / "blobs").mkdir()
+    blob = write_model(tmp_path / "m.onnx").rename(tmp_path / "blobs/0f1e")
+    (tmp_path / "link.onnx").symlink_to("blobs/0f1e")
+    for options in ((), ("--text",)):
+        assert run("inspect", *options, "link.onnx").out.replace("link.onnx", "0f1e") == run(
+            "inspect", *options, blob
+        ).out.replace(str(blob), "0f1e")
+    same = run("diff", "link.onnx", blob)
+    assert (same.code, "the same: the model files are the same bytes" in same.out) == (0, True)
+    assert run("inspect", "--html", "page.html", "link.onnx").code == 0
+    for output in (blob, "link.onnx"):
+        before = blob.read_bytes()
+        assert run("inspect", "--html", output, "link.onnx").code in (2, 3)
+        assert (blob.read_bytes(), (tmp_path / "link.onnx").is_symlink()) == (before, True)
+
+
+@pytest.mark.parametrize("leads_to", ["nowhere", "link.onnx", "/dev/zero", "/dev/full"])
+@pytest.mark.parametrize("option", [(), ("--text",), ("--html", "page.html")])
+def test_a_link_that_leads_to_no_file_is_told(run, tmp_path, option, leads_to):
+    (tmp_path / "link.onnx").symlink_to(leads_to)
     done = run("inspect", *option, "link.onnx")
-    assert (done.code, done.out) == (3, "")
-    assert done.err == "mlsign: link.onnx: is a link, and links are not followed\n  do: name the file that it leads to\n"
+    assert (done.code, done.out) in ((3, ""), (4, ""))
+    assert "link.onnx" in done.err
+    assert not (tmp_path / "page.html").exists()
 
 
 @pytest.mark.parametrize("option", [(), ("--text",)])

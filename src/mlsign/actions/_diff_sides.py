@@ -85,7 +85,7 @@ def open_side(path: Path, opened: ExitStack, *, limits: Limits) -> OpenSide:
 
     Raises ``InputError`` when there is no model that can be read, and ``OutsideError``.
     """
-    package = opened.enter_context(OpenPackage.open(path))
+    package = opened.enter_context(OpenPackage.open(path, follow=True))
     before = package.list_files(skip=frozenset({SIGNATURES_NAME}), limits=limits)
     inspection = inspect_open(package, path, limits=limits)
     model_path = PackagePath(inspection.model_path)

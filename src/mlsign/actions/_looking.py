@@ -47,16 +47,12 @@ def find_manifest(package: OpenPackage, files: Iterable[FoundFile], *, limits: L
 def find_model(path: Path, manifest: Manifest | None, listing: Listing) -> PackagePath:
     """Where the model is.
 
-    Raises ``InputError`` (``inspect.model`` where nothing says which of several files it is, ``inspect.link``, ``path.…`` for a file
-    by a name that none in a package may have).
+    Raises ``InputError`` (``inspect.model`` where nothing says which of several files it is, ``path.…`` for a file by a
+    name that none in a package may have).
     """
     files = listing.files
     if manifest is not None:
         return manifest.model.path
-    if path.is_symlink() and not files:
-        raise InputError(
-            "is a link, and links are not followed", code="inspect.link", where=str(path), hint="name the file that it leads to"
-        )
     if not stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - the file itself was opened above
         for intruder in listing.intruders:
             raise intruder.error

@@ -49,7 +49,7 @@ def inspect(path: Path, *, limits: Limits = DEFAULT) -> Inspection:
 
     Raises ``InputError`` when there is no model that can be read, and ``OutsideError``.
     """
-    with OpenPackage.open(path) as package:
+    with OpenPackage.open(path, follow=True) as package:
         return inspect_open(package, path, limits=limits)
 
 

@@ -17,7 +17,7 @@ def outline(path: Path, *, limits: Limits = DEFAULT) -> ModelRecord:
 
     Raises ``InputError`` when there is no model that can be read, and ``OutsideError``.
     """
-    with OpenPackage.open(path) as package:
+    with OpenPackage.open(path, follow=True) as package:
         listing = package.list_files(skip=NOT_LOOKED_AT, limits=limits)
         model_path = find_model(path, find_manifest(package, listing.files, limits=limits), listing)
         with package.open_file(model_path) as source:

@@ -93,7 +93,7 @@ def portray(path: Path, request: PortrayRequest, *, advance: Advance | None = No
     ``OutsideError``. A policy's denial is in the portrait.
     """
     now = request.now or datetime.now(UTC)
-    with OpenPackage.open(path) as package:
+    with OpenPackage.open(path, follow=request.verify is None) as package:
         before = package.list_files(skip=frozenset({SIGNATURES_NAME}), limits=request.limits)
         facts = (
             _judged(package, path, request, now=now) if request.verify is None else _verified(package, request.verify, advance)

@@ -1,7 +1,7 @@
 """A package on disk, opened once: one directory descriptor, everything else beneath it.
 
 Hands out open files, not paths. A symbolic link may lead to the package (``current -> fraud-1.2.0``); it is
-resolved once, when the package is opened. No link inside is ever followed.
+resolved once, when the package is opened. No link inside is ever followed, and one to a single file only for those who just look.
 """
 
 from __future__ import annotations
@@ -49,8 +49,13 @@ class OpenPackage:
         self.where = where
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """The package at ``path``. Raises ``InputError`` (``package.missing``, ``package.kind``), ``OutsideError``."""
+    def open(cls, path: Path, *, follow: bool = False) -> Self:
+        """The package at ``path``; with ``follow`` a link to a single file is seen as what it leads to, beside its own neighbours.
+
+        A signature names the file it is over, so whoever verifies does not follow.
+
+        Raises ``InputError`` (``package.missing``, ``package.kind``), ``OutsideError``.
+        """
         try:
             return cls(os.open(path, _DIRECTORY_ONCE), where=str(path), only=None)
         except NotADirectoryError:
@@ -61,7 +66,7 @@ class OpenPackage:
         try:
             if not stat.S_ISREG(path.stat().st_mode):
                 raise InputError("is neither a folder nor a regular file", code="package.kind", where=shown(path))
-            resolved = path.parent.resolve() / path.name
+            resolved = path.resolve() if follow else path.parent.resolve() / path.name
             return cls(os.open(resolved.parent, _DIRECTORY_ONCE), where=str(path), only=resolved.name)
         except OSError as err:
             raise _unopenable(path, err) from err
