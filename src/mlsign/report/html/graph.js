@@ -5,18 +5,27 @@
   const $ = (id) => document.getElementById(id);
   const canvas = $("picture");
   const model = graphModelOf(JSON.parse(source.textContent));
-  const { data, sheets, isNode, endOf, labelOf, rowOf, nameOf } = model;
+  const { data, sheets, heightOf, seenAs } = model;
   const painter = painterOf(canvas, model);
-  const HEIGHT = painterOf.HEIGHT;
-  const MAX_RESULTS = 60;
+  const map = mapOf($("map"), painter, model, (x, y) => { [view.x, view.y] = [x, y]; told(); });
+  const details = detailsOf(model, { choose, open, back: (step, inner) => choose(step, boxOf(inner.parent)) });
+  const HIGHEST = 58; // of a box
+  const READABLE = 0.62; // the scale from which on boxes say their names
 
   let current = sheets[0];
   let chosen = -1;
   let view = { x: 0, y: 0, scale: 1 };
   let size = { width: 0, height: 0 };
+  let rung = new Map(); // boxes that a search has found, by their sheet
   let waiting = false;
 
-  const draw = () => painter.draw({ sheet: current, chosen, view, size });
+  const NOTHING = new Set();
+  const state = () => ({ sheet: current, chosen: seenAs(current, chosen), found: rung.get(current) ?? NOTHING, view, size });
+
+  function draw() {
+    painter.draw(state());
+    map.draw(state());
+  }
 
   function redraw() {
     if (waiting) return;
@@ -27,7 +36,7 @@
   // --- the view ---
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
   const smallest = () => Math.min(0.4, fitScale()) * 0.8;
-  const fitScale = () => Math.min(size.width / (current.width + 80), size.height / (current.height + HEIGHT + 60));
+  const fitScale = () => Math.min(size.width / (current.width + 60), size.height / (current.height + HIGHEST + 40));
 
   function fit() {
     const scale = clamp(fitScale(), 0.002, 1.25);
@@ -35,13 +44,14 @@
     told();
   }
 
+  // As a whole where its words can be read then, else the beginning, as wide as it is if that can be read.
   function start() {
-    const scale = fitScale();
-    if (scale >= 0.55) { fit(); return; }
-    // Too large to be read as a whole: the beginning, where it is.
-    const tops = current.rows.get(0) ?? [0];
+    if (fitScale() >= READABLE) { fit(); return; }
+    const scale = clamp(size.width / (current.width + 60), READABLE + 0.01, 1);
+    const tops = current.rows.get(0) ?? [];
     const middle = tops.length ? (current.x[tops[0]] + current.x[tops[tops.length - 1]]) / 2 : 0;
-    view = { x: middle || 0, y: size.height / 2 / 0.8 - HEIGHT, scale: 0.8 };
+    const fits = size.width / scale >= current.width;
+    view = { x: fits ? current.width / 2 : middle, y: size.height / 2 / scale - HIGHEST, scale };
     told();
   }
 
@@ -65,110 +75,61 @@
     told();
   }
 
-  function show(sheet, { keep = true } = {}) {
-    if (keep) current.view = view;
+  function show(sheet) {
+    if (sheet !== current) current.view = view;
     current = sheet;
     chosen = -1;
     $("sheet").value = String(sheet.number);
     $("up").disabled = sheet.parent === null;
     if (sheet.view) { view = sheet.view; told(); } else start();
-    describe();
+    details.trail(sheet);
+    details.show(sheet, chosen);
   }
 
   function choose(sheet, box, { centre = true } = {}) {
     if (sheet !== current) show(sheet);
     chosen = box;
     if (centre) {
-      view.x = sheet.x[box];
-      view.y = sheet.y[box];
+      const seen = seenAs(sheet, box);
+      view.x = sheet.x[seen];
+      view.y = sheet.y[seen];
       view.scale = Math.max(view.scale, 0.8);
     }
     told();
-    describe();
+    details.show(sheet, box);
   }
 
-  // --- details of what is chosen ---
-  function make(name, text, attributes = {}) {
-    const made = document.createElement(name);
-    if (text !== undefined) made.textContent = text;
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    return made;
+  // --- into what is inside of a node, and back ---
+  const boxOf = ([number, node]) => sheets[number].first + node;
+
+  function open(number, from, box) {
+    if (number) sheets[number].parent = [from.number, box - from.first];
+    show(sheets[number]);
+    canvas.focus();
   }
 
-  function button(text, action) {
-    const made = make("button", text, { type: "button" });
-    made.addEventListener("click", action);
-    return made;
+  function enterInside(box) {
+    const inner = current.opens[box]?.[0];
+    if (inner !== undefined) open(inner, current, box);
+    return inner !== undefined;
   }
 
-  function describe() {
-    const out = $("details");
-    out.replaceChildren();
-    if (chosen < 0) {
-      const nodes = current.nodes.length;
-      out.append(make("h3", current.title), make("p", `${nodes.toLocaleString("en")} ${nodes === 1 ? "node" : "nodes"}${current.left ? `, ${current.left.toLocaleString("en")} more not drawn` : ""}. Choose one in the picture, or search.`, { class: "note" }));
-      return;
-    }
-    const sheet = current;
-    out.append(make("h3", labelOf(sheet, chosen)));
-    const list = make("dl", undefined, { class: "facts narrow" });
-    const say = (name, value) => { if (value) list.append(make("dt", name), make("dd", value)); };
-    if (isNode(sheet, chosen)) {
-      const row = rowOf(sheet, chosen);
-      if (sheet.marks[chosen]) out.append(make("p", `✗ ${sheet.marks[chosen]}`, { class: "badge bad" }));
-      ["Node", "", "Name", "Inputs", "Outputs", "Attributes"].forEach((name, cell) => {
-        const lines = Array.from(row?.cells[cell]?.childNodes ?? [], (line) => line.textContent).filter(Boolean);
-        if (name) lines.forEach((line, at) => say(at ? "" : name, line));
-      });
-    } else {
-      const [kind, , type] = endOf(sheet, chosen);
-      say("Is", { in: "an input", out: "an output", around: "a value of the graph around" }[kind]);
-      say("Type", type);
-    }
-    list.querySelectorAll("dt:empty").forEach((each) => each.remove());
-    out.append(list);
-    for (const number of sheet.opens[chosen] ?? []) {
-      out.append(button(`Open ${sheets[number].title}`, () => { show(sheets[number]); canvas.focus(); }));
-    }
-    neighbours(out, sheet, "Comes from", sheet.to, sheet.from);
-    neighbours(out, sheet, "Goes to", sheet.from, sheet.to);
+  function up() {
+    if (current.parent) choose(sheets[current.parent[0]], boxOf(current.parent));
   }
 
-  function neighbours(out, sheet, title, mine, other) {
-    const found = [];
-    for (let i = 0; i < sheet.lines && found.length <= 12; i++) if (mine[i] === chosen) found.push(other[i]);
-    if (!found.length) return;
-    const row = make("div", undefined, { class: "row" });
-    for (const box of found.slice(0, 12)) row.append(button(labelOf(sheet, box), () => choose(sheet, box)));
-    out.append(make("h4", title), row);
-    if (found.length > 12) out.append(make("p", "and more", { class: "note" }));
-  }
-
-  // --- search: in the words of the lists, so that nothing is here twice ---
-  let words = null;
-  function searchable() {
-    words ??= sheets.flatMap((sheet) => sheet.nodes.map((_, index) => {
-      const row = $(`n${sheet.number}-${index}`);
-      return [sheet, sheet.first + index, row ? row.textContent.toLowerCase() : ""];
-    }).concat(sheet.before.map((end, box) => [sheet, box, end[1].toLowerCase()]),
-      sheet.after.map((end, i) => [sheet, sheet.first + sheet.nodes.length + i, end[1].toLowerCase()])));
-    return words;
-  }
-
-  function search() {
-    const wanted = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const list = $("results");
-    list.replaceChildren();
-    if (!wanted.length) { $("count").textContent = ""; return; }
-    const found = searchable().filter(([, , text]) => wanted.every((word) => text.includes(word)));
-    $("count").textContent = `${found.length.toLocaleString("en")} found${found.length > MAX_RESULTS ? `, the first ${MAX_RESULTS} listed` : ""}`;
-    for (const [sheet, box] of found.slice(0, MAX_RESULTS)) {
-      const name = nameOf(sheet, box);
-      const item = make("li");
-      item.append(button(`${labelOf(sheet, box)}${name ? ` · ${name}` : ""}${sheet.number ? ` · ${sheet.title}` : ""}`, () => choose(sheet, box)));
-      list.append(item);
-    }
-  }
+  searchOf(model, details, {
+    choose,
+    ring: (hits) => {
+      rung = new Map();
+      for (const [sheet, box] of hits) {
+        if (!rung.has(sheet)) rung.set(sheet, new Set());
+        rung.get(sheet).add(seenAs(sheet, box));
+      }
+      for (const found of rung.values()) found.changed = true;
+      redraw();
+    },
+  });
 
   // --- hands: pointer, wheel and keys ---
   const pointers = new Map();
@@ -180,7 +141,7 @@
     const y = (point.y - size.height / 2) / view.scale + view.y;
     const row = current.rows.get(Math.round(y / data.row) * data.row) ?? [];
     const slack = Math.max(0, 6 / view.scale - 6);
-    return row.find((box) => Math.abs(current.x[box] - x) <= current.w[box] / 2 + slack && Math.abs(current.y[box] - y) <= HEIGHT / 2 + slack) ?? -1;
+    return row.find((box) => Math.abs(current.x[box] - x) <= current.w[box] / 2 + slack && Math.abs(current.y[box] - y) <= heightOf(current, box) / 2 + slack) ?? -1;
   }
 
   canvas.addEventListener("pointerdown", (event) => {
@@ -190,7 +151,10 @@
   });
   canvas.addEventListener("pointermove", (event) => {
     const before = pointers.get(event.pointerId);
-    if (!before) return;
+    if (!before) {
+      canvas.classList.toggle("over", boxAt(at(event)) >= 0);
+      return;
+    }
     const now = at(event);
     if (pointers.size === 2) {
       const other = [...pointers].find(([id]) => id !== event.pointerId)[1];
@@ -208,15 +172,13 @@
       if (pointers.delete(event.pointerId) && kind === "pointerup" && moved < 6) {
         const box = boxAt(at(event));
         if (box >= 0) choose(current, box, { centre: false });
-        else { chosen = -1; redraw(); describe(); }
+        else { chosen = -1; redraw(); details.show(current, chosen); }
       }
     });
   }
   canvas.addEventListener("dblclick", (event) => {
     const box = boxAt(at(event));
-    const inner = box >= 0 ? current.opens[box]?.[0] : undefined;
-    if (inner !== undefined) show(sheets[inner]);
-    else zoom(1.6, at(event));
+    if (box < 0 || !enterInside(box)) zoom(1.6, at(event));
   });
   canvas.addEventListener("wheel", (event) => {
     // A page that one scrolls through is not caught by a picture on the way.
@@ -229,6 +191,7 @@
     let best = -1;
     let least = Infinity;
     for (let box = 0; box < current.count; box++) {
+      if (!current.w[box]) continue;
       const far = Math.hypot(current.x[box] - view.x, current.y[box] - view.y);
       if (far < least) [best, least] = [box, far];
     }
@@ -236,8 +199,11 @@
   }
 
   function step(by) {
-    if (!current.count) return;
-    choose(current, chosen < 0 && by > 0 ? 0 : (Math.max(chosen, 0) + by + current.count) % current.count);
+    let box = chosen < 0 ? (by > 0 ? -1 : 0) : chosen;
+    for (let tries = 0; tries < current.count; tries++) {
+      box = (box + by + current.count) % current.count;
+      if (current.w[box]) { choose(current, box); return; }
+    }
   }
 
   function enter() {
@@ -247,18 +213,11 @@
     $("details").focus();
   }
 
-  function up() {
-    if (!current.parent) return;
-    const [number, node] = current.parent;
-    const outer = sheets[number];
-    choose(outer, outer.first + node);
-  }
-
   const keys = {
     ArrowLeft: () => pan(-80, 0), ArrowRight: () => pan(80, 0), ArrowUp: () => pan(0, -80), ArrowDown: () => pan(0, 80),
     "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: fit, Home: start,
     n: () => step(1), p: () => step(-1), Enter: enter, Backspace: up,
-    o: () => { const inner = current.opens[chosen]?.[0]; if (inner !== undefined) show(sheets[inner]); },
+    o: () => enterInside(chosen),
     "/": () => $("search").focus(),
   };
   canvas.addEventListener("keydown", (event) => {
@@ -272,22 +231,39 @@
   $("fit").addEventListener("click", fit);
   $("up").addEventListener("click", up);
   $("sheet").addEventListener("change", (event) => show(sheets[Number(event.target.value)]));
-  $("search").addEventListener("input", search);
-  $("search").addEventListener("keydown", (event) => {
-    if (event.key === "Enter") $("results").querySelector("button")?.click();
-  });
 
-  // A link to a node shows it in the picture, and its row, whose list is folded up.
+  // A link to a node shows it in the picture, and its row, whose list is folded up. ``#node=NAME`` is the first node of that name.
   function follow() {
-    const found = /^#n(\d+)-(\d+)$/.exec(location.hash);
-    const sheet = found && sheets[Number(found[1])];
-    if (!sheet || Number(found[2]) >= sheet.nodes.length) return;
-    const row = $(location.hash.slice(1));
-    const folded = row?.closest("details");
-    if (folded && !folded.open) { folded.open = true; row.scrollIntoView(); }
-    choose(sheet, sheet.first + Number(found[2]));
+    const place = /^#n(\d+)-(\d+)$/.exec(location.hash);
+    const sheet = place ? sheets[Number(place[1])] : null;
+    if (sheet && Number(place[2]) < sheet.nodes.length) { lead(sheet, sheet.first + Number(place[2])); return; }
+    const graph = /^#s(\d+)$/.exec(location.hash);
+    if (graph && sheets[Number(graph[1])]) { show(sheets[Number(graph[1])]); $("graph").scrollIntoView(); return; }
+    if (!location.hash.startsWith("#node=")) return;
+    const name = named(location.hash.slice("#node=".length));
+    for (const each of sheets) {
+      for (let box = each.first; box < each.first + each.nodes.length; box++) {
+        if (name && model.nameOf(each, box) === name) { lead(each, box); return; }
+      }
+    }
+  }
+
+  function named(text) {
+    try { return decodeURIComponent(text); } catch { return ""; }
+  }
+
+  function lead(sheet, box) {
+    const folded = model.rowOf(sheet, box)?.closest("details");
+    if (folded) folded.open = true;
+    choose(sheet, box);
+    $("details").focus({ preventScroll: true });
+    $("trail").parentElement.scrollIntoView();
   }
   window.addEventListener("hashchange", follow);
+  document.addEventListener("click", (event) => { // the link of where one is already is no change
+    const link = event.target.closest?.("a[href^='#n']");
+    if (link && link.getAttribute("href") === location.hash) { event.preventDefault(); follow(); }
+  });
 
   // --- size, colours, paper ---
   function measure() {
@@ -296,13 +272,24 @@
     size = { width: canvas.clientWidth, height: canvas.clientHeight };
     canvas.width = Math.round(size.width * ratio);
     canvas.height = Math.round(size.height * ratio);
-    if (first && size.width) { start(); describe(); follow(); }
+    if (first && size.width) { show(current); follow(); }
     draw();
   }
   function recolour() { painter.readColours(); draw(); }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
-  window.addEventListener("beforeprint", () => { document.documentElement.dataset.print = ""; recolour(); });
-  window.addEventListener("afterprint", () => { delete document.documentElement.dataset.print; recolour(); });
+  let before = null; // on paper all of a sheet that can be read as a whole is shown
+  window.addEventListener("beforeprint", () => {
+    document.documentElement.dataset.print = "";
+    before = view;
+    if (fitScale() >= 0.34) fit();
+    recolour();
+  });
+  window.addEventListener("afterprint", () => {
+    delete document.documentElement.dataset.print;
+    if (before) [view, before] = [before, null];
+    told();
+    recolour();
+  });
   painter.readColours();
   $("up").disabled = true;
   new ResizeObserver(measure).observe(canvas);

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from mlsign.report.html.elements import Child, Element, element
+from mlsign.report.html.families import FAMILIES
 from mlsign.report.html.node_lists import Marks, node_lists
 from mlsign.report.html.parts import note, section
 from mlsign.report.html.picture import MAX_EDGES, Picture
@@ -22,12 +24,13 @@ _KEYS: Final = (
     ("O", "open what is inside"),
     ("Backspace", "back out"),
     ("/", "search"),
+    ("Enter, Shift+Enter in the search", "next and previous hit"),
 )
 
 
 def graph(sheets: Sheets, picture: Picture, marks: Marks) -> Element:
     """Toolbar, picture, details and lists."""
-    parts: list[Child] = [_left_out(sheets, picture), _tools(sheets, marks), _search(), _picture(), _help()]
+    parts: list[Child] = [_left_out(sheets, picture), _tools(sheets, marks), _search(), _picture(), *_legend(picture), _help()]
     wrong = counted(len(marks), "node")
     if marks:
         parts.append(note(f"✗ marks {wrong} with findings, and in the list of graphs those that have one."))
@@ -63,6 +66,7 @@ def _tools(sheets: Sheets, marks: Marks) -> Element:
         element("label", "Graph", element("select", options, id="sheet", autocomplete="off"), class_="field"),
         element("button", "Back out", type="button", id="up"),
     )
+    trail = element("nav", element("ol", id="trail", hidden=True), aria_label="Where this graph is inside of the model")
     right = element(
         "div",
         element("output", id="zoom", aria_label="Zoom"),
@@ -70,7 +74,7 @@ def _tools(sheets: Sheets, marks: Marks) -> Element:
         element("button", "+", type="button", id="in", aria_label="Zoom in"),
         element("button", "Show all", type="button", id="fit"),
     )
-    return element("div", left, right, class_="row tools needs-script")
+    return element("div", element("div", left, right, class_="row tools"), trail, class_="needs-script")
 
 
 def _search() -> Element:
@@ -105,12 +109,45 @@ def _picture() -> Element:
         aria_label="Picture of the graph. The lists of nodes below say the same in words.",
         aria_describedby="keys",
     )
+    stage = element("div", canvas, element("canvas", id="map", hidden=True, aria_hidden="true"), class_="stage")
     details = element("div", id="details", class_="beside", tabindex=-1, role="region", aria_label="Details", aria_live="polite")
-    return element("div", canvas, details, class_="graph needs-script")
+    return element("div", stage, details, class_="graph needs-script")
+
+
+def _legend(picture: Picture) -> Iterator[Element]:
+    """Families that the picture has, with a swatch as its boxes are."""
+    shown = [(name, count) for name, count in picture.families.items() if count]
+    if shown:
+        items = (element("li", _swatch(name), f" {FAMILIES[name]} {count:,}") for name, count in shown)
+        yield element("ul", items, class_="legend needs-script", aria_label="Colours of nodes, and how many there are of each")
+    told = "In a box: operator, name, and in blue the shapes of its weights. Beside a line: what goes down it, as far as the model says it."
+    if picture.folded:
+        told += f" {counted(picture.folded, 'constant')} told in the boxes that take them."
+    yield element("p", told, class_="note needs-script")
+
+
+def _swatch(family: str) -> Element:
+    corner = {"moving": 1, "activation": 7}.get(family, 4)
+    return element(
+        "svg",
+        element("rect", x=1, y=1, width=20, height=14, rx=corner, class_="box"),
+        element("rect", x=1, y=1, width=6, height=14, rx=min(corner, 3), class_=f"family-{family}"),
+        viewBox="0 0 22 16",
+        width=22,
+        height=16,
+        aria_hidden="true",
+        focusable="false",
+    )
 
 
 def _help() -> Element:
     keys = [part for key, words in _KEYS for part in (element("b", key), f" {words}", "; ")][:-1]
-    words = "Keys in the picture: "
-    wheel = ". With the wheel: click into the picture first, or hold Ctrl. A double line under a node: it opens."
-    return element("p", words, *keys, wheel, id="keys", class_="note keys needs-script")
+    wheel = (
+        " With the wheel: click into the picture first, or hold Ctrl. A node with ⊞ and a double line opens, with two clicks too."
+    )
+    return element(
+        "details",
+        element("summary", "Keys"),
+        element("p", "In the picture: ", *keys, ".", wheel, id="keys"),
+        class_="note keys needs-script",
+    )

@@ -1,6 +1,8 @@
 // The model as its page has it: sheets with boxes and lines as numbers, and words that stand in the lists of nodes.
 function graphModelOf(data) {
   const byId = (id) => document.getElementById(id);
+  const LOW = 42; // of a box
+  const TALL = 58; // of one that tells of its weights
   const ROOM = 14; // between a line and the boxes that it passes
   const BESIDE = 9; // between two lines side by side
   const MAX_BESIDE = 16; // of them on each side
@@ -20,12 +22,19 @@ function graphModelOf(data) {
       to: Int32Array.from({ length: lines }, (_, i) => sheet.edges[2 * i + 1]),
       view: null,
     };
+    made.drawn = Array.from(made.from.keys()).filter((i) => made.w[made.from[i]] && made.w[made.to[i]]);
     made.width = made.x.reduce((most, x, box) => Math.max(most, x + sheet.w[box] / 2), 0);
     made.height = made.y.reduce((most, y) => Math.max(most, y), 0);
     made.rows = rowsOf(made);
     made.lane = lanesOf(made);
+    made.begins = new Set(made.drawn.map((i) => made.from[i]));
     return made;
   });
+  for (const sheet of sheets) { // a function opens from many nodes: its way back is the first, until it is opened from another
+    for (const [box, opened] of Object.entries(sheet.opens)) {
+      for (const inner of opened) sheets[inner].parent ??= inner === 0 ? null : [sheet.number, Number(box) - sheet.first];
+    }
+  }
 
   // Where each line that has rows of boxes to pass goes down between them: near its ends, and beside the lines of other boxes, short
   // ones innermost. NaN for one that has none to pass, or goes up, or is one too many to be looked at.
@@ -33,7 +42,7 @@ function graphModelOf(data) {
     const lanes = new Float64Array(sheet.lines).fill(NaN);
     const long = (i) => sheet.y[sheet.to[i]] - sheet.y[sheet.from[i]];
     const used = new Map(); // by row: the lanes there, each with the box that its lines come from
-    for (const i of Array.from(lanes.keys()).sort((one, other) => long(one) - long(other))) {
+    for (const i of sheet.drawn.toSorted((one, other) => long(one) - long(other))) {
       const [from, to, rows] = [sheet.from[i], sheet.to[i], long(i) / data.row - 1];
       if (rows < 1 || rows > MAX_ROWS || looked > MAX_LOOKED) continue;
       const passed = Array.from({ length: rows }, (_, step) => sheet.y[from] + (step + 1) * data.row);
@@ -71,6 +80,7 @@ function graphModelOf(data) {
   function rowsOf(sheet) {
     const rows = new Map();
     for (let box = 0; box < sheet.count; box++) {
+      if (!sheet.w[box]) continue; // a constant that is told in the boxes that take it
       const y = sheet.y[box];
       if (!rows.has(y)) rows.set(y, []);
       rows.get(y).push(box);
@@ -84,5 +94,20 @@ function graphModelOf(data) {
   const rowOf = (sheet, box) => byId(`n${sheet.number}-${box - sheet.first}`);
   const nameOf = (sheet, box) => (isNode(sheet, box) ? rowOf(sheet, box)?.cells[2].textContent ?? "" : "");
 
-  return { data, sheets, isNode, endOf, labelOf, rowOf, nameOf };
+  const weightsOf = (sheet, box) => (isNode(sheet, box) ? data.texts[sheet.weights[box - sheet.first]] : "");
+  const heightOf = (sheet, box) => (weightsOf(sheet, box) ? TALL : LOW);
+  const familyOf = (sheet, box) => (isNode(sheet, box) ? data.families[sheet.family[box - sheet.first]] : "");
+  // Where a box is seen: a constant in the first one that takes it.
+  const seenAs = (sheet, box) => (box < 0 || sheet.w[box] ? box : sheet.to[sheet.from.indexOf(box)] ?? -1);
+  // What goes out of a box, for its lines: types as far as they are known, else the name of the only value, if it says more than the box.
+  function givesOf(sheet, box) {
+    if (!isNode(sheet, box)) return endOf(sheet, box)[2];
+    const types = data.texts[sheet.gives[box - sheet.first]];
+    if (types) return types;
+    const cell = rowOf(sheet, box)?.cells[4];
+    const name = cell?.childNodes.length === 1 ? cell.textContent : "";
+    return nameOf(sheet, box) && name.startsWith(nameOf(sheet, box)) ? "" : name;
+  }
+
+  return { data, sheets, isNode, endOf, labelOf, rowOf, nameOf, weightsOf, heightOf, familyOf, seenAs, givesOf };
 }

@@ -13,7 +13,7 @@ from itertools import pairwise
 from math import isqrt
 from typing import Final
 
-ROW: Final = 84
+ROW: Final = 96
 """From the middle of one row to the middle of the next."""
 GAP: Final = 28
 _SWEEPS: Final = 4

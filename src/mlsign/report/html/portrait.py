@@ -20,7 +20,9 @@ from mlsign.report.html.sheets import sheets_of
 from mlsign.report.html.verdict import decided, identity, signers, subject_of, top
 from mlsign.report.html.weights import weights
 
-_SCRIPTS = ("tables.js", "graph_model.js", "graph_paint.js", "graph.js")
+_SCRIPTS = (
+    *("tables.js", "graph_model.js", "graph_paint.js", "graph_map.js", "graph_details.js", "graph_search.js", "graph.js"),
+)
 
 
 @collector_paused()

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Final
 
-from mlsign.actions.inspect import ClaimedSigner
+from mlsign.actions.claimed_signers import ClaimedSigner
 from mlsign.actions.portray import Portrait
 from mlsign.actions.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.findings import Outcome
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.policy.model import Mode, Verdict
+from mlsign.report.claims import who_claims
 from mlsign.report.concessions import concessions
 from mlsign.report.html.elements import Child, Element, element
 from mlsign.report.html.parts import Tone, badge, code, facts, headline, note, section, table
@@ -101,7 +102,7 @@ def _claimed(claims: tuple[ClaimedSigner, ...]) -> Iterator[Element]:
 
 
 def _claim(claim: ClaimedSigner) -> str:
-    return f"a signature by {shown(claim.method)} {f'{shown(claim.key_hint[:16])}…' if claim.key_hint else ''}"
+    return f"a signature by {who_claims(claim)}"
 
 
 def _authentic(report: Report) -> Iterator[Element]:

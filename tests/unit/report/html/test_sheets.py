@@ -17,7 +17,7 @@ from mlsign.onnx.records import (
     Stored,
     TensorRecord,
 )
-from mlsign.report.html import picture, sheets
+from mlsign.report.html import boxes, picture, sheets
 from mlsign.report.html.document import encode_data
 from mlsign.report.html.elements import render_element
 from mlsign.report.html.graph import graph as graph_section
@@ -257,7 +257,7 @@ def test_a_type_is_cut_before_it_is_spelled():
 
 
 def test_values_of_one_node_are_bounded_and_what_is_not_drawn_is_told(monkeypatch):
-    monkeypatch.setattr(picture, "_MAX_ENDS", 3)
+    monkeypatch.setattr(boxes, "MAX_ENDS", 3)
     wide = node("Sum", tuple(f"v{n}" for n in range(9)), ("s",))
     made = sheets_of(model(graph(node("Split", ("x",), tuple(f"v{n}" for n in range(9))), wide, inputs=("x",), outputs=("s",))))
     drawn = picture_of(made, {})
