@@ -89,7 +89,7 @@ def test_a_card_names_claimed_signers_and_the_text_of_the_makers(run, tmp_path):
     assert run("keygen", "-o", "release", "--no-password").code == 0
     assert run("sign", "fraud-1.2.0", "--key", "release.key").code == 0
     out = run("inspect", "--card", "fraud-1.2.0").out
-    assert "claims to be by key, " in out
+    assert "claims to be by the key with the hint " in out
     assert "README.md`" in out
 
 

@@ -13,6 +13,10 @@ from local_sigstore import LocalSigstore
 from making import make_key
 from tuf_repository import TufRepository
 
+from mlsign.actions._releases import LogRequest
+from mlsign.actions.diff import DiffRequest, diff
+from mlsign.actions.inspect import inspect
+from mlsign.actions.list_releases import list_releases
 from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.sign import Agreement, sign
@@ -21,6 +25,8 @@ from mlsign.errors import InputError, OutsideError, TrustError
 from mlsign.evidence.findings import Outcome
 from mlsign.formats.bundle import decode_bundle
 from mlsign.policy.model import Verdict
+from mlsign.report.inspection_as_text import render_inspection
+from mlsign.report.log_words import signer_words
 from mlsign.trust.merkle import decode_checkpoint
 
 ALICE = "alice@acme.example"
@@ -204,6 +210,30 @@ def test_two_ways_of_one_person_are_one_signer(package, sigstore, tmp_path):
     assert set(judged(package, two)[1]) == {"MLS205"}
     sign(package, signer(sigstore, tmp_path, sigstore.oidc.email_token("bob@acme.example")))
     assert not judged(package, two)[1]
+
+
+def test_whoever_looks_without_a_policy_sees_whom_the_certificate_names(signed, sigstore):
+    claimed = {name: inspect(package).signers for name, package in signed.items()}
+    assert [[(s.method, s.holder, s.issuer, s.key_hint, s.problem) for s in found] for found in claimed.values()] == [
+        [("keyless", holder, sigstore.issuer, "", "")] for holder in (ALICE, ALICE, WORKFLOW)
+    ]
+    text = " ".join(render_inspection(inspect(signed["v2"]), width=200, color=False).split())
+    assert f"claims to be by {ALICE} by {sigstore.issuer}, over fraud-1.2.0" in text
+    (release,) = list_releases(signed["v2"].parent, LogRequest()).releases
+    assert list(signer_words(release)) == [f"claims to be signed by {ALICE} by {sigstore.issuer}, over fraud-1.2.0; not checked"]
+    signers = diff(signed["v2"], signed["workflow"], DiffRequest()).signers
+    assert ([ALICE in name for name in signers.removed], [WORKFLOW in name for name in signers.added]) == ([True], [True])
+
+
+def test_a_certificate_that_cannot_be_read_is_told_and_ends_nothing(signed, tmp_path):
+    package = Path(shutil.copytree(signed["v2"], tmp_path / "fraud-1.2.0"))
+    (path,) = (package / "signatures").iterdir()
+    bundle = json.loads(path.read_bytes())
+    bundle["verificationMaterial"]["certificate"]["rawBytes"] = "MAA="
+    path.write_text(json.dumps(bundle))
+    (claimed,) = inspect(package).signers
+    assert (claimed.holder, claimed.subject) == ("", "fraud-1.2.0")
+    assert "is not a readable certificate" in claimed.problem
 
 
 def test_signing_beside_others_says_who_they_are(package, sigstore, tmp_path, keys):

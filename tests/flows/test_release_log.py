@@ -113,7 +113,7 @@ def test_without_a_policy_nobody_is_believed_and_it_says_so(shelf, keys):
     text = words(log)
     assert text.startswith("3 releases: each is what its own manifest says; no signature was checked")
     assert "complete back to the first release, 1.0.0 (3 releases); nobody's signature was checked" in text
-    assert "claims to be signed by key" in text
+    assert "claims to be signed by the key with the hint" in text
     assert "verified" not in text
 
 

@@ -16,8 +16,8 @@ from typing import Final
 
 from mlsign.actions._contents import Storage
 from mlsign.actions._known import opened_store
+from mlsign.actions.claimed_signers import ClaimedSigner, claimed_signers
 from mlsign.actions.examine import MANIFEST_PATH, examine_to_vouch
-from mlsign.actions.inspect import ClaimedSigner, claimed_signers
 from mlsign.actions.load_policy import LoadedPolicy
 from mlsign.actions.verify import VerifyRequest, judge_package, selected
 from mlsign.compare.lineage import Release

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlsign.actions._looking import NOT_LOOKED_AT, find_manifest
-from mlsign.actions.inspect import ClaimedSigner, claimed_signers
+from mlsign.actions.claimed_signers import ClaimedSigner, claimed_signers
 from mlsign.errors import InputError
 from mlsign.formats.manifest import Manifest
 from mlsign.limits import DEFAULT, Limits

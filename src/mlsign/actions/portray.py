@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from mlsign.actions._collector import collector_paused
 from mlsign.actions._contents import Storage
 from mlsign.actions._weights import Weights, measure_weights
+from mlsign.actions.claimed_signers import ClaimedSigner, claimed_signers
 from mlsign.actions.findings import FindRequest, judge_open
-from mlsign.actions.inspect import ClaimedSigner, claimed_signers, inspect_open, locate
+from mlsign.actions.inspect import inspect_open, locate
 from mlsign.compare.external import FileKind, external_path
 from mlsign.errors import InputError, shown
 from mlsign.evidence.findings import Finding

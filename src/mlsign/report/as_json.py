@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mlsign.errors import MlsignError
+from mlsign.report.claims import claimed_object
 from mlsign.report.findings_as_json import dump, finding_object, policy_object
 
 if TYPE_CHECKING:
@@ -85,10 +86,7 @@ def render_inspection(inspection: Inspection) -> str:
             "model_bytes": inspection.model_bytes,
             "model": _summary(inspection.summary),
             "files": [{"path": str(f.path), "size": f.size} for f in inspection.files],
-            "claimed_signers": [
-                {"bundle": s.bundle, "method": s.method, "key_hint": s.key_hint, "subject": s.subject, "problem": s.problem}
-                for s in inspection.signers
-            ],
+            "claimed_signers": [claimed_object(s) for s in inspection.signers],
         }
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mlsign.errors import shown
+from mlsign.report.claims import who_claims
 from mlsign.report.model_facts import add_model
 from mlsign.report.page import BAD, BOLD, DIM, Facts, Page
 from mlsign.words import size
@@ -36,9 +37,7 @@ def render_inspection(inspection: Inspection, *, width: int, color: bool) -> str
     facts.add_each(
         "Signatures",
         [
-            f"claims to be by key {shown(s.key_hint[:16]) or '(no hint)'}…, over {shown(s.subject)}"
-            if not s.problem
-            else shown(s.problem)
+            shown(s.problem) if s.problem else f"claims to be by {who_claims(s)}, over {shown(s.subject)}"
             for s in inspection.signers
         ],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from mlsign.report.claims import claimed_object
 from mlsign.report.findings_as_json import dump, finding_object, spelled
 
 if TYPE_CHECKING:
@@ -53,10 +54,7 @@ def _release(each: LoggedRelease) -> dict[str, Any]:
         "decision": None if judged is None else judged.verdict.value,
         "mode": None if judged is None else judged.mode.value,
         "signers": [] if judged is None else [_signer(record) for record in judged.signers],
-        "claimed_signers": [
-            {"bundle": s.bundle, "method": s.method, "key_hint": s.key_hint, "subject": s.subject, "problem": s.problem}
-            for s in found.claims
-        ],
+        "claimed_signers": [claimed_object(s) for s in found.claims],
         "more_signers": found.more,
         "packed": found.packed,
         "problem": None if found.problem is None else finding_object(found.problem),

@@ -9,6 +9,7 @@ from mlsign.actions.list_releases import Reading
 from mlsign.compare.lineage import Link
 from mlsign.compare.releases import Bytes, ReleaseChange
 from mlsign.errors import shown
+from mlsign.report.claims import who_claims
 from mlsign.report.signers import when_signed, who_signed
 from mlsign.words import counted
 
@@ -88,10 +89,8 @@ def signer_words(each: LoggedRelease) -> Iterator[str]:
             yield "nobody whose signature counts"
     else:
         for claim in each.found.claims:
-            hint = f" by key {shown(claim.key_hint[:16])}…" if claim.key_hint else ""
-            yield (
-                shown(claim.problem) if claim.problem else f"claims to be signed{hint}, over {shown(claim.subject)}; not checked"
-            )
+            said = f"claims to be signed by {who_claims(claim)}, over {shown(claim.subject)}; not checked"
+            yield shown(claim.problem) if claim.problem else said
         if not each.found.claims:
             yield "no signature"
     if each.found.more:

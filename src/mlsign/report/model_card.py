@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 from mlsign.formats.manifest import GoldenInputs, GoldenSet, Manifest, ModelFacts, Provenance, Role
 from mlsign.interface import ONNX_DOMAIN, ValueSpec
 from mlsign.report.card_words import code, quoted_prose, yaml_text
+from mlsign.report.claims import who_claims
 from mlsign.report.workflow import inert
 from mlsign.words import counted, size
 
 if TYPE_CHECKING:
+    from mlsign.actions.claimed_signers import ClaimedSigner
     from mlsign.actions.describe import Description
-    from mlsign.actions.inspect import ClaimedSigner
 
 _MAX_ROWS: Final = 1000
 _CARDS: Final = ("readme", "model_card", "model-card", "modelcard", "card")
@@ -175,10 +176,7 @@ def _signers(signers: Sequence[ClaimedSigner]) -> list[str]:
     if not signers:
         lines.append("There is no signature in the package.")
     for signer in signers[:_MAX_ROWS]:
-        claim = (
-            signer.problem
-            or f"claims to be by {signer.method}, {signer.key_hint or 'without a hint at the key'}, over {signer.subject}"
-        )
+        claim = signer.problem or f"claims to be by {who_claims(signer)}, over {signer.subject}"
         lines.append(f"- {code(signer.bundle)}: {code(claim)}")
     if len(signers) > _MAX_ROWS:
         lines.append(f"- {len(signers) - _MAX_ROWS:,} more are not listed.")

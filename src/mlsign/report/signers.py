@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mlsign.actions.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.identity import Method
+
+if TYPE_CHECKING:
+    from mlsign.actions.verify import Report
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._%+@:/!#?&=~*-]+", re.ASCII)
 
@@ -25,7 +27,7 @@ def who_signed(record: SignatureRecord) -> str:
     identity = record.identity.describe() if record.identity is not None else {}
     if record.method is Method.KEY:
         return shown(f"{identity.get('kind', '')} key {identity.get('key', '')}")
-    return f"{_quoted(identity.get('subject') or identity.get('names', ''))} by {_quoted(identity.get('issuer', ''))}"
+    return f"{quoted(identity.get('subject') or identity.get('names', ''))} by {quoted(identity.get('issuer', ''))}"
 
 
 def when_signed(record: SignatureRecord) -> str:
@@ -40,7 +42,7 @@ def why_idle(record: SignatureRecord) -> str:
     return "; ".join(reason.message for reason in record.reasons)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     """A name as it is when it is one plain word, else in quotes: none may read as the words that stand around it."""
     safe = shown(name)
     return safe if _PLAIN.fullmatch(safe) else '"' + safe.replace('"', r"\u{22}") + '"'

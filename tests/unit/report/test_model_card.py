@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
+from mlsign.actions.claimed_signers import ClaimedSigner
 from mlsign.actions.describe import Description
-from mlsign.actions.inspect import ClaimedSigner
 from mlsign.digest import decode_digest
 from mlsign.formats.manifest import (
     FileEntry,
@@ -93,7 +93,9 @@ def made(text="plain", **fields):
 
 
 def signer(text=""):
-    return ClaimedSigner(bundle="a.sigstore.json", method="key", key_hint="ab12", subject="fraud", problem=text)
+    return ClaimedSigner(
+        bundle="a.sigstore.json", method="key", holder="", issuer="", key_hint="ab12", subject="fraud", problem=text
+    )
 
 
 def head_of(text):
@@ -157,7 +159,7 @@ def test_a_card_says_what_the_manifest_says():
         "- Made with: `plain plain`",
         f"It comes after `1.1.0`, whose digest is `{DIGEST}`.",
         f"| `docs/notes.md` | 10 B | document | `{DIGEST}` |",
-        "- `a.sigstore.json`: `claims to be by key, ab12, over fraud`",
+        "- `a.sigstore.json`: `claims to be by the key with the hint ab12, over fraud`",
         "- `a.sigstore.json`: `is broken`",
         "mlsign verify PACKAGE --policy POLICY",
     ):

@@ -177,7 +177,7 @@ def test_inspections(package, tmp_path):
         "finds fraud",
         "Gemm",
         "MODEL_CARD.md",
-        "claims to be by key",
+        "claims to be by the key with the hint",
         "is not JSON",
         "Claims are not checked",
     ):
