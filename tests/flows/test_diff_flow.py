@@ -704,3 +704,20 @@ def test_sets_with_too_many_problems_are_counted(save, tmp_path: Path) -> None:
     found = diff(save(model_of([node]), "a.onnx"), save(other, "b.onnx"), DiffRequest(inputs=tuple(files)))
     assert found.behaviour.problems[-1] == "and 5 more"
     assert len(found.behaviour.problems) == _diff_behaviour._MAX_PROBLEMS + 1
+
+
+def test_words_that_nothing_is_computed_with_are_told_apart(save) -> None:
+    before, after = product(EYE), product(EYE)
+    before.graph.node[0].doc_string, after.graph.node[0].doc_string = "as reviewed", "as reviewed\x1b[31m, and \u202eapproved"
+    after.graph.initializer[0].metadata_props.add(key="origin", value="elsewhere")
+    found = diff(save(before, "a.onnx"), save(after, "b.onnx"), QUIET)
+    assert not found.is_same
+    assert not found.is_renamed_only
+    assert (found.graph.is_same, found.weights.is_same, found.metadata) == (True, True, ())
+    text = rendered(found)
+    assert "graph and weights are the same, and what is said of them is not" in text
+    assert "doc strings, properties and annotations: they change nothing of what a model computes" in text
+    assert "~ MatMul at graph.node[0] doc_string: as reviewed → as reviewed\\u{1b}[31m, and \\u{202e}approved" in text
+    assert "+ weight w metadata origin: elsewhere" in text
+    assert "\x1b" not in text + as_html(found)
+    assert diff(save(after, "b.onnx"), save(product(EYE), "c.onnx"), QUIET).notes

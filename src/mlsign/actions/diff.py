@@ -81,6 +81,7 @@ def diff(before: Path, after: Path, request: DiffRequest, *, advance: Advance | 
             operators=compare_operators(*summaries),
             problems=compare_names(*([f"{found.code} {found.message}" for found in summary.problems] for summary in summaries)),
             metadata=compare_metadata(first.structure, second.structure) + (() if same else _unread(first, second)),
+            notes=found.notes,
             graph=found.difference,
             weights=weights,
             behaviour=_behaviour(first, second, request, same=same),
@@ -142,7 +143,9 @@ def _authentic(report: Report) -> list[str]:
 
 def _claimed(side: OpenSide) -> list[str]:
     return [
-        f"{found.method} {found.key_hint}".strip() if not found.problem else f"{found.bundle}: {found.problem}"
+        f"{found.bundle}: {found.problem}"
+        if found.problem
+        else " ".join(filter(None, (found.method, found.holder, found.issuer, found.key_hint)))
         for found in side.inspection.signers
     ]
 

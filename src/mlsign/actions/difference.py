@@ -119,7 +119,8 @@ class Difference:
     """Everything that was compared. ``same_model`` says that the model and the files of its weights are the same bytes; ``problems`` are
     what no honest exporter writes.
 
-    ``files`` is None unless both are packages; ``authenticated`` says that signers are those whom a policy trusts, and not claims.
+    ``notes`` are doc strings, properties and annotations within the models, with which nothing is computed. ``files`` is None unless
+    both are packages; ``authenticated`` says that signers are those whom a policy trusts, and not claims.
     """
 
     before: Side
@@ -134,6 +135,7 @@ class Difference:
     operators: tuple[OperatorChange, ...]
     problems: Names
     metadata: tuple[FieldChange, ...]
+    notes: tuple[FieldChange, ...]
     graph: GraphDifference
     weights: WeightsDifference
     behaviour: Behaviour
@@ -147,7 +149,9 @@ class Difference:
     @property
     def is_renamed_only(self) -> bool:
         """The models compute the same with the same weights, none of them twice in one alone, and names within them differ."""
-        differs = any((self.interface, self.opsets, self.operators, self.metadata, self.problems.added, self.problems.removed))
+        differs = any(
+            (self.interface, self.opsets, self.operators, self.metadata, self.notes, self.problems.added, self.problems.removed)
+        )
         differs = differs or self.before.parameters != self.after.parameters
         same = self.graph.is_same and self.weights.is_same and self.behaviour.is_same and not differs
         return same and self.graph.renames.count > 0
@@ -155,7 +159,7 @@ class Difference:
     @property
     def is_same(self) -> bool:
         """Nothing that was compared differs, names included, and nothing was left that could not be compared."""
-        changes = (self.manifest, self.interface, self.opsets, self.operators, self.metadata)
+        changes = (self.manifest, self.interface, self.opsets, self.operators, self.metadata, self.notes)
         names = any((self.signers.added, self.signers.removed, self.problems.added, self.problems.removed))
         files = self.files is not None and (self.files.added or self.files.removed or self.files.changed)
         return not (

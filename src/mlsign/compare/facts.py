@@ -167,7 +167,6 @@ def _metadata(model: ModelRecord) -> Facts:
         "model_version": str(model.model_version),
         "graph.name": spell(model.graph.name),
         "doc_string": spell(model.doc),
-        "graph.doc_string": spell(model.graph.doc),
         "training_info": "present" if model.has_training else None,
         **_properties(model.metadata),
     }

@@ -15,6 +15,17 @@ from mlsign.onnx.wire import Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notes:
+    """What stands beside what is computed: doc string, properties, annotations. Two with equal digests say the same.
+
+    ``texts`` are the fields and the beginnings of what they say; None where a model says too much to keep it.
+    """
+
+    digest: bytes
+    texts: tuple[tuple[str, str], ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """Values that are in the model file, undecoded: the number of the payload field of ``TensorProto`` and what stood in it.
 
@@ -53,6 +64,7 @@ class TensorRecord:
     count: int
     size: int
     values: Stored | StoredOutside | None
+    notes: Notes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +121,7 @@ class AttributeRecord:
     kind: AttributeKind
     value: AttributeValue
     reference: str = ""
+    notes: Notes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +135,15 @@ class NodeRecord:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: tuple[AttributeRecord, ...] = ()
+    notes: Notes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphRecord:
-    """A graph. ``inputs`` are all of them, those with an initializer too; ``values`` the types that it notes for values between."""
+    """A graph. ``inputs`` are all of them, those with an initializer too; ``values`` the types that it notes for values between.
+
+    ``value_notes`` are those of inputs, outputs and values between, by name.
+    """
 
     name: str
     inputs: tuple[ValueSpec, ...]
@@ -136,6 +153,8 @@ class GraphRecord:
     sparse_initializers: tuple[SparseRecord, ...]
     nodes: tuple[NodeRecord, ...]
     doc: str = ""
+    notes: Notes | None = None
+    value_notes: tuple[tuple[str, Notes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +172,14 @@ class FunctionRecord:
     values: tuple[ValueSpec, ...]
     nodes: tuple[NodeRecord, ...]
     doc: str = ""
+    notes: Notes | None = None
+    value_notes: tuple[tuple[str, Notes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
     """A model. ``opsets`` are in the words of the file, the standard domain spelled ``ai.onnx``; ``has_training`` says that there is
-    training information, which is not read further.
+    training information, which is not read further. ``noted`` is how many parts of the model have notes.
     """
 
     ir_version: int
@@ -171,4 +192,6 @@ class ModelRecord:
     graph: GraphRecord
     functions: tuple[FunctionRecord, ...]
     has_training: bool = False
+    noted: int = 0
     doc: str = ""
+    notes: Notes | None = None

@@ -1,8 +1,8 @@
 """From bytes to a ``ModelRecord``: what a model is made of, for whoever shows, draws or compares it.
 
 Reads with the same wire, tables and limits as ``inspect`` and judges nothing: what is wrong with a model is in its facts.
-Payloads of tensors stay where they are. Doc strings and metadata of nodes, values and tensors, denotations, annotations of
-quantization and device configurations are not part of a record.
+Payloads of tensors stay where they are. Of doc strings, properties and annotations a record has a digest and beginnings (see
+``structure_notes``). Denotations and training information are not part of it.
 
 Where a file says something twice, the record has what protobuf has: the last number or text, and the parts of a message put
 together. Text that is not UTF-8 is spelled as ``scan.text`` does, so that every name can be shown; two names may then read
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from mlsign.errors import InputError
@@ -28,10 +29,12 @@ from mlsign.onnx.records import (
     GraphRecord,
     ModelRecord,
     NodeRecord,
+    Notes,
     Stored,
 )
 from mlsign.onnx.scan import Scan, body, integer, length, text
 from mlsign.onnx.spelling import normal
+from mlsign.onnx.structure_notes import NoteReader
 from mlsign.onnx.structure_tensors import merged, sparse_record, tensor_record
 from mlsign.onnx.types import UNTYPED, TypeReader
 from mlsign.onnx.wire import HEAVY_BYTES, Region, Value, Where, refuse
@@ -87,16 +90,17 @@ def read_structure(source: ByteSource, *, limits: Limits = DEFAULT) -> ModelReco
 
 
 class _Reader:
-    __slots__ = ("_known", "_scan", "_types")
+    __slots__ = ("_known", "_notes", "_scan", "_types")
 
     def __init__(self, scan: Scan) -> None:
         self._scan = scan
         self._types = TypeReader(scan)
+        self._notes = NoteReader(scan)
         self._known: dict[bytes, AttributeRecord] = {}
 
     def model(self, data: Value) -> ModelRecord:
         parts = self._scan.fields(body(data), schema.MODEL, None)
-        return ModelRecord(
+        read = ModelRecord(
             ir_version=integer(parts, 1),
             producer_name=self._last(parts, 2, None),
             producer_version=self._last(parts, 3, None),
@@ -108,7 +112,9 @@ class _Reader:
             functions=tuple(self._function(value, (None, "functions", index)) for index, value in enumerate(parts.get(25, ()))),
             has_training=20 in parts,
             doc=self._text(parts, 6, None),
+            notes=self._notes.notes(parts, schema.MODEL, None),
         )
+        return replace(read, noted=self._notes.count)
 
     def _graph(self, values: Sequence[Value], where: Where, *, depth: int) -> GraphRecord:
         scan = self._scan
@@ -116,25 +122,31 @@ class _Reader:
             refuse(f"graphs are nested deeper than {scan.limits.max_graph_depth}", code="limit.depth", where=where)
         scan.count("graphs", where)
         parts = merged(scan, values, schema.GRAPH, where)
+        listed = [self._values(parts.get(number, ()), (where, schema.GRAPH.names[number], -1)) for number in (11, 12, 13)]
+        (inputs, outputs, between), noted = zip(*listed, strict=True)
         return GraphRecord(
             name=self._last(parts, 2, where),
-            inputs=self._values(parts.get(11, ()), (where, "input", -1)),
-            outputs=self._values(parts.get(12, ()), (where, "output", -1)),
-            values=self._values(parts.get(13, ()), (where, "value_info", -1)),
+            inputs=inputs,
+            outputs=outputs,
+            values=between,
             initializers=tuple(
-                tensor_record(scan, (value,), (where, "initializer", index)) for index, value in enumerate(parts.get(5, ()))
+                tensor_record(scan, (value,), (where, "initializer", index), self._notes)
+                for index, value in enumerate(parts.get(5, ()))
             ),
             sparse_initializers=tuple(
-                sparse_record(scan, (value,), (where, "sparse_initializer", index))
+                sparse_record(scan, (value,), (where, "sparse_initializer", index), self._notes)
                 for index, value in enumerate(parts.get(15, ()))
             ),
             nodes=self._nodes(parts.get(1, ()), where, depth=depth),
             doc=self._text(parts, 10, where),
+            notes=self._notes.notes(parts, schema.GRAPH, where),
+            value_notes=tuple(pair for each in noted for pair in each),
         )
 
     def _function(self, value: Value, where: Where) -> FunctionRecord:
         self._scan.count("functions", where)
         parts = self._scan.fields(body(value), schema.FUNCTION, where)
+        between, noted = self._values(parts.get(12, ()), (where, "value_info", -1))
         return FunctionRecord(
             domain=self._last(parts, 10, where),
             name=self._last(parts, 1, where),
@@ -144,9 +156,11 @@ class _Reader:
             attributes=self._names(parts.get(6, ()), where),
             defaults=self._attributes(parts.get(11, ()), (where, "attribute_proto", -1), depth=1),
             opsets=self._opsets(parts.get(9, ()), where),
-            values=self._values(parts.get(12, ()), (where, "value_info", -1)),
+            values=between,
             nodes=self._nodes(parts.get(7, ()), where, depth=1),
             doc=self._text(parts, 8, where),
+            notes=self._notes.notes(parts, schema.FUNCTION, where),
+            value_notes=noted,
         )
 
     def _nodes(self, bodies: Sequence[Value], where: Where, *, depth: int) -> tuple[NodeRecord, ...]:
@@ -166,6 +180,7 @@ class _Reader:
             inputs=self._names(inputs, where),
             outputs=self._names(outputs, where),
             attributes=self._attributes(attributes, (where, "attribute", -1), depth=depth) if attributes else (),
+            notes=self._notes.notes(parts, schema.NODE, where),
         )
 
     def _attributes(self, bodies: Sequence[Value], where: Where, *, depth: int) -> tuple[AttributeRecord, ...]:
@@ -192,7 +207,8 @@ class _Reader:
         if kind is not AttributeKind.UNDEFINED and not reference:
             number = _FIELD_OF_KIND[kind]
             found = self._value(kind, number, parts.get(number, ()), (where, schema.ATTRIBUTE.names[number], -1), depth=depth)
-        return AttributeRecord(name=self._last(parts, 1, where), kind=kind, value=found, reference=reference)
+        notes = self._notes.notes(parts, schema.ATTRIBUTE, where)
+        return AttributeRecord(name=self._last(parts, 1, where), kind=kind, value=found, reference=reference, notes=notes)
 
     def _value(self, kind: AttributeKind, number: int, values: Sequence[Value], where: Where, *, depth: int) -> AttributeValue:
         match kind:
@@ -225,30 +241,35 @@ class _Reader:
         scan = self._scan
         match kind:
             case AttributeKind.TENSOR:
-                return tensor_record(scan, values, where) if values else None
+                return tensor_record(scan, values, where, self._notes) if values else None
             case AttributeKind.SPARSE_TENSOR:
-                return sparse_record(scan, values, where) if values else None
+                return sparse_record(scan, values, where, self._notes) if values else None
             case AttributeKind.GRAPH:
                 return self._graph(values, where, depth=depth + 1) if values else None
             case AttributeKind.TYPE_PROTO:
                 return self._types.type(body(values[-1]), where) if values else None
             case AttributeKind.TENSORS:
-                return tuple(tensor_record(scan, (value,), _at(where, index)) for index, value in enumerate(values))
+                return tuple(tensor_record(scan, (each,), _at(where, i), self._notes) for i, each in enumerate(values))
             case AttributeKind.SPARSE_TENSORS:
-                return tuple(sparse_record(scan, (value,), _at(where, index)) for index, value in enumerate(values))
+                return tuple(sparse_record(scan, (each,), _at(where, i), self._notes) for i, each in enumerate(values))
             case AttributeKind.GRAPHS:
                 return tuple(self._graph((value,), _at(where, index), depth=depth + 1) for index, value in enumerate(values))
             case _:
                 return tuple(self._types.type(body(value), _at(where, index)) for index, value in enumerate(values))
 
-    def _values(self, values: Sequence[Value], where: Where) -> tuple[ValueSpec, ...]:
+    def _values(self, values: Sequence[Value], where: Where) -> tuple[tuple[ValueSpec, ...], tuple[tuple[str, Notes], ...]]:
+        """Named types, and the notes of those that have some."""
         out: list[ValueSpec] = []
+        noted: list[tuple[str, Notes]] = []
         for index, value in enumerate(values):
             here = _at(where, index)
             parts = self._scan.fields(body(value), schema.VALUE_INFO, here)
             spec: TypeSpec = self._types.type(body(parts[2][-1]), (here, "type", -1)) if 2 in parts else UNTYPED
             out.append(ValueSpec(name=self._last(parts, 1, here), type=spec))
-        return tuple(out)
+            notes = self._notes.notes(parts, schema.VALUE_INFO, here)
+            if notes is not None:
+                noted.append((out[-1].name, notes))
+        return tuple(out), tuple(noted)
 
     def _opsets(self, bodies: Sequence[Value], where: Where) -> tuple[OpsetImport, ...]:
         out: list[OpsetImport] = []

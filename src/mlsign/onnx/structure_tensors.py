@@ -13,6 +13,7 @@ from mlsign.errors import InputError
 from mlsign.onnx import schema
 from mlsign.onnx.records import SparseRecord, Stored, StoredOutside, TensorRecord
 from mlsign.onnx.scan import Scan, body, integer, length, text
+from mlsign.onnx.structure_notes import NoteReader
 from mlsign.onnx.tensors import count_elements, read_dims
 from mlsign.onnx.wire import Value, Where, refuse
 from mlsign.strict import decode_decimal
@@ -34,7 +35,7 @@ def merged(scan: Scan, values: Sequence[Value], message: schema.Message, where: 
     return out
 
 
-def tensor_record(scan: Scan, values: Sequence[Value], where: Where) -> TensorRecord:
+def tensor_record(scan: Scan, values: Sequence[Value], where: Where, notes: NoteReader) -> TensorRecord:
     """One ``TensorProto``. Raises ``InputError`` (``onnx.external.number``, and for limits and broken encoding)."""
     scan.count("tensors", where)
     parts = merged(scan, values, schema.TENSOR, where)
@@ -52,14 +53,16 @@ def tensor_record(scan: Scan, values: Sequence[Value], where: Where) -> TensorRe
         count=count,
         size=size,
         values=_outside(scan, parts.get(13, ()), where) if outside else _inside(parts, element),
+        notes=notes.notes(parts, schema.TENSOR, where),
     )
 
 
-def sparse_record(scan: Scan, values: Sequence[Value], where: Where) -> SparseRecord:
+def sparse_record(scan: Scan, values: Sequence[Value], where: Where, notes: NoteReader) -> SparseRecord:
     """One ``SparseTensorProto``; a part that is not there is an empty tensor of no type."""
     parts = merged(scan, values, schema.SPARSE_TENSOR, where)
     found, places = (
-        tensor_record(scan, parts.get(number, (b"",)), (where, schema.SPARSE_TENSOR.names[number], -1)) for number in (1, 2)
+        tensor_record(scan, parts.get(number, (b"",)), (where, schema.SPARSE_TENSOR.names[number], -1), notes)
+        for number in (1, 2)
     )
     shape = tuple(read_dims(scan, parts.get(3, ()), where))
     return SparseRecord(name=found.name, shape=shape, values=found, indices=places)

@@ -65,6 +65,7 @@ def render_difference(found: Difference) -> str:
             if found.files is None
             else {"added": list(found.files.added), "removed": list(found.files.removed), "changed": list(found.files.changed)},
             "metadata": _fields(found.metadata),
+            "notes": _fields(found.notes),
             "policy": None if found.policy is None else _policy(found.policy),
         }
     )

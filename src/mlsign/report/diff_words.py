@@ -64,6 +64,7 @@ def sections_of(found: Difference, *, most: int | None = MANY) -> tuple[Section,
         ("Signers", _signers(found)),
         ("Files", _files(found)),
         ("Metadata", (field_line(change) for change in found.metadata)),
+        ("Notes", _notes(found)),
     )
     told = ((title, list(lines)) for title, lines in every)
     return tuple(_section(title, lines, most) for title, lines in told if lines)
@@ -147,6 +148,12 @@ def _files(found: Difference) -> Iterator[Line]:
         (Sign.CHANGED, found.files.changed),
     ):
         yield from (Line(sign=sign, text=text_of(path)) for path in paths)
+
+
+def _notes(found: Difference) -> Iterator[Line]:
+    if found.notes:
+        yield Line(sign=Sign.NOTE, text="doc strings, properties and annotations: they change nothing of what a model computes")
+    yield from (field_line(change) for change in found.notes)
 
 
 def sizes_of(found: Difference) -> str:

@@ -16,6 +16,7 @@ from mlsign.onnx.types import UNTYPED
 from mlsign.report.onnx_attributes import attribute_head, attribute_word, holds_graphs, sparse_words, tensor_word
 from mlsign.report.onnx_values import MAX_ELEMENTS, values_words
 from mlsign.report.onnx_words import is_bare, is_word, name, quoted, string, type_word
+from mlsign.words import counted
 
 _STEP: Final = "  "
 
@@ -28,6 +29,9 @@ _Row: TypeAlias = tuple[str, list[str]]
 def render_onnx(model: ModelRecord) -> Iterator[str]:
     """The lines of the text, without their ends."""
     yield f"# values of tensors of more than {MAX_ELEMENTS} elements are left out"
+    if model.noted:
+        what = counted(model.noted, "part")
+        yield f"# {what} of the model say more in doc strings, properties or annotations, left out where the syntax has no words for them"
     if model.has_training:
         yield "# the model has training information, which is left out"
     yield from _settings(

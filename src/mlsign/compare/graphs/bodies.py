@@ -96,10 +96,11 @@ class Body:
     """A body with its names resolved. ``sources`` are the inputs of each node, and behind them the values of this body that
     subgraphs of the node use; ``users`` are, of each node, the nodes that take its outputs: (output, position, node).
     ``folded`` are nodes that became constants. ``defaults`` are constants in whose place the caller may give an input, and that input.
-    ``names`` resolves what subgraphs use.
+    ``names`` resolves what subgraphs use; ``record`` is what the body was made of.
     """
 
     where: str
+    record: GraphRecord | FunctionRecord
     nodes: tuple[NodeRecord, ...]
     inputs: tuple[tuple[str, TypeSpec | None], ...]
     outputs: tuple[tuple[str, Source], ...]
@@ -128,7 +129,7 @@ def graph_body(graph: GraphRecord, *, where: str, outer: Outer = nothing_around,
     """The body of a graph. With ``defaults`` an initializer of the name of an input is one: callers may give another value."""
     constants = list(initializers(graph))
     return _body(
-        graph.nodes,
+        graph,
         inputs=tuple((spec.name, spec.type) for spec in graph.inputs),
         outputs=tuple(spec.name for spec in graph.outputs),
         constants=constants,
@@ -147,11 +148,11 @@ def initializers(graph: GraphRecord) -> tuple[Constant, ...]:
 def function_body(function: FunctionRecord, *, where: str) -> Body:
     """The body of a function of the model."""
     inputs = tuple((name, None) for name in function.inputs)
-    return _body(function.nodes, inputs=inputs, outputs=function.outputs, constants=[], where=where, outer=nothing_around)
+    return _body(function, inputs=inputs, outputs=function.outputs, constants=[], where=where, outer=nothing_around)
 
 
 def _body(
-    nodes: tuple[NodeRecord, ...],
+    record: GraphRecord | FunctionRecord,
     *,
     inputs: tuple[tuple[str, TypeSpec | None], ...],
     outputs: tuple[str, ...],
@@ -160,6 +161,7 @@ def _body(
     outer: Outer,
     defaults: bool = False,
 ) -> Body:
+    nodes = record.nodes
     names: dict[str, Source] = {name: Source(SourceKind.INPUT, index) for index, (name, _) in enumerate(inputs)}
     held = {constant.name: index for index, constant in enumerate(constants)}
     given = {held[name]: index for index, (name, _) in enumerate(inputs) if defaults and name in held}
@@ -183,6 +185,7 @@ def _body(
     ends = tuple((name, resolver.source(name)) for name in outputs)
     return Body(
         where=where,
+        record=record,
         nodes=nodes,
         inputs=inputs,
         outputs=ends,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Final
 
@@ -33,6 +33,7 @@ from mlsign.compare.graphs.functions import (
 )
 from mlsign.compare.graphs.keys import FunctionKey, Interner, Keys
 from mlsign.compare.graphs.matching import NOBODY, Half, Matched, match_bodies
+from mlsign.compare.graphs.notes import changed_notes, notes_of_bodies, notes_of_nodes, notes_of_weights
 from mlsign.compare.graphs.result import (
     Compared,
     ConstantPair,
@@ -91,6 +92,7 @@ class _Comparison:
         self.names = [0, 0, 0]
         self.examples: list[tuple[str, str]] = []
         self.stored: list[StoredPair] = []
+        self.notes: list[FieldChange] = list(changed_notes("model", before.notes, after.notes))
         self.weights = Weights()
 
     def run(self, counts: tuple[int, int]) -> Compared:
@@ -108,7 +110,8 @@ class _Comparison:
                 self.exact = False
                 break
             self._compare(*self.waiting.popleft())
-        return self.weights.compared(self._difference(counts), tuple(self.stored))
+        found = self.weights.compared(self._difference(counts), tuple(self.stored))
+        return replace(found, notes=(*self.notes, *notes_of_weights(found.constants)))
 
     def _pair_functions(self, before: Mapping[FunctionKey, FunctionRecord], after: Mapping[FunctionKey, FunctionRecord]) -> None:
         pairs = matched_functions(before, after, self.keys)
@@ -152,6 +155,7 @@ class _Comparison:
         fresh = self.weights.pair(found.constants.values())
         self.stored += found.stored
         self._rename(first, second, matched, fresh)
+        self._note(first, second, [*((a, b) for a, b in enumerate(matched.pairs) if b != NOBODY), *(pair[:2] for pair in both)])
         for ours, theirs, _ in both:
             self._name(0, first.nodes[ours].name, second.nodes[theirs].name)
         if first.where != MAIN:
@@ -172,6 +176,15 @@ class _Comparison:
                     self._name(1, a, b)
         for pair in weights:
             self._name(2, pair.before.name, pair.after.name)
+
+    def _note(self, first: Body, second: Body, pairs: Sequence[tuple[int, int]]) -> None:
+        names: dict[str, str] = {}
+        if first.record.value_notes or second.record.value_notes:
+            every = (zip(first.nodes[ours].outputs, second.nodes[theirs].outputs, strict=False) for ours, theirs in pairs)
+            names = {old: new for outputs in every for old, new in outputs}
+        self.notes += notes_of_bodies(second.where, first.record, second.record, names)
+        for ours, theirs in pairs:
+            self.notes += notes_of_nodes(spell_node(second, theirs), first.nodes[ours], second.nodes[theirs])
 
     def _name(self, kind: int, before: str, after: str) -> None:
         if before != after:

@@ -66,7 +66,7 @@ def defaults_body(function: FunctionRecord) -> Body:
         outputs=(),
         attributes=function.defaults,
     )
-    alone = replace(function, inputs=(), outputs=(), nodes=(call,))
+    alone = replace(function, inputs=(), outputs=(), nodes=(call,), notes=None, value_notes=())
     return function_body(alone, where=f"function {named(function_key(function))} defaults")
 
 

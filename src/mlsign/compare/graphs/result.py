@@ -102,10 +102,14 @@ class StoredPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """The difference of two graphs, and the weights that are to be held against each other, with those that only one model has."""
+    """The difference of two graphs, and the weights that are to be held against each other, with those that only one model has.
+
+    ``notes`` are doc strings, properties and annotations of parts of both models that are not the same: nothing is computed with them.
+    """
 
     difference: GraphDifference
     constants: tuple[ConstantPair, ...]
     stored: tuple[StoredPair, ...]
     only_before: tuple[Constant, ...]
     only_after: tuple[Constant, ...]
+    notes: tuple[FieldChange, ...] = ()
