@@ -22,8 +22,9 @@ from processes import workers_below
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.sign import sign
 
-START_SECONDS = 60
-WAIT_SECONDS = 30
+START_SECONDS = 240
+WAIT_SECONDS = 60
+"""For what must happen, and how soon says only what else the machine does."""
 
 ELEMENTS = {
     "BOOL": TensorProto.BOOL,
@@ -154,9 +155,9 @@ class Server:
         found = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
         return [line for line in found if event is None or line["event"] == event]
 
-    def wait_for(self, event: str, *, count: int = 1, **fields: Any) -> dict:
+    def wait_for(self, event: str, *, count: int = 1, seconds: float = WAIT_SECONDS, **fields: Any) -> dict:
         """The line of the log that says so, once it is there."""
-        deadline = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()
             found = [line for line in self.lines(event) if all(line[key] == wanted for key, wanted in fields.items())]
@@ -183,7 +184,7 @@ def serving(*packages: Path, policy: Path, log: Path, options: tuple[object, ...
         process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=file)
     server = Server(process, log)
     try:
-        line = server.wait_for("listening")
+        line = server.wait_for("listening", seconds=START_SECONDS)
         server.port, server.scheme = line["port"], "https" if line["tls"] else "http"
         yield server
         if check:

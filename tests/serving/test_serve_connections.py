@@ -161,7 +161,8 @@ def test_an_answer_that_nobody_reads(inside: Inside, close: bool):
         assert len(closes(sock)) < size
 
 
-def test_an_answer_that_is_read_slowly_but_steadily(inside: Inside):
+def test_an_answer_that_is_read_slowly_but_steadily(inside: Inside, monkeypatch):
+    monkeypatch.setattr(connection, "UNREAD_SECONDS", 2.0)  # longer than this thread waits for a processor, less than it reads
     request, size = request_for_much()
     with inside.connect() as sock:
         sock.sendall(request)
@@ -170,5 +171,5 @@ def test_an_answer_that_is_read_slowly_but_steadily(inside: Inside):
             part = sock.recv(1 << 20)
             assert part, f"cut after {len(data)}"
             data += part
-            time.sleep(0.06)
+            time.sleep(0.3)
         assert b"200 OK" in data[:100]

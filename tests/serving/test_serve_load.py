@@ -4,12 +4,13 @@ import contextlib
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -69,13 +70,46 @@ def at_once(count: int, ask: Callable[[], Reply]) -> list[Reply]:
         return [job.result() for job in [threads.submit(ask) for _ in range(count)]]
 
 
-def test_too_many_calls_are_told_to_come_back(tmp_path, slow_package, policy_of_release):
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)
+
+
+def is_busy(server: Server) -> bool:
+    """Whether a call of the slow model is with a worker."""
+    return metrics(server)['mlsign_pool_workers{model="slow",state="busy",version="1.0.0"}'] > 0
+
+
+@pytest.fixture
+def patient_policy(tmp_path, release) -> Path:
+    """Ends no call for its time within a test, however slow the machine is."""
+    return policy(tmp_path / "patient", release, rest="sandbox: {wall: 300s, cpu: 300s}\n")
+
+
+@contextlib.contextmanager
+def standing_still(workers: list[int]) -> Iterator[None]:
+    """Workers that get no processor meanwhile: whatever they are given lasts until this is over."""
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_too_many_calls_are_told_to_come_back(tmp_path, slow_package, patient_policy):
     options = ("--workers", 1, "--max-waiting", 2)
-    with serving(slow_package, policy=policy_of_release, log=tmp_path / "log", options=options) as server:
-        replies = at_once(12, lambda: ask_slow(server))
+    with serving(slow_package, policy=patient_policy, log=tmp_path / "log", options=options) as server:
+        with ThreadPoolExecutor(12) as threads, standing_still(workers_of(server, count=1)):
+            jobs = [threads.submit(ask_slow, server) for _ in range(12)]
+            until(lambda: sum(job.done() for job in jobs) == 9)
+        replies = [job.result() for job in jobs]
         found = Counter(reply.status for reply in replies)
-        assert found.keys() == {200, 503}
-        assert found[200] >= 3
+        assert found == {200: 3, 503: 9}
         for reply in replies:
             if reply.status == 503:
                 assert reply.headers["mlsign-error-code"] == "sandbox.pool.full"
@@ -85,27 +119,30 @@ def test_too_many_calls_are_told_to_come_back(tmp_path, slow_package, policy_of_
 
 
 def test_a_call_that_takes_too_long(tmp_path, slow_package, policy_of_release):
-    with serving(slow_package, policy=policy_of_release, log=tmp_path / "log", options=("--timeout", "0.2")) as server:
+    with serving(slow_package, policy=policy_of_release, log=tmp_path / "log", options=("--timeout", "1")) as server:
         reply = post(server, "/v2/models/slow/infer", ENDLESS)
         assert (reply.status, reply.headers["mlsign-error-code"]) == (504, "sandbox.deadline")
 
 
-def test_the_time_that_a_client_grants(tmp_path, slow_package, policy_of_release):
-    with serving(slow_package, policy=policy_of_release, log=tmp_path / "log", options=("--workers", 1)) as server:
+def test_the_time_that_a_client_grants(tmp_path, slow_package, patient_policy):
+    with serving(slow_package, policy=patient_policy, log=tmp_path / "log", options=("--workers", 1)) as server:
         reply = post(server, "/v2/models/slow/infer", slow_body(40_000, timeout=200_000))
         assert (reply.status, reply.headers["mlsign-error-code"]) == (504, "sandbox.deadline")
         # The worker was ended with the call; the next one has another.
         assert ask_slow(server).status == 200
         # One that waits in vain is told so before it gets a worker.
         with ThreadPoolExecutor(2) as threads:
-            first = threads.submit(post, server, "/v2/models/slow/infer", slow_body(40_000, timeout=2_000_000))
-            time.sleep(0.3)
-            reply = post(server, "/v2/models/slow/infer", slow_body(1, timeout=200_000))
-            assert (reply.status, reply.headers["mlsign-error-code"]) == (504, "sandbox.pool.deadline")
-            assert first.result().status == 504
+            with standing_still(workers_of(server, count=1)):
+                first = threads.submit(ask_slow, server)
+                until(lambda: is_busy(server))
+                reply = post(server, "/v2/models/slow/infer", slow_body(1, timeout=200_000))
+                assert (reply.status, reply.headers["mlsign-error-code"]) == (504, "sandbox.pool.deadline")
+            assert first.result().status == 200
 
 
-@pytest.mark.parametrize(("limit", "code"), [("wall: 500ms", "sandbox.deadline"), ("cpu: 500ms", "sandbox.cpu")])
+@pytest.mark.parametrize(
+    ("limit", "code"), [("wall: 3s", "sandbox.deadline"), ("cpu: 500ms, wall: 300s", "sandbox.cpu")], ids=["wall", "cpu"]
+)
 def test_the_limits_of_the_policy_hold(tmp_path, slow_package, release, limit, code):
     rules = policy(tmp_path / "policy", release, rest=f"sandbox: {{{limit}}}\n")
     with serving(slow_package, policy=rules, log=tmp_path / "log") as server:
@@ -123,16 +160,22 @@ def test_workers_that_are_killed_under_load(tmp_path, fast_package, policy_of_re
             while not stop.is_set():
                 replies.append(ask_fast(server))
 
+        def answered() -> int:
+            return sum(reply.status == 200 for reply in list(replies))
+
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:
             thread.start()
         killed = 0
-        deadline = time.monotonic() + 4
-        while time.monotonic() < deadline:
+        for turn in range(30):
             for pid in workers_of(server, count=None):
-                os.kill(pid, signal.SIGKILL)
-                killed += 1
-            time.sleep(0.1)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    killed += 1
+            time.sleep(0.05)
+            if turn % 2:  # every other time they come to answer before they are killed again
+                seen = answered()
+                until(lambda seen=seen: answered() >= seen + 10)
         stop.set()
         for thread in threads:
             thread.join()
@@ -148,12 +191,12 @@ def test_workers_that_are_killed_under_load(tmp_path, fast_package, policy_of_re
         assert metrics(server)['mlsign_pool_restarts_total{model="linear",version="1.0.0"}'] > 10
 
 
-def test_a_dead_worker_while_it_is_at_a_call(tmp_path, slow_package, policy_of_release):
-    with serving(slow_package, policy=policy_of_release, log=tmp_path / "log", options=("--workers", 1)) as server:
+def test_a_dead_worker_while_it_is_at_a_call(tmp_path, slow_package, patient_policy):
+    with serving(slow_package, policy=patient_policy, log=tmp_path / "log", options=("--workers", 1)) as server:
         (worker,) = workers_of(server, count=1)
         with ThreadPoolExecutor(1) as threads:
             job = threads.submit(post, server, "/v2/models/slow/infer", ENDLESS, X_Request_Id="the-victim")
-            time.sleep(0.3)
+            until(lambda: is_busy(server))
             os.kill(worker, signal.SIGKILL)
             reply = job.result()
         assert (reply.status, reply.headers["mlsign-error-code"]) == (500, "sandbox.worker.died")
@@ -168,17 +211,16 @@ def test_a_short_delay_ends_by_itself(tmp_path, fast_package, policy_of_release)
         assert server.process.wait(WAIT_SECONDS) == 0
 
 
-def test_an_orderly_end_under_load(tmp_path, slow_package, fast_package, policy_of_release):
+def test_an_orderly_end_under_load(tmp_path, slow_package, fast_package, patient_policy):
     """Everything that was taken is answered, nothing is taken after that, and no process is left."""
-    with serving(slow_package, fast_package, policy=policy_of_release, log=tmp_path / "log", options=("--workers", 1)) as server:
+    with serving(slow_package, fast_package, policy=patient_policy, log=tmp_path / "log", options=("--workers", 1)) as server:
         workers = workers_of(server)
         with connect(server) as idle, ThreadPoolExecutor(6) as threads:
-            jobs = [threads.submit(post, server, "/v2/models/slow/infer", slow_body(1200)) for _ in range(6)]
-            deadline = time.monotonic() + WAIT_SECONDS
-            while metrics(server)["mlsign_requests_in_flight"] < 6:
-                assert time.monotonic() < deadline
-            server.signal(signal.SIGTERM)
-            server.wait_for("stopping")
+            with standing_still(workers):
+                jobs = [threads.submit(ask_slow, server) for _ in range(6)]
+                until(lambda: metrics(server)["mlsign_requests_in_flight"] == 6)
+                server.signal(signal.SIGTERM)
+                server.wait_for("stopping")
             replies = [job.result() for job in jobs]
             assert [reply.status for reply in replies] == [200] * 6
             assert idle.recv(1) == b""
@@ -206,14 +248,13 @@ def test_it_says_that_it_is_not_ready_before_it_closes(tmp_path, fast_package, p
 
 
 def test_the_grace_for_open_requests_has_an_end(tmp_path, fast_package, policy_of_release):
-    with serving(fast_package, policy=policy_of_release, log=tmp_path / "log", options=("--shutdown-grace", "1")) as server:
+    options = ("--shutdown-grace", "1", "--body-timeout", "600")
+    with serving(fast_package, policy=policy_of_release, log=tmp_path / "log", options=options) as server:
         with connect(server) as sock:
             sock.sendall(b"POST /v2/models/linear/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-            time.sleep(0.2)
-            begun = time.monotonic()
+            until(lambda: metrics(server)["mlsign_requests_in_flight"] == 1)
             server.signal(signal.SIGINT)
             assert server.process.wait(WAIT_SECONDS) == 0
-            assert time.monotonic() - begun < 15
 
 
 def test_a_server_that_is_killed_leaves_no_worker(tmp_path, fast_package, policy_of_release):
@@ -221,10 +262,7 @@ def test_a_server_that_is_killed_leaves_no_worker(tmp_path, fast_package, policy
         workers = workers_of(server)
         server.process.kill()
         server.process.wait(WAIT_SECONDS)
-        deadline = time.monotonic() + WAIT_SECONDS
-        while any(map(is_running, workers)):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: not any(map(is_running, workers)))
 
 
 def test_bodies_that_do_not_come(tmp_path, fast_package, policy_of_release):
@@ -235,9 +273,7 @@ def test_bodies_that_do_not_come(tmp_path, fast_package, policy_of_release):
         try:
             for sock in held:
                 sock.sendall(head + b'{"in')
-            deadline = time.monotonic() + WAIT_SECONDS
-            while metrics(server)["mlsign_requests_in_flight"] < 3:
-                assert time.monotonic() < deadline
+            until(lambda: metrics(server)["mlsign_requests_in_flight"] == 3)
             # All places are taken: told at once, and the health of the server is still told.
             reply = ask_fast(server)
             assert (reply.status, reply.headers["mlsign-error-code"]) == (503, "serve.busy")
@@ -284,21 +320,17 @@ def test_bodies_share_one_budget(tmp_path, fast_package, policy_of_release):
             assert ask_fast(server).status == 200
             for sock in held:
                 sock.sendall(bytes(size - 1))
-            statuses = Counter()
-            for sock in held:
-                sock.settimeout(0.5)
-                try:
-                    statuses[read_reply(sock)[0].status] += 1
-                except TimeoutError:
-                    statuses["held"] += 1
-            assert statuses["held"] <= 4
-            assert statuses[503] == 24 - statuses["held"]
+            waiting = set(held)
+            while len(waiting) > 4:
+                told, _, _ = select.select(waiting, [], [], WAIT_SECONDS)
+                assert told
+                for sock in told:
+                    assert read_reply(sock)[0].status == 503
+                waiting.difference_update(told)
         finally:
             for sock in held:
                 sock.close()
-        deadline = time.monotonic() + WAIT_SECONDS
-        while metrics(server)["mlsign_requests_in_flight"] > 0:
-            assert time.monotonic() < deadline
+        until(lambda: metrics(server)["mlsign_requests_in_flight"] == 0)
         assert ask_fast(server).status == 200
 
 
@@ -389,7 +421,7 @@ def test_nothing_piles_up(tmp_path, fast_package, policy_of_release):
         rounds(200)
         before, memory = descriptors(), resident()
         rounds(1500)
-        assert descriptors() <= before + 3
+        until(lambda: descriptors() <= before + 3)
         assert resident() - memory < 8 << 20
 
 
