@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it writes files and starts a thread otherwise
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests and what they start are interrupted, also where a shell had it ignored
 sys.path.insert(0, str(Path(__file__).parent / "fakes"))  # before tests are collected: any of them may import a fake
 
 from making import Pair, make_key, make_package, write_policy
