@@ -12,7 +12,6 @@ import pytest
 from hypothesis import settings
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it writes files and starts a thread otherwise
-signal.signal(signal.SIGINT, signal.default_int_handler)  # tests and what they start are interrupted, also where a shell had it ignored
 sys.path.insert(0, str(Path(__file__).parent / "fakes"))  # before tests are collected: any of them may import a fake
 
 from making import Pair, make_key, make_package, write_policy
@@ -42,6 +41,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says what else the machine does
 settings.load_profile("patient")
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored for what runs in the background
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
