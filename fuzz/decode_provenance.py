@@ -7,7 +7,7 @@ from json_tree import STRINGS, bent
 from oracles import check_refusal, plain_json
 
 from mlsign.errors import InputError
-from mlsign.formats.claims import claims_provenance
+from mlsign.formats.claims import PredicateType, claimed_predicate
 from mlsign.formats.slsa import SlsaStatement, decode_slsa_statement
 from mlsign.limits import Limits
 
@@ -38,7 +38,7 @@ def leaves(value: Any) -> int:
 
 def check(data: bytes) -> None:
     """Decodes ``data`` as a statement, with wide and with tight limits, and holds it against another reader of JSON."""
-    claimed = claims_provenance(data)
+    claimed = claimed_predicate(data) is PredicateType.PROVENANCE
     statement = decoded(data, limits=Limits())
     assert decoded(data, limits=TIGHT) in (None, statement)
     if statement is None:

@@ -10,7 +10,7 @@ from json_tree import STRINGS, bent
 from oracles import check_refusal, plain_json
 
 from mlsign.errors import InputError
-from mlsign.formats.claims import claims_summary
+from mlsign.formats.claims import PredicateType, claimed_predicate
 from mlsign.formats.verification_summary import (
     ResourceReference,
     VerificationSummary,
@@ -76,7 +76,7 @@ def check(data: bytes) -> None:
         assert summary.judged.trusted.hex == predicate["mlsign_judged"]["trusted"]["sha256"]
         assert (summary.judged.signed is not None) == ("signed" in predicate["mlsign_judged"])
     written = encode_summary(summary)
-    assert claims_summary(written)
+    assert claimed_predicate(written) is PredicateType.SUMMARY
     assert json.loads(written)["predicate"]["timeVerified"] == predicate["timeVerified"]
     assert decode_summary(written) == summary
     assert encode_summary(decode_summary(written)) == written

@@ -13,7 +13,7 @@ from mlsign.actions.load_policy import load_policy
 from mlsign.actions.sign import sign
 from mlsign.errors import InputError, TrustError
 from mlsign.evidence.record import Standing
-from mlsign.formats.claims import COUNTERSIGNATURE_TYPE, claims_countersignature
+from mlsign.formats.claims import COUNTERSIGNATURE_TYPE, PredicateType, claimed_predicate
 from mlsign.formats.countersignature import Countersignature, decode_countersignature, encode_countersignature
 
 
@@ -218,10 +218,10 @@ def test_what_is_written_is_what_is_read(keys):
 
     value = Countersignature(name="signatures/x", digest=sha256(b"x"))
     assert decode_countersignature(encode_countersignature(value)) == value
-    assert claims_countersignature(encode_countersignature(value))
-    assert not claims_countersignature(b"x" * 20_000 + COUNTERSIGNATURE_TYPE.encode())
-    assert not claims_countersignature(COUNTERSIGNATURE_TYPE.encode())
-    assert not claims_countersignature(canonical([COUNTERSIGNATURE_TYPE]))
+    assert claimed_predicate(encode_countersignature(value)) is PredicateType.COUNTERSIGNATURE
+    assert claimed_predicate(b"x" * 20_000 + COUNTERSIGNATURE_TYPE.encode()) is None
+    assert claimed_predicate(COUNTERSIGNATURE_TYPE.encode()) is None
+    assert claimed_predicate(canonical([COUNTERSIGNATURE_TYPE])) is None
 
 
 def test_a_forged_countersignature_counts_for_nothing(package, loaded, keys):

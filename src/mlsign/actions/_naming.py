@@ -28,7 +28,7 @@ _MANIFEST_PATH: Final = PackagePath(MANIFEST_NAME)
 def package_digest(
     content: Content,
     manifest: Manifest | None,
-    signed: Iterable[tuple[Authentic | None, SignatureRecord]],
+    signed: Iterable[tuple[Authentic[Statement] | None, SignatureRecord]],
     *,
     accepted: frozenset[Algorithm],
 ) -> Digest | None:
@@ -43,7 +43,7 @@ def package_digest(
 
 
 def known_digests(
-    content: Content, manifest: Manifest | None, signed: Iterable[tuple[Authentic | None, SignatureRecord]]
+    content: Content, manifest: Manifest | None, signed: Iterable[tuple[Authentic[Statement] | None, SignatureRecord]]
 ) -> frozenset[Digest]:
     """Every digest by which this package or a file of it can be revoked, whichever of its signatures is shown.
 

@@ -16,18 +16,21 @@ from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome, finding_of
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.formats.bundle import Bundle, decode_bundle
-from mlsign.formats.claims import claims_countersignature, claims_golden_run, claims_provenance, claims_summary
+from mlsign.formats.claims import PredicateType, claimed_predicate
 from mlsign.formats.statement import Statement, StatementFormat, decode_statement
 from mlsign.identity import Identity, Method
 from mlsign.limits import MIB, Limits
 from mlsign.package.read import FoundBundle, OpenPackage, read_bundle_file
 from mlsign.paths import PackagePath
-from mlsign.trust.authenticate import Authentic, authenticate
+from mlsign.trust.authenticate import Authentic, Signer, authenticate, authenticate_statement
 from mlsign.trust.root import TrustRoot
 from mlsign.words import counted, size
 
 if TYPE_CHECKING:
-    from mlsign.trust.authenticate_claims import Attested, Countersigned, GoldenRunClaim, Summarized
+    from mlsign.formats.countersignature import Countersignature
+    from mlsign.formats.golden_run import GoldenRunStatement
+    from mlsign.formats.slsa import SlsaStatement
+    from mlsign.formats.verification_summary import VerificationSummary
 
 _CODES: Final = {
     "signature.invalid": "MLS203",
@@ -47,34 +50,47 @@ _FAMILIES: Final = {
     "timestamp": "MLS214",
 }
 """By the first part of the error code: which kind of proof did not hold."""
+_STANDINGS: Final = {
+    PredicateType.COUNTERSIGNATURE: Standing.COUNTERSIGNATURE,
+    PredicateType.SUMMARY: Standing.SUMMARY,
+    PredicateType.PROVENANCE: Standing.PROVENANCE,
+    PredicateType.GOLDEN_RUN: Standing.GOLDEN_RUN,
+}
+"""What an authentic statement is that is no signature of the package."""
 _OTHER_CONTENT: Final = "MLS210"
 _CONTENT: Final = "MLS101"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One bundle file: an authentic statement, countersignature or summary, or the reason why there is none.
+    """One bundle file: the one authentic statement in it, of whichever kind, or the reason why there is none.
 
-    ``digest`` is the sha256 of the file, None where it could not be read; ``named`` whether the policy names the signer, for a
-    summary whether one by its signer may be accepted.
+    ``digest`` is the sha256 of the file, None where it could not be read; ``claimed`` the kind that the statement calls itself,
+    None for a signature of the package; ``named`` whether the policy names the signer, for a summary whether one by its signer
+    may be accepted.
     """
 
     name: str
     inode: tuple[int, int] | None
-    bundle: Bundle | None
-    authentic: Authentic | None
-    reason: Finding | None
-    digest: Digest | None = None
-    countersigned: Countersigned | None = None
-    summarized: Summarized | None = None
-    attested: Attested | None = None
-    claims_provenance: bool = False
-    golden_run: GoldenRunClaim | None = None
-    claims_golden_run: bool = False
+    digest: Digest | None
+    bundle: Bundle | None = None
+    claimed: PredicateType | None = None
+    reason: Finding | None = None
+    authentic: Authentic[Statement] | None = None
+    countersigned: Authentic[Countersignature] | None = None
+    summarized: Authentic[VerificationSummary] | None = None
+    attested: Authentic[SlsaStatement] | None = None
+    golden_run: Authentic[GoldenRunStatement] | None = None
     named: bool = False
 
     @property
-    def vouching(self) -> Authentic | None:
+    def signer(self) -> Signer | None:
+        """Who signed, where that is proven."""
+        proofs = (self.authentic, self.countersigned, self.summarized, self.attested, self.golden_run)
+        return next((proof.signer for proof in proofs if proof is not None), None)
+
+    @property
+    def vouching(self) -> Authentic[Statement] | None:
         """The statement, where it is by somebody whom the policy names.
 
         Anybody can have a genuine keyless signature. What strangers say must not decide what is read, hashed or called
@@ -89,7 +105,7 @@ class Attempt:
             return None
         from mlsign.formats.verification_summary import Result
 
-        found = self.summarized.summary
+        found = self.summarized.statement
         return None if found.judged is None or found.result is not Result.PASSED else found.judged.manifest
 
 
@@ -175,71 +191,53 @@ class _Reading:
 
 
 def _attempt(found: FoundBundle, reading: _Reading) -> Attempt:
-    root, now, limits = reading.root, reading.now, reading.limits
-    bundle: Bundle | None = None
-    authentic: Authentic | None = None
-    countersigned: Countersigned | None = None
-    summarized: Summarized | None = None
-    attested: Attested | None = None
-    claimed = False
-    golden_run: GoldenRunClaim | None = None
-    claimed_run = False
     digest = sha256(found.content) if isinstance(found.content, bytes) else None
+    attempt = Attempt(name=found.name, inode=found.inode, digest=digest)
     try:
         if isinstance(found.content, MlsignError):
             raise found.content
-        bundle = decode_bundle(found.content, limits=limits)
+        bundle = decode_bundle(found.content, limits=reading.limits)
+        attempt = replace(attempt, bundle=bundle)
         reading.check_trials(bundle)
-        payload = bundle.envelope.unauthenticated_payload
-        if claims_countersignature(payload, limits=limits):
-            from mlsign.trust.authenticate_claims import authenticate_countersignature
-
-            countersigned = authenticate_countersignature(bundle, root=root, now=now, limits=limits)
-        elif claims_summary(payload, limits=limits):
-            from mlsign.trust.authenticate_claims import authenticate_summary
-
-            summarized = authenticate_summary(bundle, root=root, now=now, limits=limits)
-        elif claimed := claims_provenance(payload, limits=limits):
-            from mlsign.trust.authenticate_claims import authenticate_provenance
-
-            attested = authenticate_provenance(bundle, root=root, now=now, limits=limits)
-        elif claimed_run := claims_golden_run(payload, limits=limits):
-            from mlsign.trust.authenticate_claims import authenticate_golden_run
-
-            golden_run = authenticate_golden_run(bundle, root=root, now=now, limits=limits)
-        else:
-            authentic = authenticate(bundle, root=root, now=now, formats=reading.formats, limits=limits, decode=reading.decode)
+        claimed = claimed_predicate(bundle.envelope.unauthenticated_payload, limits=reading.limits)
+        attempt = replace(attempt, claimed=claimed)
+        return _authenticated(attempt, bundle, claimed, reading)
     except MlsignError as err:
         _forget(err)
         # Before authentication it is the bundle that is wrong, after it the statement inside.
-        code = _code_of(err, bundle)
+        code = _code_of(err, attempt.bundle)
         # A method that is not verified here was not found wanting, it was not looked at.
         outcome = Outcome.UNKNOWN if err.code == "signature.method" else Outcome.FAIL
-        reason = finding_of(err, code=code, where=found.name, outcome=outcome)
-        return Attempt(
-            name=found.name,
-            inode=found.inode,
-            bundle=bundle,
-            authentic=None,
-            reason=reason,
-            digest=digest,
-            claims_provenance=claimed,
-            claims_golden_run=claimed_run,
-        )
-    return Attempt(
-        name=found.name,
-        inode=found.inode,
-        bundle=bundle,
-        authentic=authentic,
-        reason=None,
-        digest=digest,
-        countersigned=countersigned,
-        summarized=summarized,
-        attested=attested,
-        claims_provenance=claimed,
-        golden_run=golden_run,
-        claims_golden_run=claimed_run,
-    )
+        return replace(attempt, reason=finding_of(err, code=code, where=found.name, outcome=outcome))
+
+
+def _authenticated(attempt: Attempt, bundle: Bundle, claimed: PredicateType | None, reading: _Reading) -> Attempt:
+    """The attempt with the authentic statement of the kind that the payload calls itself; the decoder of that kind refuses others."""
+    root, now, limits = reading.root, reading.now, reading.limits
+    match claimed:
+        case None:
+            authentic = authenticate(bundle, root=root, now=now, formats=reading.formats, limits=limits, decode=reading.decode)
+            return replace(attempt, authentic=authentic)
+        case PredicateType.COUNTERSIGNATURE:
+            from mlsign.formats.countersignature import decode_countersignature
+
+            over = authenticate_statement(bundle, decode_countersignature, root=root, now=now, limits=limits)
+            return replace(attempt, countersigned=over)
+        case PredicateType.SUMMARY:
+            from mlsign.formats.verification_summary import decode_summary
+
+            summary = authenticate_statement(bundle, decode_summary, root=root, now=now, limits=limits)
+            return replace(attempt, summarized=summary)
+        case PredicateType.PROVENANCE:
+            from mlsign.formats.slsa import decode_slsa_statement
+
+            provenance = authenticate_statement(bundle, decode_slsa_statement, root=root, now=now, limits=limits)
+            return replace(attempt, attested=provenance)
+        case PredicateType.GOLDEN_RUN:
+            from mlsign.formats.golden_run import decode_golden_run
+
+            run = authenticate_statement(bundle, decode_golden_run, root=root, now=now, limits=limits)
+            return replace(attempt, golden_run=run)
 
 
 def _forget(error: MlsignError) -> None:
@@ -297,15 +295,9 @@ _Held: TypeAlias = tuple[tuple[Finding, ...], tuple[Finding, ...]]
 
 
 def _judge_one(attempt: Attempt, hold: Callable[[Statement], _Held]) -> tuple[SignatureRecord, tuple[Finding, ...]]:
+    if attempt.claimed is not None and attempt.signer is not None:
+        return _record(attempt, _STANDINGS[attempt.claimed], ()), ()
     authentic = attempt.authentic
-    if attempt.countersigned is not None:
-        return _record(attempt, Standing.COUNTERSIGNATURE, ()), ()
-    if attempt.summarized is not None:
-        return _record(attempt, Standing.SUMMARY, ()), ()
-    if attempt.attested is not None:
-        return _record(attempt, Standing.PROVENANCE, ()), ()
-    if attempt.golden_run is not None:
-        return _record(attempt, Standing.GOLDEN_RUN, ()), ()
     if authentic is None:
         return _record(attempt, Standing.REJECTED, () if attempt.reason is None else (attempt.reason,)), ()
     uncovered, differences = hold(authentic.statement)
@@ -326,14 +318,11 @@ def _judge_one(attempt: Attempt, hold: Callable[[Statement], _Held]) -> tuple[Si
 
 
 def _record(attempt: Attempt, standing: Standing, reasons: tuple[Finding, ...]) -> SignatureRecord:
-    authentic, countersigned, summarized = attempt.authentic, attempt.countersigned, attempt.summarized
-    proofs = (authentic, countersigned, summarized, attempt.attested, attempt.golden_run)
-    proof = next((found for found in proofs if found is not None), None)
-    signer = None if proof is None else proof.signer
+    authentic, signer = attempt.authentic, attempt.signer
     return SignatureRecord(
         bundle=attempt.name,
         digest=attempt.digest,
-        about=None if countersigned is None else countersigned.countersignature.digest,
+        about=None if attempt.countersigned is None else attempt.countersigned.statement.digest,
         method=None if attempt.bundle is None else attempt.bundle.method,
         standing=standing,
         identity=None if signer is None else signer.identity,
@@ -341,9 +330,9 @@ def _record(attempt: Attempt, standing: Standing, reasons: tuple[Finding, ...]) 
         logged=signer is not None and signer.logged,
         algorithms=frozenset() if authentic is None else frozenset({authentic.statement.algorithm}),
         reasons=reasons,
-        summary=None if summarized is None else summarized.summary,
+        summary=None if attempt.summarized is None else attempt.summarized.statement,
         provenance=None if attempt.attested is None else attempt.attested.statement,
-        claims_provenance=attempt.claims_provenance,
+        claims_provenance=attempt.claimed is PredicateType.PROVENANCE,
         golden_run=None if attempt.golden_run is None else attempt.golden_run.statement,
-        claims_golden_run=attempt.claims_golden_run,
+        claims_golden_run=attempt.claimed is PredicateType.GOLDEN_RUN,
     )

@@ -12,13 +12,13 @@ from mlsign.actions.examine import examine_to_vouch
 from mlsign.actions.sign import checked_manifest, package_statement
 from mlsign.errors import naming, shown
 from mlsign.formats.claims import MAX_PROVENANCE_BYTES
-from mlsign.formats.slsa import SlsaProvenance, decode_slsa_predicate, encode_slsa_statement
+from mlsign.formats.slsa import SlsaProvenance, decode_slsa_predicate, decode_slsa_statement, encode_slsa_statement
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.read import OpenPackage, read_user_file
 from mlsign.package.stream import Advance
 from mlsign.signers.protocol import Signer
-from mlsign.trust.authenticate_claims import authenticate_provenance
+from mlsign.trust.authenticate import authenticate_statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +63,13 @@ def attest(
         package.check_room(limits=limits)
         bundle = signer.sign(payload)
         # 4. What would not be accepted is not written.
-        proof = authenticate_provenance(bundle, root=signer.trust, now=now or datetime.now(UTC), limits=limits)
+        proof = authenticate_statement(
+            bundle, decode_slsa_statement, root=signer.trust, now=now or datetime.now(UTC), limits=limits
+        )
         name = add_bundle(package, bundle, files=examination.contents.files, limits=limits)
     return AttestedBundle(
         bundle=name,
-        identity=proof.signer.identity,
+        identity=proof.identity,
         name=about.subject_name,
         digest=str(about.subject_digest),
         provenance=found,

@@ -14,7 +14,7 @@ from mlsign.actions._summarizing import summarize
 from mlsign.actions.verify import Report, VerifyRequest, judge_package, logged_policy, selected
 from mlsign.errors import InputError, shown
 from mlsign.formats.bundle import encode_bundle
-from mlsign.formats.verification_summary import encode_summary
+from mlsign.formats.verification_summary import decode_summary, encode_summary
 from mlsign.identity import Identity
 from mlsign.package.read import OpenPackage
 from mlsign.package.stream import Advance
@@ -22,7 +22,7 @@ from mlsign.package.write import write_new_files
 from mlsign.paths import SIGNATURES_NAME
 from mlsign.policy.model import Verdict
 from mlsign.signers.protocol import Signer
-from mlsign.trust.authenticate_claims import authenticate_summary
+from mlsign.trust.authenticate import authenticate_statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +65,16 @@ def attest_verdict(
         _check_place(package, output, request)
         bundle = signer.sign(encode_summary(summary))
         # 3. What would not be accepted is not written.
-        proof = authenticate_summary(bundle, root=signer.trust, now=request.now or datetime.now(UTC), limits=request.limits)
+        proof = authenticate_statement(
+            bundle, decode_summary, root=signer.trust, now=request.now or datetime.now(UTC), limits=request.limits
+        )
         if output is None:
             name = add_bundle(package, bundle, files=files, limits=request.limits)
         else:
             package.check_unchanged(files, limits=request.limits)
             write_new_files(((output, encode_bundle(bundle), 0o644),))
             name = str(output)
-    return Attested(report=report, bundle=name, identity=proof.signer.identity)
+    return Attested(report=report, bundle=name, identity=proof.identity)
 
 
 def _check_place(package: OpenPackage, output: Path | None, request: VerifyRequest) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mlsign.errors import MlsignError, shown
 from mlsign.formats.bundle import decode_bundle
-from mlsign.formats.claims import claims_countersignature, claims_golden_run, claims_provenance, claims_summary
+from mlsign.formats.claims import PredicateType, claimed_predicate
 from mlsign.formats.statement import StatementFormat, decode_statement
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.read import FoundBundle, OpenPackage
@@ -57,24 +57,26 @@ def _claimed(found: FoundBundle, *, limits: Limits) -> ClaimedSigner:
 
 def _said(payload: bytes, *, limits: Limits) -> tuple[str, str]:
     """The name of what a payload says it is over, and what else than a signature over files it is. Raises ``InputError``."""
-    if claims_summary(payload, limits=limits):
-        from mlsign.formats.verification_summary import decode_summary
+    match claimed_predicate(payload, limits=limits):
+        case None:
+            return decode_statement(payload, limits=limits, formats=frozenset(StatementFormat)).subject_name, ""
+        case PredicateType.COUNTERSIGNATURE:
+            from mlsign.formats.countersignature import decode_countersignature
 
-        summary = decode_summary(payload, limits=limits)
-        return summary.name, f"a verification summary of {shown(summary.name)}"
-    if claims_provenance(payload, limits=limits):
-        from mlsign.formats.slsa import decode_slsa_statement
+            over = decode_countersignature(payload, limits=limits)
+            return over.name, f"a countersignature over the signature {over.digest}"
+        case PredicateType.SUMMARY:
+            from mlsign.formats.verification_summary import decode_summary
 
-        return "", f"provenance, built by {shown(decode_slsa_statement(payload, limits=limits).provenance.builder)}"
-    if claims_golden_run(payload, limits=limits):
-        from mlsign.formats.golden_run import decode_golden_run
+            summary = decode_summary(payload, limits=limits)
+            return summary.name, f"a verification summary of {shown(summary.name)}"
+        case PredicateType.PROVENANCE:
+            from mlsign.formats.slsa import decode_slsa_statement
 
-        run = decode_golden_run(payload, limits=limits)
-        words = f"{'passed' if run.passed else 'failed'} with {shown(run.place.runtime)} on {run.place.platform}"
-        return run.name, f"a golden run of {shown(run.name)}, {words}"
-    if claims_countersignature(payload, limits=limits):
-        from mlsign.formats.countersignature import decode_countersignature
+            return "", f"provenance, built by {shown(decode_slsa_statement(payload, limits=limits).provenance.builder)}"
+        case PredicateType.GOLDEN_RUN:
+            from mlsign.formats.golden_run import decode_golden_run
 
-        over = decode_countersignature(payload, limits=limits)
-        return over.name, f"a countersignature over the signature {over.digest}"
-    return decode_statement(payload, limits=limits, formats=frozenset(StatementFormat)).subject_name, ""
+            run = decode_golden_run(payload, limits=limits)
+            words = f"{'passed' if run.passed else 'failed'} with {shown(run.place.runtime)} on {run.place.platform}"
+            return run.name, f"a golden run of {shown(run.name)}, {words}"

@@ -16,8 +16,8 @@ from mlsign.compare.content import compare_with_statement
 from mlsign.digest import Digest
 from mlsign.errors import InputError, TrustError, shown
 from mlsign.formats.bundle import Bundle
-from mlsign.formats.claims import claims_countersignature
-from mlsign.formats.countersignature import Countersignature, encode_countersignature
+from mlsign.formats.claims import PredicateType, claimed_predicate
+from mlsign.formats.countersignature import Countersignature, decode_countersignature, encode_countersignature
 from mlsign.formats.statement import decode_statement
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
@@ -26,8 +26,7 @@ from mlsign.package.stream import Advance
 from mlsign.package.write import signature_name
 from mlsign.paths import SIGNATURES_NAME
 from mlsign.signers.protocol import Signer
-from mlsign.trust.authenticate import authenticate_envelope
-from mlsign.trust.authenticate_claims import authenticate_countersignature
+from mlsign.trust.authenticate import authenticate_envelope, authenticate_statement
 
 if TYPE_CHECKING:
     from mlsign.actions.load_policy import LoadedPolicy
@@ -74,9 +73,11 @@ def countersign(
         package.check_room(limits=limits)
         # 4. What would not be accepted is not written.
         made = signer.sign(encode_countersignature(Countersignature(name=over.name, digest=over.digest)))
-        proof = authenticate_countersignature(made, root=signer.trust, now=now or datetime.now(UTC), limits=limits)
+        proof = authenticate_statement(
+            made, decode_countersignature, root=signer.trust, now=now or datetime.now(UTC), limits=limits
+        )
         name = add_bundle(package, made, files=examination.contents.files, limits=limits)
-    return CountersignedBundle(bundle=name, identity=proof.signer.identity, over=over.name, signer=whose)
+    return CountersignedBundle(bundle=name, identity=proof.identity, over=over.name, signer=whose)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def _meant(examination: Examination, wanted: str, *, limits: Limits) -> _Meant:
             "cannot be read as a bundle, so there is nothing to vouch for", code="countersign.bundle", where=attempt.name
         )
     payload = attempt.bundle.envelope.unauthenticated_payload
-    if claims_countersignature(payload, limits=limits):
+    if claimed_predicate(payload, limits=limits) is PredicateType.COUNTERSIGNATURE:
         raise InputError("is a countersignature itself", code="countersign.kind", where=attempt.name, hint="name the signature")
     statement = decode_statement(payload, limits=limits)
     differences = compare_with_statement(statement, examination.contents.observed)

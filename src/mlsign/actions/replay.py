@@ -22,7 +22,7 @@ from mlsign.actions.sign import RefusedToSign, checked_manifest
 from mlsign.actions.verify import Report, VerifyRequest, judge_package, selected
 from mlsign.digest import Digest
 from mlsign.errors import InputError
-from mlsign.formats.golden_run import encode_golden_run
+from mlsign.formats.golden_run import decode_golden_run, encode_golden_run
 from mlsign.formats.manifest import GoldenSet, Manifest
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
@@ -32,7 +32,7 @@ from mlsign.policy.model import Mode, Policy, SandboxSettings, Verdict
 from mlsign.sandbox.machine import platform_name, processor_name
 from mlsign.sandbox.runtimes import RuntimeName
 from mlsign.signers.protocol import Signer
-from mlsign.trust.authenticate_claims import authenticate_golden_run
+from mlsign.trust.authenticate import authenticate_statement
 from mlsign.trust.root import TrustRoot
 
 _GET_DATA: Final = "pack the model with mlsign pack --golden DIR, or have it made with --golden-from or --golden-auto"
@@ -239,6 +239,8 @@ def _sign(
     package.check_room(limits=request.limits)
     bundle = signer.sign(payload)
     # What would not be accepted is not written.
-    proof = authenticate_golden_run(bundle, root=signer.trust, now=request.now or datetime.now(UTC), limits=request.limits)
+    proof = authenticate_statement(
+        bundle, decode_golden_run, root=signer.trust, now=request.now or datetime.now(UTC), limits=request.limits
+    )
     name = add_bundle(package, bundle, files=examination.contents.files, limits=request.limits)
-    return SignedRun(runtime=run.runtime, bundle=name, identity=proof.signer.identity, passed=statement.passed)
+    return SignedRun(runtime=run.runtime, bundle=name, identity=proof.identity, passed=statement.passed)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
+from typing import Final
 
 from mlsign.actions._adding import add_bundle
 from mlsign.actions._known import opened_store
@@ -16,7 +17,7 @@ from mlsign.actions.examine import Examination, examine_to_vouch
 from mlsign.compare.content import CHANGED, EXTRA, MISSING, compare_with_manifest
 from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.formats.claims import claims_countersignature, claims_golden_run, claims_provenance, claims_summary
+from mlsign.formats.claims import PredicateType, claimed_predicate
 from mlsign.formats.manifest import Manifest
 from mlsign.formats.statement import Resource, Statement, build_statement, encode_statement
 from mlsign.identity import Identity, Method
@@ -50,6 +51,14 @@ class Agreement(Enum):
     GOLDEN_RUN = "a golden run, which signs no files"
     COUNTERSIGNATURE = "a countersignature, which signs another signature"
     UNREADABLE = "not readable as a signature"
+
+
+_AGREEMENTS: Final = {
+    PredicateType.COUNTERSIGNATURE: Agreement.COUNTERSIGNATURE,
+    PredicateType.SUMMARY: Agreement.SUMMARY,
+    PredicateType.PROVENANCE: Agreement.PROVENANCE,
+    PredicateType.GOLDEN_RUN: Agreement.GOLDEN_RUN,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,13 +187,8 @@ def _neighbour(attempt: Attempt, payload: bytes, *, known: TrustRoot, now: datet
 def _agreement(there: bytes, wanted: bytes) -> Agreement:
     if there == wanted:
         return Agreement.SAME
-    if claims_summary(there):
-        return Agreement.SUMMARY
-    if claims_provenance(there):
-        return Agreement.PROVENANCE
-    if claims_golden_run(there):
-        return Agreement.GOLDEN_RUN
-    return Agreement.COUNTERSIGNATURE if claims_countersignature(there) else Agreement.OTHER
+    claimed = claimed_predicate(there)
+    return Agreement.OTHER if claimed is None else _AGREEMENTS[claimed]
 
 
 def _find_mine(examination: Examination, signer: Signer, payload: bytes, *, now: datetime) -> tuple[str, Identity] | None:

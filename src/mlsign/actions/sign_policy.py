@@ -12,13 +12,13 @@ from mlsign.actions.read_policy import read_policy_document
 from mlsign.actions.verify_policy import SUFFIX
 from mlsign.digest import sha256
 from mlsign.formats.bundle import encode_bundle
-from mlsign.formats.policy_statement import PolicyStatement, encode_policy_statement
+from mlsign.formats.policy_statement import PolicyStatement, decode_policy_statement, encode_policy_statement
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.write import replace_file
 from mlsign.policy.model import Policy
 from mlsign.signers.protocol import Signer
-from mlsign.trust.authenticate_claims import authenticate_policy
+from mlsign.trust.authenticate import authenticate_statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,9 @@ def sign_policy(path: Path, signer: Signer, *, now: datetime | None = None, limi
     statement = PolicyStatement(name=path.name, digest=sha256(files.read_policy(limits=limits)), files=digests)
     bundle = signer.sign(encode_policy_statement(statement))
     # 3. What would not be accepted is not written.
-    proof = authenticate_policy(bundle, root=signer.trust, now=now or datetime.now(UTC), limits=limits)
+    proof = authenticate_statement(
+        bundle, decode_policy_statement, root=signer.trust, now=now or datetime.now(UTC), limits=limits
+    )
     target = path.with_name(f"{path.name}{SUFFIX}")
     replace_file(target, encode_bundle(bundle))
-    return PolicySignature(bundle=target, policy=policy, identity=proof.signer.identity, files=tuple(digests))
+    return PolicySignature(bundle=target, policy=policy, identity=proof.identity, files=tuple(digests))

@@ -12,14 +12,14 @@ from mlsign.digest import sha256
 from mlsign.errors import InputError, TrustError, shown
 from mlsign.formats.bundle import decode_bundle
 from mlsign.formats.pem import decode_pem_or_der
-from mlsign.formats.policy_statement import PolicyStatement
+from mlsign.formats.policy_statement import PolicyStatement, decode_policy_statement
 from mlsign.identity import Identity, KeylessIdentity
 from mlsign.limits import DEFAULT, MIB, Limits
 from mlsign.package.read import read_user_file
 from mlsign.policy.model import Policy
 from mlsign.policy.patterns import TextPattern
 from mlsign.policy.requirements import CertificateRequirement, KeylessRequirement, KeyRequirement, Requirement
-from mlsign.trust.authenticate_claims import authenticate_policy
+from mlsign.trust.authenticate import authenticate_statement
 from mlsign.trust.keys import decode_public_key
 from mlsign.trust.root import CertificateTrust, TrustRoot
 
@@ -77,7 +77,7 @@ def verify_policy(
     try:
         found, _ = read_user_file(Path(where), max_bytes=limits.max_bundle_bytes, what="signature")
         bundle = decode_bundle(found, limits=limits)
-        proof = authenticate_policy(bundle, root=root, now=now or datetime.now(UTC), limits=limits)
+        proof = authenticate_statement(bundle, decode_policy_statement, root=root, now=now or datetime.now(UTC), limits=limits)
     except InputError as err:
         missing = err.code == "signature.missing"
         raise TrustError(
@@ -100,7 +100,7 @@ def verify_policy(
             hint=err.hint,
         ) from err
     # 3. By somebody who may.
-    identity = proof.signer.identity
+    identity = proof.identity
     if not any(requirement.is_met_by(identity) for requirement in wanted):
         raise _refused("is signed by somebody else", name, where, expected=_names(wanted), found=shown(identity.unique))
     # 4. Over this policy: the same bytes, under the same name, so that no other policy of this signer stands in for it.

@@ -5,6 +5,7 @@ The decoders are in modules of their own, which most packages have no need of.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final
 
 from mlsign.errors import InputError
@@ -21,33 +22,36 @@ MAX_PROVENANCE_BYTES: Final = MIB
 MAX_GOLDEN_RUN_BYTES: Final = MIB
 
 
-def claims_countersignature(payload: bytes, *, limits: Limits = DEFAULT) -> bool:
-    """Whether a payload calls itself a countersignature."""
-    named = COUNTERSIGNATURE_TYPE.encode() in payload
-    return named and _is_claimed(payload, COUNTERSIGNATURE_TYPE, max_bytes=MAX_COUNTERSIGNATURE_BYTES, limits=limits)
+class PredicateType(Enum):
+    """The kinds of in-toto statement that vouch for something else than the content of a package."""
+
+    COUNTERSIGNATURE = COUNTERSIGNATURE_TYPE
+    SUMMARY = SUMMARY_TYPE
+    PROVENANCE = PROVENANCE_TYPE
+    GOLDEN_RUN = TEST_RESULT_TYPE
 
 
-def claims_summary(payload: bytes, *, limits: Limits = DEFAULT) -> bool:
-    """Whether a payload calls itself a verification summary."""
-    named = SUMMARY_TYPE.encode() in payload
-    return named and _is_claimed(payload, SUMMARY_TYPE, max_bytes=MAX_SUMMARY_BYTES, limits=limits)
+_MAX_BYTES: Final = {
+    PredicateType.COUNTERSIGNATURE: MAX_COUNTERSIGNATURE_BYTES,
+    PredicateType.SUMMARY: MAX_SUMMARY_BYTES,
+    PredicateType.PROVENANCE: MAX_PROVENANCE_BYTES,
+    PredicateType.GOLDEN_RUN: MAX_GOLDEN_RUN_BYTES,
+}
 
 
-def claims_provenance(payload: bytes, *, limits: Limits = DEFAULT) -> bool:
-    """Whether a payload calls itself provenance, slashes escaped or not: build platforms write it, each with its own library."""
-    named = PROVENANCE_TYPE.encode() in payload.replace(b"\\/", b"/")
-    return named and _is_claimed(payload, PROVENANCE_TYPE, max_bytes=MAX_PROVENANCE_BYTES, limits=limits)
+def claimed_predicate(payload: bytes, *, limits: Limits = DEFAULT) -> PredicateType | None:
+    """The kind that a payload calls itself; None for the signature of a package, and for what no decoder of its kind would read.
 
-
-def claims_golden_run(payload: bytes, *, limits: Limits = DEFAULT) -> bool:
-    """Whether a payload calls itself the result of a test, as signed golden runs do."""
-    named = TEST_RESULT_TYPE.encode() in payload
-    return named and _is_claimed(payload, TEST_RESULT_TYPE, max_bytes=MAX_GOLDEN_RUN_BYTES, limits=limits)
-
-
-def _is_claimed(payload: bytes, kind: str, *, max_bytes: int, limits: Limits) -> bool:
+    Proves nothing: it only says which decoder is to refuse the payload or read it.
+    """
+    # Signatures of packages may be large and are told by a search alone. Build platforms escape slashes, each as its library does.
+    spelled = payload.replace(b"\\/", b"/")
+    if not any(kind.value.encode() in spelled for kind in PredicateType):
+        return None
     try:
-        value = decode_json(payload, max_bytes=max_bytes, limits=limits)
+        value = decode_json(payload, max_bytes=max(_MAX_BYTES.values()), limits=limits)
     except InputError:
-        return False
-    return isinstance(value, dict) and value.get("predicateType") == kind
+        return None
+    claimed = value.get("predicateType") if isinstance(value, dict) else None
+    found = next((kind for kind in PredicateType if kind.value == claimed), None)
+    return None if found is None or len(payload) > _MAX_BYTES[found] else found

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from mlsign.digest import Digest, sha256
 from mlsign.errors import InputError, MlsignError, TrustError
@@ -26,6 +26,8 @@ from mlsign.trust.root import TrustRoot
 if TYPE_CHECKING:
     from mlsign.trust.log import SignedFacts
 
+S = TypeVar("S")
+
 CLOCK_TOLERANCE: Final = timedelta(minutes=5)
 """How far clocks of honest machines may be apart."""
 
@@ -40,10 +42,10 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authentic:
-    """A statement and the proven identity behind it. Says nothing yet about the content of a package."""
+class Authentic(Generic[S]):
+    """A statement and the proven identity behind it. Says nothing yet about whose word counts, nor about which package is here."""
 
-    statement: Statement
+    statement: S
     payload: bytes
     signer: Signer
 
@@ -71,8 +73,8 @@ def authenticate(
     formats: frozenset[StatementFormat] = ACCEPTED_FORMATS,
     limits: Limits = DEFAULT,
     decode: Callable[..., Statement] = decode_statement,
-) -> Authentic:
-    """The statement that a trusted identity signed, in one of ``formats``; ``decode`` is for whoever keeps what was read.
+) -> Authentic[Statement]:
+    """The signature of a package: the statement that a trusted identity signed, in one of ``formats``; ``decode`` is for whoever keeps what was read.
 
     Raises ``TrustError`` (``signature.…``, ``certificate.…``, ``log.…``, ``sct.…``, ``time.…``), ``InputError`` for
     material that cannot be read and, for a properly signed payload that is no OMS statement or one in another format,
@@ -90,6 +92,18 @@ def authenticate(
         signer, formats = _authenticate_old(bundle, root=root, now=now), frozenset({StatementFormat.OMS_0_2})
     # 3. Only then are they read.
     return Authentic(statement=decode(payload, limits=limits, formats=formats), payload=payload, signer=signer)
+
+
+def authenticate_statement(
+    bundle: Bundle, decode: Callable[..., S], *, root: TrustRoot, now: datetime, limits: Limits = DEFAULT
+) -> Authentic[S]:
+    """Another statement than a signature: the one that a trusted identity signed, as ``decode`` reads it.
+
+    ``decode`` is that of the one kind that is wanted (``decode_countersignature``, ``decode_summary`` and the like) and refuses
+    every other. Raises as ``authenticate_envelope`` does, and, for a properly signed payload, as ``decode`` does.
+    """
+    signer, payload = authenticate_envelope(bundle, root=root, now=now)
+    return Authentic(statement=decode(payload, limits=limits), payload=payload, signer=signer)
 
 
 def _may_be_old(bundle: Bundle, *, formats: frozenset[StatementFormat]) -> bool:

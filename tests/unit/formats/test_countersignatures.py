@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.errors import InputError
-from mlsign.formats.claims import MAX_COUNTERSIGNATURE_BYTES, claims_countersignature
+from mlsign.formats.claims import MAX_COUNTERSIGNATURE_BYTES, PredicateType, claimed_predicate
 from mlsign.formats.countersignature import Countersignature, decode_countersignature, encode_countersignature
 from mlsign.formats.policy_statement import PolicyStatement, encode_policy_statement
 from mlsign.limits import DEFAULT
@@ -32,7 +32,7 @@ def refused(data: bytes) -> str:
 def test_one_has_one_spelling(name: str, value: bytes) -> None:
     over = Countersignature(name=name, digest=Digest(algorithm=Algorithm.SHA256, value=value))
     data = encode_countersignature(over)
-    assert claims_countersignature(data)
+    assert claimed_predicate(data) is PredicateType.COUNTERSIGNATURE
     assert decode_countersignature(data) == over
     assert encode_countersignature(decode_countersignature(data)) == data
 

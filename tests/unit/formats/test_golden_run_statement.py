@@ -11,7 +11,7 @@ import pytest
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
-from mlsign.formats.claims import MAX_GOLDEN_RUN_BYTES, claims_golden_run, claims_provenance, claims_summary
+from mlsign.formats.claims import MAX_GOLDEN_RUN_BYTES, PredicateType, claimed_predicate
 from mlsign.formats.golden_run import (
     ANNOTATION,
     GoldenRunStatement,
@@ -206,10 +206,8 @@ def test_nothing_is_encoded_that_nobody_could_read() -> None:
 
 def test_a_payload_says_what_it_calls_itself() -> None:
     data = encode_golden_run(RUN)
-    assert claims_golden_run(data)
-    assert not claims_provenance(data)
-    assert not claims_summary(data)
-    assert not claims_golden_run(data.replace(b"test-result/v0.1", b"test-result/v0.2"))
-    assert not claims_golden_run(b'{"predicateType": "x", "y": "https://in-toto.io/attestation/test-result/v0.1"}')
-    assert not claims_golden_run(b"https://in-toto.io/attestation/test-result/v0.1")
-    assert not claims_golden_run(data + b" " * MAX_GOLDEN_RUN_BYTES)
+    assert claimed_predicate(data) is PredicateType.GOLDEN_RUN
+    assert claimed_predicate(data.replace(b"test-result/v0.1", b"test-result/v0.2")) is None
+    assert claimed_predicate(b'{"predicateType": "x", "y": "https://in-toto.io/attestation/test-result/v0.1"}') is None
+    assert claimed_predicate(b"https://in-toto.io/attestation/test-result/v0.1") is None
+    assert claimed_predicate(data + b" " * MAX_GOLDEN_RUN_BYTES) is None

@@ -8,7 +8,7 @@ import pytest
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
 from mlsign.formats import slsa
-from mlsign.formats.claims import claims_provenance
+from mlsign.formats.claims import PredicateType, claimed_predicate
 from mlsign.formats.slsa import decode_slsa_predicate, decode_slsa_statement, encode_slsa_statement
 
 CORPUS = Path(__file__).resolve().parents[3] / "fuzz" / "corpora" / "provenance"
@@ -46,7 +46,7 @@ def test_what_github_writes_is_read():
 @pytest.mark.parametrize("name", ["full.json", "escaped.json", "minimal.json"])
 def test_other_good_spellings_are_read(name):
     data = (CORPUS / name).read_bytes()
-    assert claims_provenance(data)
+    assert claimed_predicate(data) is PredicateType.PROVENANCE
     assert DIGEST in decode_slsa_statement(data).subjects
 
 
@@ -100,18 +100,18 @@ def test_what_is_too_much_is_refused(monkeypatch):
     with pytest.raises(InputError) as caught:
         decode_slsa_statement(b" " * (slsa.MAX_PROVENANCE_BYTES + 1))
     assert caught.value.code == "json.size"
-    assert not claims_provenance(encoded(github()) + b" " * slsa.MAX_PROVENANCE_BYTES)
+    assert claimed_predicate(encoded(github()) + b" " * slsa.MAX_PROVENANCE_BYTES) is None
     monkeypatch.setattr(slsa, "MAX_PARAMETERS", 2)
     with pytest.raises(InputError, match="more than 2 values"):
         decode_slsa_statement(encoded(github()))
 
 
 def test_only_what_calls_itself_so_is_one():
-    assert claims_provenance(encoded(github()))
-    assert not claims_provenance(b"{")
-    assert not claims_provenance(b'["https://slsa.dev/provenance/v1"')
-    assert not claims_provenance(b'["https://slsa.dev/provenance/v1"]')
-    assert not claims_provenance(encoded({"x": "https://slsa.dev/provenance/v1"}))
+    assert claimed_predicate(encoded(github())) is PredicateType.PROVENANCE
+    assert claimed_predicate(b"{") is None
+    assert claimed_predicate(b'["https://slsa.dev/provenance/v1"') is None
+    assert claimed_predicate(b'["https://slsa.dev/provenance/v1"]') is None
+    assert claimed_predicate(encoded({"x": "https://slsa.dev/provenance/v1"})) is None
 
 
 def test_a_predicate_is_signed_as_it_stands_and_a_statement_is_not():

@@ -12,7 +12,7 @@ from making import canonical
 
 from mlsign.digest import sha256
 from mlsign.errors import InputError
-from mlsign.formats.claims import MAX_SUMMARY_BYTES, claims_summary
+from mlsign.formats.claims import MAX_SUMMARY_BYTES, PredicateType, claimed_predicate
 from mlsign.formats.countersignature import Countersignature, encode_countersignature
 from mlsign.formats.verification_summary import (
     MAX_INPUTS,
@@ -79,7 +79,7 @@ def test_what_is_written_is_read_and_is_as_the_schema_says(summary: Verification
     payload = encode_summary(summary)
     assert decode_summary(payload) == summary
     assert encode_summary(decode_summary(payload)) == payload
-    assert claims_summary(payload)
+    assert claimed_predicate(payload) is PredicateType.SUMMARY
     assert SCHEMA.is_valid(json.loads(payload)["predicate"])
 
 
@@ -164,7 +164,7 @@ def test_a_field_that_stands_twice_is_refused() -> None:
     payload = encode_summary(FULL).replace(
         b'"verificationResult":"PASSED"', b'"verificationResult":"FAILED","verificationResult":"PASSED"'
     )
-    assert not claims_summary(payload)
+    assert claimed_predicate(payload) is None
     with pytest.raises(InputError):
         decode_summary(payload)
 
@@ -173,11 +173,14 @@ def test_only_what_calls_itself_a_summary_is_taken_for_one() -> None:
     payload = encode_summary(FULL)
     other = document() | {"predicateType": "https://model_signing/signature/v1.0"}
     other["note"] = "https://slsa.dev/verification_summary/v1"
-    assert not claims_summary(canonical(other))
-    assert not claims_summary(encode_countersignature(Countersignature(name="a", digest=sha256(b"a"))))
-    assert not claims_summary(canonical(["https://slsa.dev/verification_summary/v1"]))
-    assert not claims_summary(b"https://slsa.dev/verification_summary/v1")
-    assert not claims_summary(payload + b" " * MAX_SUMMARY_BYTES)
+    assert claimed_predicate(canonical(other)) is None
+    assert (
+        claimed_predicate(encode_countersignature(Countersignature(name="a", digest=sha256(b"a"))))
+        is PredicateType.COUNTERSIGNATURE
+    )
+    assert claimed_predicate(canonical(["https://slsa.dev/verification_summary/v1"])) is None
+    assert claimed_predicate(b"https://slsa.dev/verification_summary/v1") is None
+    assert claimed_predicate(payload + b" " * MAX_SUMMARY_BYTES) is None
 
 
 def test_a_long_one_is_refused_unread() -> None:

@@ -9,20 +9,13 @@ from making import make_key
 
 from mlsign.digest import sha256
 from mlsign.errors import InputError, TrustError
-from mlsign.formats.countersignature import Countersignature, encode_countersignature
-from mlsign.formats.golden_run import GoldenRunStatement, RunPlace, RunSet, SetOutcome, encode_golden_run
-from mlsign.formats.policy_statement import PolicyStatement, encode_policy_statement
+from mlsign.formats.countersignature import Countersignature, decode_countersignature, encode_countersignature
+from mlsign.formats.golden_run import GoldenRunStatement, RunPlace, RunSet, SetOutcome, decode_golden_run, encode_golden_run
+from mlsign.formats.policy_statement import PolicyStatement, decode_policy_statement, encode_policy_statement
 from mlsign.formats.slsa import decode_slsa_statement
-from mlsign.formats.verification_summary import ResourceReference, Result, VerificationSummary, encode_summary
+from mlsign.formats.verification_summary import ResourceReference, Result, VerificationSummary, decode_summary, encode_summary
 from mlsign.paths import PackagePath
-from mlsign.trust.authenticate import authenticate
-from mlsign.trust.authenticate_claims import (
-    authenticate_countersignature,
-    authenticate_golden_run,
-    authenticate_policy,
-    authenticate_provenance,
-    authenticate_summary,
-)
+from mlsign.trust.authenticate import authenticate, authenticate_statement
 from mlsign.trust.root import TrustRoot
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -63,11 +56,11 @@ RUN = GoldenRunStatement(
     mlsign="0.1.0",
 )
 KINDS = {
-    "golden_run": (authenticate_golden_run, encode_golden_run(RUN), "statement", RUN),
-    "countersignature": (authenticate_countersignature, encode_countersignature(OVER), "countersignature", OVER),
-    "summary": (authenticate_summary, encode_summary(SUMMARY), "summary", SUMMARY),
-    "policy_statement": (authenticate_policy, encode_policy_statement(POLICY), "statement", POLICY),
-    "slsa": (authenticate_provenance, BUILD, "statement", decode_slsa_statement(BUILD)),
+    "golden_run": (decode_golden_run, encode_golden_run(RUN), RUN),
+    "countersignature": (decode_countersignature, encode_countersignature(OVER), OVER),
+    "summary": (decode_summary, encode_summary(SUMMARY), SUMMARY),
+    "policy_statement": (decode_policy_statement, encode_policy_statement(POLICY), POLICY),
+    "slsa": (decode_slsa_statement, BUILD, decode_slsa_statement(BUILD)),
 }
 PAIR = make_key()
 ROOT = TrustRoot(keys=(PAIR.signer.public,))
@@ -75,15 +68,15 @@ ROOT = TrustRoot(keys=(PAIR.signer.public,))
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_trusted_identity_says_comes_with_who_it_is(kind):
-    prove, payload, name, said = KINDS[kind]
-    found = prove(PAIR.signer.sign(payload), root=ROOT, now=NOW)
-    assert getattr(found, name) == said
-    assert found.signer.identity == PAIR.signer.identity
+    decode, payload, said = KINDS[kind]
+    found = authenticate_statement(PAIR.signer.sign(payload), decode, root=ROOT, now=NOW)
+    assert (found.statement, found.payload) == (said, payload)
+    assert found.identity == PAIR.signer.identity
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nobody_else_says_it(kind):
-    prove, payload, _, _ = KINDS[kind]
+    decode, payload, _ = KINDS[kind]
     good = PAIR.signer.sign(payload)
     stranger = make_key().signer.sign(payload)
     changed = replace(good, envelope=replace(good.envelope, unauthenticated_payload=payload + b" "))
@@ -94,19 +87,19 @@ def test_nobody_else_says_it(kind):
         (good, TrustRoot(keys=()), "signature.unknown_key"),
     ):
         with pytest.raises(TrustError) as caught:
-            prove(bundle, root=root, now=NOW)
+            authenticate_statement(bundle, decode, root=root, now=NOW)
         assert caught.value.code == code
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_kind_is_not_taken_for_another(kind):
     """Whoever may countersign did not thereby sign a policy, give a verdict or vouch for what lies in a package."""
-    prove = KINDS[kind][0]
-    for other, (_, payload, _, _) in KINDS.items():
+    decode = KINDS[kind][0]
+    for other, (_, payload, _) in KINDS.items():
         bundle = PAIR.signer.sign(payload)
         if other != kind:
             with pytest.raises(InputError) as caught:
-                prove(bundle, root=ROOT, now=NOW)
+                authenticate_statement(bundle, decode, root=ROOT, now=NOW)
             assert caught.value.code == f"{kind}.value"
         with pytest.raises(InputError):
             authenticate(bundle, root=ROOT, now=NOW)
@@ -114,10 +107,11 @@ def test_one_kind_is_not_taken_for_another(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_said_is_read_only_after_its_signature_is_good(kind):
-    prove = KINDS[kind][0]
+    decode = KINDS[kind][0]
     junk = PAIR.signer.sign(b"no statement")
+    unsigned = replace(junk, envelope=replace(junk.envelope, unauthenticated_payload=b"{{{{"))
     with pytest.raises(InputError) as caught:
-        prove(junk, root=ROOT, now=NOW)
+        authenticate_statement(junk, decode, root=ROOT, now=NOW)
     assert caught.value.code == "json.syntax"
     with pytest.raises(TrustError):
-        prove(replace(junk, envelope=replace(junk.envelope, unauthenticated_payload=b"{{{{")), root=ROOT, now=NOW)
+        authenticate_statement(unsigned, decode, root=ROOT, now=NOW)
