@@ -1,5 +1,11 @@
-"""Looking at other processes. Any of them may end between two looks: one that has is told as gone, and no look fails over it."""
+"""Looking at other processes, and holding them. Any of them may end between two looks: one that has is told as gone, and no look
+fails over it.
+"""
 
+import contextlib
+import os
+import signal
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _GONE = (FileNotFoundError, ProcessLookupError)
@@ -39,6 +45,20 @@ def command_line(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except _GONE:
         return b""
+
+
+@contextlib.contextmanager
+def standing_still(pids: Iterable[int]) -> Iterator[None]:
+    """Processes that are given no processor meanwhile: whatever they are at lasts until this is over, however fast the machine."""
+    held = list(pids)
+    for pid in held:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in held:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def workers_below(pid: int) -> list[int]:

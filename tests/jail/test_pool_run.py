@@ -8,6 +8,7 @@ import pytest
 from jail_models import X, graph_model, tensor
 from onnx import TensorProto, helper
 from pooling import PATIENCE, crew_of, footprint, footprint_at_rest, pids, pool_of, until
+from processes import standing_still
 
 from mlsign.errors import InputError, JailError
 from mlsign.sandbox.jail import Jail
@@ -50,10 +51,11 @@ def test_many_threads_get_their_own_answers(memory, doubler):
 
 def test_calls_run_at_the_same_time_one_on_each_worker(memory, spinner):
     with pool_of(memory, spinner, cpu_seconds=60.0, wall_seconds=60.0) as pool:
-        threads = [threading.Thread(target=lambda: pool.run(looping(1_000_000))) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        until(lambda: pool.health().busy == 2)
+        threads = [threading.Thread(target=lambda: pool.run(looping(1))) for _ in range(2)]
+        with standing_still(pids(pool)):
+            for thread in threads:
+                thread.start()
+            until(lambda: pool.health().busy == 2)
         for thread in threads:
             thread.join(PATIENCE)
         assert pool.health().failures == 0
@@ -64,11 +66,12 @@ def test_wrong_feeds_are_refused_with_and_without_a_free_worker(memory, spinner)
         bad = {"n": np.array(1, np.int32), "x": np.zeros(64, np.float32)}
         assert code_of(lambda: pool.run(bad), InputError) == "input.dtype"
         assert (pool.health().ready, pool.health().calls) == (1, 0)
-        busy = threading.Thread(target=lambda: pool.run(looping(1_000_000)))
-        busy.start()
-        until(lambda: pool.health().busy == 1)
-        assert code_of(lambda: pool.run(bad), InputError) == "input.dtype"
-        assert pool.health().waiting == 0
+        busy = threading.Thread(target=lambda: pool.run(looping(1)))
+        with standing_still(pids(pool)):
+            busy.start()
+            until(lambda: pool.health().busy == 1)
+            assert code_of(lambda: pool.run(bad), InputError) == "input.dtype"
+            assert pool.health().waiting == 0
         busy.join(PATIENCE)
         health = pool.health()
         assert (health.failures, health.restarts) == (0, 0)
@@ -87,14 +90,14 @@ def test_an_error_of_the_model_keeps_the_worker(memory, filler):
 
 def test_a_line_that_is_full_refuses_at_once_and_a_deadline_ends_the_wait(memory, spinner):
     with pool_of(memory, spinner, workers=1, max_waiting=1, wall_seconds=60.0, cpu_seconds=60.0) as pool:
-        busy = threading.Thread(target=lambda: pool.run(looping(1_500_000)))
-        busy.start()
-        until(lambda: pool.health().busy == 1)
-        assert code_of(lambda: pool.run(looping(1), timeout=0.05)) == "sandbox.pool.deadline"
-        waits = threading.Thread(target=lambda: pool.run(looping(1)))
-        waits.start()
-        until(lambda: pool.health().waiting == 1)
-        assert code_of(lambda: pool.run(looping(1))) == "sandbox.pool.full"
+        busy, waits = (threading.Thread(target=lambda: pool.run(looping(1))) for _ in range(2))
+        with standing_still(pids(pool)):
+            busy.start()
+            until(lambda: pool.health().busy == 1)
+            assert code_of(lambda: pool.run(looping(1), timeout=0.05)) == "sandbox.pool.deadline"
+            waits.start()
+            until(lambda: pool.health().waiting == 1)
+            assert code_of(lambda: pool.run(looping(1))) == "sandbox.pool.full"
         for thread in (busy, waits):
             thread.join(PATIENCE)
         health = pool.health()
@@ -104,12 +107,18 @@ def test_a_line_that_is_full_refuses_at_once_and_a_deadline_ends_the_wait(memory
 def test_a_call_with_too_little_time_left_after_waiting_does_not_cost_its_worker(memory, spinner):
     """Under load with deadlines, each worker would otherwise be ended by the next call that comes too late."""
     with pool_of(memory, spinner, workers=1, wall_seconds=60.0, cpu_seconds=60.0) as pool:
-        busy = threading.Thread(target=lambda: pool.run(looping(1_000_000)))
-        busy.start()
-        until(lambda: pool.health().busy == 1)
-        pool._held.shift.typical_seconds = 10 * PATIENCE
-        assert code_of(lambda: pool.run(looping(1), timeout=PATIENCE)) == "sandbox.pool.deadline"
-        busy.join(PATIENCE)
+        told = []
+        busy = threading.Thread(target=lambda: pool.run(looping(1)))
+        late = threading.Thread(target=lambda: told.append(code_of(lambda: pool.run(looping(1), timeout=PATIENCE))))
+        with standing_still(pids(pool)):
+            busy.start()
+            until(lambda: pool.health().busy == 1)
+            pool._held.shift.typical_seconds = 100 * PATIENCE
+            late.start()
+            until(lambda: pool.health().waiting == 1)
+        for thread in (busy, late):
+            thread.join(PATIENCE)
+        assert told == ["sandbox.pool.deadline"]
         pool._held.shift.typical_seconds = 10 * PATIENCE
         assert list(pool.run(looping(1), timeout=PATIENCE)) == ["y"]  # one that did not wait takes its chance
         assert pool._held.shift.typical_seconds < 10 * PATIENCE
@@ -226,17 +235,20 @@ def test_closing_lets_calls_finish_for_a_while_and_refuses_all_others(memory, sp
 
     def call(name):
         try:
-            outcomes[name] = list(pool.run(looping(1_000_000)))
+            outcomes[name] = list(pool.run(looping(1)))
         except JailError as err:
             outcomes[name] = err.code
 
     threads = [threading.Thread(target=call, args=(name,)) for name in ("runs", "waits")]
-    threads[0].start()
-    until(lambda: pool.health().busy == 1)
-    threads[1].start()
-    until(lambda: pool.health().waiting == 1)
-    pool.close(drain_seconds=PATIENCE)
-    for thread in threads:
+    closes = threading.Thread(target=lambda: pool.close(drain_seconds=PATIENCE))
+    with standing_still(pids(pool)):
+        threads[0].start()
+        until(lambda: pool.health().busy == 1)
+        threads[1].start()
+        until(lambda: pool.health().waiting == 1)
+        closes.start()
+        until(lambda: "waits" in outcomes)
+    for thread in (*threads, closes):
         thread.join(PATIENCE)
     assert outcomes == {"runs": ["y"], "waits": "sandbox.pool.closed"}
 

@@ -10,12 +10,12 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from processes import is_running
+from processes import is_running, standing_still
 from serving_kit import (
     WAIT_SECONDS,
     Reply,
@@ -86,19 +86,6 @@ def is_busy(server: Server) -> bool:
 def patient_policy(tmp_path, release) -> Path:
     """Ends no call for its time within a test, however slow the machine is."""
     return policy(tmp_path / "patient", release, rest="sandbox: {wall: 300s, cpu: 300s}\n")
-
-
-@contextlib.contextmanager
-def standing_still(workers: list[int]) -> Iterator[None]:
-    """Workers that get no processor meanwhile: whatever they are given lasts until this is over."""
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in workers:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
 
 
 def test_too_many_calls_are_told_to_come_back(tmp_path, slow_package, patient_policy):
