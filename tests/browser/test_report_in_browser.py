@@ -215,7 +215,7 @@ def test_the_filter_of_weights_says_how_many_are_left(show, nested):
     window = show(nested)
     window.page.locator("#weights input").fill("then")
     assert window.page.locator("#weights-told").text_content() == "1 of 8 shown"
-    assert window.page.locator("#weights tbody tr:visible").count() == 1
+    assert window.page.locator("#weights-table tbody tr:visible").count() == 1
     window.check_quiet()
 
 

@@ -96,11 +96,10 @@ class Boxes:
         return {found[name]: words for name, words in self._constants.items()}
 
     def _constant(self, node: NodeRecord) -> str:
-        for attribute in node.attributes:
-            if isinstance(attribute.value, TensorRecord) and node.operator == "Constant":
+        for attribute in node.attributes if node.operator == "Constant" else ():
+            if isinstance(attribute.value, TensorRecord | SparseRecord):
                 return tensor_words(attribute.value)
-            if not isinstance(attribute.value, TensorRecord | SparseRecord):
-                return attribute_words(attribute).partition("=")[2]
+            return attribute_words(attribute).partition("=")[2]
         shape = self._record(node.inputs[0]) if node.inputs else None
         filled = tensor_words(shape, values=_MAX_DIMS) if shape is not None else ""
         return filled.strip("{}").replace(", ", "×") or "constant"  # noqa: RUF001 - times

@@ -52,6 +52,11 @@ def marks_of(
     return marks
 
 
+def place_of_code(code: str) -> str:
+    """Where on the page the first finding of a code stands."""
+    return f"finding-{code}"
+
+
 def findings(found: Iterable[Finding], sheets: Sheets | None, *, about: str) -> Element:
     """The section: what is wrong, then what is in order, folded up."""
     every = list(found)
@@ -65,18 +70,27 @@ def findings(found: Iterable[Finding], sheets: Sheets | None, *, about: str) -> 
                 ("Code", "Outcome", "What", "Where"),
                 (_row(f, sheets) for f in wrong[:MAX_FINDINGS]),
                 class_="findings",
+                row_ids=_row_ids(wrong[:MAX_FINDINGS]),
             )
         )
         if len(wrong) > MAX_FINDINGS:
             parts.append(note(f"{counted(len(wrong) - MAX_FINDINGS, 'further finding')} not listed."))
         parts.append(note(f"mlsign explain {shown(wrong[0].code)} says more about a code."))
     else:
-        parts.append(element("p", "No finding is against it."))
+        parts.append(element("p", badge(Tone.GOOD, "nothing found"), " No finding is against it."))
     if passed:
         rows = (_row(finding, sheets) for finding in passed[:MAX_FINDINGS])
         title = f"{counted(len(passed), 'check')} in order"
         parts.append(element("details", element("summary", title), table(title, ("Code", "Outcome", "What", "Where"), rows)))
     return section("findings", "Findings", *parts)
+
+
+def _row_ids(found: Iterable[Finding]) -> Iterator[str | None]:
+    """An identifier for the first row of each code, which marks in the graph lead to."""
+    known: set[str] = set()
+    for finding in found:
+        yield None if finding.code in known else place_of_code(finding.code)
+        known.add(finding.code)
 
 
 def _row(finding: Finding, sheets: Sheets | None) -> tuple[Child | list[Child], ...]:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from mlsign.errors import shown
-from mlsign.interface import OperatorUse, ValueSpec
+from mlsign.interface import OperatorUse, TypeSpec, ValueKind, ValueSpec
 from mlsign.onnx.summary import ModelSummary
 from mlsign.policy.model import Policy
 from mlsign.policy.rules.operators import CUSTOM_DOMAIN, judge_operator
 from mlsign.report.html.elements import Child, Element, element
+from mlsign.report.html.node_lists import identifier
 from mlsign.report.html.parts import Tone, badge, code, facts, note, section, table, tiles
+from mlsign.report.html.sheets import Sheets
 from mlsign.report.html.words import name_of, type_words
 from mlsign.report.model_facts import run_words
 from mlsign.words import counted, size
@@ -20,6 +22,26 @@ from mlsign.words import counted, size
 _MAX_VALUES: Final = 200
 _MAX_OPERATORS: Final = 200
 _THINNEST: Final = 0.6
+_MAX_OPEN: Final = 6
+_ELEMENTS: Final = {
+    "float": "32-bit floats",
+    "double": "64-bit floats",
+    "float16": "16-bit floats",
+    "bfloat16": "16-bit brain floats",
+    **{
+        f"{sign}int{bits}": f"{bits}-bit {word}integers"
+        for bits in (2, 4, 8, 16, 32, 64)
+        for sign, word in (("", ""), ("u", "unsigned "))
+    },
+    "string": "texts",
+    "bool": "true or false",
+}
+_KINDS: Final = {
+    ValueKind.SPARSE_TENSOR: "a sparse tensor",
+    ValueKind.SEQUENCE: "any number of values, one after the other",
+    ValueKind.MAP: "a value for each of its keys",
+    ValueKind.OPTIONAL: "a value that may be missing",
+}
 _STANDINGS: Final = {"allowed": Tone.GOOD, "denied": Tone.BAD, "unknown domain": Tone.WARNING}
 
 
@@ -53,13 +75,33 @@ def short_count(number: int) -> str:
 
 def _values(summary: ModelSummary) -> Iterator[Element]:
     rows = [(kind, value) for kind, values in (("input", summary.inputs), ("output", summary.outputs)) for value in values]
-    yield table("Inputs and outputs", ("Kind", "Name", "Type"), (_value(kind, value) for kind, value in rows[:_MAX_VALUES]))
+    if not rows:
+        yield note("The model takes nothing and gives nothing.")
+        return
+    head = ("Kind", "Name", "Type", "In words")
+    yield table("Inputs and outputs", head, (_value(kind, value) for kind, value in rows[:_MAX_VALUES]), class_="ends-of-model")
     if len(rows) > _MAX_VALUES:
         yield note(f"{counted(len(rows) - _MAX_VALUES, 'further value')} not listed.")
 
 
 def _value(kind: str, value: ValueSpec) -> tuple[Child, ...]:
-    return kind, code(name_of(value.name)), code(type_words(value.type))
+    return kind, code(name_of(value.name)), code(type_words(value.type)), _in_words(value.type)
+
+
+def _in_words(typed: TypeSpec) -> str:
+    """What a type means to whoever calls the model: how long a number is, how many there are, and what a call decides."""
+    if typed.kind is not ValueKind.TENSOR:
+        return _KINDS.get(typed.kind, "")
+    what = _ELEMENTS.get(typed.element, typed.element)
+    if typed.shape is None:
+        return f"{what}, in any shape"
+    open_dims = [dim for dim in typed.shape if not isinstance(dim, int)]
+    named = list(dict.fromkeys(shown(dim, limit=24) for dim in open_dims if dim is not None))[:_MAX_OPEN]
+    told = f"{what}, one" if not typed.shape else f"{what}, {counted(len(typed.shape), 'dimension')}"
+    if not open_dims:
+        return told
+    each = f" ({', '.join(named)})" if named else ""
+    return f"{told}, of which a call decides {len(open_dims)}{each}"
 
 
 def standing(use: OperatorUse, policy: Policy) -> str:
@@ -70,8 +112,12 @@ def standing(use: OperatorUse, policy: Policy) -> str:
     return "unknown domain" if refusal.code == CUSTOM_DOMAIN else "denied"
 
 
-def operators(summary: ModelSummary, policy: Policy) -> Element:
-    """The operators as bars, those that the policy refuses first."""
+def operators(summary: ModelSummary, policy: Policy, sheets: Sheets | None) -> Element:
+    """The operators as bars, those that the policy refuses first, each with a way to its first node."""
+    if not summary.operators:
+        return section(
+            "operators", "Operators against the policy", note("The model has no nodes, so there is nothing to be allowed.")
+        )
     uses = [(standing(use, policy), use) for use in summary.operators]
     counts = Counter(word for word, _ in uses)
     uses.sort(key=lambda each: (each[0] == "allowed", -each[1].count, each[1].operator))
@@ -82,7 +128,7 @@ def operators(summary: ModelSummary, policy: Policy) -> Element:
         f"by the policy {shown(policy.name)}",
     )
     rows = (
-        (_name(use), _bar(use.count, most, word), f"{use.count:,}", badge(_STANDINGS[word], word))
+        (_name(use, sheets), bar(use.count, most, _STANDINGS[word]), f"{use.count:,}", badge(_STANDINGS[word], word))
         for word, use in uses[:_MAX_OPERATORS]
     )
     more = note(f"{counted(len(uses) - _MAX_OPERATORS, 'further operator')} not listed.") if len(uses) > _MAX_OPERATORS else None
@@ -105,12 +151,14 @@ def _calls(summary: ModelSummary) -> Element | None:
     )
 
 
-def _name(use: OperatorUse) -> Element:
-    return code(shown(use.operator, limit=120))
+def _name(use: OperatorUse, sheets: Sheets | None) -> Element:
+    name = code(shown(use.operator, limit=120))
+    place = sheets.first.get(shown(use.operator)) if sheets is not None else None
+    return name if place is None else element("a", name, href=f"#{identifier(*place)}", title="the first in the graph")
 
 
-def _bar(count: int, most: int, word: str) -> Element:
-    tone = _STANDINGS[word]
+def bar(count: int, most: int, tone: Tone) -> Element:
+    """A bar as long as ``count`` is of ``most``."""
     width = max(100 * count / most, _THINNEST)
     rect = element("rect", x=0, y=0, width=f"{width:.1f}", height=10)
     return element(

@@ -12,7 +12,7 @@ from mlsign.evidence.record import SignatureRecord
 from mlsign.formats.manifest import Manifest, Provenance
 from mlsign.policy.model import Verdict
 from mlsign.report.html.elements import Child, Element, element
-from mlsign.report.html.parts import Tone, badge, code, facts, note, section, table
+from mlsign.report.html.parts import Tone, badge, code, digest, facts, note, section, table
 from mlsign.report.signers import who_signed
 from mlsign.words import counted, size
 
@@ -26,23 +26,29 @@ def origin(portrait: Portrait) -> Element:
     manifest = portrait.manifest
     if manifest is None:
         return section(
-            "origin", "Provenance and lineage", note("There is no manifest, so nothing says where the model comes from.")
+            "origin",
+            "Provenance and lineage",
+            note(
+                "There is no manifest, so nothing says where the model comes from. mlsign pack makes one, with its source and its builder."
+            ),
         )
     parts: list[Child] = []
     rows = [*_said(manifest), *(_provenance(manifest.provenance) if manifest.provenance is not None else ())]
     if manifest.previous is not None:
-        rows.append(("Release before", code(f"{manifest.previous.version} {manifest.previous.digest}")))
+        rows.append(("Release before", (code(manifest.previous.version), digest(manifest.previous.digest))))
     if rows:
         parts += [note(f"What the manifest says, in the words of whoever packed it{_vouched(portrait)}."), facts(rows)]
     else:
         parts.append(note("The manifest says nothing about it."))
+    if manifest.previous is not None:
+        parts.append(note("What changed since the release before is told by mlsign diff, given both packages."))
     if portrait.report is not None and portrait.report.evidence.provenance:
         parts.append(element("h3", "Statements of builders"))
         parts.append(
             note("Their signatures are genuine. Anybody may sign one: whether the policy counts it is among the findings.")
         )
-        digest = portrait.report.evidence.digest
-        rows_of = (_statement(record, digest) for record in portrait.report.evidence.provenance[:_MAX_ROWS])
+        own = portrait.report.evidence.digest
+        rows_of = (_statement(record, own) for record in portrait.report.evidence.provenance[:_MAX_ROWS])
         parts.append(table("Statements of builders", ("Builder", "Kind of build", "Signed by", "About"), rows_of))
     return section("origin", "Provenance and lineage", *parts)
 
@@ -83,10 +89,10 @@ def _provenance(provenance: Provenance) -> Iterator[tuple[str, Child | tuple[Chi
         )
 
 
-def _statement(record: SignatureRecord, digest: Digest | None) -> tuple[Child, ...]:
+def _statement(record: SignatureRecord, whole: Digest | None) -> tuple[Child, ...]:
     assert record.provenance is not None  # noqa: S101 - that is what makes it one of these
     provenance = record.provenance.provenance
-    own = digest is not None and digest in record.provenance.subjects
+    own = whole is not None and whole in record.provenance.subjects
     about = badge(Tone.PLAIN, "this package") if own else badge(Tone.WARNING, "something else")
     return code(provenance.builder), code(provenance.build_type), code(who_signed(record)), about
 

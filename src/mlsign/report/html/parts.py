@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import Enum
+from itertools import chain, repeat
 from typing import Final
 
 from mlsign.report.html.elements import Child, Element, element
@@ -52,12 +53,15 @@ def table(
     *,
     class_: str = "",
     identifier: str | None = None,
+    row_ids: Iterable[str | None] = (),
 ) -> Element:
-    """A table, whose first cell of each row names the row. The caption is for whoever does not see it stand under its heading."""
+    """A table, whose first cell of each row names the row. The caption is for whoever does not see it stand under its heading. Rows
+    that links lead to have an identifier of ``row_ids``.
+    """
     columns = element("tr", (element("th", name, scope="col") for name in head))
     body = (
-        element("tr", element("th", _many(first), scope="row"), (element("td", _many(cell)) for cell in rest))
-        for first, *rest in rows
+        element("tr", element("th", _many(first), scope="row"), (element("td", _many(cell)) for cell in rest), id=own)
+        for (first, *rest), own in zip(rows, chain(row_ids, repeat(None)), strict=False)
     )
     inner = element(
         "table",
@@ -75,19 +79,32 @@ def badge(tone: Tone, words: str) -> Element:
 
 
 def headline(
-    tone: Tone, verdict: str, *, subject: str, above: str = "", explained: Child | Sequence[Child] = (), sign: str = ""
+    tone: Tone,
+    verdict: str,
+    *,
+    subject: str,
+    above: str = "",
+    explained: Child | Sequence[Child] = (),
+    reasons: Sequence[Child | Sequence[Child]] = (),
+    sign: str = "",
 ) -> Element:
-    """The top of a report: what it is about, with words above that, and what it came to in words that need no context."""
+    """The top of a report: what it is about, with words above that, what it came to in words that need no context, and why."""
     mark = element("span", sign or _SIGNS[tone], class_="sign", aria_hidden="true")
     words = element("p", mark, element("strong", verdict), class_=f"verdict {tone.value}")
     over = element("p", above, class_="above") if above else None
     lead = (element("p", each, class_="lead") for each in _many(explained))
-    return element("header", over, element("h1", subject), words, *lead, class_="top")
+    why = element("ul", (element("li", _many(each)) for each in reasons), class_="reasons") if reasons else None
+    return element("header", over, element("h1", subject), words, *lead, why, class_="top")
 
 
 def code(text: object) -> Element:
     """A name or a value as it stands in a file."""
     return element("code", str(text), dir="ltr")
+
+
+def digest(text: object) -> Element:
+    """A value that one may want to paste elsewhere: a click takes all of it, and where scripts run there is a button that copies it."""
+    return element("code", str(text), dir="ltr", class_="whole", data_copy=True)
 
 
 def note(*children: Child | Iterable[Child]) -> Element:

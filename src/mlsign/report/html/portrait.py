@@ -31,18 +31,21 @@ def render_portrait(portrait: Portrait, *, version: str = "") -> str:
     sheets = sheets_of(portrait.structure) if portrait.structure is not None else None
     marks = marks_of(portrait.findings, sheets, portrait.summary, portrait.policy)
     data: dict[str, Plain] = {}
-    parts: list[Element | None] = [signers(portrait), section("judged", "Judged by", identity(portrait))]
+    parts: list[Element | None] = [
+        signers(portrait),
+        section("judged", "Judged by", identity(portrait)),
+        findings(portrait.findings, sheets, about=_about(portrait)),
+    ]
     if portrait.summary is not None:
-        parts += [interface(portrait.summary), operators(portrait.summary, portrait.policy)]
+        parts += [interface(portrait.summary), operators(portrait.summary, portrait.policy, sheets)]
     if sheets is not None:
         picture = picture_of(sheets, marks)
         data["graph-data"] = picture.data
         parts.append(graph(sheets, picture, marks))
     else:
         parts.append(section("graph", "Graph", note(f"There is no graph to be shown: {shown(portrait.problem, limit=400)}.")))
-    parts.append(weights(portrait.weights) if portrait.weights is not None else None)
-    parts.append(findings(portrait.findings, sheets, about=_about(portrait)))
-    parts += [origin(portrait), golden(portrait), files(portrait)]
+    parts.append(weights(portrait.weights, sheets) if portrait.weights is not None else None)
+    parts += [golden(portrait), origin(portrait), files(portrait)]
     return document(
         Page(
             title=f"{decided(portrait)}: {subject_of(portrait)} · mlsign",

@@ -18,6 +18,23 @@ for (const box of document.querySelectorAll("input[data-filters]")) {
   });
 }
 
+// A digest can be copied. Where a browser does not let a page do that, all of it is marked, for the keys that everybody has.
+for (const each of document.querySelectorAll("code[data-copy]")) {
+  const made = document.createElement("button");
+  [made.type, made.textContent, made.className] = ["button", "Copy", "copy needs-script"];
+  made.setAttribute("aria-label", `Copy ${each.textContent.slice(0, 20)}…`);
+  made.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(each.textContent);
+      made.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(each);
+      made.textContent = "Marked: press Ctrl+C";
+    }
+  });
+  each.after(" ", made);
+}
+
 window.addEventListener("beforeprint", () => {
   for (const each of document.querySelectorAll("#findings details:not([open])")) [each.open, each.dataset.folded] = [true, ""];
 });

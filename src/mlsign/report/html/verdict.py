@@ -6,6 +6,7 @@ Owns one rule: without a policy no signature was checked, and nothing on the pag
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import PurePath
 from typing import Final
 
@@ -13,17 +14,19 @@ from mlsign.actions.claimed_signers import ClaimedSigner
 from mlsign.actions.portray import Portrait
 from mlsign.actions.verify import Report
 from mlsign.errors import shown
-from mlsign.evidence.findings import Outcome
+from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.policy.model import Mode, Verdict
 from mlsign.report.claims import who_claims
 from mlsign.report.concessions import concessions
 from mlsign.report.html.elements import Child, Element, element
-from mlsign.report.html.parts import Tone, badge, code, facts, headline, note, section, table
+from mlsign.report.html.findings import MAX_FINDINGS, place_of_code
+from mlsign.report.html.parts import Tone, badge, code, digest, facts, headline, note, section, table
 from mlsign.report.signers import when_signed, who_signed, why_idle
 from mlsign.words import counted
 
 _MAX_SIGNERS: Final = 100
+_MAX_REASONS: Final = 5
 _ABOVE: Final = "Report on"
 
 
@@ -48,7 +51,14 @@ def top(portrait: Portrait) -> Element:
     word = decided(portrait)
     if portrait.report is None:
         told = f"{word}: no signature was checked"
-        return headline(_model_tone(portrait), told, subject=subject, above=_ABOVE, explained=_unverified(portrait))
+        return headline(
+            _model_tone(portrait),
+            told,
+            subject=subject,
+            above=_ABOVE,
+            explained=_unverified(portrait),
+            reasons=_reasons(portrait),
+        )
     policy = shown(portrait.policy.name)
     if portrait.verdict is Verdict.ALLOW:
         explained: list[Child] = [f"Its signatures were authenticated and its content held against them at {_time(portrait)}."]
@@ -58,7 +68,25 @@ def top(portrait: Portrait) -> Element:
     wrong = counted(sum(f.outcome is not Outcome.PASS for f in portrait.findings), "finding")
     enforced = portrait.report.decision.mode is Mode.ENFORCE
     told = f"{wrong} against it at {_time(portrait)}.{'' if enforced else ' The policy is in audit mode: it reports, and stops nothing.'}"
-    return headline(Tone.BAD, f"{word} by the policy {policy}", subject=subject, above=_ABOVE, explained=told)
+    return headline(
+        Tone.BAD, f"{word} by the policy {policy}", subject=subject, above=_ABOVE, explained=told, reasons=_reasons(portrait)
+    )
+
+
+def _reasons(portrait: Portrait) -> list[Child | list[Child]]:
+    """What is against it, in the order of the findings: what failed before what is not known. The first few, each with a way to the row."""
+    against = [finding for finding in portrait.findings if finding.outcome is not Outcome.PASS][:MAX_FINDINGS]
+    listed: dict[str, list[Finding]] = {}
+    for finding in against:
+        listed.setdefault(finding.code, []).append(finding)
+    reasons: list[Child | list[Child]] = []
+    for code_, same in islice(listed.items(), _MAX_REASONS):
+        more = f" (and {len(same) - 1} more)" if len(same) > 1 else ""
+        link = element("a", code_, href=f"#{place_of_code(code_)}")
+        reasons.append([link, f" {shown(same[0].message, limit=300)}{more}"])
+    if len(listed) > _MAX_REASONS:
+        reasons.append([element("a", f"and {len(listed) - _MAX_REASONS} more", href="#findings")])
+    return reasons
 
 
 def _model_tone(portrait: Portrait) -> Tone:
@@ -86,7 +114,9 @@ def signers(portrait: Portrait) -> Element:
 
 def _claimed(claims: tuple[ClaimedSigner, ...]) -> Iterator[Element]:
     if not claims:
-        yield note("There is no signature.")
+        yield note(
+            "There is no signature: nothing says who made this, or that it is what they made. mlsign sign adds one to a package."
+        )
         return
     yield element("p", badge(Tone.WARNING, "not checked"), " This is what the bundles say of themselves; anybody can write that.")
     yield table(
@@ -135,10 +165,10 @@ def _signer(group: str, record: SignatureRecord) -> tuple[Child, ...]:
 def identity(portrait: Portrait) -> Element:
     """By what was judged, and what: digests, policy, time. No word of whoever packed it stands among these."""
     rows: list[tuple[str, Child | tuple[Child, ...]]] = []
-    digest = portrait.report.evidence.digest if portrait.report is not None else None
-    if digest is not None:
-        rows.append(("Package digest", code(digest)))
-    rows.append(("Policy", (shown(portrait.policy.name), code(portrait.policy.digest))))
+    whole = portrait.report.evidence.digest if portrait.report is not None else None
+    if whole is not None:
+        rows.append(("Package digest", digest(whole)))
+    rows.append(("Policy", (shown(portrait.policy.name), digest(portrait.policy.digest))))
     if portrait.report is None:
         rows.append(("Judged", "the model alone, and not who signed it"))
     rows.append(("Time", _time(portrait)))
