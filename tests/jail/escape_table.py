@@ -87,7 +87,7 @@ def outcomes(mode: str) -> dict[str, dict[str, dict[str, str]]]:
     return in_each(come, ("root", "user") if mode == "outside" else SETTINGS)
 
 
-def output_of(command: list[str | Path], *, seconds: float = 90) -> Any:
+def output_of(command: list[str | Path], *, seconds: float = 240) -> Any:
     # No pipes: what it leaves behind would hold them open.
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
         done = subprocess.run(command, stdout=said, stderr=complaints, timeout=seconds, cwd="/")

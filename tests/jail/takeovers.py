@@ -639,10 +639,10 @@ TAKEOVERS = (
         says="CPU time",
         denied="sandbox.cpu",
         by="the parent's look at its CPU clock",
-        spec={"cpu_seconds": 0.3},
+        spec={"cpu_seconds": 0.3, "wall_seconds": 60},
         control="the same for a fifth of a second",
         instead=burn(0.2),
-        control_spec={"cpu_seconds": 5},
+        control_spec={"cpu_seconds": 5, "wall_seconds": 60},
         walled=True,
     ),
     Takeover(

@@ -39,14 +39,13 @@ def alarms():
 def interrupt_often(deed, *, seconds: float = 0.5) -> None:
     """Does it again and again, and interrupts it within its first microseconds."""
     interrupted, until = 0, time.monotonic() + seconds
-    while time.monotonic() < until:
+    while time.monotonic() < until or interrupted <= 10:
         try:
             signal.setitimer(signal.ITIMER_REAL, 1e-6 + luck.random() * 5e-5)
             while True:
                 deed()
         except KeyboardInterrupt:
             interrupted += 1
-    assert interrupted > 10
 
 
 def test_a_zygote_that_is_looked_at_meanwhile_can_be_ended_and_used_by_threads(alarms):
