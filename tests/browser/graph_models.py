@@ -1,7 +1,7 @@
-"""Models whose pictures are looked at: one with everything that opens, and one of very many nodes."""
+"""Models whose pictures are looked at: some with everything that opens, a transformer, and some of very many nodes."""
 
 import numpy as np
-from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper, shape_inference
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 
@@ -94,3 +94,96 @@ def fan_model(count: int) -> ModelProto:
     nodes = [helper.make_node("Relu", ["x"], [f"y{number}"]) for number in range(count)]
     graph = helper.make_graph(nodes, "fan", [_value("x")], [_value(f"y{number}") for number in range(count)])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def deep_model() -> ModelProto:
+    """An If in a Loop in a Scan."""
+    node = helper.make_node
+    then = helper.make_graph([node("Relu", ["s"], ["r"], name="innermost")], "then", [], [_value("r")])
+    otherwise = helper.make_graph([node("Neg", ["s"], ["r2"], name="negative")], "else", [], [_value("r2")])
+    turn = helper.make_graph(
+        [
+            node("If", ["c"], ["s_out"], then_branch=then, else_branch=otherwise, name="inner"),
+            node("Identity", ["c"], ["c_out"], name="go on"),
+        ],
+        "turn",
+        [_value("i", INT64, []), _value("c", BOOL, []), _value("s")],
+        [_value("c_out", BOOL, []), _value("s_out")],
+    )
+    row = helper.make_graph(
+        [
+            node("Add", ["sum", "row"], ["added"], name="add up"),
+            node("Loop", ["three", "yes", "added"], ["sum_out"], body=turn, name="middle"),
+            node("MatMul", ["sum_out", "w"], ["scored"], name="project"),
+        ],
+        "row",
+        [_value("sum", FLOAT, [4]), _value("row", FLOAT, [4])],
+        [_value("sum_out", FLOAT, [4]), _value("scored", FLOAT, [2])],
+    )
+    nodes = [
+        node("Constant", [], ["start"], value=_tensor("", np.zeros(4, np.float32)), name="zeros"),
+        node("Scan", ["start", "x"], ["last", "scores"], body=row, num_scan_inputs=1, name="outer"),
+    ]
+    weights = [_tensor("w", np.ones((4, 2), np.float32)), _tensor("three", np.array(3)), _tensor("yes", np.array(True))]
+    outputs = [_value("last", FLOAT, [4]), _value("scores", FLOAT, ["T", 2])]
+    graph = helper.make_graph(nodes, "deep", [_value("x", FLOAT, ["T", 4])], outputs, weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def recursive_model() -> ModelProto:
+    """Two functions that call each other, which no runtime runs."""
+    opsets = [helper.make_opsetid("f", 1)]
+    functions = [
+        helper.make_function("f", name, ["a"], ["b"], [helper.make_node(other, ["a"], ["b"], domain="f")], opsets)
+        for name, other in (("There", "Back"), ("Back", "There"))
+    ]
+    graph = helper.make_graph([helper.make_node("There", ["x"], ["y"], domain="f")], "g", [_value("x")], [_value("y")])
+    return helper.make_model(graph, functions=functions, opset_imports=opsets, ir_version=8)
+
+
+def transformer_model(layers: int = 2, width: int = 64, heads: int = 4) -> ModelProto:
+    """Attention and what follows it, as exporters of PyTorch write it: shapes are constants, and biases have names of layers."""
+    draw = np.random.default_rng(5)
+    nodes, weights = [], []
+
+    def weight(name: str, *shape: int) -> str:
+        weights.append(_tensor(name, draw.normal(0, 0.05, shape).astype(np.float32)))
+        return name
+
+    def constant(value: object) -> str:
+        name = f"/Constant_{len(nodes)}_output_0"
+        nodes.append(helper.make_node("Constant", [], [name], name=name[:-9], value=_tensor("", np.asarray(value))))
+        return name
+
+    def add(operator: str, inputs: list[str], path: str, **attributes: object) -> str:
+        nodes.append(helper.make_node(operator, inputs, [f"{path}_output_0"], name=path, **attributes))
+        return f"{path}_output_0"
+
+    last = add("Gather", [weight("embeddings.weight", 500, width), "tokens"], "/embeddings/Gather")
+    for layer in range(layers):
+        path, name = f"/encoder/layer.{layer}", f"encoder.layer.{layer}"
+        split = {}
+        for part in ("query", "key", "value"):
+            own = f"{path}/attention/{part}"
+            value = add("MatMul", [last, weight(f"onnx::MatMul_{layer}{part}", width, width)], f"{own}/MatMul")
+            value = add("Add", [weight(f"{name}.attention.{part}.bias", width), value], f"{own}/Add")
+            value = add("Reshape", [value, constant(np.array([0, -1, heads, width // heads]))], f"{own}/Reshape")
+            order = [0, 2, 3, 1] if part == "key" else [0, 2, 1, 3]
+            split[part] = add("Transpose", [value], f"{own}/Transpose", perm=order)
+        value = add("MatMul", [split["query"], split["key"]], f"{path}/attention/MatMul")
+        value = add("Div", [value, constant(np.float32(4))], f"{path}/attention/Div")
+        value = add("Softmax", [value], f"{path}/attention/Softmax", axis=-1)
+        value = add("MatMul", [value, split["value"]], f"{path}/attention/MatMul_1")
+        value = add("Transpose", [value], f"{path}/attention/Transpose", perm=[0, 2, 1, 3])
+        value = add("Reshape", [value, constant(np.array([0, -1, width]))], f"{path}/attention/Reshape")
+        value = add("Add", [value, last], f"{path}/attention/Add")
+        norm = [weight(f"{name}.norm.weight", width), weight(f"{name}.norm.bias", width)]
+        last = add("LayerNormalization", [value, *norm], f"{path}/norm/LayerNormalization")
+        value = add("MatMul", [last, weight(f"{name}.up.weight", width, 4 * width)], f"{path}/up/MatMul")
+        value = add("Gelu", [value], f"{path}/Gelu")
+        value = add("MatMul", [value, weight(f"{name}.down.weight", 4 * width, width)], f"{path}/down/MatMul")
+        last = add("Add", [value, last], f"{path}/Add")
+    nodes.append(helper.make_node("MatMul", [last, weight("head.weight", width, 2)], ["logits"], name="/head/MatMul"))
+    inputs = [_value("tokens", INT64, ["batch", "length"])]
+    graph = helper.make_graph(nodes, "encoder", inputs, [_value("logits", FLOAT, ["batch", "length", 2])], weights)
+    return shape_inference.infer_shapes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9))
