@@ -25,7 +25,7 @@ FIELDS = (
         "runtime",
     ),
     *("version", "threads", "confinement", "wall", "layers", "sets", "path", "rtol", "atol", "outcome", "outputs", "compared"),
-    *("unequal", "too_far", "absolute", "relative", "ulps"),
+    *("unequal", "too_far", "absolute", "relative", "ulps", "worst"),
 )
 VALUES = (
     *("https://in-toto.io/Statement/v1", "https://in-toto.io/attestation/test-result/v0.1", SCHEMA, "PASSED", "FAILED", "WARNED"),
@@ -60,6 +60,9 @@ def check(data: bytes) -> None:
     assert run.subject.hex == given["subject"][0]["digest"]["sha256"]
     assert run.manifest.hex == predicate["configuration"][0]["digest"]["sha256"]
     assert (run.place.platform, run.place.runtime) == (ours["platform"], ours["runtime"]["name"])
+    # A set that passed compared something, and nothing that is told of an output is of no set.
+    assert all(found.compared and found.outputs for found in run.sets if str(found.path) in predicate["passedTests"])
+    assert sum(told["compared"] for told in ours["outputs"]) <= sum(found.compared for found in run.sets)
     assert [(found.rtol, found.atol) for found in run.sets] == [(each["rtol"], each["atol"]) for each in ours["sets"]]
 
 

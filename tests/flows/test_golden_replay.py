@@ -16,6 +16,7 @@ from mlsign.actions._golden_sets import golden_files
 from mlsign.actions.admit import Denied, admit
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.pack import PackRequest, pack
+from mlsign.actions.replay import ReplayRequest, replay
 from mlsign.actions.sign import sign
 from mlsign.actions.verify import VerifyRequest, verify
 from mlsign.evidence.findings import Outcome
@@ -24,6 +25,7 @@ from mlsign.formats.manifest_codec import decode_manifest
 from mlsign.limits import Limits
 from mlsign.paths import PackagePath
 from mlsign.policy.model import Verdict
+from mlsign.sandbox.runtimes import RuntimeName
 
 REPLAY = "golden: {required: true, replay: true}\n"
 ANSWER = (INPUT @ WEIGHTS + BIAS).astype(np.float32)
@@ -219,11 +221,55 @@ def test_no_sandbox_no_time_and_too_much_data_are_unknown(good_package, tmp_path
 
 
 def test_a_set_for_which_no_time_is_left_is_unknown(good_package, loaded, monkeypatch):
-    times = iter((0.0, 61.0))
+    times = iter((0.0, 0.0, 61.0))  # at first, before the start, before the set
     plain = _replay.replay
     monkeypatch.setattr(
         "mlsign.actions._replay.replay", lambda e, p, *, limits: plain(e, p, limits=limits, clock=lambda: next(times))
     )
+    assert judged(good_package, loaded)[1] == {("MLS406", "unknown", "sandbox.timeout")}
+
+
+def busy_model() -> onnx.ModelProto:
+    """Some minutes of one addition after the other."""
+    helper, kind = onnx.helper, onnx.TensorProto
+    inside = [
+        helper.make_tensor_value_info(*each) for each in (("i", kind.INT64, []), ("go", kind.BOOL, []), ("s", kind.FLOAT, [2, 4]))
+    ]
+    given = [helper.make_tensor_value_info("goes", kind.BOOL, []), helper.make_tensor_value_info("t", kind.FLOAT, [2, 4])]
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["goes"]), helper.make_node("Add", ["s", "s"], ["t"])], "body", inside, given
+    )
+    x, y = (helper.make_tensor_value_info(name, kind.FLOAT, [2, 4]) for name in "xy")
+    turns = helper.make_tensor("turns", kind.INT64, [], [10**9])
+    graph = helper.make_graph([helper.make_node("Loop", ["turns", "", "x"], ["y"], body=body)], "g", [x], [y], [turns])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_one_set_takes_no_more_than_the_time_for_all(tmp_path, keys):
+    """Time for a call by itself, which the sandbox gives, is no time for it beyond the rest of what the replay may take."""
+    package = released(tmp_path / "r", keys.release, model=busy_model())
+    run = "{max_steps: 9007199254740991, max_operations: 9007199254740991}"
+    rest = f"golden: {{replay: true, time: 700ms}}\nsandbox: {{wall: 10m, cpu: 10m}}\nmodel: {{run: {run}}}\n"
+    policy = write_policy(
+        tmp_path / "policy", {"release": (1, [keys.release.public])}, rest=rest, allow="[inference-v1, control-flow-v1]"
+    )
+    loaded = load_policy(policy)
+    report, bad = judged(package, loaded)
+    assert bad == {("MLS406", "unknown", "sandbox.timeout")}
+    (found,) = (f for f in report.decision.findings if f.code == "MLS406")
+    assert "golden.time" in found.hint
+    done = replay(package, ReplayRequest(runtimes=tuple(RuntimeName), verify=VerifyRequest(policy=loaded)))
+    assert {each.problem.cause for run in done.runs.runs for each in run.sets} == {"sandbox.timeout"}
+    assert not done.passed
+
+
+def test_a_start_takes_no_more_than_the_time_for_all(good_package, loaded, monkeypatch):
+    times = iter((0.0, 61.0, 61.0))
+    plain = _replay.replay
+    monkeypatch.setattr(
+        "mlsign.actions._replay.replay", lambda e, p, *, limits: plain(e, p, limits=limits, clock=lambda: next(times))
+    )
+    monkeypatch.setattr("mlsign.sandbox.jail.Jail.start", None)  # whoever calls it fails
     assert judged(good_package, loaded)[1] == {("MLS406", "unknown", "sandbox.timeout")}
 
 

@@ -61,6 +61,9 @@ def test_answers_that_differ_or_are_missing_are_never_in_order(plain):
     assert "2e-06" in section(shown_with(plain, replay=(cases["within tolerance"],)), "golden")
 
 
+NOTHING = {"outputs": 0, "compared": 0, "unequal": 0, "too_far": 0}
+
+
 def run_record(plain, *, outcome=SetOutcome.PASSED, subject=None, manifest=None, sets=1) -> SignatureRecord:
     evidence = plain.report.evidence
     place = RunPlace(
@@ -72,7 +75,8 @@ def run_record(plain, *, outcome=SetOutcome.PASSED, subject=None, manifest=None,
         manifest=manifest or evidence.manifest_digest,
         ran=datetime(2026, 1, 2, tzinfo=UTC),
         place=place,
-        sets=(RunSet(path=PackagePath("golden/a"), rtol=0.1, atol=0.1, outcome=outcome, outputs=()),) * sets,
+        sets=(RunSet(path=PackagePath("golden/a"), rtol=0.1, atol=0.1, outcome=outcome, **NOTHING),) * sets,
+        outputs=(),
         mlsign="0.1.0",
     )
     signer = evidence.counted[0]

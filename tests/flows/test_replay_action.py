@@ -14,7 +14,7 @@ from making import BIAS, INPUT, UNCHECKED, WEIGHTS, Meanwhile, make_key, make_pa
 from onnx import numpy_helper
 
 import mlsign
-from mlsign.actions import _runs
+from mlsign.actions import _golden_statement, _runs
 from mlsign.actions.admit import Denied
 from mlsign.actions.confinement import Confinement
 from mlsign.actions.load_policy import load_policy
@@ -288,7 +288,8 @@ def test_what_is_signed_is_the_run_and_nothing_of_the_package_changes(package, l
         assert (said.place.version, said.place.threads) == (run.version, run.threads)
         assert (said.place.wall, "seccomp" in said.place.layers) == ("process", True)
         assert [str(each.path) for each in said.sets] == ["golden/test_data_set_0"]
-        assert said.sets[0].outputs[0].compared == 6
+        assert [(each.outputs, each.compared) for each in said.sets] == [(1, 6)]
+        assert [(each.name, each.sets, each.compared) for each in said.outputs] == [("y", 1, 6)]
     report, bad = judged(package, policy_of(tmp_path / "policy", keys, lab))
     assert not bad
     assert str(report.evidence.digest) == str(done.digest)
@@ -415,6 +416,17 @@ def test_nothing_is_signed_of_a_package_that_changes_meanwhile_or_has_no_room(pa
     with pytest.raises(InputError) as caught:
         replay(package, request, signer=lab.signer)
     assert caught.value.code == "package.bundles"
+    assert sorted((package / "signatures").iterdir()) == before
+
+
+def test_what_no_statement_can_list_is_not_run_for_one(package, lab, monkeypatch):
+    monkeypatch.setattr(_golden_statement, "MAX_GOLDEN_RUN_BYTES", 100)
+    assert replay(package, ReplayRequest()).passed
+    before = sorted((package / "signatures").iterdir())
+    monkeypatch.setattr(_runs, "jailed_model", None)  # whoever calls it fails
+    with pytest.raises(InputError) as caught:
+        replay(package, ReplayRequest(), signer=lab.signer)
+    assert (caught.value.code, "--attest" in caught.value.hint) == ("replay.sets", True)
     assert sorted((package / "signatures").iterdir()) == before
 
 

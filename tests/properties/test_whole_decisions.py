@@ -23,6 +23,7 @@ from mlsign.formats.golden_run import GoldenRunStatement, RunOutput, RunPlace, R
 from mlsign.formats.manifest import GoldenSet, Provenance, TrainingData
 from mlsign.formats.slsa import Dependency, Parameter, SlsaProvenance, SlsaStatement
 from mlsign.identity import CertificateIdentity, KeylessIdentity, Method, distinct
+from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.paths import PackagePath
 from mlsign.policy.condition import Condition
 from mlsign.policy.decide import decide
@@ -120,8 +121,12 @@ PASSED = RunSet(
     rtol=1e-4,
     atol=1e-4,
     outcome=SetOutcome.PASSED,
-    outputs=(RunOutput(name="y", compared=3, unequal=0, too_far=0, absolute=0.0, ulps=0),),
+    outputs=1,
+    compared=3,
+    unequal=0,
+    too_far=0,
 )
+TOLD = RunOutput(name="y", sets=1, worst=SET, compared=3, unequal=0, too_far=0, absolute=0.0, ulps=0)
 
 
 @st.composite
@@ -146,6 +151,7 @@ def golden_runs(draw: st.DrawFn) -> SignatureRecord:
         ran=NOW,
         place=place,
         sets=(found,) if draw(OFTEN) else (),
+        outputs=(TOLD,),
         mlsign="1",
     )
     return SignatureRecord(
@@ -220,7 +226,9 @@ def wholes(draw: st.DrawFn) -> Evidence:
         )
         tolerance = 1e-4 if draw(OFTEN) else 0.5
         golden = (GoldenSet(path=SET, rtol=tolerance, atol=tolerance),) if draw(OFTEN) else ()
-        manifest = replace(manifest, provenance=claims if draw(OFTEN) else None, golden=golden)
+        output = ValueSpec(name="y", type=TypeSpec(kind=ValueKind.TENSOR, element="float", shape=(3,)))
+        model = replace(manifest.model, outputs=(output,))
+        manifest = replace(manifest, provenance=claims if draw(OFTEN) else None, golden=golden, model=model)
     problem = draw(findings.filter(lambda f: f.outcome is not Outcome.PASS))
     replayed = ReplayedSet(
         path=str(SET),
@@ -366,6 +374,7 @@ LESS = (
     Less("no-run-in-it", each_record(lambda r: replace(r, golden_run=None))),
     Less("another-platform", each_run(lambda run: replace(run, place=replace(run.place, platform="linux/s390x")))),
     Less("the-run-of-another", each_run(lambda run: replace(run, subject=digest("y")))),
+    Less("a-run-over-less", each_run(lambda run: replace(run, sets=(replace(PASSED, outputs=0),)))),
     Less("a-run-that-failed", each_run(lambda run: replace(run, sets=(replace(PASSED, outcome=SetOutcome.FAILED),)))),
     Less("about-nothing", each_record(lambda r: replace(r, about=None))),
     Less("no-digest-of-a-bundle", each_record(lambda r: replace(r, digest=None))),

@@ -1,17 +1,40 @@
-"""What is signed of a golden run: the run, the sets it was held to, and where it was made."""
+"""What is signed of a golden run: the run, the sets it was held to, and where it was made.
+
+Whether a statement about so many sets can be signed is said before one of them is run.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
+from typing import Final
 
 from mlsign.actions._runs import GoldenRun
-from mlsign.digest import Digest
+from mlsign.canonical import MAX_SAFE_INTEGER
+from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError, shown
 from mlsign.evidence.record import MeasuredOutput, ReplayedSet
-from mlsign.formats.golden_run import MAX_NAME, GoldenRunStatement, RunOutput, RunPlace, RunSet, SetOutcome
-from mlsign.formats.manifest import GoldenSet
+from mlsign.formats.claims import MAX_GOLDEN_RUN_BYTES
+from mlsign.formats.golden_run import (
+    MAX_NAME,
+    MAX_SETS,
+    MAX_TOLD,
+    GoldenRunStatement,
+    RunOutput,
+    RunPlace,
+    RunSet,
+    SetOutcome,
+    size_of,
+)
+from mlsign.formats.manifest import GoldenSet, Manifest
+from mlsign.paths import PackagePath
 from mlsign.sandbox.layers import REQUIRED, Layer, Wall
+
+_LONG: Final = sys.float_info.max
+"""A number of as many digits as any has."""
 
 
 def statement_of(
@@ -56,6 +79,7 @@ def statement_of(
         ran=ran,
         place=place,
         sets=tuple(_set(found, tolerances[found.path]) for found in run.sets),
+        outputs=_outputs(run.sets),
         mlsign=version("mlsign"),
     )
 
@@ -79,17 +103,95 @@ def _set(found: ReplayedSet, wanted: GoldenSet) -> RunSet:
         rtol=wanted.rtol,
         atol=wanted.atol,
         outcome=SetOutcome.PASSED if found.passed else outcome,
-        outputs=tuple(map(_output, found.outputs)),
+        outputs=len(found.outputs),
+        compared=found.compared,
+        unequal=sum(output.unequal for output in found.outputs),
+        too_far=sum(output.too_far for output in found.outputs),
     )
 
 
-def _output(found: MeasuredOutput) -> RunOutput:
+_Held = list[tuple[MeasuredOutput, str]]
+"""One output in each set that it was measured in, and the path of the set."""
+
+
+def _outputs(sets: Iterable[ReplayedSet]) -> tuple[RunOutput, ...]:
+    """Each output over all sets, in the order of the model; of too many those that are furthest off."""
+    by_name: dict[str, _Held] = {}
+    for found in sets:
+        for output in found.outputs:
+            by_name.setdefault(output.output, []).append((output, found.path))
+    worst = {name: max(held, key=_how_far) for name, held in by_name.items()}
+    told = set(sorted(worst, key=lambda name: _how_far(worst[name]), reverse=True)[:MAX_TOLD])
+    return tuple(_over_sets(name, held, worst=worst[name][1]) for name, held in by_name.items() if name in told)
+
+
+def _how_far(held: tuple[MeasuredOutput, str]) -> tuple[float, ...]:
+    """Whether an output is not as it should be at all, then in how many elements, then how far off the furthest is."""
+    found, _ = held
+    return (found.difference is not None, found.unequal + found.too_far, found.ulps or 0, found.absolute or 0.0)
+
+
+def _over_sets(name: str, held: _Held, *, worst: str) -> RunOutput:
+    found = [output for output, _ in held]
     return RunOutput(
-        name=shown(found.output)[:MAX_NAME],
-        compared=found.compared,
-        unequal=found.unequal,
-        too_far=found.too_far,
-        absolute=found.absolute,
-        relative=found.relative,
-        ulps=found.ulps,
+        name=shown(name)[:MAX_NAME],
+        sets=len(found),
+        worst=PackagePath(worst),
+        compared=sum(output.compared for output in found),
+        unequal=sum(output.unequal for output in found),
+        too_far=sum(output.too_far for output in found),
+        absolute=max((output.absolute for output in found if output.absolute is not None), default=None),
+        relative=max((output.relative for output in found if output.relative is not None), default=None),
+        ulps=max((output.ulps for output in found if output.ulps is not None), default=None),
+    )
+
+
+def check_signable(manifest: Manifest, *, subject: Digest, ran: datetime, processor: str) -> None:
+    """Returns when a run over the sets of this manifest can be signed, whatever comes of it. Raises ``InputError`` (``replay.sets``)."""
+    sets, most = manifest.golden, MAX_SETS
+    if len(sets) <= MAX_SETS:
+        size = size_of(_largest(manifest, subject=subject, ran=ran, processor=processor))
+        if size <= MAX_GOLDEN_RUN_BYTES:
+            return
+        most = len(sets) * MAX_GOLDEN_RUN_BYTES // size
+    raise InputError(
+        f"has {len(sets)} golden sets, which are more than a signed run can list",
+        code="replay.sets",
+        expected=f"some {most} sets at most, with paths as long as these",
+        found=str(len(sets)),
+        hint="replay it without --attest, or pack it with fewer sets of more rows",
+    )
+
+
+def _largest(manifest: Manifest, *, subject: Digest, ran: datetime, processor: str) -> GoldenRunStatement:
+    """A statement that none about a run of these sets is larger than. It is of no run, and goes nowhere."""
+    most, text = MAX_SAFE_INTEGER, "x" * MAX_NAME
+    longest = max((each.path for each in manifest.golden), key=lambda path: len(path.text.encode()))
+    names = sorted((shown(spec.name)[:MAX_NAME] for spec in manifest.model.outputs), key=lambda name: len(name.encode()))
+    output = RunOutput(
+        name="", sets=most, worst=longest, compared=most, unequal=most, too_far=most, absolute=_LONG, relative=_LONG, ulps=most
+    )
+    return GoldenRunStatement(
+        name=f"{manifest.name}-{manifest.version}",
+        subject=subject,
+        manifest=Digest(algorithm=Algorithm.SHA256, value=bytes(32)),
+        ran=ran,
+        place=RunPlace(
+            platform=text, processor=processor, runtime=text, version=text, threads=most, wall=text, layers=(text,) * 8
+        ),
+        sets=tuple(
+            RunSet(
+                path=each.path,
+                rtol=each.rtol,
+                atol=each.atol,
+                outcome=SetOutcome.UNKNOWN,
+                outputs=most,
+                compared=most,
+                unequal=most,
+                too_far=most,
+            )
+            for each in manifest.golden
+        ),
+        outputs=tuple(replace(output, name=name) for name in names[-MAX_TOLD:]),
+        mlsign=version("mlsign"),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from mlsign.actions._jailing import jail_spec
 from mlsign.actions._runs import Clock, RunLimits, run_golden
@@ -11,16 +10,9 @@ from mlsign.actions.examine import Examination
 from mlsign.evidence.record import ReplayedSet
 from mlsign.limits import Limits
 from mlsign.policy.model import Policy
-from mlsign.sandbox.spec import JailSpec
 
 
 def replay(examination: Examination, policy: Policy, *, limits: Limits, clock: Clock = time.monotonic) -> tuple[ReplayedSet, ...]:
     """What the model answers to every set of its manifest. Raises nothing that is about the package or the sandbox."""
     within = RunLimits(limits=limits, seconds=policy.golden.replay_seconds, clock=clock)
-    return run_golden(examination, (_spec(policy),), within).runs[0].sets
-
-
-def _spec(policy: Policy) -> JailSpec:
-    """The limits of the policy; no start and no run takes longer than all of it may."""
-    spec, most = jail_spec(policy.sandbox), policy.golden.replay_seconds
-    return replace(spec, start_seconds=min(spec.start_seconds, most), wall_seconds=min(spec.wall_seconds, most))
+    return run_golden(examination, (jail_spec(policy.sandbox),), within).runs[0].sets

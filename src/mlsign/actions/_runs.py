@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from mlsign.actions._golden_sets import GoldenData, decode_golden_set, feeds_of, golden_files, measure_set
@@ -64,7 +64,7 @@ class GoldenRuns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLimits:
-    """How long all sets may take together, None for as long as they do, by which clock; and the limits on what is read."""
+    """How long starting and all sets may take together, None for as long as they do, by which clock; and the limits on what is read."""
 
     limits: Limits
     seconds: float | None = None
@@ -78,16 +78,43 @@ def run_golden(
     evidence = examination.evidence
     if evidence.manifest is None or evidence.summary is None or not evidence.manifest.golden:
         return GoldenRuns(runs=tuple(GoldenRun(runtime=spec.runtime, sets=()) for spec in specs))
-    model = _Sets(examination, evidence.manifest, evidence.summary, within)
+    time_left = _Time(within)
+    model = _Sets(examination, evidence.manifest, evidence.summary, limits=within.limits, time_left=time_left)
     with ExitStack() as stack:
         workers = tuple(
-            _start(spec, examination, evidence.summary, stack=stack, allow_unsandboxed=allow_unsandboxed) for spec in specs
+            _start(spec, examination, evidence.summary, time_left, stack=stack, allow_unsandboxed=allow_unsandboxed)
+            for spec in specs
         )
         rows = tuple(model.run(found, workers) for found in evidence.manifest.golden)
         return GoldenRuns(
             runs=tuple(worker.told(tuple(row.sets[index] for row in rows)) for index, worker in enumerate(workers)),
             agreement=tuple(row.agreement for row in rows if row.agreement is not None),
         )
+
+
+class _Time:
+    """What is left of the time for everything, of which each start and each call gets the rest."""
+
+    def __init__(self, within: RunLimits) -> None:
+        self._clock = within.clock
+        self._end = None if within.seconds is None else within.clock() + within.seconds
+
+    def left(self) -> float | None:
+        """In seconds; None where there is no end. Raises ``JailError`` (``sandbox.timeout``) where nothing is left."""
+        left = None if self._end is None else self._end - self._clock()
+        if left is not None and not left > 0:
+            raise JailError("the time for replaying golden data was over", code="sandbox.timeout", hint=_LATE)
+        return left
+
+    def told(self, error: MlsignError) -> MlsignError:
+        """The error, or that the time is over where that is what ended a start or a call."""
+        if error.code != "sandbox.deadline":
+            return error
+        try:
+            self.left()
+        except JailError as over:
+            return over
+        return error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +132,13 @@ class _Worker:
 
 
 def _start(
-    spec: JailSpec, examination: Examination, summary: ModelSummary, *, stack: ExitStack, allow_unsandboxed: bool
+    spec: JailSpec,
+    examination: Examination,
+    summary: ModelSummary,
+    time_left: _Time,
+    *,
+    stack: ExitStack,
+    allow_unsandboxed: bool,
 ) -> _Worker:
     """The worker, which ends with the stack."""
     from mlsign.sandbox.jail import Jail
@@ -115,9 +148,11 @@ def _start(
         if model_path is None or model_path not in examination.sealed:
             raise JailError("the model is not in sealed memory, so it was not run", code="sandbox.unsealed")
         model = jailed_model(examination.sealed, model_path=model_path, summary=summary)
-        jail = stack.enter_context(Jail.start(model, spec=spec, allow_unsandboxed=allow_unsandboxed))
+        left = time_left.left()
+        within = spec if left is None else replace(spec, start_seconds=min(spec.start_seconds, left))
+        jail = stack.enter_context(Jail.start(model, spec=within, allow_unsandboxed=allow_unsandboxed))
     except MlsignError as err:
-        return _Worker(runtime=spec.runtime, jail=err)
+        return _Worker(runtime=spec.runtime, jail=time_left.told(err))
     return _Worker(runtime=spec.runtime, jail=jail)
 
 
@@ -132,20 +167,20 @@ class _Row:
 class _Sets:
     """The sets of one package, until the time for all of them is over."""
 
-    def __init__(self, examination: Examination, manifest: Manifest, summary: ModelSummary, within: RunLimits) -> None:
+    def __init__(
+        self, examination: Examination, manifest: Manifest, summary: ModelSummary, *, limits: Limits, time_left: _Time
+    ) -> None:
         self._examination, self._summary = examination, summary
         self._files = golden_files(manifest)
-        self._limits, self._clock = within.limits, within.clock
-        self._end = None if within.seconds is None else within.clock() + within.seconds
+        self._limits, self._time = limits, time_left
 
     def run(self, found: GoldenSet, workers: tuple[_Worker, ...]) -> _Row:
         try:
-            if self._end is not None and self._end - self._clock() <= 0:
-                raise JailError("the time for replaying golden data was over", code="sandbox.timeout", hint=_LATE)
+            self._time.left()
             data = self._data(found)
         except MlsignError as err:
             return _Row(sets=tuple(_unknown(found, w.jail if isinstance(w.jail, MlsignError) else err) for w in workers))
-        answers = tuple(_answers(data, worker) for worker in workers)
+        answers = tuple(_answers(data, worker, self._time) for worker in workers)
         return _Row(sets=tuple(self._held(found, data, answer) for answer in answers), agreement=self._agreement(found, answers))
 
     def _held(self, found: GoldenSet, data: GoldenData, answers: Answers | MlsignError) -> ReplayedSet:
@@ -191,13 +226,13 @@ class _Sets:
         return decode_golden_set(files, inputs=summary.inputs, outputs=summary.outputs, where=where, limits=self._limits)
 
 
-def _answers(data: GoldenData, worker: _Worker) -> Answers | MlsignError:
+def _answers(data: GoldenData, worker: _Worker, time_left: _Time) -> Answers | MlsignError:
     if isinstance(worker.jail, MlsignError):
         return worker.jail
     try:
-        return worker.jail.run(feeds_of(data))
+        return worker.jail.run(feeds_of(data), seconds=time_left.left())
     except MlsignError as err:
-        return err
+        return time_left.told(err)
 
 
 def _unknown(found: GoldenSet, error: MlsignError) -> ReplayedSet:

@@ -11,7 +11,7 @@ from typing import Final
 
 from mlsign.actions._adding import add_bundle
 from mlsign.actions._contents import Storage
-from mlsign.actions._golden_statement import statement_of
+from mlsign.actions._golden_statement import check_signable, statement_of
 from mlsign.actions._jailing import jail_spec
 from mlsign.actions._known import opened_store
 from mlsign.actions._runs import GoldenRun, GoldenRuns, RunLimits, run_golden
@@ -106,8 +106,10 @@ def replay(path: Path, request: ReplayRequest, *, signer: Signer | None = None, 
         digest = looked.examination.evidence.digest
         if digest is None:  # of a package that is denied, which an audit lets through
             raise InputError("has files that could not be read, so it has no digest", code="replay.refused", where=str(path))
-        if signer is not None:
+        processor = processor_name()
+        if signer is not None:  # what could not be signed in the end is not run for it
             package.check_room(limits=request.limits)
+            check_signable(manifest, subject=digest, ran=moment, processor=processor)
         # 2. Run the bytes that were hashed, from the memory in which they were.
         found = Replay(
             path=str(path),
@@ -115,7 +117,7 @@ def replay(path: Path, request: ReplayRequest, *, signer: Signer | None = None, 
             digest=digest,
             golden=manifest.golden,
             platform=platform_name(),
-            processor=processor_name(),
+            processor=processor,
             confinement=request.confinement,
             ran=moment,
             report=looked.report,

@@ -3,6 +3,8 @@
 An in-toto test result v0.1 (https://in-toto.io/attestation/test-result/v0.1), whose one configuration is the manifest, which
 lists the sets. What the specification has no field for stands in an annotation of that configuration, which is ours and read exactly:
 a policy asks for platform, runtime and sets, and must not find two readings of them.
+
+Its size is that of the list of sets: what was compared is told set by set, and errors by output over all sets.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from mlsign.strict import Fields, JsonValue, decode_json, encode_json
 ANNOTATION: Final = "mlsign_golden_run"
 SCHEMA: Final = "mlsign/golden-run/v1"
 MAX_SETS: Final = 10_000
-MAX_OUTPUTS: Final = 10_000
+MAX_TOLD: Final = 100
+"""Outputs whose errors are told; of more, those that are furthest off. Sets count all."""
 _MAX_TEXT: Final = 2048
 MAX_NAME: Final = 256
 _MAX_LAYERS: Final = 64
@@ -47,9 +50,14 @@ class SetOutcome(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOutput:
-    """How far one output was off; largest errors are None where nothing was measured. ``name`` is escaped and cut."""
+    """How far one output was off in so many ``sets``, and ``worst`` in that one of them.
+
+    Largest errors are None where nothing was measured. ``name`` is escaped and cut.
+    """
 
     name: str
+    sets: int
+    worst: PackagePath
     compared: int
     unequal: int
     too_far: int
@@ -60,13 +68,16 @@ class RunOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSet:
-    """One set, and the tolerances that its answers were held to."""
+    """One set, the tolerances that its answers were held to, and how many outputs and elements of them were."""
 
     path: PackagePath
     rtol: float
     atol: float
     outcome: SetOutcome
-    outputs: tuple[RunOutput, ...]
+    outputs: int
+    compared: int
+    unequal: int
+    too_far: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +101,7 @@ class RunPlace:
 class GoldenRunStatement:
     """A run of the package with the digest ``subject`` and a manifest with the sha256 ``manifest``, as its signer claims it.
 
-    ``ran`` is the signer's own word, ``mlsign`` the version that ran it.
+    ``outputs`` are all, or the ``MAX_TOLD`` that are furthest off. ``ran`` is the signer's own word, ``mlsign`` the version that ran it.
     """
 
     name: str
@@ -99,6 +110,7 @@ class GoldenRunStatement:
     ran: datetime
     place: RunPlace
     sets: tuple[RunSet, ...]
+    outputs: tuple[RunOutput, ...]
     mlsign: str
 
     @property
@@ -150,9 +162,11 @@ def _decode_run(configuration: Fields, *, name: str, subject: Digest, limits: Li
         ran=read_time(run, "ran"),
         place=_decode_place(run),
         sets=run.each("sets", lambda item: _decode_set(item, limits=limits), maximum=MAX_SETS, minimum=1),
+        outputs=run.each("outputs", lambda item: _decode_output(item, limits=limits), maximum=MAX_TOLD),
         mlsign=run.text("mlsign", maximum=128),
     )
     run.done()
+    _check_outputs(run, found)
     annotations.done_but_extensible((ANNOTATION,))
     configuration.optional("name", lambda field: configuration.text(field, maximum=_MAX_TEXT, empty=True))
     configuration.done_but_extensible(_DESCRIPTOR_FIELDS)
@@ -179,21 +193,29 @@ def _decode_place(run: Fields) -> RunPlace:
 
 def _decode_set(item: Fields, *, limits: Limits) -> RunSet:
     found = RunSet(
-        path=decode_path(item.text("path", maximum=limits.max_path_bytes), where=f"{item.where}.path", limits=limits),
+        path=_path(item, "path", limits=limits),
         rtol=item.number("rtol", maximum=1.0),
         atol=item.number("atol"),
         outcome=SetOutcome(item.literal("outcome", allowed=tuple(outcome.value for outcome in SetOutcome))),
-        outputs=item.each("outputs", _decode_output, maximum=MAX_OUTPUTS),
+        outputs=item.integer("outputs"),
+        compared=item.integer("compared"),
+        unequal=item.integer("unequal"),
+        too_far=item.integer("too_far"),
     )
-    wrong = any(output.unequal or output.too_far for output in found.outputs)
-    if found.outcome is SetOutcome.PASSED and (wrong or not any(output.compared for output in found.outputs)):
+    if found.outcome is SetOutcome.PASSED and (found.unequal or found.too_far or not found.compared or not found.outputs):
         raise item.wrong("passed with elements that are off, or without any", code="result", name="outcome")
     return found
 
 
-def _decode_output(item: Fields) -> RunOutput:
+def _path(item: Fields, name: str, *, limits: Limits) -> PackagePath:
+    return decode_path(item.text(name, maximum=limits.max_path_bytes), where=f"{item.where}.{name}", limits=limits)
+
+
+def _decode_output(item: Fields, *, limits: Limits) -> RunOutput:
     return RunOutput(
         name=item.text("name", maximum=MAX_NAME, empty=True),
+        sets=item.integer("sets", minimum=1),
+        worst=_path(item, "worst", limits=limits),
         compared=item.integer("compared"),
         unequal=item.integer("unequal"),
         too_far=item.integer("too_far"),
@@ -201,6 +223,23 @@ def _decode_output(item: Fields) -> RunOutput:
         relative=item.optional("relative", lambda field: item.number(field, maximum=sys.float_info.max)),
         ulps=item.optional("ulps", item.integer),
     )
+
+
+def _check_outputs(run: Fields, found: GoldenRunStatement) -> None:
+    """Sets and outputs count the same elements: all of them where every output is told, and no more where some are not."""
+    sums = (
+        ("sets", sum(each.sets for each in found.outputs), sum(each.outputs for each in found.sets)),
+        *(
+            (name, sum(getattr(each, name) for each in found.outputs), sum(getattr(each, name) for each in found.sets))
+            for name in ("compared", "unequal", "too_far")
+        ),
+    )
+    for name, told, wanted in sums:
+        if told > wanted or (told < wanted and len(found.outputs) < MAX_TOLD):
+            raise run.wrong(f"do not come to the {name} of its sets", code="result", name="outputs", found=str(told))
+    paths = {each.path for each in found.sets}
+    if odd := next((each for each in found.outputs if each.worst not in paths or each.sets > len(paths)), None):
+        raise run.wrong("are of other sets", code="result", name="outputs", found=odd.worst)
 
 
 def _check_result(predicate: Fields, result: str, found: GoldenRunStatement) -> None:
@@ -218,29 +257,36 @@ def _check_result(predicate: Fields, result: str, found: GoldenRunStatement) -> 
 
 def encode_golden_run(run: GoldenRunStatement, *, limits: Limits = DEFAULT) -> bytes:
     """The canonical payload bytes. Raises as ``decode_golden_run`` does: what nobody could read is not signed."""
-    passed: list[JsonValue] = [str(found.path) for found in run.sets if found.outcome is SetOutcome.PASSED]
-    failed: list[JsonValue] = [str(found.path) for found in run.sets if found.outcome is not SetOutcome.PASSED]
-    payload = encode_json(
-        {
-            "_type": STATEMENT_TYPE,
-            "subject": [{"name": run.name, "digest": {"sha256": run.subject.hex}}],
-            "predicateType": TEST_RESULT_TYPE,
-            "predicate": {
-                "result": _PASSED if run.passed else _FAILED,
-                "configuration": [
-                    {
-                        "name": MANIFEST_NAME,
-                        "digest": {"sha256": run.manifest.hex},
-                        "annotations": {ANNOTATION: _encode_run(run)},
-                    }
-                ],
-                "passedTests": passed,
-                "failedTests": failed,
-            },
-        }
-    )
+    payload = encode_json(_document(run))
     decode_golden_run(payload, limits=limits)
     return payload
+
+
+def size_of(run: GoldenRunStatement) -> int:
+    """How many bytes the payload has, whether or not it could be read."""
+    return len(encode_json(_document(run)))
+
+
+def _document(run: GoldenRunStatement) -> JsonValue:
+    passed: list[JsonValue] = [str(found.path) for found in run.sets if found.outcome is SetOutcome.PASSED]
+    failed: list[JsonValue] = [str(found.path) for found in run.sets if found.outcome is not SetOutcome.PASSED]
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": run.name, "digest": {"sha256": run.subject.hex}}],
+        "predicateType": TEST_RESULT_TYPE,
+        "predicate": {
+            "result": _PASSED if run.passed else _FAILED,
+            "configuration": [
+                {
+                    "name": MANIFEST_NAME,
+                    "digest": {"sha256": run.manifest.hex},
+                    "annotations": {ANNOTATION: _encode_run(run)},
+                }
+            ],
+            "passedTests": passed,
+            "failedTests": failed,
+        },
+    }
 
 
 def _encode_run(run: GoldenRunStatement) -> dict[str, Any]:
@@ -260,10 +306,14 @@ def _encode_run(run: GoldenRunStatement) -> dict[str, Any]:
                 "rtol": found.rtol,
                 "atol": found.atol,
                 "outcome": found.outcome.value,
-                "outputs": [_encode_output(output) for output in found.outputs],
+                "outputs": found.outputs,
+                "compared": found.compared,
+                "unequal": found.unequal,
+                "too_far": found.too_far,
             }
             for found in run.sets
         ],
+        "outputs": [_encode_output(output) for output in run.outputs],
     }
 
 
@@ -271,6 +321,8 @@ def _encode_output(output: RunOutput) -> dict[str, Any]:
     errors = {"absolute": output.absolute, "relative": output.relative, "ulps": output.ulps}
     return {
         "name": output.name,
+        "sets": output.sets,
+        "worst": str(output.worst),
         "compared": output.compared,
         "unequal": output.unequal,
         "too_far": output.too_far,

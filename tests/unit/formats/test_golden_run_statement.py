@@ -14,6 +14,7 @@ from mlsign.errors import InputError
 from mlsign.formats.claims import MAX_GOLDEN_RUN_BYTES, PredicateType, claimed_predicate
 from mlsign.formats.golden_run import (
     ANNOTATION,
+    MAX_TOLD,
     GoldenRunStatement,
     RunOutput,
     RunPlace,
@@ -21,19 +22,24 @@ from mlsign.formats.golden_run import (
     SetOutcome,
     decode_golden_run,
     encode_golden_run,
+    size_of,
 )
 from mlsign.paths import PackagePath
 
-OUTPUT = RunOutput(name="y", compared=6, unequal=0, too_far=0, absolute=2.0**-23, relative=1.5e-8, ulps=1)
-LABELS = RunOutput(name="label", compared=2, unequal=0, too_far=0)
-SET = RunSet(path=PackagePath("golden/test_data_set_0"), rtol=1e-4, atol=0.0, outcome=SetOutcome.PASSED, outputs=(OUTPUT, LABELS))
-FAILED = replace(
-    SET,
-    path=PackagePath("golden/test_data_set_1"),
-    outcome=SetOutcome.FAILED,
-    outputs=(replace(OUTPUT, too_far=3, absolute=sys.float_info.max, ulps=2**53 - 1), replace(LABELS, unequal=1)),
+SET = RunSet(
+    path=PackagePath("golden/test_data_set_0"),
+    rtol=1e-4,
+    atol=0.0,
+    outcome=SetOutcome.PASSED,
+    outputs=2,
+    compared=8,
+    unequal=0,
+    too_far=0,
 )
-UNKNOWN = replace(SET, path=PackagePath("golden/test_data_set_2"), outcome=SetOutcome.UNKNOWN, outputs=())
+FAILED = replace(SET, path=PackagePath("golden/test_data_set_1"), outcome=SetOutcome.FAILED, unequal=1, too_far=3)
+UNKNOWN = replace(SET, path=PackagePath("golden/test_data_set_2"), outcome=SetOutcome.UNKNOWN, outputs=0, compared=0)
+OUTPUT = RunOutput(name="y", sets=1, worst=SET.path, compared=6, unequal=0, too_far=0, absolute=2.0**-23, relative=1.5e-8, ulps=1)
+LABELS = RunOutput(name="label", sets=1, worst=SET.path, compared=2, unequal=0, too_far=0)
 RUN = GoldenRunStatement(
     name="fraud-1.2.0",
     subject=Digest(algorithm=Algorithm.SHA256, value=b"s" * 32),
@@ -49,19 +55,25 @@ RUN = GoldenRunStatement(
         layers=("seccomp", "landlock"),
     ),
     sets=(SET,),
+    outputs=(OUTPUT, LABELS),
     mlsign="0.1.0",
 )
+FAR = replace(
+    OUTPUT, sets=2, worst=FAILED.path, compared=12, too_far=3, absolute=sys.float_info.max, relative=2.0, ulps=2**53 - 1
+)
+BAD = replace(RUN, sets=(SET, FAILED, UNKNOWN), outputs=(FAR, replace(LABELS, sets=2, worst=FAILED.path, compared=4, unequal=1)))
 
 
 @pytest.mark.parametrize(
     "run",
     [
         RUN,
-        replace(RUN, sets=(SET, FAILED)),
-        replace(RUN, sets=(FAILED, UNKNOWN, SET)),
+        BAD,
+        replace(BAD, sets=(FAILED, UNKNOWN, SET)),
+        replace(RUN, sets=(UNKNOWN,), outputs=()),
         replace(RUN, place=replace(RUN.place, processor="", layers=(), platform="linux/arm/v7")),
         *(
-            replace(RUN, sets=(replace(FAILED, outputs=(replace(OUTPUT, absolute=value),)),))
+            replace(BAD, outputs=(replace(FAR, absolute=value), BAD.outputs[1]))
             for value in (0.0, 1e16, 1e20, 9.9e20, 1e21, 1e300)
         ),
     ],
@@ -73,7 +85,7 @@ def test_a_run_comes_back_as_it_was_written(run: GoldenRunStatement) -> None:
 
 
 def test_others_read_the_result_off_the_fields_of_the_specification() -> None:
-    document = json.loads(encode_golden_run(replace(RUN, sets=(SET, FAILED, UNKNOWN))))
+    document = json.loads(encode_golden_run(BAD))
     assert document["predicateType"] == "https://in-toto.io/attestation/test-result/v0.1"
     predicate = document["predicate"]
     assert predicate["result"] == "FAILED"
@@ -107,6 +119,7 @@ def changed(path: tuple[Any, ...], value: Any, run: GoldenRunStatement = RUN) ->
 CONFIGURATION = ("predicate", "configuration", 0)
 OURS = (*CONFIGURATION, "annotations", ANNOTATION)
 SETS = (*OURS, "sets")
+OUTPUTS = (*OURS, "outputs")
 REFUSED: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "another statement": (("_type",), "https://in-toto.io/Statement/v0.1", "golden_run.value"),
     "another predicate": (("predicateType",), "https://slsa.dev/provenance/v1", "golden_run.value"),
@@ -151,12 +164,24 @@ REFUSED: dict[str, tuple[tuple[Any, ...], Any, str]] = {
     "a tolerance below nothing": ((*SETS, 0, "rtol"), -1, "golden_run.range"),
     "a relative tolerance above one": ((*SETS, 0, "rtol"), 1.5, "golden_run.range"),
     "an outcome of another kind": ((*SETS, 0, "outcome"), "excellent", "golden_run.value"),
-    "passed, and off": ((*SETS, 0, "outputs", 0, "too_far"), 1, "golden_run.result"),
-    "passed, and unequal": ((*SETS, 0, "outputs", 1, "unequal"), 1, "golden_run.result"),
-    "passed, and nothing compared": ((*SETS, 0, "outputs"), [], "golden_run.result"),
-    "a field of an output that there is not": ((*SETS, 0, "outputs", 0, "mean"), 0, "golden_run.unknown"),
-    "an error below nothing": ((*SETS, 0, "outputs", 0, "absolute"), -1, "golden_run.range"),
-    "half an ULP": ((*SETS, 0, "outputs", 0, "ulps"), 0.5, "golden_run.type"),
+    "passed, and off": ((*SETS, 0, "too_far"), 1, "golden_run.result"),
+    "passed, and unequal": ((*SETS, 0, "unequal"), 1, "golden_run.result"),
+    "passed, and nothing compared": ((*SETS, 0, "compared"), 0, "golden_run.result"),
+    "passed, and no output": ((*SETS, 0, "outputs"), 0, "golden_run.result"),
+    "a set that lists outputs": ((*SETS, 0, "outputs"), [], "golden_run.type"),
+    "no outputs at all": ((*OURS, "outputs"), ..., "golden_run.missing"),
+    "outputs that are left out": ((*OURS, "outputs"), [], "golden_run.result"),
+    "fewer elements in outputs than in sets": ((*OUTPUTS, 0, "compared"), 5, "golden_run.result"),
+    "more elements in outputs than in sets": ((*OUTPUTS, 0, "compared"), 7, "golden_run.result"),
+    "off in outputs and not in sets": ((*OUTPUTS, 0, "too_far"), 1, "golden_run.result"),
+    "unequal in outputs and not in sets": ((*OUTPUTS, 1, "unequal"), 1, "golden_run.result"),
+    "an output of more sets than there are": ((*OUTPUTS, 0, "sets"), 2, "golden_run.result"),
+    "an output of no set": ((*OUTPUTS, 0, "sets"), 0, "golden_run.range"),
+    "an output that is worst in another set": ((*OUTPUTS, 0, "worst"), "golden/test_data_set_9", "golden_run.result"),
+    "an output that is worst outside": ((*OUTPUTS, 0, "worst"), "../golden", "path.escapes"),
+    "a field of an output that there is not": ((*OUTPUTS, 0, "mean"), 0, "golden_run.unknown"),
+    "an error below nothing": ((*OUTPUTS, 0, "absolute"), -1, "golden_run.range"),
+    "half an ULP": ((*OUTPUTS, 0, "ulps"), 0.5, "golden_run.type"),
 }
 
 
@@ -172,6 +197,7 @@ def test_a_set_stands_once() -> None:
     twice = deepcopy(json.loads(encode_golden_run(RUN)))
     run = twice["predicate"]["configuration"][0]["annotations"][ANNOTATION]
     run["sets"] *= 2
+    run["outputs"] *= 2
     twice["predicate"]["passedTests"] *= 2
     with pytest.raises(InputError) as caught:
         decode_golden_run(json.dumps(twice).encode())
@@ -202,6 +228,33 @@ def test_nothing_is_encoded_that_nobody_could_read() -> None:
     for odd in (replace(RUN, sets=()), replace(RUN, place=replace(RUN.place, platform="x")), replace(RUN, sets=(SET, SET))):
         with pytest.raises(InputError):
             encode_golden_run(odd)
+
+
+def test_an_output_is_of_no_more_sets_than_there_are() -> None:
+    """Two outputs of one set are as many as one of two sets, and yet another thing."""
+    one = replace(OUTPUT, sets=2, compared=8)
+    with pytest.raises(InputError) as caught:
+        encode_golden_run(replace(RUN, outputs=(one,)))
+    assert caught.value.code == "golden_run.result"
+
+
+def test_of_many_outputs_those_that_are_told_come_to_no_more_than_the_sets_say() -> None:
+    told = tuple(replace(OUTPUT, name=f"y{number}") for number in range(MAX_TOLD))
+    many = replace(RUN, sets=(replace(SET, outputs=1000, compared=6000),), outputs=told)
+    assert decode_golden_run(encode_golden_run(many)) == many
+    for less in (replace(many, sets=(replace(SET, outputs=99, compared=6000),)), replace(many, outputs=told[1:])):
+        with pytest.raises(InputError) as caught:
+            encode_golden_run(less)
+        assert caught.value.code == "golden_run.result"
+    with pytest.raises(InputError) as caught:
+        encode_golden_run(replace(many, outputs=(*told, OUTPUT)))
+    assert caught.value.code == "golden_run.length"
+
+
+def test_the_size_is_told_of_what_is_too_large_to_be_read() -> None:
+    assert size_of(RUN) == len(encode_golden_run(RUN))
+    sets = tuple(replace(SET, path=PackagePath(f"golden/test_data_set_{number}")) for number in range(9_000))
+    assert size_of(replace(RUN, sets=sets)) > MAX_GOLDEN_RUN_BYTES
 
 
 def test_a_payload_says_what_it_calls_itself() -> None:

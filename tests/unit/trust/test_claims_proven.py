@@ -52,7 +52,19 @@ RUN = GoldenRunStatement(
     place=RunPlace(
         platform="linux/amd64", processor="", runtime="onnxruntime", version="1.32.0", threads=1, wall="process", layers=()
     ),
-    sets=(RunSet(path=PackagePath("golden/a"), rtol=0.0, atol=0.0, outcome=SetOutcome.UNKNOWN, outputs=()),),
+    sets=(
+        RunSet(
+            path=PackagePath("golden/a"),
+            rtol=0.0,
+            atol=0.0,
+            outcome=SetOutcome.UNKNOWN,
+            outputs=0,
+            compared=0,
+            unequal=0,
+            too_far=0,
+        ),
+    ),
+    outputs=(),
     mlsign="0.1.0",
 )
 KINDS = {

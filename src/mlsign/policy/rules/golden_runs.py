@@ -107,7 +107,7 @@ def _wrong(record: SignatureRecord, about: _About, settings: Settings, *, now: d
 
 
 def _unproven(record: SignatureRecord, run: GoldenRunStatement, manifest: Manifest) -> Iterator[Finding]:
-    """What a run by the right person leaves open: it failed, or was over other sets, or held to less."""
+    """What a run by the right person leaves open: it failed, or was over other sets or outputs, or held to less."""
     if not run.passed:
         failed = ", ".join(str(found.path) for found in run.sets if found.outcome.value != "passed")
         yield _not_counted(record, "it says that the run failed", "a run that passed", failed)
@@ -116,8 +116,11 @@ def _unproven(record: SignatureRecord, run: GoldenRunStatement, manifest: Manife
     if ran.keys() != wanted.keys():
         names = [", ".join(map(str, sorted(each))) or "none" for each in (wanted, ran)]
         yield _not_counted(record, "it is over other sets than those of the manifest", *names)
+    outputs = len(manifest.model.outputs)
     for path in sorted(ran.keys() & wanted.keys()):
         found, golden = ran[path], wanted[path]
+        if found.outputs != outputs:
+            yield _not_counted(record, f"it is not over every output in {shown(path)}", str(outputs), str(found.outputs))
         if found.rtol > golden.rtol or found.atol > golden.atol:
             told = [f"rtol {each.rtol:g}, atol {each.atol:g}" for each in (golden, found)]
             yield _not_counted(record, f"it took wider tolerances for {shown(path)} than the manifest gives", *told)

@@ -10,6 +10,7 @@ from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Standing
 from mlsign.formats.golden_run import GoldenRunStatement, RunOutput, RunPlace, RunSet, SetOutcome
 from mlsign.formats.manifest import GoldenSet
+from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.paths import PackagePath
 from mlsign.policy.decide import decide
 from mlsign.policy.freshness import Freshness
@@ -28,8 +29,8 @@ PLACE = RunPlace(
 
 
 def ran(golden, **change):
-    output = RunOutput(name="y", compared=6, unequal=0, too_far=0, absolute=0.0, relative=0.0, ulps=0)
-    found = RunSet(path=golden.path, rtol=golden.rtol, atol=golden.atol, outcome=SetOutcome.PASSED, outputs=(output,))
+    held = {"outputs": 1, "compared": 6, "unequal": 0, "too_far": 0}
+    found = RunSet(path=golden.path, rtol=golden.rtol, atol=golden.atol, outcome=SetOutcome.PASSED, **held)
     return replace(found, **change)
 
 
@@ -51,13 +52,18 @@ def run(evidence):
         ran=datetime(2026, 1, 1, tzinfo=UTC),
         place=PLACE,
         sets=PASSED,
+        outputs=(
+            RunOutput(name="y", sets=2, worst=FIRST, compared=12, unequal=0, too_far=0, absolute=0.0, relative=0.0, ulps=0),
+        ),
         mlsign="0.1.0",
     )
 
 
 @pytest.fixture
 def released(evidence):
-    return replace(evidence, manifest=replace(evidence.manifest, golden=SETS), manifest_digest=MANIFEST)
+    output = ValueSpec(name="y", type=TypeSpec(kind=ValueKind.TENSOR, element="float", shape=(None,)))
+    model = replace(evidence.manifest.model, outputs=(output,))
+    return replace(evidence, manifest=replace(evidence.manifest, model=model, golden=SETS), manifest_digest=MANIFEST)
 
 
 @pytest.fixture
@@ -123,6 +129,8 @@ def test_what_is_no_authentic_run_is_not_looked_at(policy, asked, signed, now, s
         {"sets": (ran(SETS[0], rtol=1.1e-3), PASSED[1])},
         {"sets": (ran(SETS[0], atol=1.1e-5), PASSED[1])},
         {"sets": (PASSED[0], ran(SETS[1], atol=5e-324))},
+        {"sets": (PASSED[0], ran(SETS[1], outputs=0))},
+        {"sets": (PASSED[0], ran(SETS[1], outputs=2))},
     ],
 )
 def test_a_run_of_something_else_or_that_shows_less_does_not_count(policy, asked, signed, now, change):
