@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from mlsign.errors import InputError, shown
+from mlsign.errors import shown
 from mlsign.interface import ONNX_DOMAIN, OperatorId, OperatorUse, OpsetImport, TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx import problems, schema
@@ -20,7 +20,7 @@ from mlsign.onnx.functions import Function, canonical, check_functions, check_ve
 from mlsign.onnx.graphs import GraphFacts, GraphReader
 from mlsign.onnx.nodes import Call
 from mlsign.onnx.opsets import read_opsets
-from mlsign.onnx.other_formats import refusal_of_text, refuse_other_formats
+from mlsign.onnx.other_formats import refuse_other_formats, telling_text_files
 from mlsign.onnx.scan import Scan, body, integer, text
 from mlsign.onnx.spelling import normal
 from mlsign.onnx.summary import ModelSummary
@@ -45,13 +45,8 @@ def read_model(source: ByteSource, *, limits: Limits = DEFAULT) -> ModelSummary:
     exceed a limit. Everything else that is wrong is in ``ModelSummary.problems``.
     """
     refuse_other_formats(source, limits=limits)
-    try:
+    with telling_text_files(source):
         return _Reader(Scan(source, limits=limits)).read()
-    except InputError as err:
-        text_file = refusal_of_text(source) if err.code.startswith("onnx.wire.") else None
-        if text_file is None:
-            raise
-        raise text_file from err
 
 
 class _Reader:

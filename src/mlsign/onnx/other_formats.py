@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from mlsign.errors import InputError
@@ -52,14 +54,24 @@ def refuse_other_formats(source: ByteSource, *, limits: Limits) -> None:
         )
 
 
-def refusal_of_text(source: ByteSource) -> InputError | None:
-    """``onnx.magic.text`` for a file that starts with nothing but text. To be asked only of what could not be read."""
+@contextmanager
+def telling_text_files(source: ByteSource) -> Iterator[None]:
+    """What turns out not to be protobuf (``onnx.wire.…``) is refused as text, ``onnx.magic.text``, where it starts with nothing else."""
+    try:
+        yield
+    except InputError as err:
+        if err.code.startswith("onnx.wire.") and _is_text(source):
+            raise _other(PLAIN_TEXT) from err
+        raise
+
+
+def _is_text(source: ByteSource) -> bool:
     head = source.read_at(0, min(_HEAD_BYTES, source.size))
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) == source.size)
     except UnicodeDecodeError:
-        return None
-    return _other(PLAIN_TEXT) if all(char.isprintable() or char in "\t\r\n\f" for char in text) else None
+        return False
+    return all(char.isprintable() or char in "\t\r\n\f" for char in text)
 
 
 def _closer(known: Format, source: ByteSource) -> Format:

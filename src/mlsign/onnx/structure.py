@@ -16,11 +16,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from mlsign.errors import InputError
 from mlsign.interface import OpsetImport, TypeSpec, ValueSpec
 from mlsign.limits import DEFAULT, Limits
 from mlsign.onnx import schema
-from mlsign.onnx.other_formats import refusal_of_text, refuse_other_formats
+from mlsign.onnx.other_formats import refuse_other_formats, telling_text_files
 from mlsign.onnx.records import (
     AttributeKind,
     AttributeRecord,
@@ -80,13 +79,8 @@ def read_structure(source: ByteSource, *, limits: Limits = DEFAULT) -> ModelReco
     """
     refuse_other_formats(source, limits=limits)
     scan = Scan(source, limits=limits)
-    try:
+    with telling_text_files(source):
         return _Reader(scan).model(scan.wire.whole())
-    except InputError as err:
-        text_file = refusal_of_text(source) if err.code.startswith("onnx.wire.") else None
-        if text_file is None:
-            raise
-        raise text_file from err
 
 
 class _Reader:

@@ -13,8 +13,7 @@ from typing import Final
 
 from mlsign.errors import InputError, MlsignError, shown
 from mlsign.limits import Limits
-from mlsign.package.scan import DIRECTORY_FLAGS
-from mlsign.package.search import SKIPPED, leads_to_folder, unreadable_folder
+from mlsign.package.search import SKIPPED, leads_to_folder, opened_folder, unreadable_folder
 from mlsign.paths import MANIFEST_NAME
 
 _PARTIAL: Final = re.compile(r"\..*\.partial-[^.]*", re.DOTALL)
@@ -103,11 +102,8 @@ class _Walk:
             self.errors.append((path, error))
             return
         try:
-            child = os.open(name, DIRECTORY_FLAGS, dir_fd=fd)
-            try:
+            with opened_folder(name, within=fd) as child:
                 self.folder(child, prefix=f"{path}/", depth=depth + 1)
-            finally:
-                os.close(child)
         except OSError as err:
             self.errors.append((path, unreadable_folder(path, err)))
 

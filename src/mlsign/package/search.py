@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,11 +76,8 @@ class _Walk:
             self.candidates.append(Candidate(path=path, error=error))
             return
         try:
-            child = os.open(name, DIRECTORY_FLAGS, dir_fd=fd)
-            try:
+            with opened_folder(name, within=fd) as child:
                 self.folder(child, prefix=f"{path}/", depth=depth + 1)
-            finally:
-                os.close(child)
         except OSError as err:
             self.candidates.append(Candidate(path=path, error=unreadable_folder(path, err)))
 
@@ -110,6 +108,16 @@ def search(root: int, *, limits: Limits) -> Search:
         packages=tuple(sorted(walk.packages)),
         links=tuple(sorted(walk.links)),
     )
+
+
+@contextmanager
+def opened_folder(name: str, *, within: int) -> Iterator[int]:
+    """A descriptor of a folder in an open one, closed again at the end. Raises ``OSError``, for links too."""
+    fd = os.open(name, DIRECTORY_FLAGS, dir_fd=within)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def unreadable_folder(path: str, err: OSError) -> OutsideError:
