@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 
 import pytest
 
@@ -27,12 +26,10 @@ def test_what_takes_longer_is_given_up_and_holds_nobody():
 
     def work():
         kept.append(threading.current_thread())
-        released.wait(10)
+        released.wait()
 
-    started = time.monotonic()
     with pytest.raises(OverdueError):
         within(0.05, work)
-    assert time.monotonic() - started < 5
     assert kept[0].daemon
     released.set()
     kept[0].join()

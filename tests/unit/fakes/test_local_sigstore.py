@@ -129,7 +129,7 @@ def test_a_hanging_service_does_not_outlive_its_server():
         with pytest.raises(TimeoutError):
             ask(service.timestamps.url, b"", timeout=0.1)
         start = time.monotonic()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 30  # it would hang for ever
 
 
 def test_nothing_else_is_there(sigstore):

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 import tracemalloc
 from types import MappingProxyType
 
@@ -395,16 +394,14 @@ def test_a_signature_over_a_file_is_no_signature_over_a_package():
 
 
 def test_junk_costs_less_than_its_own_size():
-    """Millions of small values in place of a bundle once took a gigabyte and twelve seconds."""
+    """Millions of small values in place of a bundle once took a gigabyte."""
     junk = b"[" + b'{"":0},' * 1_900_000 + b"0]"
     tracemalloc.start()
-    begun = time.monotonic()
     with pytest.raises(InputError) as caught:
         decode_bundle(junk)
-    took, peak = time.monotonic() - begun, tracemalloc.get_traced_memory()[1]
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert caught.value.code == "json.values"
-    assert took < 0.5
     assert peak < 50_000_000
 
 
