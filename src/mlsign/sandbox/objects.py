@@ -1,20 +1,38 @@
-"""What runtimes hand to Python, as values of frames: arrays, lists of them, dictionaries and numbers. Runs in the confined process."""
+"""Values of frames as the objects that runtimes take and hand to Python, and back. Runs in the confined process.
+
+Arrays, lists of them, dictionaries and numbers; which object a tensor becomes is for each runtime to say.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
 
 from mlsign.errors import InputError, JailError
-from mlsign.sandbox.arrays import Array, encode_array
+from mlsign.sandbox.arrays import Array, decode_array, encode_array
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, Value
 from mlsign.tensors.dtypes import DTYPES, FOREIGN
 
 _NAMES: Final[Mapping[np.dtype[Any], str]] = MappingProxyType({dtype: name for name, dtype in DTYPES.items()})
 _FOREIGN_NAMES: Final[Mapping[str, str]] = MappingProxyType({foreign: name for name, foreign in FOREIGN.items()})
+
+
+def object_of(value: Value, *, tensor: Callable[[Tensor], Any]) -> Any:
+    """A value as a runtime takes it, with tensors, in sequences too, as ``tensor`` makes them."""
+    match value:
+        case Tensor():
+            return tensor(value)
+        case Strings():
+            return decode_array(value)
+        case Sequence(items):
+            return [object_of(item, tensor=tensor) for item in items]
+        case Map(keys, values):
+            return dict(zip(decode_array(keys).tolist(), decode_array(values).tolist(), strict=True))
+        case Absent():
+            return None
 
 
 def value_of(result: Any) -> Value:

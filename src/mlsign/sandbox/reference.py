@@ -21,36 +21,20 @@ from mlsign.errors import JailError, shown
 from mlsign.interface import TypeSpec, ValueKind
 from mlsign.limits import Limits
 from mlsign.sandbox.arena import BODY_OFFSET
-from mlsign.sandbox.arrays import decode_array
 from mlsign.sandbox.engine import Loaded, Names
 from mlsign.sandbox.kinds import spelled
-from mlsign.sandbox.objects import value_of
+from mlsign.sandbox.objects import object_of, value_of
 from mlsign.sandbox.protocol import Head, Kind
 from mlsign.sandbox.reference_model import array_of, evaluate, load, own_names
 from mlsign.sandbox.reference_warming import load_everything, warming_models
 from mlsign.sandbox.result_area import fill_results
 from mlsign.sandbox.runtimes import RuntimeName
 from mlsign.sandbox.task import Task
-from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor, Value, decode_values, encode_values
+from mlsign.sandbox.values import Value, decode_values, encode_values
 from mlsign.tensors.elements import BY_NUMBER, STRING
 
 _DEEPEST_TYPE: Final = 8
 """Sequences of sequences in a declared type; as many as values may have."""
-
-
-def _feed(value: Value) -> Any:
-    """A value as the evaluator takes it."""
-    match value:
-        case Tensor():
-            return array_of(value)
-        case Strings():
-            return decode_array(value)
-        case Sequence(items):
-            return [_feed(item) for item in items]
-        case Map(keys, values):
-            return dict(zip(decode_array(keys).tolist(), decode_array(values).tolist(), strict=True))
-        case Absent():
-            return None
 
 
 def _spec(type_: onnx.TypeProto, depth: int = 0) -> TypeSpec:
@@ -123,7 +107,9 @@ class Calls:
     def run(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """The outputs by name, in the order of the model."""
         with telling_reasons():
-            results = self._evaluator.run(list(self._outputs), {name: _feed(value) for name, value in values.items()})
+            results = self._evaluator.run(
+                list(self._outputs), {name: object_of(value, tensor=array_of) for name, value in values.items()}
+            )
         named = zip(self._outputs.items(), results, strict=True)
         return {name: value_of(_unwrapped(result, type_)) for (name, type_), result in named}
 

@@ -17,7 +17,7 @@ import onnxruntime as ort
 
 from mlsign.errors import JailError, shown
 from mlsign.sandbox.arrays import decode_array
-from mlsign.sandbox.objects import value_of
+from mlsign.sandbox.objects import object_of, value_of
 from mlsign.sandbox.values import Absent, Buffer, Map, Sequence, Strings, Tensor, Value
 from mlsign.tensors.dtypes import DTYPES, RAW_DTYPES
 from mlsign.tensors.elements import BY_NUMBER, ELEMENTS, Element
@@ -93,7 +93,7 @@ class Runtime:
         """
         if self._bits:
             return self._run_bits(values)
-        results = self._session.run(self._names, {name: _feed(value) for name, value in values.items()})
+        results = self._session.run(self._names, {name: object_of(value, tensor=_fed_tensor) for name, value in values.items()})
         return {name: value_of(result) for name, result in zip(self._names, results, strict=True)}
 
     def _run_bits(self, values: Mapping[str, Value]) -> dict[str, Value]:
@@ -122,19 +122,11 @@ def _check_plain(inputs: list[Any], outputs: list[Any]) -> None:
                 raise JailError(f"{message}: onnxruntime runs only one or the other", code="sandbox.model.load")
 
 
-def _feed(value: Value) -> Any:
-    """A value as ``InferenceSession.run`` takes it."""
-    match value:
-        case Tensor(element, shape, data):
-            return decode_array(value) if element in DTYPES else ort_value(ELEMENTS[element], shape, data)
-        case Strings():
-            return decode_array(value)
-        case Sequence(items):
-            return [_feed(item) for item in items]
-        case Map(keys, values):
-            return dict(zip(decode_array(keys).tolist(), decode_array(values).tolist(), strict=True))
-        case Absent():
-            return None
+def _fed_tensor(tensor: Tensor) -> Any:
+    """A tensor as ``InferenceSession.run`` takes it."""
+    if tensor.element in DTYPES:
+        return decode_array(tensor)
+    return ort_value(ELEMENTS[tensor.element], tensor.shape, tensor.data)
 
 
 def _bits_feed(name: str, value: Value) -> ort.OrtValue:
