@@ -31,6 +31,18 @@ def verified(tmp_path_factory, keys) -> str:
     return render_portrait(portray(package, PortrayRequest(verify=VerifyRequest(policy=policy))))
 
 
+@pytest.fixture(scope="module")
+def tall(tmp_path_factory, keys) -> str:
+    """A package whose golden data was replayed, with a signer who does not count: every kind of table is there."""
+    folder = tmp_path_factory.mktemp("tall")
+    package = make_package(folder, signers=[keys.release, keys.outsider])
+    rest = "golden: {required: true, replay: true}\n"
+    policy = load_policy(write_policy(folder, {"release": (1, [keys.release.public])}, rest=rest))
+    page = render_portrait(portray(package, PortrayRequest(verify=VerifyRequest(policy=policy))))
+    assert all(words in page for words in ("Signatures that were not counted", "Golden test data, replayed", "Absolute"))
+    return page
+
+
 def press(window, *keys: str) -> None:
     window.page.locator("#picture").focus()
     for key in keys:
@@ -272,6 +284,24 @@ def test_it_prints_light_and_whole(show, nested):
     assert not window.page.locator("#search").is_visible()
     assert window.page.locator("#picture").is_visible()
     window.check_quiet()
+
+
+def test_no_table_is_cut_on_paper(show, nested, verified, tall):
+    """An A4 page between the margins that browsers leave has some 700 pixels."""
+    for html in (nested, verified, tall):
+        page = show(html, viewport={"width": 700, "height": 990}).page
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        cut = page.evaluate(
+            """() => [...document.querySelectorAll("table, dl, figure, canvas")].filter((e) => e.checkVisibility())
+              .filter((e) => e.scrollWidth > e.parentElement.clientWidth + 1 || e.getBoundingClientRect().right > 701)
+              .map((e) => [e.className, e.caption?.textContent, e.scrollWidth])"""
+        )
+        assert cut == []
+        assert page.evaluate("[...document.querySelectorAll('.scroll')].every((e) => e.scrollHeight <= e.clientHeight + 1)")
+        assert page.evaluate("getComputedStyle(document.querySelector('#findings tr')).breakInside") == "avoid"
+        assert page.evaluate("getComputedStyle(document.querySelector('thead')).display") == "table-header-group"
 
 
 def test_findings_are_open_on_paper_and_folded_up_again(show, nested):
