@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-TARGETS := manifest bundle statement vsa onnx
+TARGETS := manifest bundle statement vsa onnx differential_diff
 SECONDS := 60
 
 .PHONY: help demo test check coverage fuzz bench docs lock clean

@@ -28,7 +28,7 @@ def _messages(text: str) -> dict[str, dict[int, str]]:
     return out
 
 
-_INNER = _messages("""
+INNER = _messages("""
 ModelProto=7:GRAPH,8:OPSET,14:ENTRY,20:TRAINING,25:FUNCTION,26:CONFIGURATION
 GraphProto=1:NODE,5:TENSOR,11:VALUE_INFO,12:VALUE_INFO,13:VALUE_INFO,14:ANNOTATION,15:SPARSE_TENSOR,16:ENTRY
 NodeProto=5:ATTRIBUTE,9:ENTRY,10:NODE_CONFIGURATION
@@ -60,7 +60,7 @@ def parsed(data: bytes, message: schema.Message) -> Fields | None:
     if flat is None:
         return None
     for field in flat:
-        inner = _INNER.get(message.name, {}).get(field.number)
+        inner = INNER.get(message.name, {}).get(field.number)
         if inner is not None and field.wire == 2 and isinstance(field.value, bytes):
             deeper = parsed(field.value, getattr(schema, inner))
             field.value = field.value if deeper is None else deeper
@@ -71,7 +71,7 @@ def places(tree: Fields, message: str = "MODEL") -> Iterator[tuple[str, Fields]]
     """Every message in the tree with the name of its type."""
     yield message, tree
     for field in tree:
-        inner = _INNER.get(getattr(schema, message).name, {}).get(field.number)
+        inner = INNER.get(getattr(schema, message).name, {}).get(field.number)
         if inner is not None and isinstance(field.value, list):
             yield from places(field.value, inner)
 

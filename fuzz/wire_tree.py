@@ -37,7 +37,7 @@ def varint(value: int) -> bytes:
     return bytes((*out, value))
 
 
-def _integer(data: bytes, at: int) -> tuple[int, int]:
+def integer(data: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = data[at]
@@ -59,17 +59,17 @@ def parsed(data: bytes, *, depth: int = 0) -> list[Field] | None:
     at = 0
     try:
         while at < len(data):
-            key, at = _integer(data, at)
+            key, at = integer(data, at)
             number, wire = key >> 3, key & 7
             if not 0 < number <= _MAX_NUMBER:
                 return None
             value: int | bytes | list[Field]
             if wire == 0:
-                value, at = _integer(data, at)
+                value, at = integer(data, at)
             elif wire == 2 or wire in _FIXED:
                 size = _FIXED.get(wire, 0)
                 if wire == 2:
-                    size, at = _integer(data, at)
+                    size, at = integer(data, at)
                 if at + size > len(data):
                     return None
                 raw = data[at : at + size]

@@ -22,6 +22,7 @@ from mlsign.compare.facts import (
     compare_names,
     compare_operators,
     compare_opsets,
+    unread_problems,
 )
 from mlsign.compare.graphs.comparing import compare_graphs, count_nodes
 from mlsign.compare.graphs.result import Compared, GraphDifference, Renames
@@ -68,6 +69,7 @@ def diff(before: Path, after: Path, request: DiffRequest, *, advance: Advance | 
         )
         policy = None if request.policy is None else _judged(first, second, request.policy, request, advance)
         summaries = first.inspection.summary, second.inspection.summary
+        problems = compare_names(*([f"{found.code} {found.message}" for found in summary.problems] for summary in summaries))
         difference = Difference(
             before=first.told(),
             after=second.told(),
@@ -79,8 +81,8 @@ def diff(before: Path, after: Path, request: DiffRequest, *, advance: Advance | 
             interface=compare_interfaces(first.interface, second.interface),
             opsets=compare_opsets(first.structure.opsets, second.structure.opsets),
             operators=compare_operators(*summaries),
-            problems=compare_names(*([f"{found.code} {found.message}" for found in summary.problems] for summary in summaries)),
-            metadata=compare_metadata(first.structure, second.structure) + (() if same else _unread(first, second)),
+            problems=problems,
+            metadata=compare_metadata(first.structure, second.structure) + (() if same else _unread(first, second, problems)),
             notes=found.notes,
             graph=found.difference,
             weights=weights,
@@ -110,11 +112,12 @@ def _unchanged(side: OpenSide) -> Compared:
     return Compared(difference=difference, constants=(), stored=(), only_before=(), only_after=())
 
 
-def _unread(first: OpenSide, second: OpenSide) -> tuple[FieldChange, ...]:
+def _unread(first: OpenSide, second: OpenSide, problems: Names) -> tuple[FieldChange, ...]:
     """What both have and nobody reads is not known to be the same."""
-    if not (first.structure.has_training and second.structure.has_training):
-        return ()
-    return (FieldChange(field="training_info", before="present", after="present, and not compared"),)
+    hidden = unread_problems(problems)
+    if first.structure.has_training and second.structure.has_training:
+        return (*hidden, FieldChange(field="training_info", before="present", after="present, and not compared"))
+    return hidden
 
 
 def _tensors(side: OpenSide) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from mlsign.formats.manifest import GoldenSet, Manifest, Provenance
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport
+from mlsign.onnx import problems
 from mlsign.onnx.records import ModelRecord
 from mlsign.onnx.summary import ModelSummary
 
@@ -50,6 +51,19 @@ class Names:
 
 
 Facts = Mapping[str, str | None]
+_WHOLLY_READ: Final = frozenset(
+    (
+        *(problems.IR_VERSION, problems.NO_GRAPH, problems.BAD_OPSETS, problems.DOMAIN_NOT_IMPORTED, problems.TRAINING_INFO),
+        *(problems.RUNTIME_CONFIGURATION, problems.ATTRIBUTE_NAME, problems.OPERATOR_NAME),
+        *(problems.NOT_PRODUCED, problems.INTERFACE_TYPE, problems.EVERY_INPUT_GIVEN, problems.STANDARD_SHADOWED),
+        *(problems.RECURSIVE_FUNCTION, problems.EXPANSION, problems.CONTROL_CHARACTER, problems.INCOMPLETE),
+        *(problems.FUNCTION_OPSET, problems.TREE_ENSEMBLE, problems.UNKNOWN_OPERATOR, problems.VALUE_COUNT),
+        *(problems.ATTRIBUTE_SIGNATURE, problems.CLASSICAL_TABLES, problems.EINSUM, problems.WINDOW),
+    )
+)
+"""Codes of problems with something that is compared all the same. Behind the others there is what a record has no place for: fields that
+nobody knows, values of which readers take one or another, names that are spelled alike or stand for several things.
+"""
 _K = TypeVar("_K")
 
 
@@ -116,6 +130,12 @@ def compare_names(before: Iterable[str], after: Iterable[str]) -> Names:
     """Sets of names; the order does not matter."""
     old, new = set(before), set(after)
     return Names(both=tuple(sorted(old & new)), removed=tuple(sorted(old - new)), added=tuple(sorted(new - old)))
+
+
+def unread_problems(found: Names) -> tuple[FieldChange, ...]:
+    """The problems of two models behind which there is something that nobody compares; ``found`` are problems, each after its code."""
+    hidden = [problem for problem in found.both if problem.partition(" ")[0] not in _WHOLLY_READ]
+    return tuple(FieldChange(field=problem, before="present", after="present, and not compared") for problem in hidden)
 
 
 def compare_operators(before: ModelSummary, after: ModelSummary) -> tuple[OperatorChange, ...]:

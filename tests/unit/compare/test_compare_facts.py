@@ -19,6 +19,7 @@ from mlsign.compare.facts import (
     compare_names,
     compare_operators,
     compare_opsets,
+    unread_problems,
 )
 from mlsign.digest import decode_digest
 from mlsign.formats.manifest import GoldenInputs, GoldenSet, MadeBy, Manifest, Previous, Provenance, TrainingData
@@ -122,3 +123,12 @@ def test_what_models_say_of_themselves() -> None:
         "training_info": (None, "present"),
         "metadata author": (None, "me"),
     }
+
+
+def test_problems_of_both_behind_which_something_is_not_compared():
+    hiding, told = "MLS330 field 60 is not a field of NodeProto", "MLS371 there is no operator Nonsense"
+    both = compare_names([hiding, told], [told, hiding])
+    assert [(each.field, each.before, each.after) for each in unread_problems(both)] == [
+        (hiding, "present", "present, and not compared")
+    ]
+    assert unread_problems(compare_names([hiding], [told])) == ()

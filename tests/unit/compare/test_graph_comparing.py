@@ -295,7 +295,7 @@ def test_functions_that_only_one_model_has_or_that_take_something_else() -> None
     assert [(f.before, f.after) for f in compared(before, after).difference.functions] == [(None, "local:k")]
     assert [(f.before, f.after) for f in compared(after, before).difference.functions] == [("local:k", None)]
     (change,) = compared(before, before.replace("h (p)", "h <a> (p)")).difference.functions
-    assert (change.before, change.after) == ("1 input, 1 output, attributes: none", "1 input, 1 output, attributes: a")
+    assert (change.before, change.after) == ("1 input, 1 output, no attributes", "1 input, 1 output, 1 attribute: a")
 
 
 def test_attributes_that_stand_for_those_of_a_function() -> None:

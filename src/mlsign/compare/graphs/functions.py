@@ -45,14 +45,20 @@ def changed_signature(before: FunctionRecord, after: FunctionRecord) -> Iterator
     """What a function takes and gives where that is something else; the names of inputs and outputs say nothing."""
 
     def spell(function: FunctionRecord) -> str:
-        attributes = ", ".join(sorted((*function.attributes, *(each.name for each in function.defaults))))
-        return f"{counted(len(function.inputs), 'input')}, {counted(len(function.outputs), 'output')}, attributes: {attributes or 'none'}"
+        attributes = _attributes(function)
+        told = f"{counted(len(attributes), 'attribute')}: {', '.join(attributes)}" if attributes else "no attributes"
+        return f"{counted(len(function.inputs), 'input')}, {counted(len(function.outputs), 'output')}, {told}"
 
     name = f"function {named(function_key(after))}"
-    if spell(before) != spell(after):
+    sizes = ((len(each.inputs), len(each.outputs), _attributes(each)) for each in (before, after))
+    if next(sizes) != next(sizes):
         yield FieldChange(field=name, before=spell(before), after=spell(after))
     for change in compare_opsets(before.opsets, after.opsets):
         yield FieldChange(field=f"{name} opset {change.field}", before=change.before, after=change.after)
+
+
+def _attributes(function: FunctionRecord) -> list[str]:
+    return sorted((*function.attributes, *(each.name for each in function.defaults)))
 
 
 def defaults_body(function: FunctionRecord) -> Body:
