@@ -21,9 +21,6 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=set_quiet, help="
 Verbose = Annotated[
     bool, typer.Option("--verbose", callback=set_verbose, help="Say more: times, error codes, tracebacks of defects.")
 ]
-PolicyFile = Annotated[
-    Path, typer.Option("--policy", "-p", metavar="FILE", help="The policy, a YAML file. Its keys are found relative to it.")
-]
 PolicyFiles = Annotated[
     list[Path],
     typer.Option(

@@ -65,9 +65,6 @@ class Journal:
             self._stream.write(line + "\n")
             self._stream.flush()
 
-    def debug(self, event: str, **fields: Any) -> None:
-        self.write(Level.DEBUG, event, **fields)
-
     def info(self, event: str, **fields: Any) -> None:
         self.write(Level.INFO, event, **fields)
 
