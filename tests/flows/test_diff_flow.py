@@ -602,7 +602,7 @@ def test_a_damaged_signature_and_a_link_are_differences(tmp_path: Path) -> None:
 
 def test_what_a_policy_remembers_is_left_alone(tmp_path: Path, monkeypatch) -> None:
     state = tmp_path / "state"
-    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    monkeypatch.setenv("MLSIGN_STATE", str(state))
     key = make_key()
     first = make_package(tmp_path, signers=[key])
     policy = load_policy(write_policy(tmp_path, {"release": (1, [key.public])}, rest="versions: {rollback: deny}\n"))

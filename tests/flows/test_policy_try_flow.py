@@ -73,7 +73,7 @@ def test_a_record_that_was_made_for_another_policy_is_unknown(world, pair):
 
 
 def test_trying_a_policy_remembers_nothing(world, pair, monkeypatch):
-    monkeypatch.setenv("XDG_STATE_HOME", str(world / "state"))
+    monkeypatch.setenv("MLSIGN_STATE", str(world / "state"))
     policy = write_policy(world, {"release": (1, [pair.public])}, name="marks.yaml", rest="versions: {rollback: deny}\n")
     (result,) = tried(world, policy, "- {name: package, package: fraud-1.2.0, expect: allow}\n")
     assert not result.differences

@@ -279,7 +279,7 @@ def test_versions_are_sorted_as_semver_says(shelf):
 
 def test_rollback_and_marks_are_left_alone(shelf, tmp_path, keys, monkeypatch):
     """A policy that refuses what is older than what it allowed before: a log is of older releases as well, and raises no mark."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("MLSIGN_STATE", str(tmp_path / "state"))
     policy = write_policy(tmp_path, {"release": (1, [keys.release.public])}, rest="versions: {rollback: deny}\n")
     shelf.chain(keys.release.signer)
     assert shelf.log(policy).verdict is Verdict.ALLOW
