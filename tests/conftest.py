@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it writes files and starts a thread otherwise
+os.environ["MLSIGN_STATE"] = tempfile.mkdtemp(prefix="mlsign-tests-")  # before anybody copies the environment
 sys.path.insert(0, str(Path(__file__).parent / "fakes"))  # before tests are collected: any of them may import a fake
 
 from making import Pair, make_key, make_package, write_policy
@@ -19,6 +21,7 @@ from pytest_timeout import Settings
 
 import mlsign
 
+STATE = Path(os.environ["MLSIGN_STATE"])
 SLOW_SECONDS = 900
 """The bound of a slow test; that of all others stands in ``pyproject.toml``."""
 
@@ -27,6 +30,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SLOW_SECONDS))
+
+
+def pytest_unconfigure() -> None:
+    """Nothing that tests remember of what they allowed lasts, and nothing that the user's own runs did is asked."""
+    shutil.rmtree(STATE)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
