@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from heapq import nlargest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from mlsign.errors import InputError
 from mlsign.limits import MIB
@@ -62,6 +62,10 @@ class Weights:
     left_out: int
 
 
+_Known: TypeAlias = "tuple[Statistics | None, str]"
+"""What the values look like, or why that is not known."""
+
+
 def measure_weights(
     model: ModelRecord, source: ByteSource, outside: Mapping[str, ByteSource], *, advance: Advance | None = None
 ) -> Weights:
@@ -76,8 +80,7 @@ def measure_weights(
     found = list(_tensors(model, source))
     chosen = nlargest(MAX_MEASURED, found, key=lambda each: each[0].size)
     room = source.size + sum(file.size for file in set(outside.values()))
-    budget = MAX_READ_BYTES
-    known: dict[object, tuple[Statistics | None, str]] = {}
+    affordable, known = _affordable((record for record, _ in chosen), room=room)
 
     def look(key: object, record: TensorRecord, _: Worker) -> None:
         try:
@@ -89,26 +92,34 @@ def measure_weights(
         if advance is not None:
             advance(record.size)
 
-    jobs = {}
-    for record, _ in chosen:
-        key = _bytes_of(record)
-        if key in jobs:
-            continue
-        outside_size, inside_size = _sizes(record)
-        if outside_size > room:
-            known[key] = None, "asks for more bytes than its files have besides those of other tensors"
-        elif outside_size + inside_size > budget:
-            known[key] = None, f"a report reads no more than {size(MAX_READ_BYTES)} of weights, the largest tensors first"
-        else:
-            room -= outside_size
-            budget -= outside_size + inside_size
-            jobs[key] = record.size, partial(look, key, record)
-    run_largest_first(jobs.values(), workers=_WORKERS)
+    jobs = [(record.size, partial(look, key, record)) for key, record in affordable.items()]
+    run_largest_first(jobs, workers=_WORKERS)
     measured = []
     for record, home in chosen:
         statistics, problem = known[_bytes_of(record)]
         measured.append(Weight(record=record, home=home, statistics=statistics, problem=problem))
     return Weights(measured=tuple(measured), left_out=len(found) - len(chosen))
+
+
+def _affordable(records: Iterable[TensorRecord], *, room: int) -> tuple[dict[object, TensorRecord], dict[object, _Known]]:
+    """By the bytes they take: the tensors to read, within ``room`` bytes of files and ``MAX_READ_BYTES``; of others why not."""
+    affordable: dict[object, TensorRecord] = {}
+    refused: dict[object, _Known] = {}
+    budget = MAX_READ_BYTES
+    for record in records:
+        key = _bytes_of(record)
+        if key in affordable:
+            continue
+        outside, inside = _sizes(record)
+        if outside > room:
+            refused[key] = None, "asks for more bytes than its files have besides those of other tensors"
+        elif outside + inside > budget:
+            refused[key] = None, f"a report reads no more than {size(MAX_READ_BYTES)} of weights, the largest tensors first"
+        else:
+            room -= outside
+            budget -= outside + inside
+            affordable[key] = record
+    return affordable, refused
 
 
 def _sizes(record: TensorRecord) -> tuple[int, int]:
