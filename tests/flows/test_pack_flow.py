@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,6 +72,18 @@ def test_the_model_is_byte_for_byte_the_one_that_was_given(tmp_path):
 def test_the_output_names_the_release(tmp_path, output, name, version):
     packed = pack(PackRequest(model=write_model(tmp_path / "m.onnx"), output=tmp_path / output))
     assert (packed.manifest.name, packed.manifest.version.text) == (name, version)
+
+
+def test_how_far_packing_is_counts_the_bytes_of_the_release_before(tmp_path):
+    """It is hashed before anything is copied, and may be large."""
+    before = make_package(tmp_path)
+    told: list[int] = []
+    request = PackRequest(model=write_model(tmp_path / "m.onnx"), output=tmp_path / "fraud-1.3.0")
+    pack(request, advance=told.append)
+    alone, told[:] = sum(told), []
+    shutil.rmtree(request.output)
+    pack(replace(request, previous=before), advance=told.append)
+    assert sum(told) == alone + sum(path.stat().st_size for path in before.rglob("*") if path.is_file())
 
 
 def test_a_name_that_was_given_wins(tmp_path):

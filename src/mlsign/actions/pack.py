@@ -111,7 +111,7 @@ def pack(request: PackRequest, *, advance: Advance | None = None) -> Packed:
     ``pack.…``, ``onnx.…``, ``file.…``, ``store.…``), ``TrustError`` (``store.…``) and ``OutsideError`` (``disk.full`` …).
     """
     name, version = _name_and_version(request)
-    previous = _previous(request, name=name, version=version)
+    previous = _previous(request, name=name, version=version, advance=advance)
     ingredients: dict[PackagePath, Ingredient] = {}
     opened = ExitStack()
     try:
@@ -178,7 +178,7 @@ def _name_and_version(request: PackRequest) -> tuple[str, str]:
     return decode_name(name, where="--name" if request.name else str(request.output)), version
 
 
-def _previous(request: PackRequest, *, name: str, version: str) -> Previous | None:
+def _previous(request: PackRequest, *, name: str, version: str, advance: Advance | None) -> Previous | None:
     if request.previous is None:
         return None
     # Examining a package takes much that packing alone has no use for.
@@ -187,7 +187,7 @@ def _previous(request: PackRequest, *, name: str, version: str) -> Previous | No
     # A store that is yet to be made has none of its files.
     store = request.store if request.store is not None and request.store.exists() else None
     number = decode_version(version, where="--version")
-    return find_previous(request.previous, name=name, version=number, store=store, limits=request.limits)
+    return find_previous(request.previous, name=name, version=number, store=store, limits=request.limits, advance=advance)
 
 
 def _add(ingredients: dict[PackagePath, Ingredient], item: Ingredient, *, taken: set[str]) -> None:

@@ -104,7 +104,8 @@ def pack_command(
         time=_source_date_epoch(),
         store=store,
     )
-    with progress("packing", model.parent) as advance:
+    # The release before is hashed first.
+    with progress("packing", model.parent, *(() if previous is None else (previous,))) as advance:
         packed = pack(request, advance=advance)
     manifest = packed.manifest
     # A model names its weights itself, so whoever packs it should see which files that made public.
