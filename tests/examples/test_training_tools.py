@@ -64,9 +64,13 @@ def run(script: Script, place: Path, *, text: str = "") -> subprocess.CompletedP
         path = place / path.name
         path.write_text(text, encoding="utf-8")
         shutil.copy(TRAINING / "release.py", place)
+    return subprocess.run([python, path], cwd=place, env=environment_in(place), capture_output=True, text=True, timeout=550, check=False)
+
+
+def environment_in(place: Path) -> dict[str, str]:
+    """An environment in which a script keeps what it makes under ``place``."""
     (place / "tmp").mkdir()
-    environment = os.environ | {"TMPDIR": str(place / "tmp"), "KERAS_HOME": str(place), "NO_COLOR": "1", "COLUMNS": "200"}
-    return subprocess.run([python, path], cwd=place, env=environment, capture_output=True, text=True, timeout=550, check=False)
+    return os.environ | {"TMPDIR": str(place / "tmp"), "KERAS_HOME": str(place), "NO_COLOR": "1", "COLUMNS": "200"}
 
 
 @pytest.mark.linux
@@ -118,7 +122,7 @@ def test_the_page_has_the_script_and_its_tolerance(script: Script) -> None:
 
 
 def test_every_script_is_tried() -> None:
-    assert {path.stem for path in TRAINING.glob("*.py")} == {script.name for script in SCRIPTS} | {"release"}
+    assert {path.stem for path in TRAINING.glob("*.py")} == {script.name for script in SCRIPTS} | {"native_files", "release"}
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-torch.txt"])

@@ -37,7 +37,7 @@ KNOWN_MODULES: Final = frozenset((*LIBRARIES, *SAVERS, *_RELATIVES))
 
 _LOAD: Final = MappingProxyType(
     {
-        "xgboost": ("xgboost.Booster(model_file=...)", "onnxmltools.convert_xgboost(booster, initial_types=...)"),
+        "xgboost": ("xgboost.XGBClassifier or XGBRegressor", LIBRARIES["xgboost"][1]),
         "lightgbm": ("lightgbm.Booster(model_file=...)", "onnxmltools.convert_lightgbm(booster, initial_types=...)"),
         "catboost": ("CatBoost().load_model(...)", 'model.save_model("model.onnx", format="onnx")'),
         "keras": ("keras.models.load_model(...)", LIBRARIES["keras"][1]),
@@ -50,6 +50,8 @@ HINTS: Final = MappingProxyType(
             for library, (load, export) in _LOAD.items()
         },
         "old_xgboost": "load it with the version of XGBoost that wrote it (3.0 at most), save it as model.ubj, and convert that; "
+        f"{_PAGE} says more",
+        "mojo": "take boosterBytes out of it, load that with XGBoost 3.0 at most, save it as model.ubj, and convert that; "
         f"{_PAGE} says more",
         "torch": f"where the module's code is, load the weights, export it by {LIBRARIES['torch'][1]}, and pack that file; "
         f"{_PAGE} says more",

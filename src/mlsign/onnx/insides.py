@@ -35,6 +35,7 @@ _HOLDINGS: Final = tuple(
         (rb"(^|/)com\.apple\.CoreML(/|$)", "of Core ML", "native"),
         (rb"(^|/)metadata/part-00000", "with a model of Spark in it", "spark"),
         (rb"\.onnx$", "with an ONNX file in it", "unpack"),
+        (rb"^boosterBytes$", "of H2O (MOJO), with an XGBoost model in it", "mojo"),
         (rb"(^|/)MLmodel$", "of MLflow", "native"),
         (rb"\.npy$", "of NumPy arrays", "weights"),
         (rb"(^|/)(model|pytorch_model)[^/\n]*\.(safetensors|bin)$", "with weights in it and no graph", "weights"),

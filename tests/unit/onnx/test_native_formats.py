@@ -81,6 +81,7 @@ def test_native_files(data, code, what, hint):
         (("saved/fingerprint.pb", "saved/saved_model.pb"), "a ZIP archive with a TensorFlow SavedModel in it", "saved_model"),
         (("readme.txt", "deep/fraud.onnx"), "a ZIP archive with an ONNX file in it", "unpack"),
         (("Manifest.json", "Data/com.apple.CoreML/model.mlmodel"), "a ZIP archive of Core ML", "native"),
+        (("model.ini", "boosterBytes"), "a ZIP archive of H2O (MOJO), with an XGBoost model in it", "mojo"),
         (("m/MLmodel", "m/conda.yaml"), "a ZIP archive of MLflow", "native"),
         (("config.json", "model-00001-of-00002.safetensors"), "a ZIP archive with weights in it and no graph", "weights"),
         (("mlsign.json", "model.onnx"), "a ZIP archive with a package in it", "package"),
