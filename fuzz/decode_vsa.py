@@ -10,7 +10,7 @@ from json_tree import STRINGS, bent
 from oracles import check_refusal, plain_json
 
 from mlsign.errors import InputError
-from mlsign.formats.claims import PredicateType, claimed_predicate
+from mlsign.formats.predicate_types import PredicateType, claimed_predicate
 from mlsign.formats.verification_summary import (
     ResourceReference,
     VerificationSummary,

@@ -13,8 +13,8 @@ from mlsign.actions.load_policy import load_policy
 from mlsign.actions.sign import sign
 from mlsign.errors import InputError, TrustError
 from mlsign.evidence.record import Standing
-from mlsign.formats.claims import COUNTERSIGNATURE_TYPE, PredicateType, claimed_predicate
 from mlsign.formats.countersignature import Countersignature, decode_countersignature, encode_countersignature
+from mlsign.formats.predicate_types import COUNTERSIGNATURE_TYPE, PredicateType, claimed_predicate
 
 
 @pytest.fixture

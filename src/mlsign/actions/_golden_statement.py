@@ -17,7 +17,6 @@ from mlsign.canonical import MAX_SAFE_INTEGER
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError, shown
 from mlsign.evidence.record import MeasuredOutput, ReplayedSet
-from mlsign.formats.claims import MAX_GOLDEN_RUN_BYTES
 from mlsign.formats.golden_run import (
     MAX_NAME,
     MAX_SETS,
@@ -30,6 +29,7 @@ from mlsign.formats.golden_run import (
     size_of,
 )
 from mlsign.formats.manifest import GoldenSet, Manifest
+from mlsign.formats.predicate_types import MAX_GOLDEN_RUN_BYTES
 from mlsign.paths import PackagePath
 from mlsign.sandbox.layers import REQUIRED, Layer, Wall
 

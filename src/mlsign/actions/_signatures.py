@@ -16,7 +16,7 @@ from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome, finding_of
 from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.formats.bundle import Bundle, decode_bundle
-from mlsign.formats.claims import PredicateType, claimed_predicate
+from mlsign.formats.predicate_types import PredicateType, claimed_predicate
 from mlsign.formats.statement import Statement, StatementFormat, decode_statement
 from mlsign.identity import Identity, Method
 from mlsign.limits import MIB, Limits

@@ -11,7 +11,7 @@ from mlsign.actions._known import opened_store
 from mlsign.actions.examine import examine_to_vouch
 from mlsign.actions.sign import checked_manifest, package_statement
 from mlsign.errors import naming, shown
-from mlsign.formats.claims import MAX_PROVENANCE_BYTES
+from mlsign.formats.predicate_types import MAX_PROVENANCE_BYTES
 from mlsign.formats.slsa import SlsaProvenance, decode_slsa_predicate, decode_slsa_statement, encode_slsa_statement
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits

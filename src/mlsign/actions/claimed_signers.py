@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mlsign.errors import MlsignError, shown
 from mlsign.formats.bundle import decode_bundle
-from mlsign.formats.claims import PredicateType, claimed_predicate
+from mlsign.formats.predicate_types import PredicateType, claimed_predicate
 from mlsign.formats.statement import StatementFormat, decode_statement
 from mlsign.limits import DEFAULT, Limits
 from mlsign.package.read import FoundBundle, OpenPackage

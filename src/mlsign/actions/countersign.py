@@ -16,8 +16,8 @@ from mlsign.compare.content import compare_with_statement
 from mlsign.digest import Digest
 from mlsign.errors import InputError, TrustError, shown
 from mlsign.formats.bundle import Bundle
-from mlsign.formats.claims import PredicateType, claimed_predicate
 from mlsign.formats.countersignature import Countersignature, decode_countersignature, encode_countersignature
+from mlsign.formats.predicate_types import PredicateType, claimed_predicate
 from mlsign.formats.statement import decode_statement
 from mlsign.identity import Identity
 from mlsign.limits import DEFAULT, Limits

@@ -17,8 +17,8 @@ from mlsign.actions.examine import Examination, examine_to_vouch
 from mlsign.compare.content import CHANGED, EXTRA, MISSING, compare_with_manifest
 from mlsign.errors import InputError, MlsignError
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.formats.claims import PredicateType, claimed_predicate
 from mlsign.formats.manifest import Manifest
+from mlsign.formats.predicate_types import PredicateType, claimed_predicate
 from mlsign.formats.statement import Resource, Statement, build_statement, encode_statement
 from mlsign.identity import Identity, Method
 from mlsign.limits import DEFAULT, Limits

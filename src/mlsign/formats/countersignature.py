@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlsign.digest import Algorithm, Digest, decode_hex
-from mlsign.formats.claims import COUNTERSIGNATURE_TYPE, MAX_COUNTERSIGNATURE_BYTES
+from mlsign.formats.predicate_types import COUNTERSIGNATURE_TYPE, MAX_COUNTERSIGNATURE_BYTES
 from mlsign.formats.statement import STATEMENT_TYPE
 from mlsign.limits import DEFAULT, Limits
 from mlsign.strict import Fields, decode_json, encode_json

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from mlsign.digest import Algorithm, Digest, decode_hex
 from mlsign.formats.claimed_time import read_time, spell_time
-from mlsign.formats.claims import MAX_GOLDEN_RUN_BYTES, TEST_RESULT_TYPE
 from mlsign.formats.platform import PLATFORM
+from mlsign.formats.predicate_types import MAX_GOLDEN_RUN_BYTES, TEST_RESULT_TYPE
 from mlsign.formats.statement import STATEMENT_TYPE
 from mlsign.limits import DEFAULT, Limits
 from mlsign.paths import MANIFEST_NAME, PackagePath, decode_path

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from mlsign.digest import Algorithm, Digest, decode_hex
 from mlsign.errors import InputError
-from mlsign.formats.claims import MAX_PROVENANCE_BYTES, PROVENANCE_TYPE
+from mlsign.formats.predicate_types import MAX_PROVENANCE_BYTES, PROVENANCE_TYPE
 from mlsign.formats.statement import STATEMENT_TYPE
 from mlsign.limits import DEFAULT, Limits
 from mlsign.strict import Fields, JsonValue, decode_json, encode_json

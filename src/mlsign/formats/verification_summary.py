@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from mlsign.digest import Algorithm, Digest, decode_hex
 from mlsign.formats.claimed_time import read_time, spell_time
-from mlsign.formats.claims import MAX_SUMMARY_BYTES, SUMMARY_TYPE
+from mlsign.formats.predicate_types import MAX_SUMMARY_BYTES, SUMMARY_TYPE
 from mlsign.formats.statement import STATEMENT_TYPE
 from mlsign.limits import DEFAULT, Limits
 from mlsign.strict import Fields, decode_json, encode_json

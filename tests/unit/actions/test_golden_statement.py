@@ -14,10 +14,10 @@ from mlsign.digest import Digest, sha256
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Difference, MeasuredOutput, ReplayedSet
-from mlsign.formats.claims import MAX_GOLDEN_RUN_BYTES
 from mlsign.formats.golden_run import MAX_SETS, MAX_TOLD, GoldenRunStatement, SetOutcome, decode_golden_run, encode_golden_run
 from mlsign.formats.manifest import GoldenSet, Manifest
 from mlsign.formats.manifest_codec import decode_manifest
+from mlsign.formats.predicate_types import MAX_GOLDEN_RUN_BYTES
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.paths import PackagePath
 from mlsign.sandbox.layers import REQUIRED, Layer, Wall

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.errors import InputError
-from mlsign.formats.claims import MAX_COUNTERSIGNATURE_BYTES, PredicateType, claimed_predicate
 from mlsign.formats.countersignature import Countersignature, decode_countersignature, encode_countersignature
 from mlsign.formats.policy_statement import PolicyStatement, encode_policy_statement
+from mlsign.formats.predicate_types import MAX_COUNTERSIGNATURE_BYTES, PredicateType, claimed_predicate
 from mlsign.limits import DEFAULT
 
 OVER = Countersignature(name="signatures/release.sigstore.json", digest=sha256(b"bundle"))

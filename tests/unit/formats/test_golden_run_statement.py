@@ -11,7 +11,6 @@ import pytest
 
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
-from mlsign.formats.claims import MAX_GOLDEN_RUN_BYTES, PredicateType, claimed_predicate
 from mlsign.formats.golden_run import (
     ANNOTATION,
     MAX_TOLD,
@@ -24,6 +23,7 @@ from mlsign.formats.golden_run import (
     encode_golden_run,
     size_of,
 )
+from mlsign.formats.predicate_types import MAX_GOLDEN_RUN_BYTES, PredicateType, claimed_predicate
 from mlsign.paths import PackagePath
 
 SET = RunSet(

@@ -8,7 +8,7 @@ import pytest
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import InputError
 from mlsign.formats import slsa
-from mlsign.formats.claims import PredicateType, claimed_predicate
+from mlsign.formats.predicate_types import PredicateType, claimed_predicate
 from mlsign.formats.slsa import decode_slsa_predicate, decode_slsa_statement, encode_slsa_statement
 
 CORPUS = Path(__file__).resolve().parents[3] / "fuzz" / "corpora" / "provenance"

@@ -12,8 +12,8 @@ from making import canonical
 
 from mlsign.digest import sha256
 from mlsign.errors import InputError
-from mlsign.formats.claims import MAX_SUMMARY_BYTES, PredicateType, claimed_predicate
 from mlsign.formats.countersignature import Countersignature, encode_countersignature
+from mlsign.formats.predicate_types import MAX_SUMMARY_BYTES, PredicateType, claimed_predicate
 from mlsign.formats.verification_summary import (
     MAX_INPUTS,
     Judged,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mlsign.formats.claims import (
+from mlsign.formats.predicate_types import (
     MAX_COUNTERSIGNATURE_BYTES,
     MAX_GOLDEN_RUN_BYTES,
     MAX_PROVENANCE_BYTES,
