@@ -721,3 +721,61 @@ def test_words_that_nothing_is_computed_with_are_told_apart(save) -> None:
     assert "+ weight w metadata origin: elsewhere" in text
     assert "\x1b" not in text + as_html(found)
     assert diff(save(after, "b.onnx"), save(product(EYE), "c.onnx"), QUIET).notes
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("kind", ["operators", "operators by channel", "qdq by channel", "int4", "float8", "dynamic"])
+def test_every_weight_and_bias_of_a_quantized_network_is_told_as_quantized(tmp_path: Path, kind: str) -> None:
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_dynamic,
+        quantize_static,
+    )
+
+    draw = np.random.default_rng(1)
+
+    class Rows(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.rows = iter([{"x": draw.standard_normal((2, 3, 8, 8)).astype(np.float32)}])
+
+        def get_next(self):
+            return next(self.rows, None)
+
+    nodes = [
+        helper.make_node("Conv", ["x", "W1", "b1"], ["c"], name="conv", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("GlobalAveragePool", ["c"], ["p"], name="pool"),
+        helper.make_node("Flatten", ["p"], ["f"], name="flat"),
+        helper.make_node("Gemm", ["f", "W2", "b2"], ["y"], name="gemm", transB=1),
+    ]
+    shapes = {"W1": (8, 3, 3, 3), "b1": (8,), "W2": (5, 8), "b2": (5,)}
+    weights = [numpy_helper.from_array(draw.standard_normal(shape).astype(np.float32), name) for name, shape in shapes.items()]
+    ends = [helper.make_tensor_value_info("x", 1, ["N", 3, 8, 8])], [helper.make_tensor_value_info("y", 1, ["N", 5])]
+    graph = helper.make_graph(nodes, "g", *ends, weights)
+    before, after = tmp_path / "before.onnx", tmp_path / "after.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), before)
+    float8 = {"weight_type": QuantType.QFLOAT8E4M3FN, "activation_type": QuantType.QFLOAT8E4M3FN}
+    asked = {
+        "operators": {"quant_format": QuantFormat.QOperator},
+        "operators by channel": {"quant_format": QuantFormat.QOperator, "per_channel": True},
+        "qdq by channel": {"quant_format": QuantFormat.QDQ, "per_channel": True},
+        "int4": {"quant_format": QuantFormat.QDQ, "weight_type": QuantType.QInt4},
+        "float8": {"quant_format": QuantFormat.QDQ, "calibrate_method": CalibrationMethod.Distribution, **float8},
+    }
+    if kind == "dynamic":
+        quantize_dynamic(before, after, per_channel=True)
+    else:
+        quantize_static(before, after, Rows(), **asked[kind])
+    for first, second in ((before, after), (after, before)):
+        found = diff(first, second, QUIET)
+        told = {min(change.before, change.after, key=len): change.difference for change in found.weights.changed}
+        left = {"b1", "b2"} if kind in ("dynamic", "float8") else set()  # biases stay in floats
+        assert set(told) == shapes.keys() - left
+        assert all(each is not None and each.change.value == "quantized" for each in told.values()), told
+        largest = {"int4": 0.3, "float8": 0.2}.get(kind, 0.02)
+        assert all(0 < each.largest < largest for each in told.values() if each is not None)
+        names = {line.partition(":")[0] for line in (*found.weights.added, *found.weights.removed)}
+        assert not {name for name in names if name.startswith(("W", "b1", "b2"))}
+        assert "weights were quantized" in rendered(found)

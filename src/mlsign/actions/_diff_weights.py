@@ -95,10 +95,13 @@ class _Reading:
     def _quantization(self, number: int, scaling: Scaling, codes: TensorRecord) -> Quantization:
         from mlsign.tensors.scalings import read_quantization
 
-        zero_point = None if scaling.zero_point is None else self._stored(number, scaling.zero_point)
+        zero_point, factor = (
+            None if record is None else self._stored(number, record) for record in (scaling.zero_point, scaling.factor)
+        )
         return read_quantization(
             self._stored(number, scaling.scale),
             zero_point,
+            factor=factor,
             axis=scaling.axis,
             block=scaling.block,
             codes=self._stored(number, codes),
@@ -198,8 +201,8 @@ def _bytes_of(record: TensorRecord) -> object:
 
 def _stands_for(scaling: Scaling) -> object:
     """What two scalings have in common that say the same of codes."""
-    zero_point = None if scaling.zero_point is None else _bytes_of(scaling.zero_point)
-    return _bytes_of(scaling.scale), zero_point, scaling.axis, scaling.block
+    others = (None if record is None else _bytes_of(record) for record in (scaling.zero_point, scaling.factor))
+    return _bytes_of(scaling.scale), *others, scaling.axis, scaling.block
 
 
 def _part(named: _Named, what: str) -> _Named:

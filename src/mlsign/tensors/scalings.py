@@ -16,15 +16,26 @@ _MAX_SCALES: Final = 16 * MIB
 
 
 def read_quantization(
-    scale: StoredTensor, zero_point: StoredTensor | None, *, axis: int, block: int, codes: StoredTensor
+    scale: StoredTensor,
+    zero_point: StoredTensor | None,
+    *,
+    axis: int,
+    block: int,
+    codes: StoredTensor,
+    factor: StoredTensor | None = None,
 ) -> Quantization:
-    """The quantization of ``codes`` with this scale and this zero point; no more is read than there are codes.
+    """The quantization of ``codes`` with this scale, times one ``factor`` where there is one, and this zero point; no more is read than
+    there are codes.
 
     Raises ``InputError`` (``tensor.scale``) and what ``chunks`` raises.
     """
     most = min(_MAX_SCALES, max(count_of(codes), 1))
     given = None if zero_point is None else _whole(zero_point, most=most)
-    return Quantization(scale=_whole(scale, most=most), zero_point=given, axis=axis, block=block)
+    scales = _whole(scale, most=most)
+    if factor is not None:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is no scale, whoever multiplied
+            scales = scales * _whole(factor, most=1)
+    return Quantization(scale=scales, zero_point=given, axis=axis, block=block)
 
 
 def _whole(tensor: StoredTensor, *, most: int) -> Array:

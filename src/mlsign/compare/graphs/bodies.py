@@ -75,12 +75,16 @@ class Constant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """The numbers that make values of quantized ones: each of ``element``; one for all, along ``axis``, or for blocks along it."""
+    """The numbers that make values of quantized ones: each of ``element``; one for all, along ``axis``, or for blocks along it.
+
+    With a ``factor``, which is one number, the scale is the product of both.
+    """
 
     scale: TensorRecord
     zero_point: TensorRecord | None
     axis: int
     block: int = 0
+    factor: TensorRecord | None = None
 
     @property
     def element(self) -> str:

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Final, TypeAlias
 
 from mlsign.compare.graphs.bodies import Body, Constant
-from mlsign.compare.graphs.integers import integer_weight
+from mlsign.compare.graphs.integers import integer_weights
 from mlsign.compare.graphs.keys import tensor_key
 from mlsign.compare.graphs.result import Compared, ConstantPair, GraphDifference, StoredPair
 from mlsign.onnx.records import TensorRecord
@@ -18,14 +18,14 @@ _SUFFIX: Final = ("_quantized", "_Transposed_quantized")
 """What onnxruntime puts behind the name of a weight that it quantizes, and of one that it transposes for that."""
 
 
-_Key: TypeAlias = tuple[int, int, tuple[int, int, int, int] | None]
+_Key: TypeAlias = tuple[int, int, tuple[int, ...] | None]
 
 
 def _key(pair: ConstantPair) -> _Key:
     """Two weights; where one of them is codes, together with what the codes stand for, which may be several things."""
     scalings = [constant.quantized for constant in (pair.before, pair.after) if constant.quantized is not None]
     one = scalings[0] if len(scalings) == 1 else None
-    stands = None if one is None else (id(one.scale), id(one.zero_point), one.axis, one.block)
+    stands = None if one is None else (id(one.scale), id(one.zero_point), one.axis, one.block, id(one.factor))
     return id(pair.before.tensor), id(pair.after.tensor), stands
 
 
@@ -47,8 +47,7 @@ class Weights:
         for constant in body.constants:
             self.keep(number, constant)
         for index in alone:
-            weight = integer_weight(body, index)
-            if weight is not None:
+            for weight in integer_weights(body, index):
                 self._held[number][id(weight.tensor)] = weight
                 self._spend(number, weight)
 
@@ -72,7 +71,8 @@ class Weights:
         self._pairs.setdefault(_key(pair), pair)
         old, new = before.quantized, after.quantized
         if old is not None and new is not None:
-            self._add_tensors(old.scale, new.scale)
+            if (old.factor is None) is (new.factor is None):  # else one scale is the product of what the other model has apart
+                self._add_tensors(old.scale, new.scale)
             if old.zero_point is not None and new.zero_point is not None:
                 self._add_tensors(old.zero_point, new.zero_point)
 
@@ -82,14 +82,11 @@ class Weights:
     def compared(self, difference: GraphDifference, stored: tuple[StoredPair, ...]) -> Compared:
         """All that was found. What is left is matched where one is a quantized form of the other by its shape, or by name and type."""
         # By name first: of square matrices nobody sees whether they are transposed.
-        for by_name, transposed, plain in product((True, False), (False, True), (0, 1)):
-            self._pair_quantized(plain, transposed=transposed, by_name=by_name)
-        ours, theirs = self._left(0), self._left(1)
-        named = {(constant.name, tensor_key(constant.tensor)): constant for constant in theirs}
-        for constant in ours:
-            other = named.get((constant.name, tensor_key(constant.tensor)))
-            if other is not None:
-                self._add(constant, other)
+        for transposed, plain in product((False, True), (0, 1)):
+            self._pair_quantized(plain, transposed=transposed, by_name=True)
+        self._pair_named()
+        for transposed, plain in product((False, True), (0, 1)):
+            self._pair_quantized(plain, transposed=transposed, by_name=False)
         return Compared(
             difference=difference,
             constants=tuple(self._pairs.values()),
@@ -97,6 +94,15 @@ class Weights:
             only_before=self._left(0),
             only_after=self._left(1),
         )
+
+    def _pair_named(self) -> None:
+        """Pairs what is left by name, type and shape."""
+        for suffixes in (("", ""), ("", _SUFFIX[0]), (_SUFFIX[0], "")):  # some quantizers rename what they leave as it is
+            named = {(constant.name + suffixes[0], tensor_key(constant.tensor)): constant for constant in self._left(1)}
+            for constant in self._left(0):
+                other = named.get((constant.name + suffixes[1], tensor_key(constant.tensor)))
+                if other is not None:
+                    self._add(constant, other)
 
     def _pair_quantized(self, plain: int, *, transposed: bool, by_name: bool) -> None:
         """Pairs what is left of one model in floats with what is left of the other in quantized form and of the same shape: by the
