@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jail_models import X, graph_model, tensor
-from onnx import AttributeProto, TensorProto, helper
+from onnx import AttributeProto, SparseTensorProto, TensorProto, helper, numpy_helper
 from test_jail_weights import MIB, Weights, private_bytes
 
 from mlsign.errors import JailError, OutsideError
@@ -287,3 +287,80 @@ def test_it_does_not_run_inside_gvisor(memory, doubler):
     with pytest.raises(JailError) as caught:
         Jail.start(memory.model(doubler), spec=JailSpec(runtime=REFERENCE, wall=Wall.GVISOR), allow_unsandboxed=True)
     assert (caught.value.code, "gVisor" in caught.value.message) == ("sandbox.unavailable", True)
+
+
+def sparse(name: str, kind: int, values, places, shape) -> SparseTensorProto:
+    places = np.array(places, np.int64)
+    return helper.make_sparse_tensor(
+        helper.make_tensor(name, kind, [len(values)], values), numpy_helper.from_array(places, "places"), list(shape)
+    )
+
+
+def sparse_model(held: SparseTensorProto):
+    model = graph_model([helper.make_node("Identity", [held.values.name], ["y"])], [], [tensor("y", held.values.data_type, None)])
+    model.graph.sparse_initializer.append(held)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "places", "shape"),
+    [
+        (TensorProto.FLOAT, [1.5, -2.0], [1, 5], (2, 3)),
+        (TensorProto.FLOAT, [1.5, -2.0], [[0, 1], [1, 2]], (2, 3)),
+        (TensorProto.INT64, [7], [3], (4,)),
+        (TensorProto.DOUBLE, [], [], (2, 2)),
+        (TensorProto.INT8, [1, 2, 3], [[0, 0, 0], [0, 1, 0], [1, 1, 1]], (2, 2, 2)),
+    ],
+)
+def test_sparse_initializers_are_the_dense_ones(start, kind, values, places, shape):
+    one, other = answers(start, sparse_model(sparse("w", kind, values, places, shape)), {})
+    assert same(one, other)
+    assert other["y"].shape == shape
+    assert np.count_nonzero(other["y"]) == len(values)
+
+
+def test_sparse_initializers_within_graphs_and_sparse_constants_are_dense(start):
+    branch = helper.make_graph([helper.make_node("Add", ["x", "w"], ["z"])], "b", [], [tensor("z")])
+    branch.sparse_initializer.append(sparse("w", TensorProto.FLOAT, [10.0], [1], (2,)))
+    constant = helper.make_node("Constant", [], ["k"], sparse_value=sparse("", TensorProto.FLOAT, [100.0], [0], (2,)))
+    nodes = [
+        helper.make_node("If", ["c"], ["u"], then_branch=branch, else_branch=branch),
+        constant,
+        helper.make_node("Add", ["u", "k"], ["y"]),
+    ]
+    model = graph_model(nodes, [tensor("x"), tensor("c", TensorProto.BOOL, [])], [tensor("y")])
+    one, other = answers(start, model, {"x": X, "c": np.array(True)})
+    assert same(one, other)
+    assert np.array_equal(other["y"], X + np.array([100.0, 10.0], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("places", "shape"),
+    [
+        ([-1, 2], (2, 3)),
+        ([1, 6], (2, 3)),
+        ([2, 1], (2, 3)),
+        ([1, 1], (2, 3)),
+        ([[0, 1], [1, 3]], (2, 3)),
+        ([[0, 1], [-1, 2]], (2, 3)),
+        ([1], (2, 3)),
+        ([[0], [1]], (2, 3)),
+        ([1, 2], (2, -3)),
+        ([[[0, 1]]], (2, 3)),
+    ],
+)
+def test_sparse_values_that_are_out_of_place_are_refused(memory, places, shape):
+    """A negative index would count from the end."""
+    with pytest.raises(JailError) as caught:
+        Jail.start(
+            memory.model(sparse_model(sparse("w", TensorProto.FLOAT, [1.0, 2.0], places, shape))),
+            spec=JailSpec(runtime=REFERENCE),
+        )
+    assert (caught.value.code, "sparse tensor w" in caught.value.message) == ("sandbox.model.load", True)
+
+
+def test_a_sparse_tensor_that_stands_for_more_than_there_is_memory_is_refused(memory):
+    huge = sparse_model(sparse("w", TensorProto.FLOAT, [1.0], [0], (1 << 20, 1 << 20)))
+    with pytest.raises(JailError) as caught:
+        Jail.start(memory.model(huge), spec=JailSpec(runtime=REFERENCE))
+    assert caught.value.code in ("sandbox.memory", "sandbox.model.load")

@@ -19,6 +19,8 @@ from onnx.reference.op_run import OpFunction, OpRun
 from mlsign.errors import JailError, shown
 from mlsign.sandbox.arrays import Array, decode_array
 from mlsign.sandbox.externals import External, check_externals, find_externals, region
+from mlsign.sandbox.reference_functions import Key, bind_calls
+from mlsign.sandbox.reference_sparse import fill, fill_constant
 from mlsign.sandbox.task import Task
 from mlsign.sandbox.values import Tensor
 from mlsign.tensors.dtypes import DTYPES
@@ -38,11 +40,16 @@ def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> Re
         if isinstance(message, onnx.TensorProto):
             outside += message.data_location == onnx.TensorProto.EXTERNAL
         elif isinstance(message, onnx.NodeProto):
-            complete(message, functions=functions)
             check_attributes(message, functions=functions)
     if outside != len(found):
         message = f"{outside} tensors of the model lie in files, verified were {len(found)}"
         raise JailError(message, code="sandbox.external", expected=str(len(found)), found=str(outside))
+    bind_calls(parsed, functions)
+    for message in _messages(parsed):
+        if isinstance(message, onnx.GraphProto):
+            fill(message)
+        elif isinstance(message, onnx.NodeProto) and (message.domain, message.op_type) == ("", "Constant"):
+            fill_constant(message)
     return evaluate(parsed, regions=_regions(found, weights, model_path=task.model[0]))
 
 
@@ -87,36 +94,22 @@ def _messages(model: onnx.ModelProto) -> Iterator[Any]:
 _OWN_DOMAINS: Final = frozenset({"", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "experimental"})
 """Where the evaluator has operators; functions of the model do not take their places."""
 
-Functions = Mapping[tuple[str, str], onnx.FunctionProto]
-"""By domain and name: those that the evaluator calls."""
+Functions = Mapping[Key, onnx.FunctionProto]
+"""Those that the evaluator calls."""
 
 
 def _functions(model: onnx.ModelProto) -> Functions:
-    """Raises ``JailError`` (``sandbox.model.load``) for functions that the evaluator would take for one another."""
-    out: dict[tuple[str, str], onnx.FunctionProto] = {}
+    """Raises ``JailError`` (``sandbox.model.load``) for two that cannot be told apart."""
+    out: dict[Key, onnx.FunctionProto] = {}
     for function in model.functions:
-        key = (function.domain, function.name)
+        key = (function.domain, function.name, function.overload)
         if key in out:
-            message = (
-                f"two functions are called {shown(function.name)} in {shown(function.domain)}; the evaluator knows no overloads"
-            )
+            message = f"two functions are called {shown(function.name)} in {shown(function.domain)}"
             raise JailError(message, code="sandbox.model.load", where=shown(function.name))
         for name in function.attribute:  # read from the object for the call by that name, whoever put it there
             _check_name(name, taken=_FUNCTION_NAMES, where=f"function {shown(function.name)}")
         out[key] = function
     return {key: function for key, function in out.items() if key[0] not in _OWN_DOMAINS}
-
-
-def complete(node: onnx.NodeProto, *, functions: Functions) -> None:
-    """A call of a function has every attribute that the function has a default for, which the evaluator does not look at.
-
-    Graphs are left out: one could call the function that it is a default of.
-    """
-    function = functions.get((node.domain, node.op_type))
-    if function is not None:
-        given = {attribute.name for attribute in node.attribute}
-        missing = (default for default in function.attribute_proto if default.name not in given)
-        node.attribute.extend(default for default in missing if not default.HasField("g") and not default.graphs)
 
 
 _FUNCTION_NAMES: Final = frozenset(dir(OpFunction)) | {
@@ -141,7 +134,7 @@ def own_names() -> frozenset[str]:
 
 def check_attributes(node: onnx.NodeProto, *, functions: Functions) -> None:
     """No attribute takes the place of what makes up the evaluator. Raises ``JailError`` (``sandbox.model.load``)."""
-    taken = _FUNCTION_NAMES if (node.domain, node.op_type) in functions else own_names()
+    taken = _FUNCTION_NAMES if (node.domain, node.op_type, node.overload) in functions else own_names()
     for attribute in node.attribute:
         _check_name(attribute.name, taken=taken, where=f"node {shown(node.name)}")
 
