@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -20,6 +21,9 @@ from making import Pair, make_key, make_package, write_policy
 from pytest_timeout import Settings
 
 import mlsign
+
+if TYPE_CHECKING:
+    from local_sigstore import LocalSigstore
 
 STATE = Path(os.environ["MLSIGN_STATE"])
 SLOW_SECONDS = 900
@@ -97,6 +101,24 @@ def gate(policy_file: Path) -> mlsign.Gate:
 def package(tmp_path: Path, good_package: Path) -> Path:
     """A copy of the good package to do anything with."""
     return Path(shutil.copytree(good_package, tmp_path / "fraud-1.2.0"))
+
+
+@pytest.fixture(scope="module")
+def sigstore() -> "Iterator[LocalSigstore]":
+    """The services of a Sigstore on this machine, for all tests of a module."""
+    from local_sigstore import LocalSigstore  # few suites need what it takes to be one
+
+    with LocalSigstore() as service:
+        yield service
+
+
+@pytest.fixture
+def own() -> "Iterator[LocalSigstore]":
+    """One for a test that breaks it or sets its clocks."""
+    from local_sigstore import LocalSigstore
+
+    with LocalSigstore() as service:
+        yield service
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from fake_http import ask
 from fake_oidc import email_claims
-from local_sigstore import LocalSigstore
 from making import make_key
 from tuf_repository import TufRepository
 
@@ -31,19 +30,6 @@ from mlsign.trust.merkle import decode_checkpoint
 
 ALICE = "alice@acme.example"
 WORKFLOW = "https://github.com/acme/fraud/.github/workflows/release.yml@refs/tags/v1.2.0"
-
-
-@pytest.fixture(scope="module")
-def sigstore():
-    with LocalSigstore() as service:
-        yield service
-
-
-@pytest.fixture
-def own():
-    """One that a test may break."""
-    with LocalSigstore() as service:
-        yield service
 
 
 @pytest.fixture(scope="module")

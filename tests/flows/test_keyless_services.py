@@ -29,12 +29,6 @@ def direct(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
 
 
-@pytest.fixture(scope="module")
-def sigstore():
-    with LocalSigstore() as service:
-        yield service
-
-
 @pytest.fixture
 def package(good_package, tmp_path):
     folder = Path(shutil.copytree(good_package, tmp_path / "fraud-1.2.0"))

@@ -5,7 +5,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from local_sigstore import LocalSigstore
 from making import make_key
 
 from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
@@ -19,12 +18,6 @@ from mlsign.policy.model import Verdict
 from mlsign.policy.recorded import decide_recorded, decode_recording, encode_recording, record
 
 ALICE = "alice@acme.example"
-
-
-@pytest.fixture(scope="module")
-def sigstore():
-    with LocalSigstore() as service:
-        yield service
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import pytest
 from certificate_authority import make_organisation
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fake_pki import wall_clock
-from local_sigstore import LocalSigstore
 from making import make_key, write_policy
 
 import mlsign
@@ -35,12 +34,6 @@ CHILD = "apiVersion: mlsign/v1\nkind: Policy\nname: child\nextends: ../base.yaml
 @pytest.fixture(scope="module")
 def pair():
     return make_key()
-
-
-@pytest.fixture(scope="module")
-def sigstore():
-    with LocalSigstore() as service:
-        yield service
 
 
 @pytest.fixture

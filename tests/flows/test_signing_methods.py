@@ -24,12 +24,6 @@ from mlsign.policy.model import Verdict
 NOW = wall_clock()
 
 
-@pytest.fixture(scope="module")
-def sigstore():
-    with LocalSigstore() as service:
-        yield service
-
-
 @pytest.fixture
 def package(good_package, tmp_path):
     folder = Path(shutil.copytree(good_package, tmp_path / "fraud-1.2.0"))

@@ -8,7 +8,6 @@ from certificate_authority import issue, make_organisation
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from keyless_material import issue_identity, sign_keyless
-from local_sigstore import LocalSigstore
 from making import write_model
 
 from mlsign.actions._contents import Storage
@@ -25,12 +24,6 @@ from mlsign.paths import PackagePath
 from mlsign.policy.model import Verdict
 
 VICTIM, MALLORY = "victim@acme.example", "mallory@evil.example"
-
-
-@pytest.fixture(scope="module")
-def sigstore():
-    with LocalSigstore() as service:
-        yield service
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from local_sigstore import LocalSigstore
 
 from mlsign.actions.attest_verdict import attest_verdict
 from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
@@ -19,12 +18,6 @@ from mlsign.policy.model import Verdict
 
 GATE = "gate@acme.example"
 BOB = "bob@acme.example"
-
-
-@pytest.fixture(scope="module")
-def sigstore():
-    with LocalSigstore() as service:
-        yield service
 
 
 def signer(sigstore, folder, subject, rekor=2):

@@ -8,7 +8,6 @@ import base64
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,12 +31,6 @@ pytest.importorskip("sigstore.sign", reason="the Python client of Sigstore is no
 
 ALICE = "alice@acme.example"
 LOGS = pytest.mark.parametrize("rekor", [1, 2], ids=["v1", "v2"])
-
-
-@pytest.fixture(scope="module")
-def sigstore() -> Iterator[LocalSigstore]:
-    with LocalSigstore() as service:
-        yield service
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from local_sigstore import LocalSigstore
 from making import bundle_of, make_key, make_package
 from sigstore_js import NO_LOG, js_folder, verify_with_js
 
@@ -15,12 +14,6 @@ WORKFLOW = "https://github.com/acme/fraud/.github/workflows/release.yml@refs/tag
 @pytest.fixture(scope="module", autouse=True)
 def _packages():
     js_folder()
-
-
-@pytest.fixture(scope="module")
-def sigstore():
-    with LocalSigstore() as service:
-        yield service
 
 
 def signer(sigstore, *, rekor, token, timestamps=None):

@@ -1,4 +1,4 @@
-"""One local Sigstore for all these tests, and how the Python client signs with it."""
+"""How the Python client signs with a local Sigstore."""
 
 import json
 
@@ -8,20 +8,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fake_http import ask
 from fake_pki import b64
-from local_sigstore import LocalSigstore
-
-
-@pytest.fixture(scope="session")
-def sigstore():
-    with LocalSigstore() as service:
-        yield service
-
-
-@pytest.fixture
-def own():
-    """One for a test that breaks it or sets its clocks."""
-    with LocalSigstore() as service:
-        yield service
 
 
 @pytest.fixture(scope="session")

@@ -33,18 +33,6 @@ def direct(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def sigstore():
-    with LocalSigstore() as service:
-        yield service
-
-
-@pytest.fixture
-def own():
-    with LocalSigstore() as service:
-        yield service
-
-
-@pytest.fixture(scope="module")
 def key():
     return make_key().signer
 

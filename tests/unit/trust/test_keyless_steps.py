@@ -9,7 +9,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from fake_pki import der, wall_clock
 from keyless_material import ENVELOPES, PAYLOAD, issue_identity, root_of, sign_keyless
-from local_sigstore import LocalSigstore
 
 from mlsign.errors import InputError, MlsignError, TrustError
 from mlsign.formats.bundle import FileBundle, FileSignature, Material, decode_bundle, encode_bundle
@@ -20,12 +19,6 @@ from mlsign.trust.authenticate import authenticate_envelope, authenticate_file
 from mlsign.trust.root import TrustRoot
 
 KINDS = pytest.mark.parametrize("kind", ENVELOPES)
-
-
-@pytest.fixture
-def own():
-    with LocalSigstore() as service:
-        yield service
 
 
 def check(bundle, trusted, *, now=None):

@@ -15,7 +15,6 @@ from cryptography.x509.certificate_transparency import LogEntryType, Version
 from fake_fulcio import SCT_LIST, FakeCtLog
 from fake_pki import P256, der, sha256, spki, wall_clock
 from keyless_material import issue_identity, root_of
-from local_sigstore import LocalSigstore
 
 import mlsign.trust.sct
 from mlsign.errors import InputError, MlsignError, TrustError
@@ -24,12 +23,6 @@ from mlsign.trust.certificates import load_certificate
 from mlsign.trust.sct import verify_certificate_timestamp
 
 KEY = ec.generate_private_key(ec.SECP256R1())
-
-
-@pytest.fixture
-def own():
-    with LocalSigstore() as service:
-        yield service
 
 
 def check(sigstore, leaf, *, trusted=None, issuer=None, **how):

@@ -12,7 +12,6 @@ from fake_pki import Authority as Stamping
 from fake_pki import der, wall_clock
 from fake_timestamps import Rejection
 from keyless_material import root_of
-from local_sigstore import LocalSigstore
 
 from mlsign.errors import InputError, MlsignError, TrustError
 from mlsign.formats.trusted_root import Authority, Period
@@ -20,12 +19,6 @@ from mlsign.times import TimeSource
 from mlsign.trust.timestamps import verify_timestamp
 
 SIGNATURE = b"a signature"
-
-
-@pytest.fixture
-def own():
-    with LocalSigstore() as service:
-        yield service
 
 
 def authorities_of(sigstore):
