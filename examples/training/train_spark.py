@@ -37,6 +37,8 @@ def main() -> None:
         # takes, an input of one column for each; one without it takes FloatTensorType([None, 4]) by the name of the vectors.
         # Reading a model goes through files of Spark, so the exporter wants the session as well.
         types = [(column, FloatTensorType([None, 1])) for column in COLUMNS]
+        # Trap: where Python's folder of temporary files is known by now, every tree is left behind in it. Spark takes its own away.
+        tempfile.tempdir = None
         exported = convert_sparkml(model, "iris", types, spark_session=spark)
         answers = model.transform(rows).select("prediction", "probability").toPandas()
     finally:
