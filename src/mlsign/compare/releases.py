@@ -1,4 +1,4 @@
-"""What changed from one release to another, in a line, from what their manifests say; ``models`` and ``graphs`` look deeper."""
+"""What changed from one release to another, in a line, from what their manifests say; ``graphs`` looks deeper."""
 
 from __future__ import annotations
 

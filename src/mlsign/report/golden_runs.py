@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC
 from typing import Any, Final
 
 from mlsign.actions._runs import GoldenRun
@@ -11,6 +10,7 @@ from mlsign.actions.replay import Replay
 from mlsign.actions.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.record import MeasuredOutput, ReplayedSet
+from mlsign.formats.claimed_time import spell_time
 from mlsign.policy.model import Verdict
 from mlsign.report.findings_as_json import dump, finding_object, policy_object, spelled
 from mlsign.report.page import BAD, BOLD, DIM, GOOD, GREEN, WARNING, Facts, Page
@@ -138,7 +138,7 @@ def render_replay_json(replay: Replay) -> str:
             "digest": str(replay.digest),
             "policy": None if replay.report is None else policy_object(replay.report.policy),
             "decision": None if replay.report is None else replay.report.decision.verdict.value,
-            "ran": replay.ran.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "ran": spell_time(replay.ran),
             "platform": replay.platform,
             "processor": replay.processor,
             "wall": replay.confinement.wall.value,
