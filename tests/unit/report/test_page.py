@@ -27,7 +27,13 @@ class OfTheLibrary:
     def __init__(self, width: int) -> None:
         self._out = io.StringIO()
         self._console = Console(
-            file=self._out, width=max(60, min(width, 120)), color_system=None, highlight=False, markup=False, emoji=False
+            file=self._out,
+            width=max(60, min(width, 120)),
+            color_system=None,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            _environ={},  # which says of some terminals that they are 80 columns wide, whatever it is told
         )
 
     def line(self, *parts: str) -> None:
