@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from making import BIAS, INPUT, WEIGHTS, write_golden, write_model
+from onnx import TensorProto, helper
 from running import CLEAN, Done
 
 pytestmark = pytest.mark.linux
@@ -58,6 +59,25 @@ def test_everything_at_once(place):
     assert "golden: test_data_set_2 from rows.csv, computed by onnxruntime " in done.err
     assert "golden: test_data_set_4 from drawn inputs 1, computed by onnxruntime " in done.err
     assert [g.get("made_by", {}).get("inputs") for g in golden(place)] == [None, None, "given", "drawn", "drawn"]
+
+
+@pytest.mark.parametrize("many", [1, 23])
+def test_outputs_that_are_always_the_same_are_told_even_quietly_and_packed(place, many):
+    names = [f"y{number}" for number in range(many)]
+    nodes = [helper.make_node("Abs", ["x"], ["a"]), helper.make_node("Mul", ["a", "k"], ["b"])]
+    nodes += [helper.make_node("Sigmoid", ["b"], [name]) for name in names]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in ("x", *names)]
+    factor = helper.make_tensor("k", TensorProto.FLOAT, [1], [1e6])
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:], [factor])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (place / "model.onnx").write_bytes(model.SerializeToString())
+    done = pack(place, "--golden-auto", "1", "-q")
+    assert (done.code, done.out) == (0, "p-1.0.0\n")
+    told = [line for line in done.err.splitlines() if "is always the same" in line]
+    assert len(told) == min(many, 20)
+    assert "answers to drawn inputs" in told[0]
+    assert "--golden-from" in told[0]
+    assert ("3 more outputs" in done.err) is (many == 23)
 
 
 def test_a_contradiction_is_refused_with_the_difference_and_what_to_do(place):

@@ -440,6 +440,41 @@ def test_answers_that_show_nothing_are_refused(tmp_path):
     assert len(packed(tmp_path, roots, request=GoldenRequest(drawn=8)).golden.sets) == 8
 
 
+def scaled(path: Path, factor: float, *operators: str) -> Path:
+    """A model of one number in each row, multiplied and put through the operators."""
+    weight = numpy_helper.from_array(np.array([factor], np.float32), "k")
+    names = ["s", *(f"v{number}" for number in range(len(operators) - 1)), "y"][: len(operators) + 1]
+    names[-1] = "y"
+    nodes = [helper.make_node("Mul", ["x", "k"], [names[0]])]
+    nodes += [helper.make_node(op, [names[i]], [names[i + 1]]) for i, op in enumerate(operators)]
+    return written(path, nodes, [info("x")], [info("y")], init=[weight])
+
+
+def test_answers_that_are_always_the_same_are_told_and_packed(tmp_path):
+    """Numbers from outside of what the model was made for: a sigmoid that is 1 at all of them."""
+    flat = scaled(tmp_path / "flat.onnx", 1e6, "Abs", "Sigmoid")
+    made = packed(tmp_path, flat, request=GoldenRequest(drawn=2))
+    assert len(made.golden.sets) == 2
+    (poor,) = made.golden.poor
+    assert (poor.name, poor.finite, poor.answers >= 16) == ("y", True, True)
+    assert (
+        packed(tmp_path, scaled(tmp_path / "good.onnx", 0.1, "Sigmoid"), request=GoldenRequest(drawn=2), name="q").golden.poor
+        == ()
+    )
+    np.savez(tmp_path / "rows.npz", x=np.full(3, 1e-7, np.float32))
+    given = packed(tmp_path, flat, request=GoldenRequest(inputs=(tmp_path / "rows.npz",)), name="r")
+    assert given.golden.poor == ()  # who gives inputs knows them
+
+
+def test_answers_without_a_finite_number_are_told(tmp_path):
+    """Narrower inputs come first: here they help, and there they do not."""
+    large = scaled(tmp_path / "large.onnx", 80.0, "Exp")
+    assert packed(tmp_path, large, request=GoldenRequest(drawn=4)).golden.poor == ()
+    huge = scaled(tmp_path / "huge.onnx", 1e37, "Abs", "Exp")
+    (poor,) = packed(tmp_path, huge, request=GoldenRequest(drawn=1), name="q").golden.poor
+    assert (poor.name, poor.finite) == ("y", False)
+
+
 def test_a_model_that_draws_random_numbers_is_refused(tmp_path):
     node = helper.make_node("RandomNormalLike", ["x"], ["r"])
     model = written(tmp_path / "m.onnx", [node, helper.make_node("Add", ["x", "r"], ["y"])], [info("x")], [info("y")], opset=17)
@@ -588,4 +623,14 @@ def test_real_models_answer_to_drawn_inputs_and_to_the_rows_they_were_tested_on(
     made = packed(tmp_path, model, request=GoldenRequest(inputs=(tmp_path / "rows.npz",), drawn=3))
     outputs = [tree(made.path / str(s.golden.path)) for s in made.golden.sets]
     assert len({tuple(sorted(files.items())) for files in outputs}) == 4  # no set is another one
+    assert made.golden.poor == ()
     assert_replays(made.path, keys, loaded)
+
+
+def test_labels_of_a_real_model_that_are_all_of_one_class_are_told(tmp_path):
+    """So few rows lead its trees to one class; the probabilities differ all the same."""
+    models = os.environ.get("MLSIGN_MODELS")
+    if not models:
+        pytest.skip("MLSIGN_MODELS names no folder of models with expected outputs")
+    made = packed(tmp_path, Path(models) / "xgb_bc.onnx", request=GoldenRequest(drawn=1))
+    assert [(poor.name, poor.finite) for poor in made.golden.poor] == [("label", True)]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from itertools import count
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mlsign.actions._golden_found import Pair
 from mlsign.actions._golden_given import GoldenReader, sets_of
@@ -25,6 +25,9 @@ from mlsign.limits import Limits
 from mlsign.onnx.golden_encoding import encode_golden_value
 from mlsign.onnx.summary import ModelSummary
 from mlsign.paths import PackagePath
+
+if TYPE_CHECKING:
+    from mlsign.sandbox.golden_variety import PoorOutput
 
 _NO_SANDBOX: Final = frozenset({"sandbox.unavailable", "sandbox.layer", "sealed.unavailable"})
 """What says that this machine cannot confine a model, before a worker has seen anything of it."""
@@ -66,6 +69,7 @@ class GoldenMaking:
         self._limits = limits
         self._reader = GoldenReader(summary, limits=limits)
         self._model = next(item for item in ingredients.values() if item.role is Role.MODEL)
+        self._poor: tuple[PoorOutput, ...] = ()
 
     def make(self, pairs: tuple[Pair, ...], *, opened: ExitStack) -> Golden:
         """All that was asked for; nothing is run where nothing asks for it. Memory is given back when ``opened`` is closed.
@@ -91,7 +95,7 @@ class GoldenMaking:
                         run.check(each.data, origin=each.origin)
                 found += self._answered(run)
         files, sets = self._placed(found, checked=run is not None and checks)
-        packed = PackedGolden(sets=sets, unchecked=unchecked, layers=() if run is None else run.layers)
+        packed = PackedGolden(sets=sets, unchecked=unchecked, layers=() if run is None else run.layers, poor=self._poor)
         return Golden(packed=packed, files=files, sealed=sealed)
 
     def _check_counts(self) -> None:
@@ -149,17 +153,24 @@ class GoldenMaking:
             data = run.answer(self._reader.inputs(path), origin=origin)
             self._reader.check_outputs(data, origin=origin)
             yield _Found(origin=origin, encoded=self._encoded(data, origin=origin), made_by=given)
-        for number in range(self._request.drawn):
-            origin = f"drawn inputs {number}"
-            data = self._drawn(run, number, origin=origin)
-            yield _Found(origin=origin, encoded=self._encoded(data, origin=origin), made_by=drawn)
+        if self._request.drawn:
+            from mlsign.sandbox.golden_variety import Variety
+
+            variety = Variety(self._summary.outputs)
+            for number in range(self._request.drawn):
+                origin = f"drawn inputs {number}"
+                data = self._drawn(run, number, origin=origin)
+                variety.add(data.outputs)
+                yield _Found(origin=origin, encoded=self._encoded(data, origin=origin), made_by=drawn)
+            self._poor = variety.poor()
 
     def _drawn(self, run: GoldenRun, number: int, *, origin: str) -> GoldenData:
-        """A set of drawn inputs, of a narrower kind where the model fails on the wider one or gives nothing but NaN."""
-        from mlsign.tensors.draws import Breadth, draw_inputs
+        """A set of drawn inputs, of a narrower kind where the model fails on the wider one or answers with no finite number."""
+        from mlsign.sandbox.golden_variety import has_finite
+        from mlsign.tensors.draws import breadths, draw_inputs
 
-        why = ""
-        for breadth in Breadth:
+        why, infinite = "", None
+        for breadth in breadths(number):
             inputs = draw_inputs(self._summary.inputs, number=number, breadth=breadth, max_bytes=self._reader.left)
             try:
                 data = run.answer(inputs, origin=origin)
@@ -171,7 +182,11 @@ class GoldenMaking:
                 if not run.alive:
                     break
             else:
-                return data
+                if any(map(has_finite, data.outputs.values())):
+                    return data
+                infinite = infinite or data
+        if infinite is not None:
+            return infinite
         raise InputError(
             f"no drawn inputs suit the model; the last try: {why}", code="golden.draw", where=shown(origin), hint=_GIVE
         )

@@ -17,6 +17,7 @@ from mlsign.sandbox.layers import Layer
 
 if TYPE_CHECKING:
     from mlsign.package.sealed import SealedMemory
+    from mlsign.sandbox.golden_variety import PoorOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +33,14 @@ class PackedSet:
 class PackedGolden:
     """The sets of a package; ``layers`` are those of the sandbox where the model was run on them.
 
-    ``unchecked`` says why it was not run on data that was given, where this machine cannot confine it.
+    ``unchecked`` says why it was not run on data that was given, where this machine cannot confine it; ``poor`` are the outputs that
+    were always the same, or never a finite number, for inputs that were drawn.
     """
 
     sets: tuple[PackedSet, ...] = ()
     unchecked: MlsignError | None = None
     layers: tuple[Layer, ...] = ()
+    poor: tuple[PoorOutput, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

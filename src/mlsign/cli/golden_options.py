@@ -14,11 +14,15 @@ from mlsign.cli.sandbox_options import Sandbox, confinement_of
 from mlsign.errors import InputError, shown
 from mlsign.limits import MIB
 from mlsign.sandbox.layers import REQUIRED, Wall
+from mlsign.words import counted
 
 if TYPE_CHECKING:
     from mlsign.actions._golden_packed import PackedGolden
 
 _MAX_SHOWN: Final = 20
+_SUITED: Final = (
+    "give inputs such as the model was trained on with --golden-from FILE, or with what they should give with --golden"
+)
 _RTOL: Final = 1e-4
 _ATOL: Final = 1e-5
 _NOTHING: Final = {
@@ -139,6 +143,13 @@ def say_golden(packed: PackedGolden) -> None:
         say(f"golden: {len(packed.sets) - _MAX_SHOWN} more sets")
     if packed.unchecked is not None:
         complain(f"golden data was not checked, the model could not be run: {shown(packed.unchecked)}")
+    for poor in packed.poor[:_MAX_SHOWN]:
+        always = "is always the same" if poor.finite else "has not one finite number"
+        complain(
+            f"output {shown(poor.name)} {always} in {counted(poor.answers, 'answer')} to drawn inputs, which shows little: {_SUITED}"
+        )
+    if len(packed.poor) > _MAX_SHOWN:
+        complain(f"so it is with {counted(len(packed.poor) - _MAX_SHOWN, 'more output')}")
     if any(layer.name in REQUIRED and not layer.in_force for layer in packed.layers):
         complain("the model was run for its golden data without a sandbox, because that was allowed")
     for layer in packed.layers:

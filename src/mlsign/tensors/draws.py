@@ -31,6 +31,9 @@ _IDS: Final = 10
 """Integers of 32 and 64 bits are most often ids, which have to be small; narrower ones most often are colours or sounds."""
 _ITEMS: Final = 2
 _ENTRIES: Final = 3
+_ROWS: Final = ("rows",)
+_SMALL_ROW: Final = 4096
+"""Elements: more than a row of a table has, and fewer than a picture."""
 _LEAST, _MOST = 1 / 16, 16.0
 _TEXT_BYTES: Final = 8
 _BLOCK: Final = 1 << 18
@@ -39,11 +42,20 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class Breadth(Enum):
-    """How far values are drawn from each other: narrower ones suit more models and show less of each."""
+    """How far values are drawn from each other: narrower ones suit more models and show less of each.
 
+    Numbers that are ``FAR`` apart go up to 2040, as features do on which trees decide, such as an area or a price.
+    """
+
+    FAR = "far"
     WIDE = "wide"
     NARROW = "narrow"
     SINGLE = "single"
+
+
+def breadths(number: int) -> tuple[Breadth, ...]:
+    """What is tried for set ``number``, the first that suits the model. Every second set begins with numbers that are far apart."""
+    return tuple(Breadth)[1 - number % 2 :]
 
 
 def draw_inputs(
@@ -53,14 +65,15 @@ def draw_inputs(
 
     Raises ``InputError`` (``golden.draw``) for a type that says too little to draw a value of it, and ``golden.size``.
     """
-    drawing = _Drawing(number=number, breadth=breadth, left=max_bytes)
+    drawing = _Drawing(inputs, number=number, breadth=breadth, left=max_bytes)
     return {spec.name: drawing.value(spec.type, name=spec.name, path=("input", spec.name)) for spec in inputs}
 
 
 class _Drawing:
     """One set; ``left`` are the bytes that it may still take."""
 
-    def __init__(self, *, number: int, breadth: Breadth, left: int) -> None:
+    def __init__(self, inputs: tuple[ValueSpec, ...], *, number: int, breadth: Breadth, left: int) -> None:
+        self._rows = _rows(inputs)
         self._number = number
         self._breadth = breadth
         self._most = self._left = left
@@ -72,7 +85,7 @@ class _Drawing:
             case ValueKind.TENSOR:
                 return self._tensor(type_, self._shape(type_, path), name=name, path=path)
             case ValueKind.OPTIONAL if inner is not None:
-                nothing = self._number % 2 == 1 and self._breadth is Breadth.WIDE
+                nothing = self._number % 2 == 1 and self._is_wide
                 return GoldenOptional(name=name, value=None if nothing else self.value(inner, name="", path=(*path, "some")))
             case ValueKind.SEQUENCE if inner is not None and inner.kind is ValueKind.TENSOR:
                 items = tuple(self.value(inner, name="", path=(*path, str(index))) for index in range(_ITEMS))
@@ -88,15 +101,19 @@ class _Drawing:
         if type_.shape is None:
             raise _refusal("does not say how many dimensions it has, so no value of it can be drawn", path, type_)
         return tuple(
-            dim if isinstance(dim, int) else self._size(("size", dim) if dim is not None else (*path, str(axis)))
-            for axis, dim in enumerate(type_.shape)
+            dim if isinstance(dim, int) else self._size(_size_of(dim, axis, path)) for axis, dim in enumerate(type_.shape)
         )
 
+    @property
+    def _is_wide(self) -> bool:
+        return self._breadth in (Breadth.WIDE, Breadth.FAR)
+
     def _size(self, path: tuple[str, ...]) -> int:
-        """The size of an open dimension: 2 to 4."""
-        if self._breadth is not Breadth.WIDE:
+        """The size of an open dimension: 2 to 4, and 8 to 15 of the one that counts rows where they are small."""
+        if not self._is_wide:
             return 2 if self._breadth is Breadth.NARROW else 1
-        return 2 + int(self._stream(path, 1)[0]) % 3
+        drawn = int(self._stream(path, 1)[0])
+        return 8 + drawn % 8 if path in self._rows else 2 + drawn % 3
 
     def _stream(self, path: tuple[str, ...], count: int) -> Bytes:
         """So many bytes that follow from the generator, the number of the set and what they are for. Nothing else has the same ones."""
@@ -121,7 +138,7 @@ class _Drawing:
                 hint=_HINT,
             )
         if text:
-            words = _WORDS if self._breadth is Breadth.WIDE else _NUMERALS
+            words = _WORDS if self._is_wide else _NUMERALS
             texts = tuple(words[byte % len(words)] for byte in self._stream(path, count).tolist())
             return GoldenTensor(name=name, element=element, shape=shape, texts=texts)
         return GoldenTensor(name=name, element=element, shape=shape, data=self._elements(element, path, count=count).tobytes())
@@ -154,9 +171,9 @@ class _Drawing:
 
     def _spread(self, drawn: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         fraction = drawn & 127
-        if self._breadth is not Breadth.WIDE:
+        if not self._is_wide:
             return (fraction + 1) / 128.0
-        exponent = (drawn >> 7 & 7) - 4
+        exponent = (drawn >> 7 & 7) * (2 if self._breadth is Breadth.FAR else 1) - 4
         sign = 1.0 - 2.0 * (drawn >> 10 & 1)
         numbers: npt.NDArray[np.float64] = np.ldexp(sign * (1.0 + fraction / 128.0), exponent)
         return numbers
@@ -168,7 +185,7 @@ class _Drawing:
             return (single.view("<u4") >> 16).astype("<u2")
         bits = ELEMENTS[element].bits
         codes = np.arange(2**bits, dtype=np.uint8)
-        wide = self._breadth is Breadth.WIDE
+        wide = self._is_wide
         if are_floats(element):
             numbers = to_floats(codes, element)
             codes = codes[(np.abs(numbers) >= _LEAST) & (np.abs(numbers) <= _MOST) if wide else (numbers > 0) & (numbers <= 1)]
@@ -176,6 +193,22 @@ class _Drawing:
             codes = codes[:2] if self._breadth is Breadth.NARROW else codes[1:2]
         drawn = codes[self._stream(path, count) % len(codes)]
         return drawn if bits == 8 else pack(drawn, bits=bits)
+
+
+def _size_of(dim: int | str | None, axis: int, path: tuple[str, ...]) -> tuple[str, ...]:
+    """What an open dimension is the size of: a symbol, the rows of all inputs that begin with an open one, or something of its own."""
+    if dim is not None:
+        return ("size", str(dim))
+    return _ROWS if axis == 0 and len(path) == 2 else (*path, str(axis))
+
+
+def _rows(inputs: tuple[ValueSpec, ...]) -> frozenset[tuple[str, ...]]:
+    """What the first dimensions of the inputs are the sizes of, where many rows of all of them take little."""
+    shapes = [spec.type.shape for spec in inputs if spec.type.kind is ValueKind.TENSOR and spec.type.shape]
+    counting = [shape for shape in shapes if not isinstance(shape[0], int)]
+    if any(math.prod(dim if isinstance(dim, int) else 4 for dim in shape[1:]) > _SMALL_ROW for shape in counting):
+        return frozenset()
+    return frozenset(_size_of(shape[0], 0, ("input", "")) for shape in counting)
 
 
 _HINT: Final = "give inputs that suit the model with --golden-from FILE"

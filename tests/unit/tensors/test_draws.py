@@ -14,7 +14,7 @@ from mlsign.onnx.golden_values import GoldenMap, GoldenSequence
 from mlsign.sandbox.golden import array_of, feed_of
 from mlsign.sandbox.tensors import check_feeds
 from mlsign.tensors.bits import are_floats, to_floats
-from mlsign.tensors.draws import GENERATOR, Breadth, draw_inputs
+from mlsign.tensors.draws import GENERATOR, Breadth, breadths, draw_inputs
 from mlsign.tensors.dtypes import DTYPES
 from mlsign.tensors.elements import ELEMENTS
 
@@ -59,7 +59,7 @@ def test_what_is_drawn_stays_what_it_is():
             types = [tensor(element, "n", None, 2) for element in (*ELEMENTS, "string")]
             values += drawn(*types, number=number, breadth=breadth)
     data = b"".join(encode_golden_value(value) for value in values)
-    assert hashlib.sha256(data).hexdigest() == "0eb8a73c6e169adda9bf0e6c592a93f4f05fbed45aca8a93717fd2f826dd916d"
+    assert hashlib.sha256(data).hexdigest() == "d49c5b4a4f113213be11b70427ec6a3b1afe40224dd01b989707a8b301ec4fb6"
 
 
 @pytest.mark.parametrize("element", [*ELEMENTS, "string"])
@@ -87,10 +87,50 @@ def test_a_symbol_is_one_size_in_all_inputs_of_a_set():
     for number in range(8):
         one, two = drawn(tensor("float", "n", 3), tensor("int64", "n", "m", None), number=number)
         assert one.shape[0] == two.shape[0]
-        assert all(2 <= size <= 4 for size in two.shape)
-    assert len({drawn(tensor("float", "n"), number=number)[0].shape for number in range(20)}) == 3
+        assert 8 <= two.shape[0] <= 15
+        assert all(2 <= size <= 4 for size in two.shape[1:])
+        late, early = drawn(tensor("float", 2, "n"), tensor("float", "n"), number=number)
+        assert 8 <= late.shape[1] == early.shape[0]
+    assert len({drawn(tensor("float", 1, "n"), number=number)[0].shape for number in range(20)}) == 3
+    assert len({drawn(tensor("float", "n"), number=number)[0].shape for number in range(60)}) == 8
     assert drawn(tensor("float", "n", None), breadth=Breadth.NARROW)[0].shape == (2, 2)
     assert drawn(tensor("float", "n", None, 5), breadth=Breadth.SINGLE)[0].shape == (1, 1, 5)
+
+
+def test_open_dimensions_without_a_name_that_come_first_are_the_same_rows():
+    """As one column for each input has them, which fit together alone where they are of one length."""
+    for number in range(8):
+        one, two, three = drawn(tensor("float", None, 1), tensor("int64", None), tensor("float", 5, None), number=number)
+        assert 8 <= one.shape[0] == two.shape[0] <= 15
+        assert three.shape[1] <= 4
+    q, r = drawn(of(ValueKind.SEQUENCE, tensor("float", None)), tensor("float", None), number=1)
+    assert all(2 <= item.shape[0] <= 4 for item in q.items)
+    assert r.shape[0] >= 8
+
+
+@pytest.mark.parametrize("name", ["n", None])
+def test_of_large_rows_there_are_few(name):
+    for rest in ((3, 64, 64), (4097,), (1025, "m")):
+        assert 2 <= drawn(tensor("float", name, *rest))[0].shape[0] <= 4
+    assert drawn(tensor("float", name, 4096))[0].shape[0] >= 8
+    assert drawn(tensor("float", name, 1024, "m"))[0].shape[0] >= 8
+    small, large = drawn(tensor("float", name, 2), tensor("float", name, 5000))
+    assert small.shape[0] == large.shape[0] <= 4
+
+
+def test_every_second_set_begins_with_numbers_that_are_far_apart():
+    assert breadths(0) == (Breadth.WIDE, Breadth.NARROW, Breadth.SINGLE)
+    assert breadths(7) == (Breadth.FAR, Breadth.WIDE, Breadth.NARROW, Breadth.SINGLE)
+    for element in ("float", "float16", "bfloat16", "complex64"):
+        far, wide = (drawn(tensor(element, 400), breadth=breadth)[0] for breadth in (Breadth.FAR, Breadth.WIDE))
+        numbers = array_of(far)
+        numbers = to_floats(numbers, element) if are_floats(element) else numbers.view(numbers.real.dtype)
+        assert np.all((np.abs(numbers) >= 1 / 16) & (np.abs(numbers) <= 2040))
+        assert np.abs(numbers).max() > 1000
+        assert far.shape == wide.shape
+    for element in ("int64", "int8", "string", "float8e4m3fn", "int4", "bool"):
+        far, wide = (drawn(tensor(element, 40), breadth=breadth)[0] for breadth in (Breadth.FAR, Breadth.WIDE))
+        assert far == wide
 
 
 def test_inputs_and_sets_do_not_share_what_is_drawn():
