@@ -1,7 +1,6 @@
 """Fuzz target: frames, which a worker that was taken over may fill with anything.
 
-Only ``InputError`` may escape (``JailError`` where outputs are declared), what decodes has one spelling, and nothing of it is larger than the bytes it
-came from. With ``--corpus`` the seeds are written anew.
+Only ``InputError`` may escape (``JailError`` where outputs are declared), and what decodes has one spelling. With ``--corpus`` the seeds are written anew.
 """
 
 import random
