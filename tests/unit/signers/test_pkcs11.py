@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 from types import SimpleNamespace
 
 import pytest
@@ -378,7 +379,7 @@ def test_the_pin_is_looked_for_in_order(token, tmp_path, monkeypatch):
     good, bad = tmp_path / "good pin", tmp_path / "bad"
     good.write_bytes(PIN + b"\r\n")
     bad.write_bytes(WRONG)
-    escaped = str(good).replace(" ", "%20")
+    escaped = quote(str(good))
     for source in (f"file:{escaped}", f"file://{escaped}"):
         with load(token, f"{uri}?pin-source={source}", ask_pin=never):
             pass
@@ -389,7 +390,7 @@ def test_the_pin_is_looked_for_in_order(token, tmp_path, monkeypatch):
         pass
     # A file that somebody named goes before what surrounds the command.
     assert refused(token, uri, ask_pin=never, pin_file=bad).code == "pkcs11.pin_wrong"
-    assert refused(token, f"{uri}?pin-source=file:{bad}", ask_pin=never).code == "pkcs11.pin_wrong"
+    assert refused(token, f"{uri}?pin-source=file:{quote(str(bad))}", ask_pin=never).code == "pkcs11.pin_wrong"
     monkeypatch.setenv("MLSIGN_PKCS11_PIN", WRONG.decode())
     with load(token, uri, ask_pin=never, pin_file=good):
         pass
@@ -437,7 +438,7 @@ def test_pin_files_that_are_refused(token, tmp_path):
     assert (error.code, "9473261" in f"{error} {error.hint}") == ("pkcs11.module", False)
     assert refused(token, uri, ask_pin=never, pin_file=tmp_path).code in {"pin.kind", "file.kind"}
     place.write_bytes(PIN)
-    assert refused(token, f"{uri}?pin-source=file:{place}", ask_pin=never, pin_file=place).code == "pkcs11.pin"
+    assert refused(token, f"{uri}?pin-source=file:{quote(str(place))}", ask_pin=never, pin_file=place).code == "pkcs11.pin"
 
 
 def test_a_pin_in_the_uri_is_refused(token):
