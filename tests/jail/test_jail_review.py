@@ -74,6 +74,7 @@ def test_pieces_of_lent_arrays_in_a_sequence_are_fed_as_they_were(start):
     assert np.array_equal(found["y"], np.r_[500:1000, :500])
 
 
+@pytest.mark.filterwarnings("ignore:Setting the .* on a NumPy array:DeprecationWarning")
 def test_a_lent_array_that_was_given_another_shape_or_type_is_checked_like_any_other(start, pair):
     jail = start(pair)
     lent = jail.lend({"a": (2, 3), "b": (2, 3)})
