@@ -49,15 +49,22 @@ def interpreter():
     (folder / "pyvenv.cfg").write_text(f"home = {(Path(PLACE) / here).parent}\n")
     search = {str(Path(module.__file__).parents[1]) for module in (mlsign, np, rfc8785)} | {str(Path(__file__).parent)}
     (packages / "search.pth").write_text("\n".join(sorted(search)))
+    if "loading shared libraries" in as_somebody(str(folder / "bin/python"), "").stderr:
+        shutil.rmtree(folder)
+        pytest.skip("nobody else reads the shared library of this interpreter")
     yield str(folder / "bin/python")
     shutil.rmtree(folder)
 
 
-def test_an_ordinary_user_gets_the_answers_and_full_isolation(interpreter):
+def as_somebody(interpreter: str, script: str) -> subprocess.CompletedProcess[str]:
     become = "exec setpriv --reuid=12345 --regid=12345 --clear-groups --inh-caps=-all"
     command = f'mount --bind "$1" {PLACE} && {become} "$2" -c "$3"'
-    argv = ["unshare", "--mount", "sh", "-c", command, "sh", str(Path(sys.base_prefix).resolve()), interpreter, SCRIPT]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd="/")
+    argv = ["unshare", "--mount", "sh", "-c", command, "sh", str(Path(sys.base_prefix).resolve()), interpreter, script]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd="/")
+
+
+def test_an_ordinary_user_gets_the_answers_and_full_isolation(interpreter):
+    done = as_somebody(interpreter, SCRIPT)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["user"], found["answer"], found["left"]) == (12345, [[2, 4], [6, 8], [10, 12]], [])
