@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
 from cryptography import x509
