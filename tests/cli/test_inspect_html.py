@@ -102,3 +102,41 @@ def test_a_disk_that_is_full_leaves_nothing_half_written(run, place):
     before = kept(place)
     assert run("inspect", "--html", "/dev/full", "m.onnx").code in (2, 4)
     assert kept(place) == before
+
+
+def test_the_release_before_is_compared(run, place):
+    assert run("pack", "m.onnx", "-o", "unsigned-1.3.0", "--previous", "unsigned-1.0.0").code == 0
+    done = run("inspect", "--html", "report.html", "unsigned-1.3.0", "--previous", "unsigned-1.0.0")
+    assert (done.code, done.err) == (0, "mlsign: report.html written\n")
+    assert "the release before" in (place / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("m.onnx", "--previous", "pkg"), 3, "has no manifest"),
+        (("pkg", "--previous", "m.onnx"), 3, "not a package"),
+        (("pkg", "--previous", "nothing"), 3, "nothing"),
+        (("pkg", "--previous", "spoilt"), 3, "cannot be taken for the release before: MLS"),
+    ],
+)
+def test_what_cannot_be_compared_is_an_error_and_no_page(run, place, words, code, said):
+    make_package(place, name="spoilt")
+    (place / "spoilt" / "MODEL_CARD.md").write_text("another")
+    done = run("inspect", "--html", "report.html", *words)
+    assert done.code == code
+    assert said in done.err
+    assert not (place / "report.html").exists()
+
+
+def test_previous_without_a_page_is_refused(run, place):
+    for more in ((), ("--findings",), ("--text",), ("--card",)):
+        done = run("inspect", "pkg", "--previous", "unsigned-1.0.0", *more)
+        assert (done.code, done.out) == (2, "")
+        assert "--previous is for --html" in done.err
+
+
+def test_no_page_is_written_into_the_release_before(run, place):
+    done = run("inspect", "--html", "pkg/report.html", "unsigned-1.0.0", "--previous", "pkg")
+    assert done.code == 2
+    assert not (place / "pkg" / "report.html").exists()

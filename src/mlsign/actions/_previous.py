@@ -8,8 +8,9 @@ from pathlib import Path
 from mlsign.actions._known import opened_store
 from mlsign.actions.examine import examine_to_vouch
 from mlsign.actions.sign import RefusedToSign, checked_manifest, package_statement
+from mlsign.digest import Digest
 from mlsign.errors import InputError, shown_path
-from mlsign.formats.manifest import Previous
+from mlsign.formats.manifest import Manifest, Previous
 from mlsign.limits import Limits
 from mlsign.package.read import OpenPackage
 from mlsign.package.stream import Advance
@@ -17,7 +18,7 @@ from mlsign.version import Version
 
 
 def find_previous(
-    path: Path, *, name: str, version: Version, store: Path | None, limits: Limits, advance: Advance | None = None
+    path: Path, *, name: str, version: Version, store: Path | None, limits: Limits, advance: Advance | None
 ) -> Previous:
     """What the manifest of ``version`` says of the package at ``path``, every byte of which has been hashed.
 
@@ -25,10 +26,8 @@ def find_previous(
     (``pack.previous`` for a package that is not what its manifest says, of another model, or not lower; ``sign.manifest`` for
     none at all) and what opening and reading it raise.
     """
-    with OpenPackage.open(path) as package, opened_store(store) as opened:
-        examination = examine_to_vouch(package, now=datetime.now(UTC), limits=limits, store=opened, advance=advance)
     try:
-        manifest = checked_manifest(path, examination)
+        manifest, digest = vouched_release(path, store=store, limits=limits, advance=advance)
     except RefusedToSign as err:
         first = err.findings[0]
         message = f"cannot be recorded as the release before: {first.code} {first.message}"
@@ -39,7 +38,19 @@ def find_previous(
     if not manifest.version < version:
         message = f"is version {manifest.version}, which is not lower than {version}"
         raise _refused(path, message, hint="give a higher --version, or name the release that this one comes after")
-    return Previous(version=manifest.version, digest=package_statement(manifest, examination).subject_digest)
+    return Previous(version=manifest.version, digest=digest)
+
+
+def vouched_release(path: Path, *, store: Path | None, limits: Limits, advance: Advance | None) -> tuple[Manifest, Digest]:
+    """The manifest of the package at ``path`` and the digest that signatures over it are about, after every byte of it has been hashed.
+
+    Raises ``RefusedToSign`` for a package that is not what its manifest says, ``InputError`` (``sign.manifest``) for none at all, and
+    what opening and reading it raise.
+    """
+    with OpenPackage.open(path) as package, opened_store(store) as opened:
+        examination = examine_to_vouch(package, now=datetime.now(UTC), limits=limits, store=opened, advance=advance)
+    manifest = checked_manifest(path, examination)
+    return manifest, package_statement(manifest, examination).subject_digest
 
 
 def _refused(path: Path, message: str, *, hint: str) -> InputError:

@@ -37,14 +37,18 @@ from mlsign.policy.model import Policy, Verdict
 from mlsign.source import ByteSource
 
 if TYPE_CHECKING:
+    from mlsign.actions._portrait_before import Before
     from mlsign.actions.verify import Report, VerifyRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortrayRequest:
-    """With ``verify`` the package is verified; without it the shipped baseline judges the model, and no signature is checked."""
+    """With ``verify`` the package is verified; without it the shipped baseline judges the model, and no signature is checked.
+    ``previous`` is a package to say the changes since.
+    """
 
     verify: VerifyRequest | None = None
+    previous: Path | None = None
     now: datetime | None = None
     limits: Limits = DEFAULT
 
@@ -72,6 +76,7 @@ class Portrait:
     verdict: Verdict
     findings: tuple[Finding, ...]
     report: Report | None = None
+    before: Before | None = None
     problem: str = ""
 
 
@@ -90,8 +95,8 @@ class _Facts:
 def portray(path: Path, request: PortrayRequest, *, advance: Advance | None = None) -> Portrait:
     """The portrait of the package or the model at ``path``.
 
-    Raises ``InputError`` where there is nothing to portray, or where something changed while it was read (``file.changed``), and
-    ``OutsideError``. A policy's denial is in the portrait.
+    Raises ``InputError`` where there is nothing to portray, where something changed while it was read (``file.changed``), and for a
+    release before that cannot be compared (``inspect.previous``), and ``OutsideError``. A policy's denial is in the portrait.
     """
     now = request.now or datetime.now(UTC)
     with OpenPackage.open(path, follow=request.verify is None) as package:
@@ -117,8 +122,18 @@ def portray(path: Path, request: PortrayRequest, *, advance: Advance | None = No
         verdict=facts.verdict,
         findings=facts.findings,
         report=facts.report,
+        before=_before(request, facts.manifest, advance),
         problem=problem,
     )
+
+
+def _before(request: PortrayRequest, manifest: Manifest | None, advance: Advance | None) -> Before | None:
+    if request.previous is None:
+        return None
+    # Looking at another release takes much that looking at one has no use for.
+    from mlsign.actions._portrait_before import look_before
+
+    return look_before(request.previous, manifest, limits=request.limits, advance=advance)
 
 
 def _judged(package: OpenPackage, path: Path, request: PortrayRequest, *, now: datetime) -> _Facts:

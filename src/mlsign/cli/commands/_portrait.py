@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from mlsign.actions.verify_policy import PolicyTrust
 
 
-def write_portrait(path: Path, html: Path, *, policy: Path | None, signed: PolicyTrust | None) -> None:
+def write_portrait(
+    path: Path, html: Path, *, policy: Path | None, signed: PolicyTrust | None, previous: Path | None = None
+) -> None:
     """Writes the page at ``html``, whole or not at all; exits by the decision where a policy decides."""
     from importlib.metadata import version
 
@@ -23,16 +25,19 @@ def write_portrait(path: Path, html: Path, *, policy: Path | None, signed: Polic
     from mlsign.policy.model import Verdict
     from mlsign.report.html.portrait import render_portrait
 
-    clear_files([html], option="--html", package=path, read=[policy])
-    request = PortrayRequest()
+    for package in (path, previous):
+        if package is not None:
+            clear_files([html], option="--html", package=package, read=[policy])
+    request = PortrayRequest(previous=previous)
     if policy is not None:
         from mlsign.actions.load_policies import load_policies
         from mlsign.actions.verify import VerifyRequest
 
         first, *others = load_policies([policy], signed=signed)
-        request = PortrayRequest(verify=VerifyRequest(policy=first, others=tuple(others)))
+        request = PortrayRequest(verify=VerifyRequest(policy=first, others=tuple(others)), previous=previous)
     # Verifying reads every byte, and looking at weights most of them again.
-    with progress("inspecting", *([path] if policy is None else [path, path])) as advance:
+    read = [path] if policy is None else [path, path]
+    with progress("inspecting", *read, *([] if previous is None else [previous])) as advance:
         portrait = portray(path, request, advance=advance)
     write_file(html, render_portrait(portrait, version=version("mlsign")))
     say(f"mlsign: {shown(html)} written")

@@ -33,6 +33,7 @@ Example:
   mlsign inspect --card fraud-1.2.0 > README.md
   mlsign inspect --findings models/ --format sarif
   mlsign inspect --html report.html fraud-1.2.0 --policy policy.yaml
+  mlsign inspect --html report.html fraud-1.3.0 --previous fraud-1.2.0
 """
 
 
@@ -44,6 +45,10 @@ def inspect_command(
     card: Annotated[bool, typer.Option("--card", help="Print a model card in Markdown, from the manifest of a package.")] = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page for a browser, which needs no network.")
+    ] = None,
+    previous: Annotated[
+        Path | None,
+        typer.Option("--previous", metavar="PKG", help="With --html: the release before, to say what changed since."),
     ] = None,
     policy: Annotated[
         Path | None,
@@ -62,8 +67,10 @@ def inspect_command(
     if html is not None:
         from mlsign.cli.commands._portrait import write_portrait
 
-        write_portrait(path, html, policy=policy, signed=signed)
+        write_portrait(path, html, policy=policy, signed=signed, previous=previous)
         return
+    if previous is not None:
+        raise InputError("--previous is for --html", code="usage.inspect", hint="give --html FILE, or see mlsign diff")
     if not findings:
         if policy is not None:
             raise InputError(

@@ -81,7 +81,11 @@ def findings(found: Iterable[Finding], sheets: Sheets | None, *, about: str) -> 
     if passed:
         rows = (_row(finding, sheets) for finding in passed[:MAX_FINDINGS])
         title = f"{counted(len(passed), 'check')} in order"
-        parts.append(element("details", element("summary", title), table(title, ("Code", "Outcome", "What", "Where"), rows)))
+        parts.append(
+            element(
+                "details", element("summary", title), table(title, ("Code", "Outcome", "What", "Where"), rows, class_="findings")
+            )
+        )
     return section("findings", "Findings", *parts)
 
 

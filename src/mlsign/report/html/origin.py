@@ -40,8 +40,8 @@ def origin(portrait: Portrait) -> Element:
         parts += [note(f"What the manifest says, in the words of whoever packed it{_vouched(portrait)}."), facts(rows)]
     else:
         parts.append(note("The manifest says nothing about it."))
-    if manifest.previous is not None:
-        parts.append(note("What changed since the release before is told by mlsign diff, given both packages."))
+    if manifest.previous is not None and portrait.before is None:
+        parts.append(note("Given that release with --previous, a report says what changed since; mlsign diff says more."))
     if portrait.report is not None and portrait.report.evidence.provenance:
         parts.append(element("h3", "Statements of builders"))
         parts.append(

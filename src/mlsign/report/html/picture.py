@@ -130,5 +130,5 @@ def _places(widths: list[int], edges: list[tuple[int, int]]) -> tuple[list[int],
 
 def _width(label: str, name: str = "", weights: str = "") -> int:
     """Room for a label, for as much of the small name beneath it as helps to tell nodes apart, and for weights."""
-    small = max(min(len(name), _MAX_UNDER), len(weights)) * _SMALL_CHAR + _PADDING / 2
+    small = max(min(len(name), _MAX_UNDER), len(weights)) * _SMALL_CHAR + _PADDING * 3 / 4
     return round(min(max(len(label) * _CHAR + _PADDING, small, _NARROWEST), _WIDEST))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mlsign.actions._collector import collector_paused
 from mlsign.actions.portray import Portrait
 from mlsign.errors import shown
+from mlsign.report.html.changes import changes
 from mlsign.report.html.document import Page, Plain, document
 from mlsign.report.html.elements import Element, element
 from mlsign.report.html.findings import findings, marks_of
@@ -45,7 +46,8 @@ def render_portrait(portrait: Portrait, *, version: str = "") -> str:
     else:
         parts.append(section("graph", "Graph", note(f"There is no graph to be shown: {shown(portrait.problem, limit=400)}.")))
     parts.append(weights(portrait.weights, sheets) if portrait.weights is not None else None)
-    parts += [golden(portrait), origin(portrait), files(portrait)]
+    before = changes(portrait.before) if portrait.before is not None else None
+    parts += [golden(portrait), origin(portrait), before, files(portrait)]
     return document(
         Page(
             title=f"{decided(portrait)}: {subject_of(portrait)} · mlsign",
