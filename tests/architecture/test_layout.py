@@ -42,7 +42,7 @@ def test_only_entry_points_catch_everything() -> None:
     allowed = {
         "cli/main.py",
         "sandbox/calls.py",
-        "sandbox/sessions.py",
+        "sandbox/onnxruntime_engine.py",
         "sandbox/worker.py",
         "serving/app.py",
         "serving/custodian.py",

@@ -141,7 +141,7 @@ def claims():
 
 def main():
     """The entry point of the container."""
-    from mlsign.sandbox import calls, gvisor_worker, sessions, worker
+    from mlsign.sandbox import calls, gvisor_worker, onnxruntime_engine, worker
     from mlsign.sandbox.values import decode_values
 
     honest_run = worker.run
@@ -160,8 +160,8 @@ def main():
     if os.environ["MODE"] == "chosen":
         import hostile
 
-        hostile.hold(sessions, calls.Calls)
-        sessions.load = hostile.chosen
+        hostile.hold(onnxruntime_engine, calls.Calls)
+        onnxruntime_engine.load = hostile.chosen
         gvisor_worker.main()
     worker.run = run
     calls.Calls.answer = answer

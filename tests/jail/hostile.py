@@ -234,6 +234,6 @@ def main(module, engine, calls) -> None:
 
 
 if __name__ == "__main__":
-    from mlsign.sandbox import calls, sessions
+    from mlsign.sandbox import calls, onnxruntime_engine
 
-    main(sessions, sessions.OnnxRuntime(), calls.Calls)
+    main(onnxruntime_engine, onnxruntime_engine.OnnxRuntime(), calls.Calls)

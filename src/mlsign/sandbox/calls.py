@@ -14,9 +14,9 @@ import onnxruntime as ort
 from mlsign.limits import Limits
 from mlsign.sandbox.arena import BODY_OFFSET
 from mlsign.sandbox.layout import Place, is_plain, places_of
+from mlsign.sandbox.onnxruntime_session import Runtime
 from mlsign.sandbox.protocol import Head, Kind
 from mlsign.sandbox.result_area import fill_results
-from mlsign.sandbox.runtime import Runtime
 from mlsign.sandbox.values import Buffer, Tensor, Value, decode_values, encode_values
 from mlsign.tensors.elements import ELEMENTS
 

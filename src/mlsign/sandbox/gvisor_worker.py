@@ -13,8 +13,8 @@ from typing import NoReturn
 
 from mlsign.limits import Limits
 from mlsign.sandbox import worker
+from mlsign.sandbox.onnxruntime_engine import OnnxRuntime
 from mlsign.sandbox.seccomp import CONTROL_FD
-from mlsign.sandbox.sessions import OnnxRuntime
 from mlsign.sandbox.zygote import receive
 
 

@@ -12,7 +12,7 @@ from mlsign.sandbox.gvisor_bundle import EMPTY_FOLDER, Installation, find_instal
 pytestmark = [pytest.mark.linux, pytest.mark.skipif(sys.platform != "linux", reason="gVisor needs Linux")]
 LOADED = """
 import sys
-from mlsign.sandbox.sessions import OnnxRuntime
+from mlsign.sandbox.onnxruntime_engine import OnnxRuntime
 OnnxRuntime().warm()
 for module in list(sys.modules.values()):
     if getattr(module, "__file__", None):

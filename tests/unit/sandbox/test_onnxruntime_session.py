@@ -11,10 +11,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from mlsign.errors import JailError
-from mlsign.sandbox import runtime
+from mlsign.sandbox import onnxruntime_session
 from mlsign.sandbox.arrays import decode_result
 from mlsign.sandbox.objects import value_of
-from mlsign.sandbox.runtime import Runtime, ort_value, warm_runtime
+from mlsign.sandbox.onnxruntime_session import Runtime, ort_value, warm_runtime
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor
 from mlsign.tensors.elements import ELEMENTS
 
@@ -176,9 +176,9 @@ def test_bits_beside_texts():
 
 
 def test_the_models_for_warming_up_are_what_their_notes_say():
-    plain = onnx.load_from_string(base64.b64decode(runtime._WARMING_PLAIN))
+    plain = onnx.load_from_string(base64.b64decode(onnxruntime_session._WARMING_PLAIN))
     assert [node.op_type for node in plain.graph.node] == ["Identity", "Identity", "Identity", "DictVectorizer", "ZipMap"]
-    bits = onnx.load_from_string(base64.b64decode(runtime._WARMING_BITS))
+    bits = onnx.load_from_string(base64.b64decode(onnxruntime_session._WARMING_BITS))
     assert [node.op_type for node in bits.graph.node] == ["Identity", "DequantizeLinear", "QuantizeLinear", "Identity"]
     for model in (plain, bits):
         onnx.checker.check_model(model)

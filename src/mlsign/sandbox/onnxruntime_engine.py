@@ -1,4 +1,4 @@
-"""Sessions of onnxruntime: their options, a warm start, and models with weights in mapped memory. Runs in the confined process."""
+"""onnxruntime as an engine of workers: its options, a warm start, and models with weights in mapped memory. Runs in the confined process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlsign.errors import JailError, shown
 from mlsign.sandbox.calls import Calls
 from mlsign.sandbox.engine import Loaded, Names
 from mlsign.sandbox.externals import External, check_externals, find_externals, region
-from mlsign.sandbox.runtime import ort_value, warm_runtime
+from mlsign.sandbox.onnxruntime_session import ort_value, warm_runtime
 from mlsign.sandbox.runtimes import RuntimeName
 from mlsign.sandbox.task import Task
 from mlsign.tensors.elements import BY_NUMBER
