@@ -20,7 +20,7 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
-from native_files import read_numbers, rows_at_splits, try_export
+from native_files import asked_files, read_table, rows_at_splits, try_export
 from onnxmltools import convert_lightgbm
 from onnxmltools.convert.common.data_types import FloatTensorType
 from release import release
@@ -41,11 +41,20 @@ def train(folder: Path) -> tuple[Path, Path, Path]:
 
 def read(native: Path) -> lightgbm.Booster:
     """The model, with thresholds that float32 holds, and the same answers to every row of float32."""
-    # Trap: thresholds are float64, exported ones float32. Rounded up, a threshold can meet a value that was above it, which then
-    # goes to the other leaf; rounded down it cannot. The sizes of the trees in bytes change with it, and may be left out.
-    text = re.sub(r"^tree_sizes=.*\n", "", native.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    text = re.sub(r"^threshold=(.+)$", lambda line: f"threshold={rounded_down(line[1])}", text, flags=re.MULTILINE)
-    return lightgbm.Booster(model_str=text)
+    try:
+        text = native.read_text(encoding="utf-8")
+        # Trap: of a file that is cut off, LightGBM takes the trees that are there, or ends the process.
+        sizes = re.search(r"^tree_sizes=(.*)\n", text, flags=re.MULTILINE)
+        trees = len(re.findall(r"^Tree=", text, flags=re.MULTILINE))
+        if sizes is None or len(sizes[1].split()) != trees or "\nend of trees\n" not in text:
+            sys.exit(f"{native}: not a whole LightGBM model in text: it has {trees} trees, or no end")
+        # Trap: thresholds are float64, exported ones float32. Rounded up, a threshold can meet a value that was above it, which
+        # then goes to the other leaf; rounded down it cannot. The sizes of the trees in bytes change with it, and may be left out.
+        text = text.replace(sizes[0], "")
+        text = re.sub(r"^threshold=(.+)$", lambda line: f"threshold={rounded_down(line[1])}", text, flags=re.MULTILINE)
+        return lightgbm.Booster(model_str=text)
+    except (ValueError, lightgbm.basic.LightGBMError) as error:
+        sys.exit(f"{native}: not a model that LightGBM reads: {error}")
 
 
 def rounded_down(numbers: str) -> str:
@@ -93,10 +102,10 @@ def convert(native: Path, rows_file: Path, answers_file: Path) -> tuple[bytes, n
     """The model in ONNX, the rows, and what R or the JVM says of them by the names of the model's outputs."""
     booster = read(native)
     classes = booster.dump_model(num_iteration=1)["objective"].startswith(("binary", "multiclass"))
-    content = export(booster, classes=classes)
     # The best golden vectors are the answers of R or the JVM themselves, with what was missing there as NA.
-    rows = read_numbers(rows_file, columns=booster.num_feature()).astype(np.float32)
-    answers = table_of(read_numbers(answers_file).reshape(len(rows), -1), classes=classes)
+    rows, answers = read_table(rows_file, answers_file, columns=booster.num_feature())
+    answers = table_of(answers, classes=classes)
+    content = export(booster, classes=classes)
     return content, rows, {"label": answers.argmax(axis=1), "probabilities": answers} if classes else {"variable": answers}
 
 
@@ -104,9 +113,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description="A native LightGBM file to a signed package.")
     options.add_argument("files", nargs="*", type=Path, metavar="FILE", help="the native file, rows.csv and answers.csv")
     asked = options.parse_args()
-    if len(asked.files) not in {0, 3}:
-        options.error("expected the native file, rows.csv and answers.csv, or nothing")
-    native, rows_file, answers_file = asked.files or train(Path(tempfile.mkdtemp()))
+    native, rows_file, answers_file = asked_files(options, asked.files) or train(Path(tempfile.mkdtemp()))
     content, rows, expected = convert(native, rows_file, answers_file)
     path = Path(tempfile.mkdtemp()) / f"{native.stem}.onnx"
     path.write_bytes(content)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import xgboost
-from native_files import read_numbers, rows_at_splits, try_export
+from native_files import asked_files, read_table, rows_at_splits, try_export
 from onnxmltools import convert_xgboost
 from onnxmltools.convert.common.data_types import FloatTensorType
 from release import release
@@ -48,7 +48,10 @@ def read(native: Path, *, all_rounds: bool = False) -> tuple[xgboost.Booster, st
         sys.exit(
             f"{native}: XGBoost's binary format, which XGBoost 3.0 is the last to read: load it there, and save it as model.ubj"
         )
-    booster = xgboost.Booster(model_file=native)
+    try:
+        booster = xgboost.Booster(model_file=native)
+    except xgboost.core.XGBoostError as error:
+        sys.exit(f"{native}: not a model that XGBoost reads: {str(error).splitlines()[0]}")
     learner = json.loads(booster.save_config())["learner"]
     kind, objective = learner["gradient_booster"]["name"], learner["objective"]["name"]
     if kind != "gbtree":
@@ -111,10 +114,9 @@ def convert(
     """The model in ONNX, the rows, and what R or the JVM says of them by the names of the model's outputs."""
     booster, objective = read(native, all_rounds=all_rounds)
     classes = objective in CLASSIFIERS
-    content = export(booster, classes=classes)
     # The best golden vectors are the answers of R or the JVM themselves, with what was missing there as NA.
-    rows = read_numbers(rows_file, columns=booster.num_features()).astype(np.float32)
-    answers = read_numbers(answers_file).reshape(len(rows), -1)
+    rows, answers = read_table(rows_file, answers_file, columns=booster.num_features())
+    content = export(booster, classes=classes)
     if not classes:
         return content, rows, {"variable": answers}
     if objective == "multi:softmax":
@@ -129,9 +131,7 @@ def main() -> None:
     options.add_argument("files", nargs="*", type=Path, metavar="FILE", help="the native file, rows.csv and answers.csv")
     options.add_argument("--all-rounds", action="store_true", help="the answers are those of all rounds, as XGBoost4J gives them")
     asked = options.parse_args()
-    if len(asked.files) not in {0, 3}:
-        options.error("expected the native file, rows.csv and answers.csv, or nothing")
-    native, rows_file, answers_file = asked.files or train(Path(tempfile.mkdtemp()))
+    native, rows_file, answers_file = asked_files(options, asked.files) or train(Path(tempfile.mkdtemp()))
     content, rows, expected = convert(native, rows_file, answers_file, all_rounds=asked.all_rounds)
     path = Path(tempfile.mkdtemp()) / f"{native.stem}.onnx"
     path.write_bytes(content)

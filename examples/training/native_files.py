@@ -6,6 +6,7 @@ export is tried on rows that lie on both sides of every threshold of the trees, 
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,17 +18,36 @@ TRIED_ROWS = 4096
 MISSING_SHARE = 0.1
 
 
-def read_numbers(path: Path, *, columns: int | None = None) -> np.ndarray:
-    """The rows of a CSV without a header; ``NA``, as R writes it, and an empty field are missing (NaN)."""
+def asked_files(options: argparse.ArgumentParser, files: list[Path]) -> list[Path]:
+    """The native file, the rows and the answers, or nothing; another number of files, or one that is none, ends the script."""
+    if len(files) not in {0, 3}:
+        options.error("expected the native file, rows.csv and answers.csv, or nothing")
+    for path in files:
+        if not path.is_file():
+            options.error(f"{path}: there is no such file")
+    return files
+
+
+def read_table(rows_file: Path, answers_file: Path, *, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows in float32, and the answers in as many rows, though R may have written those of several classes as one column."""
+    rows, answers = read_numbers(rows_file).astype(np.float32), read_numbers(answers_file)
+    if rows.shape[1] != columns:
+        sys.exit(f"{rows_file}: the rows have {rows.shape[1]} columns, the model {columns}")
+    if len(answers) != len(rows) and (answers.shape[1] > 1 or answers.size % len(rows)):
+        sys.exit(f"{answers_file}: answers to {len(answers)} rows, expected to {len(rows)}")
+    return rows, answers.reshape(len(rows), -1)
+
+
+def read_numbers(path: Path) -> np.ndarray:
+    """The numbers of a CSV without a header; ``NA``, as R writes it, and an empty field are missing (NaN)."""
     try:
-        table = np.loadtxt(
-            path, delimiter=",", ndmin=2, converters=lambda text: np.nan if text.strip() in {"NA", ""} else float(text)
-        )
+        return np.loadtxt(path, delimiter=",", ndmin=2, converters=number)
     except ValueError as error:
         sys.exit(f"{path}: expected numbers without a header, between commas, NA where one is missing: {error}")
-    if columns is not None and table.shape[1] != columns:
-        sys.exit(f"{path}: the rows have {table.shape[1]} columns, the model {columns}")
-    return table
+
+
+def number(text: str) -> float:
+    return np.nan if text.strip() in {"NA", ""} else float(text)
 
 
 def rows_at_splits(splits: Iterable[tuple[int, float]], codes: Iterable[tuple[int, int]], *, columns: int) -> np.ndarray:

@@ -74,11 +74,15 @@ OTHER_MEANINGS = (
 @cache
 def outcomes(library: str) -> Mapping[str, dict[str, Any]]:
     """What becomes of every case of a library, in one process."""
+    cases = [case for case in (*CASES, *REFUSED, *OTHER_MEANINGS) if case.library == library]
+    return convert_all(library, *(case.arguments for case in cases))
+
+
+def convert_all(library: str, *cases: tuple[str, str, str]) -> Mapping[str, dict[str, Any]]:
     python = python_with(library, "onnxmltools", "pandas")
     if not python:
         pytest.skip(f"{library} and onnxmltools are not both installed; MLSIGN_TRAINING_PYTHON names no Python that has them")
-    cases = [case for case in (*CASES, *REFUSED, *OTHER_MEANINGS) if case.library == library]
-    command = [python, str(CONVERT), library, str(NATIVE), *(word for case in cases for word in case.arguments)]
+    command = [python, str(CONVERT), library, str(NATIVE), *(word for case in cases for word in case)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
@@ -155,6 +159,42 @@ def convert(case: Case, place: Path) -> subprocess.CompletedProcess[str]:
     files = [str(NATIVE / name) for name in (native, f"{beside}.rows.csv", f"{beside}.answers.csv")]
     command = [python, str(TRAINING / f"convert_{case.library}_file.py"), *(() if flag == "-" else (f"--{flag}",)), *files]
     return subprocess.run(command, cwd=place, env=environment_in(place), capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.mark.slow
+def test_files_that_are_not_whole_or_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+    model = (NATIVE / "lightgbm-jvm-4.7/iris.txt").read_text(encoding="utf-8")
+    rows = (NATIVE / "lightgbm-jvm-4.7/iris.rows.csv").read_text(encoding="utf-8")
+    answers = (NATIVE / "lightgbm-jvm-4.7/iris.answers.csv").read_text(encoding="utf-8")
+    fewer = model[: model.index("\nTree=10\n")] + model[model.index("\nend of trees") :]
+    broken = {
+        "no end": (model[: model.index("end of trees")], rows, answers, "not a whole LightGBM model"),
+        "fewer trees": (fewer, rows, answers, "not a whole LightGBM model in text: it has 10 trees"),
+        "a header": (model, f"a,b,c,d\n{rows}", answers, "expected numbers without a header"),
+        "many columns": (model, rows.replace("\n", ",1\n"), answers, "the rows have 5 columns, the model 4"),
+        "few answers": (model, rows, answers[: answers.index("\n", 900) + 1], r"answers to \d\d rows, expected to 150"),
+        "another model": ("{}", rows, answers, "not a whole LightGBM model in text: it has 0 trees"),
+    }
+    for name, (text, *tables, _) in broken.items():
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
+        for kind, table in zip(("rows", "answers"), tables, strict=True):
+            (tmp_path / f"{name}.{kind}.csv").write_text(table, encoding="utf-8")
+    found = convert_all("lightgbm", *((str(tmp_path / f"{name}.txt"), str(tmp_path / name), "-") for name in broken))
+    assert len(found) == len(broken)
+    for outcome_, (*_, refusal) in zip(found.values(), broken.values(), strict=True):
+        assert re.search(refusal, outcome_.get("refused", "")), (outcome_, refusal)
+
+
+@pytest.mark.slow
+def test_what_xgboost_does_not_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cut.json").write_bytes((NATIVE / "r-xgboost-3.2/iris.json").read_bytes()[:9000])
+    files = [
+        str(tmp_path / "cut.json"),
+        *(str(NATIVE / name) for name in ("r-xgboost-3.2/iris.rds", "lightgbm-jvm-4.7/iris.txt")),
+    ]
+    found = convert_all("xgboost", *((file, "r-xgboost-3.2/iris", "-") for file in files))
+    assert len(found) == len(files)
+    assert all("not a model that XGBoost reads" in each.get("refused", "") for each in found.values()), found
 
 
 def kind_of(native: str) -> str:
