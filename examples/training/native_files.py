@@ -7,9 +7,12 @@ export is tried on rows that lie on both sides of every threshold of the trees, 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it writes files and starts a thread otherwise
 
 import numpy as np
 import onnxruntime
