@@ -376,6 +376,9 @@ def test_what_is_no_folder_of_packages(shelf, tmp_path, policy):
     with pytest.raises(InputError) as caught:
         shelf.log(policy, reading=Reading.MANIFEST)
     assert caught.value.code == "usage.log"
+    with pytest.raises(InputError) as caught:
+        shelf.log(store=shelf.folder, reading=Reading.MANIFEST)
+    assert caught.value.code == "usage.log"
     for path, code in ((policy, "package.kind"), (tmp_path / "nothing", "package.missing")):
         with pytest.raises(InputError) as caught:
             list_releases(path, LogRequest())

@@ -92,11 +92,13 @@ class ReleaseLog:
 def list_releases(path: Path, request: LogRequest, *, advance: Counted | None = None) -> ReleaseLog:
     """The releases in the folder at ``path``, or in folders below.
 
-    Raises ``InputError`` (``usage.log`` for policies over manifests alone, ``packages.none``, ``packages.files``, ``package.…``)
+    Raises ``InputError`` (``usage.log`` for policies, or a store, over manifests alone, ``packages.none``, ``packages.files``, ``package.…``)
     and ``OutsideError`` when ``path`` itself cannot be listed.
     """
     if request.policies and request.reading is not Reading.WHOLE:
         raise InputError("nothing is verified without reading it", code="usage.log", hint="leave out --policy, or --quick")
+    if request.store is not None and request.reading is not Reading.WHOLE:
+        raise InputError("no file is read that a store could stand for", code="usage.log", hint="leave out --store, or --quick")
     with OpenPackage.open(path) as folder:
         if folder.only is not None:
             raise InputError("is no folder", code="package.kind", where=shown_path(path), hint="name the folder of the packages")
