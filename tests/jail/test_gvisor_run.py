@@ -276,6 +276,15 @@ def test_starts_leave_nothing_behind(memory, doubler):
         assert everything() == before
 
 
+def test_a_umask_that_hides_from_others_hides_nothing_from_the_worker(within, doubler):
+    old = os.umask(0o077)
+    try:
+        jail = within(doubler)
+    finally:
+        os.umask(old)
+    assert np.array_equal(jail.run({"x": X})["y"], X + X)
+
+
 def test_a_fork_of_the_parent_ends_nothing(within, doubler):
     jail = within(doubler)
     child = os.fork()

@@ -56,6 +56,7 @@ def main(*, module: str = "mlsign.sandbox.gvisor_worker") -> NoReturn:
         if _has_ended(keeper):  # it did before it was asked for the signal
             os._exit(_FAILED)
         _cover(place)
+        os.umask(0o022)  # the worker has no way past permissions: what the user's own umask hides would be hidden from it
         write_bundle(place, installation, module=module)
         os.dup2(requests.fileno(), 0)
         kernel.close_descriptors(3)
