@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+os.environ["PYTHON_COLORS"] = "0"  # tracebacks of what tests start are read: since Python 3.13 they may be coloured
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # before onnxruntime is imported: it writes files and starts a thread otherwise
 os.environ["MLSIGN_STATE"] = tempfile.mkdtemp(prefix="mlsign-tests-")  # before anybody copies the environment
 sys.path.insert(0, str(Path(__file__).parent / "fakes"))  # before tests are collected: any of them may import a fake
