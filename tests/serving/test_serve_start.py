@@ -95,6 +95,15 @@ def test_other_addresses_where_that_is_asked_for(tmp_path, good, policy_of_relea
         assert get(server, "/v2/health/ready").status == 200
 
 
+def has_loopback_of_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_loopback_of_ipv6(), reason="this machine has no IPv6")
 def test_loopback_of_ipv6(tmp_path, good, policy_of_release):
     with serving(good, policy=policy_of_release, log=tmp_path / "log", options=("--host", "::1")) as server:
         with socket.create_connection(("::1", server.port), timeout=10) as sock:
