@@ -358,3 +358,14 @@ def test_a_model_of_weights_alone_says_so(show, tmp_path):
     assert "takes nothing and gives nothing" in window.page.locator("#interface").text_content()
     assert "has no nodes" in window.page.locator("#operators").text_content()
     window.check_quiet()
+
+
+def test_what_is_chosen_stays_when_the_picture_is_away_for_a_while(show, pages):
+    """As when a page is printed, or its window is made very small."""
+    page = show(pages["nested"]).page
+    page.locator("#search").fill("head/Gemm")
+    page.locator("#search").press("Enter")
+    for display in ("none", ""):
+        page.evaluate("(how) => { document.querySelector('.graph').style.display = how; }", display)
+        drawn(page)
+    assert chosen(page) == "Gemm"

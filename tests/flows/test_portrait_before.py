@@ -1,13 +1,17 @@
 """What a portrait says of the release before: whether it is the one that the manifest records, and what changed since."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
-from making import make_package, write_model
+from making import make_package, write_model, write_policy
 
 from mlsign.actions._portrait_before import Before
+from mlsign.actions.load_policy import load_policy
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.portray import PortrayRequest, portray
+from mlsign.actions.sign import sign
+from mlsign.actions.verify import VerifyRequest
 from mlsign.compare.facts import FieldChange, FileChanges
 from mlsign.compare.lineage import Link
 from mlsign.errors import InputError
@@ -37,7 +41,7 @@ def test_the_recorded_release_is_told_with_its_changes(releases):
     before, after, _ = releases
     found = before_of(after, before)
     assert found.link is Link.FOUND
-    text = render_element(changes(found))
+    text = render_element(changes(found, vouched=True))
     assert "badge good" in text
     assert "Compared with fraud 1.2.0" in text
     assert "the model file" in text
@@ -49,7 +53,7 @@ def test_one_changed_byte_makes_it_another_release(releases, tmp_path):
     twin = make_package(tmp_path, name="fraud-1.2.0", scale=1.5)
     found = before_of(after, twin)
     assert found.link is Link.DIFFERENT
-    assert "badge good" not in render_element(changes(found))
+    assert "badge good" not in render_element(changes(found, vouched=True))
 
 
 def test_a_release_that_records_none_before_it_says_so(releases):
@@ -61,8 +65,24 @@ def test_a_release_that_records_none_before_it_says_so(releases):
 @pytest.mark.parametrize("link", list(Link))
 def test_only_the_recorded_release_is_ever_in_order(releases, link):
     before, after, _ = releases
-    text = render_element(changes(replace(before_of(after, before), link=link)))
-    assert ("badge good" in text) == (link is Link.FOUND)
+    found = replace(before_of(after, before), link=link)
+    assert ("badge good" in render_element(changes(found, vouched=True))) == (link is Link.FOUND)
+    assert "badge good" not in render_element(changes(found, vouched=False))
+
+
+def test_a_record_that_nobody_vouches_for_is_never_in_order(releases, tmp_path, keys):
+    """Anybody can pack a model and record a well-known release as the one before."""
+    before, after, _ = releases
+    page = render_portrait(portray(after, PortrayRequest(previous=before)))
+    assert "Nobody whom a policy trusts stands behind that record" in page
+    policy = load_policy(write_policy(tmp_path, {"release": (1, [keys.release.public])}))
+    denied = portray(after, PortrayRequest(previous=before, verify=VerifyRequest(policy=policy)))
+    assert "Nobody whom a policy trusts stands behind that record" in render_portrait(denied)
+    copy = tmp_path / "copy"
+    shutil.copytree(after, copy)
+    sign(copy, keys.release.signer)
+    allowed = portray(copy, PortrayRequest(previous=before, verify=VerifyRequest(policy=policy)))
+    assert "Nobody whom a policy trusts" not in render_portrait(allowed)
 
 
 def test_a_release_that_is_not_what_it_says_is_no_release_before(releases, tmp_path):

@@ -40,9 +40,13 @@ _LINKS: Final = {
 }
 
 
-def changes(before: Before) -> Element:
-    """The section: what was compared, and each change in a line of its own."""
+def changes(before: Before, *, vouched: bool) -> Element:
+    """The section: what was compared, and each change in a line of its own. What a manifest records is in order only where it is
+    ``vouched`` for: anybody can write that a release comes after another.
+    """
     tone, word, told = _LINKS[before.link]
+    if not vouched and tone is Tone.GOOD:
+        tone, told = Tone.WARNING, f"{told} Nobody whom a policy trusts stands behind that record."
     name = shown(f"{before.name} {before.version}", limit=200)
     return section(
         "changes",

@@ -267,6 +267,7 @@
 
   // --- size, colours, paper ---
   function measure() {
+    if (!canvas.clientWidth) return; // not to be seen just now; what was chosen stays
     const ratio = window.devicePixelRatio || 1;
     const first = !size.width;
     size = { width: canvas.clientWidth, height: canvas.clientHeight };
@@ -292,5 +293,6 @@
   });
   painter.readColours();
   $("up").disabled = true;
+  measure(); // before anybody can have searched or chosen anything
   new ResizeObserver(measure).observe(canvas);
 })();

@@ -27,6 +27,8 @@ function graphModelOf(data) {
     made.height = made.y.reduce((most, y) => Math.max(most, y), 0);
     made.rows = rowsOf(made);
     made.lane = lanesOf(made);
+    made.seenIn = new Map(); // constants that are told in boxes, by the first of these
+    for (let i = 0; i < lines; i++) if (!made.w[made.from[i]] && !made.seenIn.has(made.from[i])) made.seenIn.set(made.from[i], made.to[i]);
     made.begins = new Set(made.drawn.map((i) => made.from[i]));
     return made;
   });
@@ -98,7 +100,7 @@ function graphModelOf(data) {
   const heightOf = (sheet, box) => (weightsOf(sheet, box) ? TALL : LOW);
   const familyOf = (sheet, box) => (isNode(sheet, box) ? data.families[sheet.family[box - sheet.first]] : "");
   // Where a box is seen: a constant in the first one that takes it.
-  const seenAs = (sheet, box) => (box < 0 || sheet.w[box] ? box : sheet.to[sheet.from.indexOf(box)] ?? -1);
+  const seenAs = (sheet, box) => sheet.seenIn.get(box) ?? box;
   // What goes out of a box, for its lines: types as far as they are known, else the name of the only value, if it says more than the box.
   function givesOf(sheet, box) {
     if (!isNode(sheet, box)) return endOf(sheet, box)[2];

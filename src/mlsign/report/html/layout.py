@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isqrt
+from math import inf, isqrt
 from typing import Final
 
 ROW: Final = 96
@@ -98,23 +98,60 @@ def _rows(layers: list[list[int]], widths: Sequence[int]) -> list[list[int]]:
 def _places(rows: list[list[int]], widths: Sequence[int], before: list[list[int]], after: list[list[int]]) -> list[float]:
     x = [0.0] * len(widths)
     for row in rows:
-        at = -sum(widths[box] + GAP for box in row) / 2
-        for box in row:
-            x[box] = at + widths[box] / 2
-            at += widths[box] + GAP
-    for near, order in ((before, rows), (after, rows[::-1]), (before, rows)):
-        for row in order:
-            wanted = [_middle(near[box], x, x[box]) for box in row]
-            apart = [(widths[one] + widths[other]) / 2 + GAP for one, other in pairwise(row)]
-            # Pushed to the right as far as room asks for, and to the left: the mean of both keeps every distance.
-            right, left = list(wanted), list(wanted)
-            for index in range(1, len(row)):
-                right[index] = max(right[index], right[index - 1] + apart[index - 1])
-            for index in range(len(row) - 2, -1, -1):
-                left[index] = min(left[index], left[index + 1] - apart[index])
-            for index, box in enumerate(row):
-                x[box] = (right[index] + left[index]) / 2
+        for box, at in zip(row, _steps(row, widths), strict=True):
+            x[box] = at
+    # What begins beside a chain is drawn to it, and does not draw the chain aside: that would go on with every step.
+    above = [[source for source in sources if before[source]] or sources for sources in before]
+    held = [[box for box in row if before[box]] or row for row in rows]
+    order = range(len(rows))
+    for near, numbers in ((above, order), (after, order[::-1]), (above, order)):
+        for number in numbers:
+            _place_held(held[number], rows[number], x, widths, near=near)
+            _place_loose(set(held[number]), rows[number], x, widths, after=after)
+    for number in order:
+        _place_loose(set(held[number]), rows[number], x, widths, after=after)
     return x
+
+
+def _steps(row: list[int], widths: Sequence[int]) -> list[float]:
+    """The middle of each box where they stand as near to each other as they may, around 0."""
+    at = -sum(widths[box] + GAP for box in row) / 2
+    steps = []
+    for box in row:
+        steps.append(at + widths[box] / 2)
+        at += widths[box] + GAP
+    return steps
+
+
+def _place_held(held: list[int], row: list[int], x: list[float], widths: Sequence[int], *, near: list[list[int]]) -> None:
+    """Boxes near those above or below, with room between them for the others of their row."""
+    steps = dict(zip(row, _steps(row, widths), strict=True))
+    wanted = [_middle(near[box], x, x[box]) for box in held]
+    apart = [steps[other] - steps[one] for one, other in pairwise(held)]
+    # Pushed to the right as far as room asks for, and to the left: the mean of both keeps every distance.
+    right, left = list(wanted), list(wanted)
+    for index in range(1, len(held)):
+        right[index] = max(right[index], right[index - 1] + apart[index - 1])
+    for index in range(len(held) - 2, -1, -1):
+        left[index] = min(left[index], left[index + 1] - apart[index])
+    for index, box in enumerate(held):
+        x[box] = (right[index] + left[index]) / 2
+
+
+def _place_loose(held: set[int], row: list[int], x: list[float], widths: Sequence[int], *, after: list[list[int]]) -> None:
+    """The others as near to where they are taken as the room between those that are held allows."""
+    steps = _steps(row, widths)
+    ends = [inf] * len(row)
+    end = inf
+    for index in range(len(row) - 1, -1, -1):
+        end = x[row[index]] - steps[index] if row[index] in held else end
+        ends[index] = end + steps[index]  # as far to the right as leaves room for all before the next that is held
+    last: float | None = None
+    for index, box in enumerate(row):
+        if box not in held:
+            wanted = min(_middle(after[box], x, x[box]), ends[index])
+            x[box] = wanted if last is None else max(wanted, last + steps[index] - steps[index - 1])
+        last = x[box]
 
 
 def _middle(boxes: list[int], place: list[float], otherwise: float) -> float:

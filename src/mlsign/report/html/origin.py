@@ -62,12 +62,16 @@ def _said(manifest: Manifest) -> Iterator[tuple[str, Child | tuple[Child, ...]]]
         yield "Licence", shown(manifest.license, limit=200)
 
 
+def is_vouched(portrait: Portrait) -> bool:
+    """Somebody whom the policy trusts stands behind the manifest."""
+    return portrait.report is not None and (portrait.verdict is Verdict.ALLOW or bool(portrait.report.decision.met))
+
+
 def _vouched(portrait: Portrait) -> str:
     """That nobody whom the policy trusts stands behind the manifest, where that is so."""
     if portrait.report is None:
         return ", which nobody has verified here"
-    stands = portrait.verdict is Verdict.ALLOW or portrait.report.decision.met
-    return "" if stands else ", for which nobody whom the policy trusts has signed"
+    return "" if is_vouched(portrait) else ", for which nobody whom the policy trusts has signed"
 
 
 def _provenance(provenance: Provenance) -> Iterator[tuple[str, Child | tuple[Child, ...]]]:

@@ -18,6 +18,7 @@ MAX_EDGES: Final = 60_000
 """Lines that are drawn, of all sheets together."""
 _CHAR: Final = 8.6
 _SMALL_CHAR: Final = 6.4
+_DIGIT: Final = 7.2
 _MAX_UNDER: Final = 24
 _PADDING: Final = 34
 _NARROWEST: Final = 80
@@ -130,5 +131,5 @@ def _places(widths: list[int], edges: list[tuple[int, int]]) -> tuple[list[int],
 
 def _width(label: str, name: str = "", weights: str = "") -> int:
     """Room for a label, for as much of the small name beneath it as helps to tell nodes apart, and for weights."""
-    small = max(min(len(name), _MAX_UNDER), len(weights)) * _SMALL_CHAR + _PADDING * 3 / 4
+    small = max(min(len(name), _MAX_UNDER) * _SMALL_CHAR, len(weights) * _DIGIT) + _PADDING * 3 / 4
     return round(min(max(len(label) * _CHAR + _PADDING, small, _NARROWEST), _WIDEST))

@@ -14,7 +14,7 @@ from mlsign.report.html.findings import findings, marks_of
 from mlsign.report.html.golden import golden
 from mlsign.report.html.graph import graph
 from mlsign.report.html.model import interface, operators
-from mlsign.report.html.origin import files, origin
+from mlsign.report.html.origin import files, is_vouched, origin
 from mlsign.report.html.parts import contents, note, section
 from mlsign.report.html.picture import picture_of
 from mlsign.report.html.sheets import sheets_of
@@ -46,7 +46,7 @@ def render_portrait(portrait: Portrait, *, version: str = "") -> str:
     else:
         parts.append(section("graph", "Graph", note(f"There is no graph to be shown: {shown(portrait.problem, limit=400)}.")))
     parts.append(weights(portrait.weights, sheets) if portrait.weights is not None else None)
-    before = changes(portrait.before) if portrait.before is not None else None
+    before = changes(portrait.before, vouched=is_vouched(portrait)) if portrait.before is not None else None
     parts += [golden(portrait), origin(portrait), before, files(portrait)]
     return document(
         Page(

@@ -41,6 +41,19 @@ def test_what_begins_stands_right_above_where_it_is_taken():
     assert places.y[3] == places.y[4] - ROW
 
 
+def test_a_chain_stays_straight_whatever_begins_beside_it():
+    """As in networks whose scales and shifts are nodes: each step would go aside by half a box, for hundreds of steps."""
+    links, sides = 40, []
+    for link in range(1, links):
+        sides.append((links + link, link))
+    order = sorted(range(2 * links), key=lambda box: (box % links, box < links))
+    place = {box: index for index, box in enumerate(order)}
+    edges = [(place[link], place[link + 1]) for link in range(links - 1)] + [(place[a], place[b]) for a, b in sides]
+    places = layout([100] * (2 * links), edges)
+    spine = [places.x[place[link]] for link in range(links)]
+    assert max(spine) - min(spine) <= 2 * (100 + GAP)
+
+
 def test_lines_do_not_cross_where_they_need_not():
     # 0 -> 3, 1 -> 2: in the order of the file they would cross.
     places = layout([80] * 4, [(0, 3), (1, 2)])
