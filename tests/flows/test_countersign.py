@@ -18,10 +18,10 @@ from mlsign.formats.predicate_types import COUNTERSIGNATURE_TYPE, PredicateType,
 
 
 @pytest.fixture
-def package(good_package, tmp_path):
-    folder = Path(shutil.copytree(good_package, tmp_path / "fraud-1.2.0"))
-    shutil.rmtree(folder / "signatures")
-    return folder
+def package(package):
+    """Nobody has signed it yet."""
+    shutil.rmtree(package / "signatures")
+    return package
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import threading
 import time
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -30,10 +29,10 @@ def direct(monkeypatch):
 
 
 @pytest.fixture
-def package(good_package, tmp_path):
-    folder = Path(shutil.copytree(good_package, tmp_path / "fraud-1.2.0"))
-    shutil.rmtree(folder / "signatures")
-    return folder
+def package(package):
+    """Nobody has signed it yet."""
+    shutil.rmtree(package / "signatures")
+    return package
 
 
 @pytest.fixture
