@@ -1,6 +1,7 @@
 """Where gVisor was asked for and is not there, or is something else: nothing is scored, whatever else is allowed."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -65,6 +66,6 @@ def test_a_runsc_that_is_no_wall_is_found_out(refused):
     ]
     start = f"import sys; sys.path += {search!r}; from mlsign.sandbox.gvisor_worker import main; main()"
     words = "ORT_DISABLE_TELEMETRY=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MALLOC_ARENA_MAX=1 NUMPY_MADVISE_HUGEPAGE=0"
-    error = refused(f'#!/bin/sh\nexec env {words} {sys.executable} -I -S -B -c "{start}"\n')
+    error = refused(f"#!/bin/sh\nexec env {words} {shlex.join([sys.executable, '-I', '-S', '-B', '-c', start])}\n")
     assert (error.code, error.where) == ("sandbox.layer", "gvisor")
     assert "0 processes of gVisor's kernel" in error.message
