@@ -272,6 +272,12 @@ def test_without_a_sandbox_nothing_is_run_and_what_ran_without_is_not_signed(pac
     with pytest.raises(InputError) as caught:
         replay(package, waived, signer=lab.signer)
     assert caught.value.code == "replay.unconfined"
+    # Known before: nothing is run in vain.
+    monkeypatch.setattr("mlsign.sandbox.preconditions.can_confine", lambda: False)
+    monkeypatch.setattr(_runs, "jailed_model", None)
+    with pytest.raises(InputError) as caught:
+        replay(package, waived, signer=lab.signer)
+    assert (caught.value.code, caught.value.found) == ("replay.unconfined", "without any wall")
     assert sorted((package / "signatures").iterdir()) == before
 
 

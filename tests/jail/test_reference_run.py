@@ -364,3 +364,26 @@ def test_a_sparse_tensor_that_stands_for_more_than_there_is_memory_is_refused(me
     with pytest.raises(JailError) as caught:
         Jail.start(memory.model(huge), spec=JailSpec(runtime=REFERENCE))
     assert caught.value.code in ("sandbox.memory", "sandbox.model.load")
+
+
+@pytest.mark.parametrize("place", ["constant", "initializer", "attribute", "list"])
+def test_texts_that_the_evaluator_would_cut_are_refused(memory, start, place):
+    """It would answer ``cat`` where onnxruntime answers ``cat`` and a zero, and agree with data that says so."""
+
+    def model(text: bytes):
+        held = TensorProto(name="w", data_type=TensorProto.STRING, dims=[1], string_data=[text])
+        texts = [tensor("y", TensorProto.STRING, [1])]
+        if place == "initializer":
+            return graph_model([helper.make_node("Identity", ["w"], ["y"])], [], texts, initializers=[held])
+        if place == "constant":
+            return graph_model([helper.make_node("Constant", [], ["y"], value=held)], [], texts)
+        if place == "attribute":
+            return graph_model(
+                [helper.make_node("Constant", [], ["y"], value_string=text)], [], [tensor("y", TensorProto.STRING, [])]
+            )
+        return graph_model([helper.make_node("Constant", [], ["y"], value_strings=[text])], [], texts)
+
+    assert np.ravel(start(model(b"c\0at"), runtime=REFERENCE).run({})["y"])[0] == "c\0at"
+    with pytest.raises(JailError) as caught:
+        start(model(b"cat\0"), runtime=REFERENCE)
+    assert (caught.value.code, "ends with a zero" in caught.value.message) == ("sandbox.model.load", True)

@@ -19,7 +19,7 @@ from test_summary_decisions import GATE, RARELY, summarized
 from mlsign.digest import Algorithm
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Difference, Evidence, MeasuredOutput, ReplayedSet, Seen, SignatureRecord, Standing, TrustFacts
-from mlsign.formats.golden_run import GoldenRunStatement, RunOutput, RunPlace, RunSet, SetOutcome
+from mlsign.formats.golden_run import CONFINING, GoldenRunStatement, RunOutput, RunPlace, RunSet, SetOutcome
 from mlsign.formats.manifest import GoldenSet, Provenance, TrainingData
 from mlsign.formats.slsa import Dependency, Parameter, SlsaProvenance, SlsaStatement
 from mlsign.identity import CertificateIdentity, KeylessIdentity, Method, distinct
@@ -142,7 +142,7 @@ def golden_runs(draw: st.DrawFn) -> SignatureRecord:
         version="1",
         threads=1,
         wall="process",
-        layers=(),
+        layers=CONFINING if draw(OFTEN) else (),
     )
     run = GoldenRunStatement(
         name="fraud",
@@ -374,6 +374,7 @@ LESS = (
     Less("no-run-in-it", each_record(lambda r: replace(r, golden_run=None))),
     Less("another-platform", each_run(lambda run: replace(run, place=replace(run.place, platform="linux/s390x")))),
     Less("the-run-of-another", each_run(lambda run: replace(run, subject=digest("y")))),
+    Less("a-run-without-walls", each_run(lambda run: replace(run, place=replace(run.place, layers=CONFINING[1:])))),
     Less("a-run-over-less", each_run(lambda run: replace(run, sets=(replace(PASSED, outputs=0),)))),
     Less("a-run-that-failed", each_run(lambda run: replace(run, sets=(replace(PASSED, outcome=SetOutcome.FAILED),)))),
     Less("about-nothing", each_record(lambda r: replace(r, about=None))),

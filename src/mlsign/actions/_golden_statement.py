@@ -87,13 +87,18 @@ def statement_of(
 def _check_confined(layers: tuple[Layer, ...]) -> None:
     held = {layer.name for layer in layers if layer.in_force}
     if missing := [name for name in REQUIRED if name not in held]:
-        raise InputError(
-            "the model was not confined, so it may have written its own result, and nobody should sign that",
-            code="replay.unconfined",
-            expected=", ".join(REQUIRED),
-            found=f"without {', '.join(missing)}",
-            hint="run it where models can be confined, or leave out --attest",
-        )
+        raise unconfined(f"without {', '.join(missing)}")
+
+
+def unconfined(found: str) -> InputError:
+    """The error for a run that nobody should vouch for."""
+    return InputError(
+        "the model was not confined, so it may have written its own result, and nobody should sign that",
+        code="replay.unconfined",
+        expected=", ".join(REQUIRED),
+        found=found,
+        hint="run it where models can be confined, or leave out --attest",
+    )
 
 
 def _set(found: ReplayedSet, wanted: GoldenSet) -> RunSet:

@@ -11,7 +11,7 @@ from typing import Final
 
 from mlsign.actions._adding import add_bundle
 from mlsign.actions._contents import Storage
-from mlsign.actions._golden_statement import check_signable, statement_of
+from mlsign.actions._golden_statement import check_signable, statement_of, unconfined
 from mlsign.actions._jailing import jail_spec
 from mlsign.actions._known import opened_store
 from mlsign.actions._runs import GoldenRun, GoldenRuns, RunLimits, run_golden
@@ -108,6 +108,7 @@ def replay(path: Path, request: ReplayRequest, *, signer: Signer | None = None, 
             raise InputError("has files that could not be read, so it has no digest", code="replay.refused", where=str(path))
         processor = processor_name()
         if signer is not None:  # what could not be signed in the end is not run for it
+            _check_walls(request.confinement)
             package.check_room(limits=request.limits)
             check_signable(manifest, subject=digest, ran=moment, processor=processor)
         # 2. Run the bytes that were hashed, from the memory in which they were.
@@ -131,6 +132,14 @@ def replay(path: Path, request: ReplayRequest, *, signer: Signer | None = None, 
             _sign(run, found, package=package, examination=looked.examination, signer=signer, request=request) for run in started
         )
         return replace(found, signed=tuple(signed))
+
+
+def _check_walls(confinement: Confinement) -> None:
+    """Returns unless it is certain that nothing confines the model. Raises ``InputError`` (``replay.unconfined``)."""
+    from mlsign.sandbox.preconditions import can_confine
+
+    if confinement is Confinement.WAIVED and not can_confine():
+        raise unconfined("without any wall")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,8 @@ from mlsign.strict import Fields, JsonValue, decode_json, encode_json
 
 ANNOTATION: Final = "mlsign_golden_run"
 SCHEMA: Final = "mlsign/golden-run/v1"
+CONFINING: Final = ("descriptors", "no_new_privs", "rlimits", "seccomp")
+"""Layers without which a model could have written its own result, as the sandbox names them."""
 MAX_SETS: Final = 10_000
 MAX_TOLD: Final = 100
 """Outputs whose errors are told; of more, those that are furthest off. Sets count all."""
@@ -95,6 +97,11 @@ class RunPlace:
     threads: int
     wall: str
     layers: tuple[str, ...]
+
+    @property
+    def confined(self) -> bool:
+        """The model could not have written its own result."""
+        return set(self.layers).issuperset(CONFINING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

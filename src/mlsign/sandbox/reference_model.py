@@ -8,7 +8,7 @@ see is refused, and so is a name that belongs to the evaluator itself, before th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -39,6 +39,9 @@ def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> Re
             message.domain = ""  # two names of one domain, of which the evaluator knows this one
         if isinstance(message, onnx.TensorProto):
             outside += message.data_location == onnx.TensorProto.EXTERNAL
+            _check_texts(message.string_data, where=f"tensor {shown(message.name)}")
+        elif isinstance(message, onnx.AttributeProto):
+            _check_texts((message.s, *message.strings), where=f"attribute {shown(message.name)}")
         elif isinstance(message, onnx.NodeProto):
             check_attributes(message, functions=functions)
     if outside != len(found):
@@ -152,6 +155,14 @@ def array_of(value: Tensor) -> Array:
     if value.element in DTYPES:
         return array
     return array.view(onnx.helper.tensor_dtype_to_np_dtype(ELEMENTS[value.element].number))
+
+
+def _check_texts(texts: Iterable[bytes], *, where: str) -> None:
+    """No text ends with a zero, which numpy takes for its end. Raises ``JailError`` (``sandbox.model.load``)."""
+    if any(text.endswith(b"\0") for text in texts):
+        raise JailError(
+            f"{where} holds a text that ends with a zero, which the evaluator drops", code="sandbox.model.load", where=where
+        )
 
 
 def _regions(found: tuple[External, ...], weights: Mapping[str, memoryview], *, model_path: str) -> dict[str, Array]:

@@ -155,6 +155,7 @@ class _Check:
                 "dtype",
                 where=where,
                 expected="list",
+                hint=_instead_of(items),
             )
         self.spend(len(items) * OBJECT_BYTES, where)
         return Sequence(tuple(self.value(item, inner, f"{where}[{index}]", inside=True) for index, item in enumerate(items)))
@@ -166,6 +167,7 @@ class _Check:
                 "dtype",
                 where=where,
                 expected="dict",
+                hint=_instead_of(items),
             )
         if not items:
             _refuse(
@@ -228,6 +230,15 @@ def _cost(array: Array) -> int:
 
 def _weight(value: Tensor | Strings) -> int:
     return len(value.data) if isinstance(value, Tensor) else sum(OBJECT_BYTES + 4 * len(item) for item in value.items)
+
+
+def _instead_of(items: Any) -> str:
+    """What to give where an array is no sequence and no map, as all that a file of arrays holds."""
+    return (
+        "files of arrays hold no sequences and maps: give a .json file, with lists and objects"
+        if isinstance(items, np.ndarray)
+        else ""
+    )
 
 
 def _refuse(message: str, code: str, *, where: str, expected: str = "", found: str = "", hint: str = "") -> NoReturn:

@@ -107,7 +107,11 @@ def _wrong(record: SignatureRecord, about: _About, settings: Settings, *, now: d
 
 
 def _unproven(record: SignatureRecord, run: GoldenRunStatement, manifest: Manifest) -> Iterator[Finding]:
-    """What a run by the right person leaves open: it failed, or was over other sets or outputs, or held to less."""
+    """What a run by the right person leaves open: it was not confined, failed, was over other sets or outputs, or held to less."""
+    if not run.place.confined:
+        yield _not_counted(
+            record, "the model was not confined, so it may have written its own result", "", ", ".join(run.place.layers)
+        )
     if not run.passed:
         failed = ", ".join(str(found.path) for found in run.sets if found.outcome.value != "passed")
         yield _not_counted(record, "it says that the run failed", "a run that passed", failed)

@@ -8,7 +8,7 @@ import pytest
 from mlsign.digest import Algorithm, Digest
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Standing
-from mlsign.formats.golden_run import GoldenRunStatement, RunOutput, RunPlace, RunSet, SetOutcome
+from mlsign.formats.golden_run import CONFINING, GoldenRunStatement, RunOutput, RunPlace, RunSet, SetOutcome
 from mlsign.formats.manifest import GoldenSet
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.paths import PackagePath
@@ -18,13 +18,14 @@ from mlsign.policy.golden import GoldenSettings
 from mlsign.policy.model import Verdict
 from mlsign.policy.requirements import KeyRequirement
 from mlsign.policy.rules import golden_runs
+from mlsign.sandbox.layers import REQUIRED
 
 OTHER = Digest(algorithm=Algorithm.SHA256, value=b"o" * 32)
 MANIFEST = Digest(algorithm=Algorithm.SHA256, value=b"j" * 32)
 FIRST, SECOND, THIRD = (PackagePath(f"golden/test_data_set_{i}") for i in range(3))
 SETS = (GoldenSet(path=FIRST, rtol=1e-3, atol=1e-5), GoldenSet(path=SECOND, rtol=0.0, atol=0.0))
 PLACE = RunPlace(
-    platform="linux/arm64", processor="", runtime="onnxruntime", version="1.32.0", threads=1, wall="process", layers=("seccomp",)
+    platform="linux/arm64", processor="", runtime="onnxruntime", version="1.32.0", threads=1, wall="process", layers=CONFINING
 )
 
 
@@ -135,6 +136,18 @@ def test_what_is_no_authentic_run_is_not_looked_at(policy, asked, signed, now, s
 )
 def test_a_run_of_something_else_or_that_shows_less_does_not_count(policy, asked, signed, now, change):
     assert bad(policy, asked, signed(change), now) == BOTH
+
+
+@pytest.mark.parametrize("missing", [*CONFINING, None])
+def test_a_run_of_a_model_that_was_not_confined_does_not_count(policy, asked, signed, now, missing):
+    """It may have written its own result, whoever signed that."""
+    layers = () if missing is None else tuple(layer for layer in CONFINING if layer != missing)
+    assert bad(policy, asked, signed({"place": replace(PLACE, layers=layers)}), now) == BOTH
+    assert not bad(policy, asked, signed({"place": replace(PLACE, layers=(*CONFINING, "landlock"))}), now)
+
+
+def test_what_confines_is_what_the_sandbox_asks_for():
+    assert CONFINING == REQUIRED
 
 
 def test_a_run_may_have_held_the_answers_to_more(policy, asked, signed, now):
