@@ -9,7 +9,7 @@ those whose weights have other shapes or whose attributes differ. Each step is n
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,6 +73,7 @@ class _Side:
             if source.kind is SourceKind.NODE:
                 self.ends.setdefault(source.place, []).append((source.output, outputs.get(index, index)))
         self.own: dict[int, int] = {}
+        self.few: dict[int, tuple[int, ...]] = {}
 
     def neighbours(self, index: int) -> Iterator[int]:
         """Nodes beside a node, and as negative numbers the inputs and outputs of the body."""
@@ -224,9 +225,11 @@ class _Search:
         """Matches nodes that are alone in their surroundings, looked at ever wider."""
         labels = tuple({index: side.own[index] for index in self.left(side)} for side in self.sides)
         for _ in range(_ROUNDS):
-            if not all(labels):
+            # What no node of the other side is can only become more special.
+            common = set(labels[0].values()) & set(labels[1].values())
+            if not common:
                 return
-            labels = tuple(self._wider(side, known) for side, known in zip(self.sides, labels, strict=True))
+            labels = tuple(self._wider(side, known, common) for side, known in zip(self.sides, labels, strict=True))
             before = len(labels[0])
             self._take_groups(*labels, twins=False)
             self._spread([index for index in labels[0] if self.pairs[0][index] != NOBODY])
@@ -237,18 +240,23 @@ class _Search:
             if len(labels[0]) == before and len(set(labels[0].values())) == 1:
                 return
 
-    def _wider(self, side: _Side, known: Mapping[int, int]) -> dict[int, int]:
+    def _wider(self, side: _Side, known: Mapping[int, int], common: Collection[int]) -> dict[int, int]:
+        """The numbers of nodes by what is around them as well, of those whose number is a ``common`` one."""
+
         def node(index: int) -> int:
             fixed = self._fixed(side, index)
             return known.get(index, NOBODY) if fixed is None else fixed
 
         label = labelling(side.body, self.interner, node, self.level, side.inputs)
         out: dict[int, int] = {}
-        for index in known:
+        for index, own in known.items():
+            if own not in common:
+                out[index] = own
+                continue
             uses = sorted((o, p, node(user)) for o, p, user in side.body.users[index])
             ends = sorted(side.ends.get(index, ()))
             taken = tuple(map(label, side.body.sources[index]))
-            out[index] = self.interner.number(("around", known[index], taken, tuple(uses), tuple(ends)))
+            out[index] = self.interner.number(("around", own, taken, tuple(uses), tuple(ends)))
         return out
 
     def _align(self) -> None:
@@ -260,8 +268,11 @@ class _Search:
             self._take(rest[0][a], rest[1][b])
         self._vote()
         taken = [(index, self.pairs[0][index]) for index in rest[0] if self.pairs[0][index] != NOBODY]
-        for _ in range(_PRUNINGS):
-            taken = self._give_back(taken)
+        rounds = _PRUNINGS
+        while rounds:
+            kept = self._give_back(taken)
+            rounds = rounds - 1 if len(kept) < len(taken) else 0
+            taken = kept
 
     def _give_back(self, taken: list[tuple[int, int]]) -> list[tuple[int, int]]:
         """Frees pairs that have no neighbour in common, not even behind nodes that are left; what remains."""
@@ -305,12 +316,14 @@ class _Search:
                 most = max(votes.values())
                 self._take(ours, min((b for b, count in votes.items() if count == most), key=second.place.__getitem__))
 
-    def _few(self, side: _Side, index: int) -> list[int]:
+    def _few(self, side: _Side, index: int) -> tuple[int, ...]:
         """The neighbours of a node, none where there are very many."""
-        if len(side.body.users[index]) + len(side.body.sources[index]) > _MANY_NEIGHBOURS:
-            self.exact = False
-            return []
-        return list(side.neighbours(index))
+        found = side.few.get(index)
+        if found is None:
+            many = len(side.body.users[index]) + len(side.body.sources[index]) > _MANY_NEIGHBOURS
+            self.exact = self.exact and not many
+            found = side.few[index] = () if many else tuple(side.neighbours(index))
+        return found
 
 
 def _renumbered(matched: Mapping[int, int], first: int, second: int) -> dict[int, int]:
