@@ -17,6 +17,7 @@ import mlsign
 from mlsign.actions import _golden_statement, _runs
 from mlsign.actions.admit import Denied
 from mlsign.actions.confinement import Confinement
+from mlsign.actions.golden_request import GoldenRequest
 from mlsign.actions.load_policy import load_policy
 from mlsign.actions.pack import PackRequest, pack
 from mlsign.actions.replay import ReplayRequest, replay
@@ -87,6 +88,30 @@ def test_without_a_policy_nobody_is_trusted_and_every_answer_is_measured(good_pa
     assert run.version
     assert "No signature was checked" in render_replay_text(done, width=100, color=False)
     VALIDATOR.validate(json.loads(render_replay_json(done)))
+
+
+def test_drawn_sets_that_expect_the_same_everywhere_are_told(tmp_path, good_package):
+    """Whoever replays them sees what they are worth; what was given is not judged."""
+    helper = onnx.helper
+    values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n"]) for name in "xy"]
+    nodes = [helper.make_node("Sub", ["x", "x"], ["z"]), helper.make_node("Exp", ["z"], ["y"])]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", values[:1], values[1:]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    np.save(tmp_path / "rows.npy", np.ones(3, np.float32))
+    for number, (asked, poor) in enumerate(
+        ((GoldenRequest(drawn=1), ["y"]), (GoldenRequest(inputs=(tmp_path / "rows.npy",)), []))
+    ):
+        made = pack(PackRequest(model=tmp_path / "m.onnx", output=tmp_path / f"p{number}", golden_request=asked))
+        done = replay(made.path, BOTH)
+        assert done.passed
+        assert [output.name for output in done.runs.poor] == poor
+        assert ("answers to drawn inputs" in render_replay_text(done, width=100, color=False)) is bool(poor)
+        document = json.loads(render_replay_json(done))
+        VALIDATOR.validate(document)
+        assert [(output["name"], output["finite"]) for output in document["poor"]] == [(name, True) for name in poor]
+    assert replay(good_package, ReplayRequest()).runs.poor == ()
 
 
 def test_two_implementations_are_held_against_each_other(good_package):

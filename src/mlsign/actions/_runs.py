@@ -18,7 +18,7 @@ from mlsign.actions.examine import Examination
 from mlsign.errors import InputError, JailError, MlsignError, shown
 from mlsign.evidence.findings import Outcome, finding_of
 from mlsign.evidence.record import MeasuredOutput, ReplayedSet
-from mlsign.formats.manifest import GoldenSet, Manifest
+from mlsign.formats.manifest import GoldenInputs, GoldenSet, Manifest
 from mlsign.limits import Limits
 from mlsign.onnx.summary import ModelSummary
 from mlsign.paths import PackagePath
@@ -28,6 +28,7 @@ from mlsign.sandbox.runtimes import RuntimeName
 from mlsign.sandbox.spec import JailSpec
 
 if TYPE_CHECKING:
+    from mlsign.sandbox.golden_variety import PoorOutput
     from mlsign.sandbox.jail import Jail
 
 Clock = Callable[[], float]
@@ -56,10 +57,14 @@ class GoldenRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldenRuns:
-    """One run for each runtime, and for each set how far the answer of the last runtime is from that of the first."""
+    """One run for each runtime, and for each set how far the answer of the last runtime is from that of the first.
+
+    ``poor`` are the outputs of which all sets with drawn inputs expect the same, or no finite number.
+    """
 
     runs: tuple[GoldenRun, ...]
     agreement: tuple[ReplayedSet, ...] = ()
+    poor: tuple[PoorOutput, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +94,7 @@ def run_golden(
         return GoldenRuns(
             runs=tuple(worker.told(tuple(row.sets[index] for row in rows)) for index, worker in enumerate(workers)),
             agreement=tuple(row.agreement for row in rows if row.agreement is not None),
+            poor=model.variety.poor(),
         )
 
 
@@ -165,11 +171,14 @@ class _Row:
 
 
 class _Sets:
-    """The sets of one package, until the time for all of them is over."""
+    """The sets of one package, until the time for all of them is over. ``variety`` is that of the drawn ones that were read."""
 
     def __init__(
         self, examination: Examination, manifest: Manifest, summary: ModelSummary, *, limits: Limits, time_left: _Time
     ) -> None:
+        from mlsign.sandbox.golden_variety import Variety
+
+        self.variety = Variety(summary.outputs)
         self._examination, self._summary = examination, summary
         self._files = golden_files(manifest)
         self._limits, self._time = limits, time_left
@@ -178,6 +187,8 @@ class _Sets:
         try:
             self._time.left()
             data = self._data(found)
+            if found.made_by is not None and found.made_by.inputs is GoldenInputs.DRAWN:
+                self.variety.add(data.outputs)
         except MlsignError as err:
             return _Row(sets=tuple(_unknown(found, w.jail if isinstance(w.jail, MlsignError) else err) for w in workers))
         answers = tuple(_answers(data, worker, self._time) for worker in workers)

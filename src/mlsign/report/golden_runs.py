@@ -45,6 +45,10 @@ def render_replay_text(replay: Replay, *, width: int, color: bool) -> str:
             _set(out, run.runtime.value, run.sets[index])
     if len(replay.golden) > _MANY:
         out.line((f"and {len(replay.golden) - _MANY} more sets: --format json lists them all", BOLD))
+    for poor in replay.runs.poor[:_MANY]:
+        always = "the same" if poor.finite else "no finite number"
+        words = f"{shown(poor.name)}: {always} in all {poor.answers:,} answers to drawn inputs, so these show little of it"
+        out.line(("! ", WARNING), words)
     _agreement(out, replay)
     return out.text()
 
@@ -145,6 +149,7 @@ def render_replay_json(replay: Replay) -> str:
             "tolerances": [{"path": str(golden.path), "rtol": golden.rtol, "atol": golden.atol} for golden in replay.golden],
             "runs": [_run_object(run) for run in replay.runs.runs],
             "agreement": [_set_object(found) for found in replay.runs.agreement],
+            "poor": [{"name": poor.name, "answers": poor.answers, "finite": poor.finite} for poor in replay.runs.poor],
             "signed": [
                 {
                     "runtime": signed.runtime.value,

@@ -6,8 +6,9 @@ alone and an infinity by the same one: a model that fails with either has not an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,12 +23,26 @@ from mlsign.tensors.bits import are_floats, to_floats
 from mlsign.tensors.dtypes import DTYPES, RAW_DTYPES
 from mlsign.tensors.measure import Measure, has_fraction, measure_arrays
 
+_BLOCK: Final = 1 << 18
+"""Elements."""
+
 
 def array_of(tensor: GoldenTensor) -> Array:
     """The tensor as an array; elements that numpy has no name for as their bits."""
     if tensor.element == "string":
         return decode_array(Strings(tensor.shape, tensor.texts))
     return decode_array(Tensor(tensor.element, tensor.shape, tensor.data))
+
+
+def any_number(tensor: GoldenTensor, test: Callable[[Array], Array]) -> bool:
+    """Whether there is an element that is no number with a fraction, or one for which the test holds. Block by block: as doubles all take much."""
+    flat = array_of(tensor).reshape(-1)
+    for at in range(0, flat.size, _BLOCK):
+        block = flat[at : at + _BLOCK]
+        numbers = to_floats(block, tensor.element) if are_floats(tensor.element) else block
+        if numbers.dtype.kind not in "fc" or bool(test(numbers).any()):
+            return True
+    return False
 
 
 def feed_of(value: GoldenValue) -> Result:

@@ -6,16 +6,21 @@ largest float.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from mlsign.interface import ValueKind, ValueSpec
 from mlsign.onnx.golden import GoldenTensor
 from mlsign.onnx.golden_values import GoldenMap, GoldenOptional, GoldenSequence, GoldenValue
-from mlsign.sandbox.golden import array_of
-from mlsign.tensors.bits import are_floats, to_floats
+from mlsign.sandbox.arrays import Array
+from mlsign.sandbox.golden import any_number, array_of
+
+_BLOCK: Final = 1 << 20
+"""Bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +64,11 @@ class _Seen:
 
     def add(self, value: GoldenValue) -> None:
         self.finite = self.finite or has_finite(value)
-        for answer in _answers(value, by_row=self._by_row):
+        for answer, count, alike in _answers(value, by_row=self._by_row):
             if not self.answers:
                 self._first = answer
-            self.varied = self.varied or answer != self._first
-            self.answers += 1
+            self.varied = self.varied or not alike or answer != self._first
+            self.answers += count
 
 
 def _counts_rows(spec: ValueSpec) -> bool:
@@ -73,20 +78,38 @@ def _counts_rows(spec: ValueSpec) -> bool:
     return shape is not None and shape != () and not isinstance(shape[0], int)
 
 
-def _answers(value: GoldenValue, *, by_row: bool) -> Iterator[Hashable]:
-    """What a model answered, row by row: rows of a tensor, items of a sequence. Bit for bit, so that no two NaNs are mistaken."""
+_Answers = tuple[Hashable, int, bool]
+"""One answer, how many there are from it on, and whether these are like it."""
+
+
+def _answers(value: GoldenValue, *, by_row: bool) -> Iterator[_Answers]:
+    """What a model answered: rows of a tensor, items of a sequence. Bit for bit, so that no two NaNs are mistaken."""
     match value:
+        case GoldenTensor(shape=(0, *_)) if by_row:
+            return
+        case GoldenTensor(shape=shape) if 0 in shape:  # of which there can be any number
+            yield _whole(value), 1, True
+        case GoldenTensor(element="string", shape=(rows, *rest)) if by_row:
+            width = math.prod(rest)
+            first = value.texts[:width]
+            alike = all(value.texts[at : at + width] == first for at in range(0, len(value.texts), width))
+            yield (tuple(rest), first), rows, alike
         case GoldenTensor(shape=(rows, *rest)) if by_row:
             array = array_of(value)
-            for index in range(rows):
-                row = array[index : index + 1].reshape(-1)  # one text by itself would lose the zeros at its end
-                yield tuple(rest), tuple(row.tolist()) if value.element == "string" else row.tobytes()
+            data = np.ascontiguousarray(array).reshape(rows, math.prod(rest)).view(np.uint8)
+            yield (tuple(rest), data[0].tobytes()), rows, _alike(data)
         case GoldenSequence(items=items):
-            yield from map(_whole, items)
+            yield from ((_whole(item), 1, True) for item in items)
         case GoldenOptional(value=inner) if inner is not None:
             yield from _answers(inner, by_row=by_row)
         case _:
-            yield _whole(value)
+            yield _whole(value), 1, True
+
+
+def _alike(rows: Array) -> bool:
+    """All rows are the first, some at once: their number is what somebody else says."""
+    block = max(1, _BLOCK // rows.shape[1])
+    return not any(bool((rows[at : at + block] != rows[0]).any()) for at in range(0, len(rows), block))
 
 
 def _whole(value: GoldenValue) -> Hashable:
@@ -110,8 +133,5 @@ def has_finite(value: GoldenValue) -> bool:
             return inner is not None and has_finite(inner)
         case GoldenMap(values=values):
             return any(map(has_finite, values))
-        case GoldenTensor(element=element):
-            array = array_of(value)
-            if are_floats(element):
-                array = to_floats(array, element)
-            return bool(np.isfinite(array).any()) if array.dtype.kind in "fc" else bool(array.size)
+        case GoldenTensor():
+            return any_number(value, np.isfinite)
