@@ -140,3 +140,19 @@ def test_no_page_is_written_into_the_release_before(run, place):
     done = run("inspect", "--html", "pkg/report.html", "unsigned-1.0.0", "--previous", "pkg")
     assert done.code == 2
     assert not (place / "pkg" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("inspect", "--html", "pkg/report.html", "unsigned-1.0.0", "--previous", "pkg"),
+        ("diff", "unsigned-1.0.0", "pkg", "--format", "html", "--output", "pkg/report.html"),
+        ("diff", "pkg", "unsigned-1.0.0", "--format", "html", "--output", "pkg/report.html"),
+    ],
+)
+def test_a_report_that_is_part_of_a_package_stays_there(run, place, words):
+    """One that was packed is signed: taking it away would break the package."""
+    assert run("inspect", "--html", "report.html", "m.onnx").code == 0
+    (place / "report.html").rename(place / "pkg" / "report.html")
+    assert run(*words).code == 2
+    assert (place / "pkg" / "report.html").exists()

@@ -35,9 +35,7 @@ def render_difference(found: Difference, output_format: DiffFormat, *, file: boo
 def clear_output(output: Path | None, before: Path, after: Path, *, read: Iterable[Path | None]) -> None:
     """Nothing is left at ``output``. Raises as ``clear_files`` does: nothing is written over but an earlier report."""
     if output is not None:
-        every = tuple(read)
-        for package in (before, after):
-            clear_files([output], option="--output", package=package, read=every)
+        clear_files([output], option="--output", packages=[before, after], read=read)
 
 
 def write_output(output: Path, text: str) -> None:

@@ -76,20 +76,21 @@ def clear_places(places: Iterable[Place], *, package: Path, read: Iterable[Path 
 
     Raises ``InputError`` (``usage.report``) and ``OutsideError`` (``report.place``).
     """
-    clear_files([place.path for place in places], option="--report", package=package, read=read)
+    clear_files([place.path for place in places], option="--report", packages=[package], read=read)
 
 
-def clear_files(files: Iterable[Path], *, option: str, package: Path, read: Iterable[Path | None]) -> None:
-    """The same for the files that ``option`` names."""
+def clear_files(files: Iterable[Path], *, option: str, packages: Iterable[Path], read: Iterable[Path | None]) -> None:
+    """The same for the files that ``option`` names; whatever lies in one of the ``packages`` stays there."""
     kept = {real for path in read if path is not None for real in _reals(path)}
+    folders = {real for package in packages for real in _reals(package)}
     every = list(files)
     for file in every:
         if file == Path("-"):
             raise _usage(f"{option} writes files, and - is none", option=option)
         real = _real(file)
-        if real in (*kept, *_reals(package)):
+        if real in kept | folders:
             raise _usage(f"{option} would write over {shown(file)}, which this command reads or writes", option=option)
-        if any(real.is_relative_to(folder) for folder in _reals(package)):
+        if any(real.is_relative_to(folder) for folder in folders):
             raise _usage(f"{option} would write {shown(file)} into the package", option=option)
     for file in every:
         try:

@@ -25,9 +25,7 @@ def write_portrait(
     from mlsign.policy.model import Verdict
     from mlsign.report.html.portrait import render_portrait
 
-    for package in (path, previous):
-        if package is not None:
-            clear_files([html], option="--html", package=package, read=[policy])
+    clear_files([html], option="--html", packages=[path] if previous is None else [path, previous], read=[policy])
     request = PortrayRequest(previous=previous)
     if policy is not None:
         from mlsign.actions.load_policies import load_policies
