@@ -105,6 +105,11 @@ def show_inside(page: Page) -> None:
     show("graph")(page)
 
 
+def show_tensors(page: Page) -> None:
+    """Histograms, with what is said above them."""
+    page.locator("#weights h3", has_text="By tensor").evaluate("each => each.scrollIntoView()")
+
+
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     chromium = shutil.which("chromium")
@@ -118,7 +123,9 @@ def main() -> None:
         take(browser, folder / "deep.html", "report-inside.png", scheme="light", prepare=show_inside)
         take(browser, tumour, "report-operators.png", scheme="dark", prepare=show("interface"))
         take(browser, googlenet, "report-graph.png", scheme="dark", prepare=show_graph)
-        take(browser, folder / "transformer.html", "report-weights.png", scheme="light", prepare=show("weights"))
+        transformer = folder / "transformer.html"
+        take(browser, transformer, "report-parameters.png", scheme="light", prepare=show("weights"))
+        take(browser, transformer, "report-weights.png", scheme="light", prepare=show_tensors)
         browser.close()
 
 
