@@ -78,11 +78,11 @@ def private_bytes(pid: int) -> int:
 def test_no_worker_has_a_copy_of_the_weights(memory):
     weights = Weights(memory, side=2048, count=4)
     x = np.ones((3, weights.side), np.float32)
-    jails = [Jail.start(weights.model, spec=JailSpec(memory_bytes=64 * MIB)) for _ in range(2)]
-    for jail in jails:
-        assert np.allclose(jail.run({"x": x})["y"], weights.expected(x), rtol=1e-4)
-        assert private_bytes(jail.pid) < weights.bytes // 2
-        jail.close()
+    spec = JailSpec(memory_bytes=64 * MIB)
+    with Jail.start(weights.model, spec=spec) as one, Jail.start(weights.model, spec=spec) as other:
+        for jail in (one, other):
+            assert np.allclose(jail.run({"x": x})["y"], weights.expected(x), rtol=1e-4)
+            assert private_bytes(jail.pid) < weights.bytes // 2
 
 
 def address_space(pid: int) -> tuple[int, int]:
