@@ -55,6 +55,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 settings.register_profile("patient", deadline=None)  # how long an example takes says what else the machine does
 settings.load_profile("patient")
 
+for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "SOURCE_DATE_EPOCH"):
+    os.environ.pop(name, None)  # what whoever runs the tests likes to see
 os.umask(0o022)  # as nearly everywhere; tests of what others may read or write set their own
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored for what runs in the background
 
