@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -154,7 +155,7 @@ def repository(tmp_path: Path, models: Path):
     home, programs = tmp_path / "repository", tmp_path / "bin"
     home.mkdir()
     programs.mkdir()
-    (programs / "mlsign").write_text(f'#!/bin/sh\nexec {sys.executable} -m mlsign "$@"\n')
+    (programs / "mlsign").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m mlsign "$@"\n')
     (programs / "mlsign").chmod(0o755)
     environment = {**GIT, "PATH": f"{programs}:{GIT['PATH']}"}
 

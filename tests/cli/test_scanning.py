@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -197,7 +198,7 @@ def test_a_terminal_gets_colour_and_a_bar_and_a_pipe_neither(command, tmp_path):
 def test_a_reader_that_leaves_is_no_defect(command, tmp_path):
     for number in range(200):
         bad_model(tmp_path / "m" / f"{number}.onnx")
-    line = " ".join([*command, "inspect", "--findings", "m", "-f", "json"])
+    line = shlex.join([*command, "inspect", "--findings", "m", "-f", "json"])
     # Without buffers Python takes a part that was written for the whole, and does not hear that the reader has left.
     buffered = {name: value for name, value in CLEAN.items() if name != "PYTHONUNBUFFERED"}
     done = subprocess.run(
