@@ -11,7 +11,7 @@ from mlsign.policy.requirements import Requirement
 class GoldenSettings:
     """All of it. A release that allows itself more than ``max_rtol`` and ``max_atol`` has golden data that proves nothing.
 
-    ``replay`` is a run by whoever verifies; ``replay_seconds`` is what all sets of one package may take together then. ``platforms``
+    ``replay`` is a run by whoever verifies; ``replay_seconds`` is what starting the model and all sets of one package may take together then. ``platforms``
     are those on which somebody else must have run it, under each of ``runtimes``, and signed that it passed: one of ``run_by``, who
     are never empty where there are platforms in a policy that is bound, and never filled from the groups that sign packages.
     """
