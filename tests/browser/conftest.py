@@ -4,6 +4,7 @@ The browser's library keeps an event loop running in this thread for as long as 
 run one of its own: it is ended with the last test of the module.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,10 +25,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    own = {"HOME": str(tmp_path_factory.mktemp("home")), "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": ""}  # it writes to all of them
     with sync_playwright() as playwright:
         # The sandbox of the browser needs what containers do not give; pages are ours, and of this machine.
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], env=os.environ | own)
         yield browser
         browser.close()
 
