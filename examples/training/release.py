@@ -46,7 +46,7 @@ def release(
         subprocess.run([MLSIGN, *shlex.split(command)[1:]], cwd=folder, check=True)
 
     package = f"{name}-1.0.0"
-    run(f"mlsign pack {model.resolve()} -o {package} --golden rows.inputs.npz --rtol {rtol} --atol {atol}")
+    run(f"mlsign pack {shlex.quote(str(model.resolve()))} -o {package} --golden rows.inputs.npz --rtol {rtol} --atol {atol}")
     run("mlsign keygen -o release --no-password")
     run(f"mlsign sign {package} --key release.key")
     run(f"mlsign verify {package} --policy policy.yaml")
