@@ -9,11 +9,11 @@ from pathlib import Path
 
 from conformance_models import Model
 
-from mlsign.actions._runs import GoldenRun
-from mlsign.actions.findings import FindRequest, find, load_model_policy
-from mlsign.actions.golden_request import GoldenCheck, GoldenRequest
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.replay import ReplayRequest, replay
+from mlsign.actions.golden.replay import ReplayRequest, replay
+from mlsign.actions.golden.request import GoldenCheck, GoldenRequest
+from mlsign.actions.golden.runs import GoldenRun
+from mlsign.actions.inspection.findings import FindRequest, find, load_model_policy
+from mlsign.actions.packing.pack import PackRequest, pack
 from mlsign.errors import InputError
 from mlsign.policy.model import Policy
 from mlsign.sandbox.runtimes import RuntimeName

@@ -27,7 +27,7 @@ from pathlib import Path
 import onnx
 
 from mlsign.actions._model import _facts_of
-from mlsign.actions.findings import FindRequest, find, load_model_policy
+from mlsign.actions.inspection.findings import FindRequest, find, load_model_policy
 from mlsign.policy.model import Verdict
 
 ROOT = Path(__file__).resolve().parent.parent

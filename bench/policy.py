@@ -59,11 +59,11 @@ def print_policy(*, quick: bool) -> None:
 
 def make_calls(folder: Path) -> list[Call]:
     """Everything that is measured, ready to run."""
-    from mlsign.actions.check_policy import check_policy
-    from mlsign.actions.load_policy import load_policy
-    from mlsign.actions.sign_policy import sign_policy
-    from mlsign.actions.verify import VerifyRequest, verify
-    from mlsign.actions.verify_policy import PolicyTrust
+    from mlsign.actions.policies.check_policy import check_policy
+    from mlsign.actions.policies.load_policy import load_policy
+    from mlsign.actions.policies.sign_policy import sign_policy
+    from mlsign.actions.policies.verify_policy import PolicyTrust
+    from mlsign.actions.verification.verify import VerifyRequest, verify
     from mlsign.evidence.record import ReplayedSet
     from mlsign.policy.decide import decide
     from mlsign.policy.model import Verdict

@@ -114,8 +114,8 @@ def forget() -> None:
 
 
 def sign_keyless(package: Path, sigstore: Any, *, rekor: int) -> Path:
-    from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
-    from mlsign.actions.sign import sign
+    from mlsign.actions.signing.load_keyless import KeylessRequest, Login, load_keyless
+    from mlsign.actions.signing.sign import sign
 
     config = package.parent / "config.json"
     config.write_text(json.dumps(sigstore.trust_config(rekor=rekor)))

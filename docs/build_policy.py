@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlsign.policy.yaml_source import MAX_LINES
+from mlsign.policy.decoding.yaml_source import MAX_LINES
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "schemas" / "policy.v1.schema.json"

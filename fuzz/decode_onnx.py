@@ -15,7 +15,7 @@ from mlsign.onnx.inspect import read_model
 from mlsign.onnx.records import ModelRecord
 from mlsign.onnx.structure import read_structure
 from mlsign.onnx.summary import ModelSummary
-from mlsign.report.onnx_text import render_onnx
+from mlsign.report.onnx.text import render_onnx
 from mlsign.source import MemorySource
 
 LIMITS = Limits(max_nodes=20_000, max_tensors=20_000, max_attributes=50_000, max_fields=200_000, max_functions=1_000)

@@ -7,8 +7,8 @@ from mlsign.errors import InputError
 from mlsign.identity import KeyIdentity
 from mlsign.interface import OperatorId
 from mlsign.limits import DEFAULT
-from mlsign.policy.decode import PolicyDocument, decode_policy
-from mlsign.policy.decode_signers import Bindings
+from mlsign.policy.decoding.policy import PolicyDocument, decode_policy
+from mlsign.policy.decoding.signers import Bindings
 from mlsign.policy.model import Hazard
 
 MAX_LEN = 16_384

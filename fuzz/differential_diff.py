@@ -21,13 +21,13 @@ from oracles import check_refusal
 from same_models import canonical, parts
 from wire_tree import Field
 
-from mlsign.actions.diff import DiffRequest, diff
-from mlsign.actions.difference import Difference
+from mlsign.actions.comparison.diff import DiffRequest, diff
+from mlsign.actions.comparison.difference import Difference
 from mlsign.errors import InputError
 from mlsign.onnx import schema
-from mlsign.report.diff_as_html import render_difference as as_html
-from mlsign.report.diff_as_json import render_difference as as_json
-from mlsign.report.diff_as_text import render_difference as as_text
+from mlsign.report.diff.as_html import render_difference as as_html
+from mlsign.report.diff.as_json import render_difference as as_json
+from mlsign.report.diff.as_text import render_difference as as_text
 
 WORDS = decode_onnx.WORDS
 MAX_LEN = 4096

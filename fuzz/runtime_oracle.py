@@ -120,7 +120,7 @@ def _send(fd: int, document: dict[str, Any]) -> None:
 def _child(data: bytes, *, control: int, status: int) -> NoReturn:
     """Confined as a worker is, the model is loaded and run; the answers go out by the one descriptor that is left."""
     from mlsign.sandbox.confine import Plan, confine
-    from mlsign.sandbox.onnxruntime_engine import _session, options
+    from mlsign.sandbox.onnxruntime.engine import _session, options
     from mlsign.sandbox.seccomp import CONTROL_FD
 
     try:
@@ -191,7 +191,7 @@ def _how(status: socket.socket) -> str:
 
 
 def main() -> None:
-    from mlsign.sandbox.onnxruntime_engine import warm
+    from mlsign.sandbox.onnxruntime.engine import warm
 
     with socket.socket(fileno=int(sys.argv[1])) as control:
         warm(1)

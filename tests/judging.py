@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from mlsign.actions.load_policy import LoadedPolicy
-from mlsign.actions.verify import Report, VerifyRequest, verify
+from mlsign.actions.policies.load_policy import LoadedPolicy
+from mlsign.actions.verification.verify import Report, VerifyRequest, verify
 from mlsign.evidence.findings import Outcome
 from mlsign.policy.model import Verdict
 

@@ -12,9 +12,9 @@ import rfc8785
 from blake3 import blake3
 from onnx import TensorProto, helper, numpy_helper
 
-from mlsign.actions.golden_request import GoldenCheck, GoldenRequest
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.sign import sign
+from mlsign.actions.golden.request import GoldenCheck, GoldenRequest
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.signing.sign import sign
 from mlsign.formats.bundle import Bundle, decode_bundle, encode_bundle
 from mlsign.formats.manifest import ModelFacts
 from mlsign.paths import PackagePath

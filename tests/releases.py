@@ -8,8 +8,8 @@ import onnx
 from making import Pair
 from onnx import TensorProto, helper
 
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.sign import sign
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.signing.sign import sign
 from mlsign.digest import Algorithm
 from mlsign.paths import PackagePath
 

@@ -9,59 +9,59 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlsign.actions.admit import AdmittedModel, Denied
-    from mlsign.actions.confinement import Confinement
-    from mlsign.actions.diff import DiffRequest, diff
-    from mlsign.actions.difference import Difference
-    from mlsign.actions.gate import Gate
-    from mlsign.actions.golden_request import GoldenCheck, GoldenRequest
-    from mlsign.actions.inspect import Inspection, inspect
-    from mlsign.actions.keygen import KeygenRequest, KeyPair, keygen
-    from mlsign.actions.pack import Packed, PackRequest, pack
-    from mlsign.actions.pool import WorkerPool
-    from mlsign.actions.replay import Replay, ReplayRequest, replay
-    from mlsign.actions.score import Scorer
-    from mlsign.actions.sign import Signed, load_key, sign
-    from mlsign.actions.verify import Report
+    from mlsign.actions.comparison.diff import DiffRequest, diff
+    from mlsign.actions.comparison.difference import Difference
+    from mlsign.actions.golden.replay import Replay, ReplayRequest, replay
+    from mlsign.actions.golden.request import GoldenCheck, GoldenRequest
+    from mlsign.actions.inspection.inspect import Inspection, inspect
+    from mlsign.actions.packing.pack import Packed, PackRequest, pack
+    from mlsign.actions.scoring.confinement import Confinement
+    from mlsign.actions.scoring.pool import WorkerPool
+    from mlsign.actions.scoring.score import Scorer
+    from mlsign.actions.signing.keygen import KeygenRequest, KeyPair, keygen
+    from mlsign.actions.signing.sign import Signed, load_key, sign
+    from mlsign.actions.verification.admit import AdmittedModel, Denied
+    from mlsign.actions.verification.gate import Gate
+    from mlsign.actions.verification.verify import Report
     from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError
     from mlsign.evidence.findings import Finding, Outcome
     from mlsign.policy.model import Verdict
 
 _HOMES = {
-    "AdmittedModel": "actions.admit",
-    "Confinement": "actions.confinement",
-    "Denied": "actions.admit",
-    "DiffRequest": "actions.diff",
-    "Difference": "actions.difference",
+    "AdmittedModel": "actions.verification.admit",
+    "Confinement": "actions.scoring.confinement",
+    "Denied": "actions.verification.admit",
+    "DiffRequest": "actions.comparison.diff",
+    "Difference": "actions.comparison.difference",
     "Finding": "evidence.findings",
-    "Gate": "actions.gate",
-    "GoldenCheck": "actions.golden_request",
-    "GoldenRequest": "actions.golden_request",
+    "Gate": "actions.verification.gate",
+    "GoldenCheck": "actions.golden.request",
+    "GoldenRequest": "actions.golden.request",
     "InputError": "errors",
-    "Inspection": "actions.inspect",
+    "Inspection": "actions.inspection.inspect",
     "JailError": "errors",
-    "KeyPair": "actions.keygen",
-    "KeygenRequest": "actions.keygen",
+    "KeyPair": "actions.signing.keygen",
+    "KeygenRequest": "actions.signing.keygen",
     "MlsignError": "errors",
     "Outcome": "evidence.findings",
     "OutsideError": "errors",
-    "PackRequest": "actions.pack",
-    "Packed": "actions.pack",
-    "Replay": "actions.replay",
-    "ReplayRequest": "actions.replay",
-    "Report": "actions.verify",
-    "Scorer": "actions.score",
-    "Signed": "actions.sign",
+    "PackRequest": "actions.packing.pack",
+    "Packed": "actions.packing.pack",
+    "Replay": "actions.golden.replay",
+    "ReplayRequest": "actions.golden.replay",
+    "Report": "actions.verification.verify",
+    "Scorer": "actions.scoring.score",
+    "Signed": "actions.signing.sign",
     "TrustError": "errors",
     "Verdict": "policy.model",
-    "WorkerPool": "actions.pool",
-    "diff": "actions.diff",
-    "inspect": "actions.inspect",
-    "keygen": "actions.keygen",
-    "load_key": "actions.sign",
-    "pack": "actions.pack",
-    "replay": "actions.replay",
-    "sign": "actions.sign",
+    "WorkerPool": "actions.scoring.pool",
+    "diff": "actions.comparison.diff",
+    "inspect": "actions.inspection.inspect",
+    "keygen": "actions.signing.keygen",
+    "load_key": "actions.signing.sign",
+    "pack": "actions.packing.pack",
+    "replay": "actions.golden.replay",
+    "sign": "actions.signing.sign",
 }
 
 __all__ = [

@@ -41,8 +41,8 @@ def test_public_names_are_few_and_all_there() -> None:
 def test_only_entry_points_catch_everything() -> None:
     allowed = {
         "cli/main.py",
-        "sandbox/calls.py",
-        "sandbox/onnxruntime_engine.py",
+        "sandbox/onnxruntime/calls.py",
+        "sandbox/onnxruntime/engine.py",
         "sandbox/worker.py",
         "serving/app.py",
         "serving/custodian.py",
@@ -81,7 +81,7 @@ def test_import_mlsign_loads_nothing_heavy() -> None:
 
 
 def test_verifying_loads_neither_runtime_nor_arrays() -> None:
-    loaded = _loaded_by("from mlsign.actions.gate import Gate")
+    loaded = _loaded_by("from mlsign.actions.verification.gate import Gate")
     assert loaded.isdisjoint({"numpy", "onnxruntime", "onnx", "sigstore", "typer", "rich", "google.protobuf"})
 
 

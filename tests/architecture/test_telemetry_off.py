@@ -56,13 +56,13 @@ def inside() -> frozenset[str]:
 INSIDE = inside()
 
 
-ENTRIES = frozenset({"mlsign.sandbox.zygote_onnxruntime", "mlsign.sandbox.gvisor_worker"})
+ENTRIES = frozenset({"mlsign.sandbox.zygote_onnxruntime", "mlsign.sandbox.gvisor.worker"})
 """What is run as a process of its own, by ``zygote_host`` and under gVisor."""
 
 
 def test_in_the_library_onnxruntime_is_reached_by_those_processes_alone() -> None:
     """Nothing that brings it in is imported by what a program of ours or of others imports."""
-    assert "mlsign.sandbox.onnxruntime_engine" in INSIDE
+    assert "mlsign.sandbox.onnxruntime.engine" in INSIDE
     assert all(name.startswith("mlsign.sandbox.") for name in INSIDE)
     text = {name: (ROOT / "src" / (name.replace(".", "/") + ".py")).read_text(encoding="utf-8") for name in INSIDE}
     importers = {name: {other for other in INSIDE if name in dict(imported(ast.parse(text[other])))} for name in INSIDE}
@@ -147,8 +147,8 @@ def test_tests_switch_it_off_before_anything_of_theirs_is_imported() -> None:
         ("from onnxruntime.quantization import quantize_static", 1),
         ("import pytest\nort = pytest.importorskip('onnxruntime')", 2),
         ("PROGRAM = '''\nimport sys, onnxruntime\n'''", 1),
-        ("from mlsign.sandbox import onnxruntime_engine", 1),
-        ("from mlsign.sandbox.onnxruntime_engine import warm", 1),
+        ("from mlsign.sandbox.onnxruntime import engine", 1),
+        ("from mlsign.sandbox.onnxruntime.engine import warm", 1),
         ("import onnx  # not onnxruntime", 0),
         ("TEXT = 'onnxruntime may be imported'", 0),
     ],

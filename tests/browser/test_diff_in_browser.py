@@ -6,8 +6,8 @@ import pytest
 from graph_models import nested_model
 from hostile_names import hostile_model
 
-from mlsign.actions.diff import DiffRequest, diff
-from mlsign.report.diff_as_html import render_difference
+from mlsign.actions.comparison.diff import DiffRequest, diff
+from mlsign.report.diff.as_html import render_difference
 
 
 @pytest.fixture(scope="module")

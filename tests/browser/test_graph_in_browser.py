@@ -8,7 +8,7 @@ from graph_models import deep_model, long_model, nested_model, recursive_model, 
 from hostile_names import WORDS, hostile_model
 from onnx import helper
 
-from mlsign.actions.portray import PortrayRequest, portray
+from mlsign.actions.inspection.portray import PortrayRequest, portray
 from mlsign.report.html.portrait import render_portrait
 
 MODEL = """() => graphModelOf(JSON.parse(document.getElementById("graph-data").textContent))"""

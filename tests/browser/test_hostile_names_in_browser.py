@@ -6,9 +6,9 @@ import pytest
 from hostile_names import WORDS, hostile_model, hostile_package
 from making import write_policy
 
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.portray import PortrayRequest, portray
-from mlsign.actions.verify import VerifyRequest
+from mlsign.actions.inspection.portray import PortrayRequest, portray
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.verification.verify import VerifyRequest
 from mlsign.report.html.portrait import render_portrait
 
 INERT = """() => {

@@ -10,9 +10,9 @@ from graph_models import fan_model, long_model, nested_model
 from making import make_package, write_policy
 from onnx import helper
 
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.portray import PortrayRequest, portray
-from mlsign.actions.verify import VerifyRequest
+from mlsign.actions.inspection.portray import PortrayRequest, portray
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.verification.verify import VerifyRequest
 from mlsign.report.html.portrait import render_portrait
 
 

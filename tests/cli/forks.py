@@ -11,13 +11,13 @@ import sys
 
 import typer.main
 
-import mlsign.actions.admit
-import mlsign.actions.findings
-import mlsign.actions.gate
-import mlsign.actions.inspect
-import mlsign.actions.keygen
-import mlsign.actions.pack
-import mlsign.actions.sign
+import mlsign.actions.inspection.findings
+import mlsign.actions.inspection.inspect
+import mlsign.actions.packing.pack
+import mlsign.actions.signing.keygen
+import mlsign.actions.signing.sign
+import mlsign.actions.verification.admit
+import mlsign.actions.verification.gate
 import mlsign.cli.main
 import mlsign.report.as_json
 import mlsign.report.as_sarif

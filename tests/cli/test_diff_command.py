@@ -84,7 +84,7 @@ def test_all_trouble_is_two(run, models: Path, argv: tuple[str, ...]) -> None:
 
 
 def test_a_defect_is_trouble_and_not_a_difference(run, models: Path) -> None:
-    program = "import mlsign.actions.diff as d\ndef fail(*a, **k): raise RuntimeError('x')\nd.compare_graphs = fail\nd.same_model = fail\n"
+    program = "import mlsign.actions.comparison.diff as d\ndef fail(*a, **k): raise RuntimeError('x')\nd.compare_graphs = fail\nd.same_model = fail\n"
     program += "import sys\nfrom mlsign.cli.main import main\nsys.argv = ['mlsign', 'diff', 'a.onnx', 'b.onnx']\nmain()"
     done = subprocess.run([sys.executable, "-c", program], cwd=models, capture_output=True, text=True)
     assert done.returncode == 2

@@ -8,7 +8,7 @@ import pytest
 from making import BIAS, INPUT, WEIGHTS
 
 import mlsign
-from mlsign.actions.survey import survey
+from mlsign.actions.scoring.survey import survey
 
 pytestmark = [pytest.mark.linux, pytest.mark.skipif(sys.platform != "linux", reason="needs Linux with seccomp")]
 EXPECTED = INPUT @ WEIGHTS + BIAS

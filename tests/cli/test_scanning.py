@@ -175,7 +175,7 @@ def test_a_terminal_gets_colour_and_a_bar_and_a_pipe_neither(command, tmp_path):
     for number in range(1, 40):
         (tmp_path / "m" / f"{number}.onnx").write_bytes(data)
     slow = (
-        "import sys, time, mlsign.cli.console as console, mlsign.cli.main as main, mlsign.actions.findings as f\n"
+        "import sys, time, mlsign.cli.console as console, mlsign.cli.main as main, mlsign.actions.inspection.findings as f\n"
         "console._PATIENCE_SECONDS = 0\n"
         "real = f.summary_of\n"
         "f.summary_of = lambda *a, **k: (time.sleep(0.01), real(*a, **k))[1]\n"

@@ -26,14 +26,14 @@ from local_sigstore import LocalSigstore
 from making import Pair, canonical, make_key, statement_over
 from onnx import helper, numpy_helper
 
-from mlsign.actions.countersign import countersign
-from mlsign.actions.list_releases import LogRequest, ReleaseLog, list_releases
-from mlsign.actions.load_policies import load_policies
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.replay import ReplayRequest, replay
-from mlsign.actions.sign import sign
-from mlsign.actions.trust_import import ImportFileRequest, import_trust_file
-from mlsign.actions.verify import Report, VerifyRequest, verify
+from mlsign.actions.golden.replay import ReplayRequest, replay
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.policies.load_policies import load_policies
+from mlsign.actions.releases.list_releases import LogRequest, ReleaseLog, list_releases
+from mlsign.actions.signing.countersign import countersign
+from mlsign.actions.signing.sign import sign
+from mlsign.actions.trust.trust_import import ImportFileRequest, import_trust_file
+from mlsign.actions.verification.verify import Report, VerifyRequest, verify
 from mlsign.digest import sha256
 from mlsign.formats.bundle import Bundle, encode_bundle
 from mlsign.signers.key_types import KeyType
@@ -115,7 +115,7 @@ class Kitchen:
     def replay(self, package: Path, name: str, *, platform: str) -> None:
         """A golden run that was made here, signed as one on a machine of this platform: few kitchens have every kind."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("mlsign.actions.replay.platform_name", lambda: platform)
+            patch.setattr("mlsign.actions.golden.replay.platform_name", lambda: platform)
             assert replay(package, ReplayRequest(now=NOW), signer=self.key(name).signer).passed
 
     def put(self, package: Path, bundle: Bundle) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mlsign.actions.diff import DiffRequest, diff
-from mlsign.actions.difference import Difference
+from mlsign.actions.comparison.diff import DiffRequest, diff
+from mlsign.actions.comparison.difference import Difference
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

@@ -13,9 +13,9 @@ from kitchen import IRIS, ISSUER, NOW, PAGE, REFUSED, Kitchen, read_recipes, wri
 from local_sigstore import LocalSigstore
 from typer.testing import CliRunner
 
-import mlsign.actions.verify
-from mlsign.actions.check_policy import check_policy
-from mlsign.actions.golden_request import GoldenCheck, GoldenRequest
+import mlsign.actions.verification.verify
+from mlsign.actions.golden.request import GoldenCheck, GoldenRequest
+from mlsign.actions.policies.check_policy import check_policy
 from mlsign.cli.main import app
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Outcome
@@ -196,7 +196,7 @@ class Stopped(datetime):
 def run(kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     """Runs a command of the page in its folder, at its time."""
     monkeypatch.chdir(kitchen.folder)
-    monkeypatch.setattr(mlsign.actions.verify, "datetime", Stopped)
+    monkeypatch.setattr(mlsign.actions.verification.verify, "datetime", Stopped)
     return lambda command: CliRunner().invoke(app, command.split()[1:])
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import rfc8785
 
-from mlsign.actions.keygen import KeygenRequest, keygen
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.pack import PackRequest, pack
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.keygen import KeygenRequest, keygen
 from mlsign.signers.key_types import KeyType
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +66,7 @@ def test_the_manifest_of_the_format_page_is_the_one_that_pack_writes(tmp_path: P
 def test_the_statement_of_the_format_page_is_the_one_that_is_signed(tmp_path: Path) -> None:
     from base64 import b64decode
 
-    from mlsign.actions.sign import load_key, sign
+    from mlsign.actions.signing.sign import load_key, sign
 
     pack(PackRequest(model=ROOT / "examples" / "iris" / "model.onnx", output=tmp_path / "iris-1.0.0"))
     pair = keygen(tmp_path / "key", KeygenRequest(kind=KeyType.P256, password=None))

@@ -64,7 +64,9 @@ def run(script: Script, place: Path, *, text: str = "") -> subprocess.CompletedP
         path = place / path.name
         path.write_text(text, encoding="utf-8")
         shutil.copy(TRAINING / "release.py", place)
-    return subprocess.run([python, path], cwd=place, env=environment_in(place), capture_output=True, text=True, timeout=550, check=False)
+    return subprocess.run(
+        [python, path], cwd=place, env=environment_in(place), capture_output=True, text=True, timeout=550, check=False
+    )
 
 
 def environment_in(place: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ MIB = 1 << 20
 # The peak of a process is never below the memory of whoever forked it, so a small one does, which has loaded the program once.
 _START = """
 import json, os, sys
-from mlsign.actions import check_policy
+from mlsign.actions.policies import check_policy
 from mlsign.cli.main import main
 folder, commands, took = sys.argv[1], json.load(sys.stdin), {}
 for name, arguments in commands.items():

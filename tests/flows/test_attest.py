@@ -8,9 +8,9 @@ import pytest
 from judging import judged
 from making import Meanwhile, canonical, make_key, put_signatures, write_policy
 
-from mlsign.actions.attest import attest
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.sign import RefusedToSign, sign
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.attest import attest
+from mlsign.actions.signing.sign import RefusedToSign, sign
 from mlsign.errors import InputError, TrustError
 from mlsign.evidence.record import Standing
 from mlsign.report.as_json import render_report

@@ -13,13 +13,13 @@ import pytest
 from making import make_package, write_policy
 
 import mlsign
-from mlsign.actions.admit import Denied, admit
-from mlsign.actions.append_audit import AuditLog, event_of, recorded
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.score import ScoreRequest, score
-from mlsign.actions.show_audit import show_audit
-from mlsign.actions.verify import VerifyRequest, verify
-from mlsign.actions.verify_audit import VerifyAuditRequest, verify_audit
+from mlsign.actions.audit.append_audit import AuditLog, event_of, recorded
+from mlsign.actions.audit.show_audit import show_audit
+from mlsign.actions.audit.verify_audit import VerifyAuditRequest, verify_audit
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.scoring.score import ScoreRequest, score
+from mlsign.actions.verification.admit import Denied, admit
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.errors import InputError, OutsideError
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.formats.audit import MAX_LINE_BYTES, Decided, Failed, decode_head
@@ -125,7 +125,7 @@ def test_an_allowance_that_comes_to_nothing_is_taken_back_by_a_line(good_package
     def broken(_):
         raise OutsideError("no memory", code="memory.full")
 
-    monkeypatch.setattr("mlsign.actions._contents.Contents.take_sealed", broken)
+    monkeypatch.setattr("mlsign.actions.verification.contents.Contents.take_sealed", broken)
     with pytest.raises(OutsideError):
         admit(good_package, request_)
     first, second = events(log)
@@ -329,7 +329,7 @@ def test_a_version_that_nobody_knows_is_none(good_package, request_, log, monkey
     def unknown(_):
         raise PackageNotFoundError
 
-    monkeypatch.setattr("mlsign.actions.append_audit.version", unknown)
+    monkeypatch.setattr("mlsign.actions.audit.append_audit.version", unknown)
     verify(good_package, request_)
     assert decode_line(log.read_bytes().rstrip()).line.mlsign == ""
 

@@ -8,9 +8,9 @@ import pytest
 from judging import judged
 from making import Meanwhile, canonical, make_key, put_signatures
 
-from mlsign.actions.countersign import countersign
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.sign import sign
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.countersign import countersign
+from mlsign.actions.signing.sign import sign
 from mlsign.errors import InputError, TrustError
 from mlsign.evidence.record import Standing
 from mlsign.formats.countersignature import Countersignature, decode_countersignature, encode_countersignature

@@ -16,14 +16,15 @@ from jsonschema import Draft202012Validator
 from making import make_key, make_package, write_model, write_policy
 from onnx import TensorProto, helper, numpy_helper
 
-from mlsign.actions import _diff_behaviour, _diff_weights
-from mlsign.actions.diff import DiffRequest, diff
-from mlsign.actions.difference import Ran
-from mlsign.actions.load_policy import load_policy
+from mlsign.actions.comparison import behaviour
+from mlsign.actions.comparison import weights as compared_weights
+from mlsign.actions.comparison.diff import DiffRequest, diff
+from mlsign.actions.comparison.difference import Ran
+from mlsign.actions.policies.load_policy import load_policy
 from mlsign.errors import InputError, JailError, OutsideError
-from mlsign.report.diff_as_html import render_difference as as_html
-from mlsign.report.diff_as_json import render_difference as as_json
-from mlsign.report.diff_as_text import render_difference as as_text
+from mlsign.report.diff.as_html import render_difference as as_html
+from mlsign.report.diff.as_json import render_difference as as_json
+from mlsign.report.diff.as_text import render_difference as as_text
 
 SCHEMA = Draft202012Validator(json.loads((Path(__file__).resolve().parents[2] / "schemas" / "diff.v1.schema.json").read_text()))
 QUIET = DiffRequest(run=False)
@@ -295,7 +296,7 @@ def test_very_long_attributes_are_compared_byte_for_byte(save, monkeypatch) -> N
         node = helper.make_node("Strange", ["x"], ["y"], domain="com.example", numbers=numbers, **more)
         return model_of([node], opsets=[helper.make_opsetid("com.example", 1)])
 
-    monkeypatch.setattr(_diff_weights, "_CHUNK", 1000)
+    monkeypatch.setattr(compared_weights, "_CHUNK", 1000)
     first = save(model([7] * 6000), "a.onnx")
     same = model([7] * 6000)
     same.graph.node[0].output[0], same.graph.output[0].name = "z", "z"
@@ -450,12 +451,12 @@ def test_inputs_that_only_the_first_takes_are_a_problem_and_not_the_same(save, t
 def test_when_time_or_room_is_over_answers_are_missing_and_not_the_same(save, tmp_path: Path, monkeypatch) -> None:
     before, after = save(product(EYE), "a.onnx"), save(product(EYE, name="v"), "b.onnx")
     files = (rows(tmp_path), rows(tmp_path))
-    monkeypatch.setattr(_diff_behaviour, "_MAX_KEPT", 12)
+    monkeypatch.setattr(behaviour, "_MAX_KEPT", 12)
     short = diff(before, after, DiffRequest(inputs=files)).behaviour
     assert len(short.problems) == 1
     assert "there was no room for its answers left" in short.problems[0]
     assert not short.is_same
-    monkeypatch.setattr(_diff_behaviour, "_SECONDS", 0.0)
+    monkeypatch.setattr(behaviour, "_SECONDS", 0.0)
     late = diff(before, after, DiffRequest(inputs=files)).behaviour
     assert len(late.problems) == 2
     assert "there was no time for running the model left" in late.problems[0]
@@ -464,7 +465,7 @@ def test_when_time_or_room_is_over_answers_are_missing_and_not_the_same(save, tm
 
 def test_answers_of_every_kind_have_a_size() -> None:
     texts = np.array(["a", "bc"], dtype=object)
-    assert _diff_behaviour._bytes_of([np.zeros(2, np.float32), {"k": texts, "l": 5}]) == 8 + 64 * 3 + 3
+    assert behaviour._bytes_of([np.zeros(2, np.float32), {"k": texts, "l": 5}]) == 8 + 64 * 3 + 3
 
 
 def test_outputs_of_other_names_and_types(save, tmp_path: Path) -> None:
@@ -632,14 +633,14 @@ def test_what_is_no_model(tmp_path: Path, save, make) -> None:
 
 def test_a_file_that_changes_meanwhile_is_no_difference_but_an_error(save, monkeypatch) -> None:
     first, second = save(product(EYE), "a.onnx"), save(product(EYE * 2), "b.onnx")
-    real = _diff_weights.compare_weights
+    real = compared_weights.compare_weights
 
     def meanwhile(*args: object, **kwargs: object) -> object:
         out = real(*args, **kwargs)
         save(product(EYE * 3), "b.onnx")
         return out
 
-    monkeypatch.setattr("mlsign.actions.diff.compare_weights", meanwhile)
+    monkeypatch.setattr("mlsign.actions.comparison.diff.compare_weights", meanwhile)
     with pytest.raises(InputError) as caught:
         diff(first, second, QUIET)
     assert caught.value.code == "file.changed"
@@ -703,7 +704,7 @@ def test_sets_with_too_many_problems_are_counted(save, tmp_path: Path) -> None:
         files.append(path)
     found = diff(save(model_of([node]), "a.onnx"), save(other, "b.onnx"), DiffRequest(inputs=tuple(files)))
     assert found.behaviour.problems[-1] == "and 5 more"
-    assert len(found.behaviour.problems) == _diff_behaviour._MAX_PROBLEMS + 1
+    assert len(found.behaviour.problems) == behaviour._MAX_PROBLEMS + 1
 
 
 def test_words_that_nothing_is_computed_with_are_told_apart(save) -> None:

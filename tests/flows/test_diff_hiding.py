@@ -9,8 +9,8 @@ import pytest
 from onnx import helper
 from structure_protos import spelled as varint
 
-from mlsign.actions.diff import DiffRequest, diff
-from mlsign.report.diff_as_text import render_difference as as_text
+from mlsign.actions.comparison.diff import DiffRequest, diff
+from mlsign.report.diff.as_text import render_difference as as_text
 
 QUIET = DiffRequest(run=False)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from mlsign.actions.findings import FindRequest, find
+from mlsign.actions.inspection.findings import FindRequest, find
 from mlsign.policy.model import Verdict
 
 GIB = 1 << 30

@@ -13,8 +13,8 @@ import pytest
 from making import linear_model, make_package, write_model, write_policy
 
 import mlsign
-from mlsign.actions import findings as scanning
-from mlsign.actions.findings import FindRequest, Found, FoundModel, Summaries, find, load_model_policy
+from mlsign.actions.inspection import findings as scanning
+from mlsign.actions.inspection.findings import FindRequest, Found, FoundModel, Summaries, find, load_model_policy
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.limits import Limits
 from mlsign.policy.model import Verdict

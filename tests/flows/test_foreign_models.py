@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mlsign.actions.inspect import inspect
-from mlsign.actions.pack import PackRequest, pack
+from mlsign.actions.inspection.inspect import inspect
+from mlsign.actions.packing.pack import PackRequest, pack
 from mlsign.errors import InputError
 
 SAVED = ("saved_model.pb", "variables/variables.index")

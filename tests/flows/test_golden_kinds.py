@@ -11,10 +11,10 @@ from onnx import MapProto, SequenceProto, TensorProto, helper, numpy_helper
 from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
 
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.sign import sign
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.sign import sign
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.evidence.findings import Outcome
 from mlsign.policy.model import Verdict
 

@@ -11,14 +11,14 @@ from making import BIAS, INPUT, UNCHECKED, WEIGHTS, make_package, resign, write_
 from onnx import numpy_helper
 
 import mlsign
-from mlsign.actions import _replay, _runs
-from mlsign.actions._golden_sets import golden_files
-from mlsign.actions.admit import Denied, admit
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.replay import ReplayRequest, replay
-from mlsign.actions.sign import sign
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.golden import demanded, runs
+from mlsign.actions.golden.replay import ReplayRequest, replay
+from mlsign.actions.golden.sets import golden_files
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.sign import sign
+from mlsign.actions.verification.admit import Denied, admit
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.evidence.findings import Outcome
 from mlsign.formats.manifest import GoldenSet, Role
 from mlsign.formats.manifest_codec import decode_manifest
@@ -92,7 +92,7 @@ def test_a_release_without_golden_data_is_denied(tmp_path, keys, loaded):
 @pytest.mark.parametrize("rest", [REPLAY, "golden: {required: true}\n"])
 def test_a_tolerance_that_takes_anything_is_denied_and_not_run(tmp_path, keys, rest, monkeypatch):
     package = make_package(tmp_path, signers=[keys.release], rtol=1.0, atol=1e300)
-    monkeypatch.setattr(_runs, "jailed_model", None)  # whoever calls it fails
+    monkeypatch.setattr(runs, "jailed_model", None)  # whoever calls it fails
     loaded = load_policy(write_policy(tmp_path, {"release": (1, [keys.release.public])}, rest=rest))
     bad = judged(package, loaded)[1]
     assert bad == {("MLS405", "fail", "")} | ({("MLS406", "unknown", "")} if rest == REPLAY else set())
@@ -100,7 +100,7 @@ def test_a_tolerance_that_takes_anything_is_denied_and_not_run(tmp_path, keys, r
 
 @pytest.mark.parametrize("fault", ["unsigned", "changed", "stranger", "operator", "old"])
 def test_nothing_is_run_of_what_is_denied_anyway(good_package, tmp_path, keys, fault, monkeypatch):
-    monkeypatch.setattr("mlsign.actions._replay.replay", None)  # whoever calls it fails
+    monkeypatch.setattr("mlsign.actions.golden.demanded.replay", None)  # whoever calls it fails
     package = Path(shutil.copytree(good_package, tmp_path / "p"))
     more, allow = REPLAY, "[inference-v1]"
     if fault == "unsigned":
@@ -126,7 +126,7 @@ def test_nothing_is_run_of_an_older_release(tmp_path, keys, monkeypatch):
     old = released(tmp_path / "old", keys.release, name="m", version="1.0.0")
     state = tmp_path / "state"
     assert not judged(new, loaded, state=state)[1]
-    monkeypatch.setattr("mlsign.actions._replay.replay", None)
+    monkeypatch.setattr("mlsign.actions.golden.demanded.replay", None)
     assert {code for code, _, _ in judged(old, loaded, state=state)[1]} == {"MLS403", "MLS406"}
 
 
@@ -222,9 +222,9 @@ def test_no_sandbox_no_time_and_too_much_data_are_unknown(good_package, tmp_path
 
 def test_a_set_for_which_no_time_is_left_is_unknown(good_package, loaded, monkeypatch):
     times = iter((0.0, 0.0, 61.0))  # at first, before the start, before the set
-    plain = _replay.replay
+    plain = demanded.replay
     monkeypatch.setattr(
-        "mlsign.actions._replay.replay", lambda e, p, *, limits: plain(e, p, limits=limits, clock=lambda: next(times))
+        "mlsign.actions.golden.demanded.replay", lambda e, p, *, limits: plain(e, p, limits=limits, clock=lambda: next(times))
     )
     assert judged(good_package, loaded)[1] == {("MLS406", "unknown", "sandbox.timeout")}
 
@@ -265,9 +265,9 @@ def test_one_set_takes_no_more_than_the_time_for_all(tmp_path, keys):
 
 def test_a_start_takes_no_more_than_the_time_for_all(good_package, loaded, monkeypatch):
     times = iter((0.0, 61.0, 61.0))
-    plain = _replay.replay
+    plain = demanded.replay
     monkeypatch.setattr(
-        "mlsign.actions._replay.replay", lambda e, p, *, limits: plain(e, p, limits=limits, clock=lambda: next(times))
+        "mlsign.actions.golden.demanded.replay", lambda e, p, *, limits: plain(e, p, limits=limits, clock=lambda: next(times))
     )
     monkeypatch.setattr("mlsign.sandbox.jail.Jail.start", None)  # whoever calls it fails
     assert judged(good_package, loaded)[1] == {("MLS406", "unknown", "sandbox.timeout")}
@@ -275,13 +275,13 @@ def test_a_start_takes_no_more_than_the_time_for_all(good_package, loaded, monke
 
 def test_a_folder_that_changes_after_it_was_hashed_changes_nothing(good_package, tmp_path, loaded, monkeypatch):
     package = Path(shutil.copytree(good_package, tmp_path / "p"))
-    plain = _replay.replay
+    plain = demanded.replay
 
     def swapped(examination, policy, *, limits):
         shutil.rmtree(package)  # what is replayed is in memory, and nothing else is opened
         return plain(examination, policy, limits=limits)
 
-    monkeypatch.setattr("mlsign.actions._replay.replay", swapped)
+    monkeypatch.setattr("mlsign.actions.golden.demanded.replay", swapped)
     assert not judged(package, loaded)[1]
 
 

@@ -293,7 +293,7 @@ def test_a_list_that_is_too_long_for_a_rule_is_unknown_and_denies(crowded: Path)
 
 
 def test_more_policies_than_there_can_be_are_not_counted() -> None:
-    from mlsign.actions.load_policies import load_policies
+    from mlsign.actions.policies.load_policies import load_policies
 
     with pytest.raises(InputError) as caught:
         load_policies([])

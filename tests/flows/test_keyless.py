@@ -12,20 +12,20 @@ from fake_oidc import email_claims
 from making import make_key
 from tuf_repository import TufRepository
 
-from mlsign.actions._releases import LogRequest
-from mlsign.actions.diff import DiffRequest, diff
-from mlsign.actions.inspect import inspect
-from mlsign.actions.list_releases import list_releases
-from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.sign import Agreement, sign
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.comparison.diff import DiffRequest, diff
+from mlsign.actions.inspection.inspect import inspect
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.releases.list_releases import list_releases
+from mlsign.actions.releases.reading import LogRequest
+from mlsign.actions.signing.load_keyless import KeylessRequest, Login, load_keyless
+from mlsign.actions.signing.sign import Agreement, sign
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.errors import InputError, OutsideError, TrustError
 from mlsign.evidence.findings import Outcome
 from mlsign.formats.bundle import decode_bundle
 from mlsign.policy.model import Verdict
 from mlsign.report.inspection_as_text import render_inspection
-from mlsign.report.log_words import signer_words
+from mlsign.report.log.words import signer_words
 from mlsign.trust.merkle import decode_checkpoint
 
 ALICE = "alice@acme.example"

@@ -13,8 +13,8 @@ import pytest
 from cryptography import x509
 from local_sigstore import LocalSigstore
 
-from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
-from mlsign.actions.sign import sign
+from mlsign.actions.signing.load_keyless import KeylessRequest, Login, load_keyless
+from mlsign.actions.signing.sign import sign
 from mlsign.errors import OutsideError, TrustError
 from mlsign.signers import bounded_http, keyless
 

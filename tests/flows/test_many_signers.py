@@ -8,8 +8,8 @@ import pytest
 from making import bundle_of, canonical, make_key, put_signatures, resign, statement_over, write_policy
 
 import mlsign
-from mlsign.actions.load_policies import load_policies
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.policies.load_policies import load_policies
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.evidence.findings import Outcome
 from mlsign.evidence.record import Standing
 from mlsign.limits import DEFAULT

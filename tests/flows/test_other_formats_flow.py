@@ -24,7 +24,7 @@ from making import (
 from making import write_policy as write
 
 import mlsign
-import mlsign.actions._contents
+import mlsign.actions.verification.contents
 from mlsign.evidence.findings import Outcome
 from mlsign.evidence.record import Standing
 from mlsign.formats.dsse import IN_TOTO_TYPE, old_pre_authentication_encoding
@@ -135,7 +135,7 @@ def test_shards_of_any_size_by_any_algorithm(tmp_path, folder, pair, algorithm, 
 
 
 def test_a_model_that_is_not_held_in_memory_is_hashed_by_shards_as_well(tmp_path, folder, pair, monkeypatch):
-    monkeypatch.setattr(mlsign.actions._contents, "_WHOLE_BYTES", 10)
+    monkeypatch.setattr(mlsign.actions.verification.contents, "_WHOLE_BYTES", 10)
     sign_shards(folder, pair)
     gate = gate_of(tmp_path / "p", pair, rest=SHARDS)
     assert gate.verify(folder).decision.verdict is Verdict.ALLOW

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from making import make_key, write_model
 
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.sign import Addition, sign
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.signing.sign import Addition, sign
 from mlsign.errors import OutsideError
 
 KILLS = 20

@@ -12,8 +12,8 @@ import pytest
 from making import PROVENANCE, make_package, write_golden, write_model
 from onnx import TensorProto, external_data_helper, helper
 
-from mlsign.actions.pack import PackRequest, RefusedToPack, pack
-from mlsign.actions.read_policy import load_operator_sets
+from mlsign.actions.packing.pack import PackRequest, RefusedToPack, pack
+from mlsign.actions.policies.read_policy import load_operator_sets
 from mlsign.digest import Algorithm
 from mlsign.errors import InputError
 from mlsign.formats.manifest import Role

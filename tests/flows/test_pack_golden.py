@@ -14,13 +14,13 @@ from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
 
 import mlsign
-from mlsign.actions._golden_making import GoldenMaking
-from mlsign.actions._golden_packed import Golden, PackedGolden
-from mlsign.actions.golden_request import GoldenCheck, GoldenRequest
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.sign import sign
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.golden.making import GoldenMaking
+from mlsign.actions.golden.packed import Golden, PackedGolden
+from mlsign.actions.golden.request import GoldenCheck, GoldenRequest
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.sign import sign
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.digest import sha256
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError
 from mlsign.evidence.findings import Outcome
@@ -266,7 +266,7 @@ def test_a_wall_that_was_asked_for_by_name_is_not_left_out(tmp_path, model, monk
 def test_a_model_beyond_the_memory_of_the_machine_is_not_held_in_it(tmp_path, model, monkeypatch):
     golden = write_golden(tmp_path / "data")
     monkeypatch.setattr("mlsign.sandbox.machine.free_memory", lambda: 100)
-    monkeypatch.setattr("mlsign.actions._golden_running.seal_file", None)  # whoever calls it fails
+    monkeypatch.setattr("mlsign.actions.golden.running.seal_file", None)  # whoever calls it fails
     error = refused(tmp_path, model, golden, error=OutsideError)
     assert (error.code, "--check-golden never" in error.hint) == ("sealed.memory", True)
     assert packed(tmp_path, model, golden, request=NEVER).golden.sets
@@ -412,7 +412,7 @@ def test_a_model_that_answers_otherwise_than_it_declares_points_to_given_inputs(
 def test_a_model_of_more_inputs_than_there_are_names_for_is_not_run(tmp_path, monkeypatch):
     names = [f"x{number}" for number in range(10_001)]
     model = written(tmp_path / "m.onnx", [helper.make_node("Abs", ["x0"], ["y"])], [info(name) for name in names], [info("y")])
-    monkeypatch.setattr("mlsign.actions._golden_making.seal_model", None)  # whoever calls it fails
+    monkeypatch.setattr("mlsign.actions.golden.making.seal_model", None)  # whoever calls it fails
     assert refused(tmp_path, model, request=GoldenRequest(drawn=1)).code == "golden.size"
 
 
@@ -601,7 +601,7 @@ def test_a_name_that_is_taken_is_refused_and_an_output_that_is_there_runs_nothin
     error = refused(tmp_path, model, request=GoldenRequest(drawn=1), include=(tmp_path / "golden",))
     assert error.code == "pack.collision"
     (tmp_path / "there").mkdir()
-    monkeypatch.setattr("mlsign.actions._golden_making.seal_model", None)  # whoever calls it fails
+    monkeypatch.setattr("mlsign.actions.golden.making.seal_model", None)  # whoever calls it fails
     with pytest.raises(InputError) as caught:
         packed(tmp_path, model, request=GoldenRequest(drawn=1), name="there")
     assert caught.value.code == "output.exists"

@@ -15,9 +15,9 @@ from making import write_golden, write_model
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
 
-from mlsign.actions._golden_found import open_golden
-from mlsign.actions._ingredients import Ingredient, check_covered, find_included
-from mlsign.actions.pack import PackRequest, pack
+from mlsign.actions.golden.found import open_golden
+from mlsign.actions.packing.ingredients import Ingredient, check_covered, find_included
+from mlsign.actions.packing.pack import PackRequest, pack
 from mlsign.errors import InputError
 from mlsign.formats.manifest import Role
 from mlsign.limits import GIB, KIB
@@ -383,7 +383,7 @@ def test_a_file_swapped_for_a_link_at_the_last_moment_is_refused(tmp_path, monke
         return found
 
     # For a file that was named by itself, the last look is whether it is a folder.
-    monkeypatch.setattr("mlsign.actions._ingredients.os.path.isdir", look)
+    monkeypatch.setattr("mlsign.actions.packing.ingredients.os.path.isdir", look)
     with pytest.raises(InputError) as caught, ExitStack() as opened:
         list(find_included((victim,), opened=opened))
     assert caught.value.code == "file.kind"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from making import make_key
 
-from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.sign import sign
-from mlsign.actions.start_policy import claimed_identities, start_policy
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.policies.start_policy import claimed_identities, start_policy
+from mlsign.actions.signing.load_keyless import KeylessRequest, Login, load_keyless
+from mlsign.actions.signing.sign import sign
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.cli.policy_questions import Answers, settled
 from mlsign.errors import InputError
 from mlsign.policy.model import Verdict

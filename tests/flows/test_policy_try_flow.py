@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from making import canonical, make_key, make_package, write_policy
 
-from mlsign.actions.admit import Denied
-from mlsign.actions.gate import Gate
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.record_evidence import write_record
-from mlsign.actions.try_policy import try_policy
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.policies.try_policy import try_policy
+from mlsign.actions.verification.admit import Denied
+from mlsign.actions.verification.gate import Gate
+from mlsign.actions.verification.record_evidence import write_record
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.errors import InputError
 from mlsign.policy.model import Verdict
 

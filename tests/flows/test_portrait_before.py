@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from making import make_package, write_model, write_policy
 
-from mlsign.actions._portrait_before import Before
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.portray import PortrayRequest, portray
-from mlsign.actions.sign import sign
-from mlsign.actions.verify import VerifyRequest
+from mlsign.actions.inspection.portrait_before import Before
+from mlsign.actions.inspection.portray import PortrayRequest, portray
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.sign import sign
+from mlsign.actions.verification.verify import VerifyRequest
 from mlsign.compare.facts import FieldChange, FileChanges
 from mlsign.compare.lineage import Link
 from mlsign.errors import InputError

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from making import write_policy
 
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.portray import Portrait, PortrayRequest, portray
-from mlsign.actions.verify import VerifyRequest
+from mlsign.actions.inspection.portray import Portrait, PortrayRequest, portray
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.verification.verify import VerifyRequest
 from mlsign.digest import sha256
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Difference, MeasuredOutput, ReplayedSet, SignatureRecord, Standing

@@ -11,11 +11,11 @@ import pytest
 from making import WEIGHTS, make_package, write_model, write_policy
 from onnx import TensorProto, helper, numpy_helper
 
-from mlsign.actions import _weights
-from mlsign.actions.findings import FindRequest, find
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.portray import PortrayRequest, portray
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.inspection import weights as page_weights
+from mlsign.actions.inspection.findings import FindRequest, find
+from mlsign.actions.inspection.portray import PortrayRequest, portray
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.errors import InputError
 from mlsign.policy.model import Verdict
 from mlsign.report.html.portrait import render_portrait
@@ -219,14 +219,14 @@ def test_bytes_that_many_tensors_take_are_read_once(tmp_path):
 
 def test_no_more_is_read_than_a_report_is_worth(tmp_path, monkeypatch):
     """A sparse file of a hundred gigabytes takes no room on a disk, and minutes to be read."""
-    monkeypatch.setattr(_weights, "MAX_READ_BYTES", 60)
+    monkeypatch.setattr(page_weights, "MAX_READ_BYTES", 60)
     (tmp_path / "w.bin").write_bytes(WEIGHTS.tobytes() * 3)
     told: list[int] = []
     portrait, page = look(external(tmp_path, [("A", "w.bin", 0), ("B", "w.bin", 48), ("C", "w.bin", 0)]), advance=told.append)
     assert told == [48]
     assert [weight.statistics is not None for weight in portrait.weights.measured] == [True, False, True]
     assert "a report reads no more than 60 B of weights" in page
-    monkeypatch.setattr(_weights, "MAX_READ_BYTES", 11)
+    monkeypatch.setattr(page_weights, "MAX_READ_BYTES", 11)
     inside = helper.make_graph([], "g", [], [], [numpy_helper.from_array(np.ones(3, np.float32), "w")])
     (tmp_path / "inside.onnx").write_bytes(helper.make_model(inside).SerializeToString())
     assert "a report reads no more than 11 B of weights" in look(tmp_path / "inside.onnx")[1]
@@ -277,7 +277,7 @@ def test_long_attributes_and_constants_of_functions_are_weights_too(tmp_path):
 
 
 def test_the_smallest_tensors_of_very_many_are_left_out_and_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr(_weights, "MAX_MEASURED", 2)
+    monkeypatch.setattr(page_weights, "MAX_MEASURED", 2)
     tensors = [numpy_helper.from_array(np.zeros(size, np.float32), f"t{size}") for size in (3, 9, 1, 7)]
     nodes = [helper.make_node("Sum", [tensor.name for tensor in tensors], ["y"])]
     graph = helper.make_graph(nodes, "g", [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], tensors)
@@ -290,7 +290,7 @@ def test_the_smallest_tensors_of_very_many_are_left_out_and_counted(tmp_path, mo
 
 
 def test_the_release_before_is_named(tmp_path, keys):
-    from mlsign.actions.pack import PackRequest, pack
+    from mlsign.actions.packing.pack import PackRequest, pack
 
     before = make_package(tmp_path / "one", name="fraud-1.2.0", signers=[keys.release])
     model = write_model(tmp_path / "two" / "fraud.onnx", scale=2.0)

@@ -8,7 +8,7 @@ import pytest
 from making import Pair, bundle_of, make_key, make_package, write_policy
 
 import mlsign
-from mlsign.actions.sign import Addition, sign
+from mlsign.actions.signing.sign import Addition, sign
 from mlsign.evidence.findings import Outcome
 from mlsign.formats.bundle import decode_bundle
 from mlsign.policy.model import Verdict

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from making import make_key
 
-from mlsign.actions.admit import Denied
-from mlsign.actions.attest_verdict import attest_verdict
-from mlsign.actions.gate import Gate
-from mlsign.actions.replay import ReplayRequest, replay
-from mlsign.actions.verify import VerifyRequest
+from mlsign.actions.golden.replay import ReplayRequest, replay
+from mlsign.actions.verification.admit import Denied
+from mlsign.actions.verification.attest_verdict import attest_verdict
+from mlsign.actions.verification.gate import Gate
+from mlsign.actions.verification.verify import VerifyRequest
 from mlsign.errors import InputError, TrustError
 from mlsign.evidence.findings import Outcome
 from mlsign.package.sealed import SealedMemory

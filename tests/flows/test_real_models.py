@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail, NotImplemented  # noqa: A004 - the runtime's own name
 
 import mlsign
-from mlsign.actions.sign import sign
+from mlsign.actions.signing.sign import sign
 from mlsign.evidence.findings import Outcome
 from mlsign.policy.model import Verdict
 

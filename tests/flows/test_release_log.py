@@ -10,18 +10,18 @@ import pytest
 from jsonschema import Draft202012Validator
 from making import canonical, make_package, resign, write_model, write_policy
 
-from mlsign.actions.golden_request import GoldenRequest
-from mlsign.actions.list_releases import LogRequest, Reading, list_releases
-from mlsign.actions.load_policies import load_policies
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.sign import sign
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.golden.request import GoldenRequest
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.policies.load_policies import load_policies
+from mlsign.actions.releases.list_releases import LogRequest, Reading, list_releases
+from mlsign.actions.signing.sign import sign
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.compare.lineage import Ending, Link
 from mlsign.errors import InputError, OutsideError
 from mlsign.limits import Limits
 from mlsign.policy.model import Verdict
-from mlsign.report.log_as_json import render_log as as_json
-from mlsign.report.log_as_text import render_log as as_text
+from mlsign.report.log.as_json import render_log as as_json
+from mlsign.report.log.as_text import render_log as as_text
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "schemas" / "log.v1.schema.json").read_text())

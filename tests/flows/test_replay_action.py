@@ -14,14 +14,14 @@ from making import BIAS, INPUT, UNCHECKED, WEIGHTS, Meanwhile, make_key, make_pa
 from onnx import numpy_helper
 
 import mlsign
-from mlsign.actions import _golden_statement, _runs
-from mlsign.actions.admit import Denied
-from mlsign.actions.confinement import Confinement
-from mlsign.actions.golden_request import GoldenRequest
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.replay import ReplayRequest, replay
-from mlsign.actions.verify import VerifyRequest
+from mlsign.actions.golden import runs, statement
+from mlsign.actions.golden.replay import ReplayRequest, replay
+from mlsign.actions.golden.request import GoldenRequest
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.scoring.confinement import Confinement
+from mlsign.actions.verification.admit import Denied
+from mlsign.actions.verification.verify import VerifyRequest
 from mlsign.errors import InputError, TrustError
 from mlsign.evidence.findings import Outcome
 from mlsign.evidence.record import Standing
@@ -171,7 +171,7 @@ def test_a_weight_that_is_one_ulp_off_passes_or_fails_exactly_as_the_tolerance_s
 
 
 def test_a_package_that_is_denied_is_not_run(good_package, tmp_path, keys, lab, monkeypatch):
-    monkeypatch.setattr(_runs, "jailed_model", None)  # whoever calls it fails
+    monkeypatch.setattr(runs, "jailed_model", None)  # whoever calls it fails
     package = Path(shutil.copytree(good_package, tmp_path / "p"))
     shutil.rmtree(package / "signatures")
     loaded = policy_of(tmp_path / "policy", keys, lab)
@@ -213,7 +213,7 @@ def test_a_run_is_of_the_package_that_was_verified_whatever_lies_unsigned_beside
 
 
 def test_where_a_policy_only_watches_what_has_no_digest_is_not_run_all_the_same(package, tmp_path, keys, lab, monkeypatch):
-    monkeypatch.setattr(_runs, "jailed_model", None)
+    monkeypatch.setattr(runs, "jailed_model", None)
     loaded = policy_of(tmp_path / "policy", keys, lab, rest="mode: audit\n")
     (package / "golden" / "test_data_set_0" / "output_0.pb").unlink()
     with pytest.raises(InputError) as caught:
@@ -236,7 +236,7 @@ def test_data_that_expects_nothing_but_nan_shows_nothing(tmp_path):
 
 @pytest.mark.parametrize("fault", ["model", "golden", "extra", "missing"])
 def test_content_that_is_not_what_its_manifest_says_is_not_run(package, fault, monkeypatch):
-    monkeypatch.setattr(_runs, "jailed_model", None)
+    monkeypatch.setattr(runs, "jailed_model", None)
     golden = package / "golden" / "test_data_set_0" / "output_0.pb"
     if fault == "model":
         (package / "model.onnx").write_bytes((package / "model.onnx").read_bytes() + b"\x00")
@@ -259,14 +259,14 @@ def test_without_golden_data_the_error_says_how_to_get_some(tmp_path, keys):
 
 
 def test_a_folder_that_changes_while_it_is_read_changes_nothing_that_is_run(package, monkeypatch):
-    plain = _runs.jailed_model
+    plain = runs.jailed_model
 
     def swapped(*args, **more):
         (package / "model.onnx").write_bytes(b"something else")
         shutil.rmtree(package / "golden")
         return plain(*args, **more)
 
-    monkeypatch.setattr(_runs, "jailed_model", swapped)
+    monkeypatch.setattr(runs, "jailed_model", swapped)
     assert replay(package, ReplayRequest()).passed
 
 
@@ -299,7 +299,7 @@ def test_without_a_sandbox_nothing_is_run_and_what_ran_without_is_not_signed(pac
     assert caught.value.code == "replay.unconfined"
     # Known before: nothing is run in vain.
     monkeypatch.setattr("mlsign.sandbox.preconditions.can_confine", lambda: False)
-    monkeypatch.setattr(_runs, "jailed_model", None)
+    monkeypatch.setattr(runs, "jailed_model", None)
     with pytest.raises(InputError) as caught:
         replay(package, waived, signer=lab.signer)
     assert (caught.value.code, caught.value.found) == ("replay.unconfined", "without any wall")
@@ -451,10 +451,10 @@ def test_nothing_is_signed_of_a_package_that_changes_meanwhile_or_has_no_room(pa
 
 
 def test_what_no_statement_can_list_is_not_run_for_one(package, lab, monkeypatch):
-    monkeypatch.setattr(_golden_statement, "MAX_GOLDEN_RUN_BYTES", 100)
+    monkeypatch.setattr(statement, "MAX_GOLDEN_RUN_BYTES", 100)
     assert replay(package, ReplayRequest()).passed
     before = sorted((package / "signatures").iterdir())
-    monkeypatch.setattr(_runs, "jailed_model", None)  # whoever calls it fails
+    monkeypatch.setattr(runs, "jailed_model", None)  # whoever calls it fails
     with pytest.raises(InputError) as caught:
         replay(package, ReplayRequest(), signer=lab.signer)
     assert (caught.value.code, "--attest" in caught.value.hint) == ("replay.sets", True)

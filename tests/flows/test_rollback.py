@@ -8,9 +8,9 @@ from datetime import datetime
 import pytest
 from making import make_package, write_policy
 
-from mlsign.actions.admit import Denied, admit
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.verification.admit import Denied, admit
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Outcome
 from mlsign.policy.model import Mode, Verdict

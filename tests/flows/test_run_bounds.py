@@ -10,9 +10,9 @@ from making import linear_model, make_package, resign, write_policy
 from onnx import TensorProto, helper
 
 import mlsign
-from mlsign.actions.findings import FindRequest, find, load_model_policy
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.inspection.findings import FindRequest, find, load_model_policy
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.limits import Limits

@@ -7,7 +7,7 @@ import pytest
 from making import make_package, write_policy
 
 import mlsign
-from mlsign.actions import _select
+from mlsign.actions.policies import select
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Outcome
 from mlsign.policy.model import Mode, Verdict
@@ -68,7 +68,7 @@ def test_a_manifest_that_changes_after_the_choice_is_denied(tmp_path: Path, keys
     strict = _policy(tmp_path / "b", keys, f"[{name}]", rest="versions: {minimum: 9.0.0}\n")
     gate = mlsign.Gate.load(strict, lenient)
     # The manifest shows another name to whoever chooses than to whoever verifies.
-    monkeypatch.setattr(_select, "_name", lambda *_, **__: "churn")
+    monkeypatch.setattr(select, "_name", lambda *_, **__: "churn")
     report = gate.verify(package)
     assert (report.policy.description, report.decision.verdict) == ("lenient", Verdict.DENY)
     assert len([f for f in report.decision.findings if f.code == "MLS423" and f.outcome is Outcome.FAIL]) == 2

@@ -11,12 +11,12 @@ from blake3 import blake3
 from making import make_key, resign, write_policy
 from releases import BYTES, FILES, SIDE, make_release
 
-from mlsign.actions._known import KnownFiles
-from mlsign.actions.admit import AdmittedModel, Denied
-from mlsign.actions.attest_verdict import attest_verdict
-from mlsign.actions.gate import Gate
-from mlsign.actions.score import Scorer
-from mlsign.actions.verify import VerifyRequest
+from mlsign.actions.scoring.score import Scorer
+from mlsign.actions.verification.admit import AdmittedModel, Denied
+from mlsign.actions.verification.attest_verdict import attest_verdict
+from mlsign.actions.verification.gate import Gate
+from mlsign.actions.verification.known import KnownFiles
+from mlsign.actions.verification.verify import VerifyRequest
 from mlsign.digest import Algorithm, Digest
 from mlsign.errors import TrustError
 from mlsign.evidence.findings import Outcome

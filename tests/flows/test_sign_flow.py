@@ -13,11 +13,11 @@ from local_sigstore import LocalSigstore
 from making import Meanwhile, bundle_of, make_key, make_package, put_signatures, write_model, write_policy
 
 import mlsign
-from mlsign.actions.countersign import countersign
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.sign import Addition, RefusedToSign, load_key, sign
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.countersign import countersign
+from mlsign.actions.signing.sign import Addition, RefusedToSign, load_key, sign
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.errors import InputError
 from mlsign.formats.bundle import decode_bundle, encode_bundle
 from mlsign.identity import Method

@@ -15,14 +15,14 @@ from fake_pki import wall_clock
 from making import make_key, write_policy
 
 import mlsign
-from mlsign.actions._policy_signers import named_signers
-from mlsign.actions.findings import load_model_policy
-from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.load_signer import SignerRequest, open_signer
-from mlsign.actions.sign_policy import sign_policy
-from mlsign.actions.verify import VerifyRequest, verify
-from mlsign.actions.verify_policy import PolicyTrust
+from mlsign.actions.inspection.findings import load_model_policy
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.policies.sign_policy import sign_policy
+from mlsign.actions.policies.signers import named_signers
+from mlsign.actions.policies.verify_policy import PolicyTrust
+from mlsign.actions.signing.load_keyless import KeylessRequest, Login, load_keyless
+from mlsign.actions.signing.load_signer import SignerRequest, open_signer
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.errors import InputError, MlsignError, OutsideError, TrustError
 from mlsign.policy.model import Verdict
 from mlsign.policy.patterns import PatternKind, TextPattern

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from fake_pki import wall_clock
 from local_sigstore import LocalSigstore
 
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.load_signer import SignerRequest, open_signer
-from mlsign.actions.sign import sign
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.load_signer import SignerRequest, open_signer
+from mlsign.actions.signing.sign import sign
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.errors import InputError, OutsideError, TrustError
 from mlsign.evidence.findings import Outcome
 from mlsign.policy.model import Verdict

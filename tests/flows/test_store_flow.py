@@ -14,13 +14,13 @@ import pytest
 from making import resign, write_policy
 from releases import BYTES, FILES, SIDE, make_release, write_release
 
-from mlsign.actions.admit import Denied
-from mlsign.actions.append_audit import event_of
-from mlsign.actions.attest import attest
-from mlsign.actions.countersign import countersign
-from mlsign.actions.gate import Gate
-from mlsign.actions.pack import PackRequest, RefusedToPack, pack
-from mlsign.actions.sign import RefusedToSign, sign
+from mlsign.actions.audit.append_audit import event_of
+from mlsign.actions.packing.pack import PackRequest, RefusedToPack, pack
+from mlsign.actions.signing.attest import attest
+from mlsign.actions.signing.countersign import countersign
+from mlsign.actions.signing.sign import RefusedToSign, sign
+from mlsign.actions.verification.admit import Denied
+from mlsign.actions.verification.gate import Gate
 from mlsign.digest import Algorithm
 from mlsign.errors import InputError, TrustError
 from mlsign.evidence.findings import Outcome

@@ -10,9 +10,9 @@ import pytest
 from making import bundle_of, canonical, make_package, put_signatures, resign, statement_over, write_model, write_policy
 
 import mlsign
-from mlsign.actions import _contents
-from mlsign.actions.admit import admit
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.verification import contents
+from mlsign.actions.verification.admit import admit
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.errors import InputError, OutsideError
 from mlsign.evidence.findings import Outcome
 from mlsign.limits import DEFAULT, GIB
@@ -34,13 +34,13 @@ def reasons(report: mlsign.Report) -> dict[str, str]:
 def sealings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every file that is copied into memory."""
     made: list[str] = []
-    real = _contents.seal_file
+    real = contents.seal_file
 
     def spy(source, **more):
         made.append(source.where)
         return real(source, **more)
 
-    monkeypatch.setattr(_contents, "seal_file", spy)
+    monkeypatch.setattr(contents, "seal_file", spy)
     return made
 
 
@@ -139,16 +139,16 @@ def test_bytes_that_stay_are_no_change(tmp_path):
 
 def test_a_big_model_is_compared_with_what_was_inspected(package, gate, monkeypatch):
     """The way a model too big for memory goes, with small numbers."""
-    monkeypatch.setattr(_contents, "_WHOLE_BYTES", 16)
+    monkeypatch.setattr(contents, "_WHOLE_BYTES", 16)
     assert gate.verify(package).decision.verdict is Verdict.ALLOW
-    real = _contents.RecordedSource.read_at
+    real = contents.RecordedSource.read_at
 
     def other(self, offset, length):
         data = real(self, offset, length)
         self._reads[-1] = (offset, data[:-1] + bytes([data[-1] ^ 1]))
         return data
 
-    monkeypatch.setattr(_contents.RecordedSource, "read_at", other)
+    monkeypatch.setattr(contents.RecordedSource, "read_at", other)
     assert reasons(gate.verify(package))["MLS111"] == "model.onnx"
 
 

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keyless_material import issue_identity, sign_keyless
 from making import write_model
 
-from mlsign.actions._contents import Storage
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.verify import VerifyRequest, judge_package, verify
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.verification.contents import Storage
+from mlsign.actions.verification.verify import VerifyRequest, judge_package, verify
 from mlsign.digest import Algorithm, sha256
 from mlsign.errors import InputError
 from mlsign.evidence.record import Standing

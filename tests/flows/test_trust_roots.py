@@ -12,11 +12,11 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root
 from tuf_repository import SIGNING_CONFIG, TRUSTED_ROOT, TufRepository
 
-from mlsign.actions.trust_export import export_trust
-from mlsign.actions.trust_import import ImportFileRequest, ImportFolderRequest, import_trust_file, import_trust_folder
-from mlsign.actions.trust_pin import pin_trust, unpin_trust
-from mlsign.actions.trust_show import show_trust
-from mlsign.actions.trust_update import UpdateRequest, update_trust
+from mlsign.actions.trust.trust_export import export_trust
+from mlsign.actions.trust.trust_import import ImportFileRequest, ImportFolderRequest, import_trust_file, import_trust_folder
+from mlsign.actions.trust.trust_pin import pin_trust, unpin_trust
+from mlsign.actions.trust.trust_show import show_trust
+from mlsign.actions.trust.trust_update import UpdateRequest, update_trust
 from mlsign.digest import Algorithm, Digest, sha256
 from mlsign.errors import InputError, MlsignError, OutsideError, TrustError
 from mlsign.report.trust_roots import render_trust_json, render_trust_text

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from making import Meanwhile, canonical, make_key, make_package, put_signatures, statement_over, write_model
 
-from mlsign.actions._summarizing import summarize
-from mlsign.actions.admit import Denied, admit
-from mlsign.actions.attest_verdict import attest_verdict
-from mlsign.actions.countersign import countersign
-from mlsign.actions.gate import Gate
-from mlsign.actions.inspect import inspect
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.sign import Agreement, sign
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.inspection.inspect import inspect
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.countersign import countersign
+from mlsign.actions.signing.sign import Agreement, sign
+from mlsign.actions.verification.admit import Denied, admit
+from mlsign.actions.verification.attest_verdict import attest_verdict
+from mlsign.actions.verification.gate import Gate
+from mlsign.actions.verification.summarizing import summarize
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.digest import Algorithm
 from mlsign.errors import InputError, TrustError
 from mlsign.evidence.findings import Outcome
@@ -535,7 +535,7 @@ def test_run_from_a_folder_that_was_never_installed(package, policy, gatekeeper,
     def missing(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("mlsign.actions._summarizing.version", missing)
+    monkeypatch.setattr("mlsign.actions.verification.summarizing.version", missing)
     summary = decode_summary(payload_of(vouch(package, policy, gatekeeper)))
     assert summary.version == ""
     assert not judged(package, policy)[1]

@@ -8,11 +8,11 @@ from certificate_authority import make_organisation
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fake_pki import wall_clock
 
-from mlsign.actions._summaries import trusted_digest
-from mlsign.actions.attest_verdict import attest_verdict
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.load_signer import SignerRequest, open_signer
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.load_signer import SignerRequest, open_signer
+from mlsign.actions.verification.attest_verdict import attest_verdict
+from mlsign.actions.verification.summaries import trusted_digest
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.evidence.findings import Outcome
 from mlsign.policy.model import Verdict
 from mlsign.roots.embedded import find_embedded

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlsign.actions.attest_verdict import attest_verdict
-from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.sign import sign
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.load_keyless import KeylessRequest, Login, load_keyless
+from mlsign.actions.signing.sign import sign
+from mlsign.actions.verification.attest_verdict import attest_verdict
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.evidence.findings import Outcome
 from mlsign.formats.bundle import decode_bundle
 from mlsign.formats.verification_summary import decode_summary

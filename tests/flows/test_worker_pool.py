@@ -15,9 +15,9 @@ from making import BIAS, INPUT, WEIGHTS, write_model, write_policy
 from onnx import TensorProto, helper
 
 import mlsign
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.pool import usable_cores
-from mlsign.actions.sign import sign
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.scoring.pool import usable_cores
+from mlsign.actions.signing.sign import sign
 
 PATIENCE = 30.0
 EXPECTED = INPUT @ WEIGHTS + BIAS

@@ -13,10 +13,10 @@ import pytest
 from jsonschema import Draft202012Validator, validators
 from making import write_policy
 
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.sign import sign
-from mlsign.actions.verify import Report, VerifyRequest, verify
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.signing.sign import sign
+from mlsign.actions.verification.verify import Report, VerifyRequest, verify
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.exemption import Excepted, Exemption
 from mlsign.policy.lineage import Lineage, Loosened

@@ -17,7 +17,7 @@ import onnxruntime
 import pytest
 from honest_graph import MODELS, random_feeds
 
-from mlsign.actions.findings import FindRequest, find, load_model_policy
+from mlsign.actions.inspection.findings import FindRequest, find, load_model_policy
 from mlsign.onnx.inspect import read_model
 from mlsign.policy.model import Policy, Verdict
 from mlsign.source import MemorySource

@@ -11,8 +11,8 @@ from certificate_authority import make_organisation
 from local_sigstore import LocalSigstore
 from making import make_key, make_package, write_model
 
-from mlsign.actions.load_certificate import load_certificate_signer
-from mlsign.actions.sign import sign
+from mlsign.actions.signing.load_certificate import load_certificate_signer
+from mlsign.actions.signing.sign import sign
 from mlsign.errors import MlsignError, TrustError
 from mlsign.formats.bundle import decode_bundle, encode_bundle
 from mlsign.signers.timestamp import TimestampingSigner

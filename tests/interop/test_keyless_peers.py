@@ -19,10 +19,10 @@ from making import bundle_of, make_key, make_package, write_model
 from sigstore_js import NO_LOG, JsAnswer, verify_with_js
 
 import mlsign
-from mlsign.actions.attest_verdict import attest_verdict
-from mlsign.actions.load_keyless import KeylessRequest, Login, load_keyless
-from mlsign.actions.sign import sign
-from mlsign.actions.verify import VerifyRequest
+from mlsign.actions.signing.load_keyless import KeylessRequest, Login, load_keyless
+from mlsign.actions.signing.sign import sign
+from mlsign.actions.verification.attest_verdict import attest_verdict
+from mlsign.actions.verification.verify import VerifyRequest
 from mlsign.evidence.findings import Outcome
 from mlsign.identity import Method
 from mlsign.policy.model import Verdict

@@ -10,8 +10,8 @@ import pytest
 from making import Pair, bundle_of, make_key, make_package, write_model, write_policy
 
 import mlsign
-from mlsign.actions.replay import ReplayRequest, replay
-from mlsign.actions.sign import sign
+from mlsign.actions.golden.replay import ReplayRequest, replay
+from mlsign.actions.signing.sign import sign
 from mlsign.evidence.findings import Outcome
 from mlsign.policy.model import Verdict
 from mlsign.signers.key_types import KeyType

@@ -7,7 +7,8 @@ import os
 import sys
 from dataclasses import replace
 
-from mlsign.sandbox import gvisor_bundle, gvisor_keeper
+from mlsign.sandbox.gvisor import bundle as gvisor_bundle
+from mlsign.sandbox.gvisor import keeper as gvisor_keeper
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 honest_search = gvisor_keeper.find_installation

@@ -141,7 +141,10 @@ def claims():
 
 def main():
     """The entry point of the container."""
-    from mlsign.sandbox import calls, gvisor_worker, onnxruntime_engine, worker
+    from mlsign.sandbox import worker
+    from mlsign.sandbox.gvisor import worker as gvisor_worker
+    from mlsign.sandbox.onnxruntime import calls
+    from mlsign.sandbox.onnxruntime import engine as onnxruntime_engine
     from mlsign.sandbox.values import decode_values
 
     honest_run = worker.run

@@ -234,6 +234,7 @@ def main(module, engine, calls) -> None:
 
 
 if __name__ == "__main__":
-    from mlsign.sandbox import calls, onnxruntime_engine
+    from mlsign.sandbox.onnxruntime import calls
+    from mlsign.sandbox.onnxruntime import engine as onnxruntime_engine
 
     main(onnxruntime_engine, onnxruntime_engine.OnnxRuntime(), calls.Calls)

@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(__file__))  # an isolated interpreter does no
 
 import hostile
 
-from mlsign.sandbox import reference
+from mlsign.sandbox.reference import engine as reference
 
 if __name__ == "__main__":
     hostile.main(reference, reference.Reference(), reference.Calls)

@@ -95,7 +95,7 @@ def tensor(name, element=TensorProto.FLOAT, shape=("n", 2)):
 TAKEN_OVER = {
     "mlsign.sandbox.zygote_onnxruntime": "hostile.py",
     "mlsign.sandbox.zygote_reference": "hostile_reference.py",
-    "mlsign.sandbox.gvisor_keeper": "gvisor_host.py",
+    "mlsign.sandbox.gvisor.keeper": "gvisor_host.py",
 }
 """What starts workers, and what does so in its place."""
 

@@ -7,7 +7,7 @@ import time
 from processes import descendants
 
 from mlsign.sandbox.channel import cpu_time
-from mlsign.sandbox.pool import Pool
+from mlsign.sandbox.pool.pool import Pool
 from mlsign.sandbox.spec import JailSpec
 
 PATIENCE = 60.0

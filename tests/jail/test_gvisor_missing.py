@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlsign.errors import JailError
-from mlsign.sandbox.gvisor import descendants
+from mlsign.sandbox.gvisor.process import descendants
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.layers import Wall
 from mlsign.sandbox.spec import JailSpec
@@ -64,7 +64,7 @@ def test_a_runsc_that_is_no_wall_is_found_out(refused):
         str(Path(sys.modules["mlsign"].__file__).parents[1]),
         *(path for path in sys.path if path.endswith("site-packages")),
     ]
-    start = f"import sys; sys.path += {search!r}; from mlsign.sandbox.gvisor_worker import main; main()"
+    start = f"import sys; sys.path += {search!r}; from mlsign.sandbox.gvisor.worker import main; main()"
     words = "ORT_DISABLE_TELEMETRY=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MALLOC_ARENA_MAX=1 NUMPY_MADVISE_HUGEPAGE=0"
     error = refused(f"#!/bin/sh\nexec env {words} {shlex.join([sys.executable, '-I', '-S', '-B', '-c', start])}\n")
     assert (error.code, error.where) == ("sandbox.layer", "gvisor")

@@ -21,7 +21,7 @@ from processes import command_line
 
 from mlsign.errors import JailError
 from mlsign.sandbox.channel import Watch
-from mlsign.sandbox.gvisor import descendants
+from mlsign.sandbox.gvisor.process import descendants
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.layers import FULL, Isolation, Wall, missing_layers, wanted_layers
 from mlsign.sandbox.spec import JailSpec
@@ -214,7 +214,7 @@ def test_nothing_outlives_a_parent_that_is_killed(within, doubler):
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from jail_models import Memory, graph_model, tensor
         from onnx import helper
-        from mlsign.sandbox.gvisor import descendants
+        from mlsign.sandbox.gvisor.process import descendants
         from mlsign.sandbox.jail import Jail
         from mlsign.sandbox.layers import Wall
         from mlsign.sandbox.spec import JailSpec

@@ -24,7 +24,7 @@ SCRIPT = """
 import json, os
 from jail_models import X, Memory, graph_model, tensor
 from onnx import helper
-from mlsign.sandbox.gvisor import descendants
+from mlsign.sandbox.gvisor.process import descendants
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.layers import Isolation, Wall
 from mlsign.sandbox.spec import JailSpec

@@ -18,8 +18,8 @@ from making import write_policy
 from onnx import TensorProto, helper
 
 import mlsign
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.sign import sign
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.signing.sign import sign
 from mlsign.errors import JailError
 
 LETS_THROUGH = "model: {run: {unknown_turns: allow, unknown_sizes: allow}}\n"

@@ -16,9 +16,9 @@ from pooling import PATIENCE, at_work, crew_of, footprint, footprint_at_rest, pi
 from processes import standing_still
 
 from mlsign.errors import InputError, JailError
-from mlsign.sandbox import pool_shift
 from mlsign.sandbox.jail import Jail
-from mlsign.sandbox.pool import Pool
+from mlsign.sandbox.pool import shift as pool_shift
+from mlsign.sandbox.pool.pool import Pool
 from mlsign.sandbox.spec import JailSpec
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]

@@ -17,8 +17,8 @@ from processes import workers_below
 from mlsign.errors import JailError
 from mlsign.sandbox import zygote_host
 from mlsign.sandbox.jail import Jail
-from mlsign.sandbox.pool import Pool
-from mlsign.sandbox.pool_worker import LONGEST_PAUSE_SECONDS, Place, pause_seconds
+from mlsign.sandbox.pool.pool import Pool
+from mlsign.sandbox.pool.worker import LONGEST_PAUSE_SECONDS, Place, pause_seconds
 from mlsign.sandbox.runtimes import RuntimeName
 
 

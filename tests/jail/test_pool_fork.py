@@ -21,7 +21,7 @@ from processes import descendants
 from mlsign.errors import JailError
 from mlsign.sandbox import zygote_host
 from mlsign.sandbox.jail import Jail
-from mlsign.sandbox.pool import Pool
+from mlsign.sandbox.pool.pool import Pool
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
@@ -191,7 +191,7 @@ import numpy as np
 sys.path.insert(0, {jail!r})
 from jail_models import Memory, graph_model, tensor
 from onnx import helper
-from mlsign.sandbox.pool import Pool
+from mlsign.sandbox.pool.pool import Pool
 
 model = graph_model([helper.make_node("Add", ["x", "x"], ["y"])], [tensor("x")], [tensor("y")])
 pool = Pool(Memory().model(model), workers=2)

@@ -13,8 +13,8 @@ from processes import standing_still
 from mlsign.errors import InputError, JailError
 from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.layers import REQUIRED
-from mlsign.sandbox.pool import Pool
-from mlsign.sandbox.pool_start import Starter
+from mlsign.sandbox.pool.pool import Pool
+from mlsign.sandbox.pool.start import Starter
 from mlsign.sandbox.spec import JailSpec
 
 

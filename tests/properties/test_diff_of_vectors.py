@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mlsign.actions.diff import DiffRequest, diff
+from mlsign.actions.comparison.diff import DiffRequest, diff
 from mlsign.errors import InputError
-from mlsign.report.diff_as_html import render_difference as as_html
-from mlsign.report.diff_as_json import render_difference as as_json
-from mlsign.report.diff_as_text import render_difference as as_text
+from mlsign.report.diff.as_html import render_difference as as_html
+from mlsign.report.diff.as_json import render_difference as as_json
+from mlsign.report.diff.as_text import render_difference as as_text
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "onnx"
 GOOD = VECTORS / "good.onnx"

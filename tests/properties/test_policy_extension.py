@@ -13,12 +13,12 @@ from mlsign.errors import InputError
 from mlsign.identity import KeyIdentity
 from mlsign.interface import OperatorId
 from mlsign.policy.decide import decide, judge_model
-from mlsign.policy.decode import PolicyDocument, decode_policy_node
-from mlsign.policy.decode_signers import Bindings
+from mlsign.policy.decoding.extend_source import decode_source
+from mlsign.policy.decoding.policy import PolicyDocument, decode_policy_node
+from mlsign.policy.decoding.signers import Bindings
+from mlsign.policy.decoding.yaml_source import Node
 from mlsign.policy.extend import combine
-from mlsign.policy.extend_source import decode_source
 from mlsign.policy.model import Hazard, Policy, Verdict
-from mlsign.policy.yaml_source import Node
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SETS: Mapping[str, frozenset[OperatorId]] = {"gemm": frozenset({OperatorId("ai.onnx", "Gemm")})}

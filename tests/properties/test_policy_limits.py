@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlsign.limits import DEFAULT, Limits
-from mlsign.policy.decode_run import LIMITS
+from mlsign.policy.decoding.run import LIMITS
 from mlsign.policy.model import ModelSettings, RunSettings
 
 NAMES = [field.name for field in fields(Limits)]

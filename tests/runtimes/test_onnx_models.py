@@ -76,8 +76,8 @@ from pathlib import Path
 import onnx
 from conformance_models import find_models
 from mlsign.sandbox.objects import value_of
-from mlsign.sandbox.reference import Reference
-from mlsign.sandbox.reference_model import evaluate
+from mlsign.sandbox.reference.engine import Reference
+from mlsign.sandbox.reference.model import evaluate
 
 Reference().warm()
 seen, watched = set(), False

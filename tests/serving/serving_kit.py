@@ -19,8 +19,8 @@ from making import Pair, write_policy
 from onnx import TensorProto, helper, numpy_helper
 from processes import workers_below
 
-from mlsign.actions.pack import PackRequest, pack
-from mlsign.actions.sign import sign
+from mlsign.actions.packing.pack import PackRequest, pack
+from mlsign.actions.signing.sign import sign
 
 START_SECONDS = 240
 WAIT_SECONDS = 60

@@ -12,7 +12,7 @@ import pytest
 from making import make_key
 from serving_kit import Server, classifier, get, hang_up, linear, metrics, package, policy, post, serving, workers_of
 
-from mlsign.actions.sign_policy import sign_policy
+from mlsign.actions.policies.sign_policy import sign_policy
 
 pytestmark = pytest.mark.linux
 

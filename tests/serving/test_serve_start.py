@@ -168,7 +168,7 @@ def test_options_that_are_wrong(good, policy_of_release, options, code):
 
 def test_gvisor_or_nothing(tmp_path, good, policy_of_release):
     """Where it is installed models run in it; where it is not, the server does not start without it."""
-    from mlsign.actions.survey import survey
+    from mlsign.actions.scoring.survey import survey
 
     options = ("--sandbox", "gvisor")
     if (failure := survey().without_gvisor) is not None:

@@ -12,22 +12,22 @@ from mlsign.cli.report_files import clear_files, write_file
 from mlsign.errors import shown
 
 if TYPE_CHECKING:
-    from mlsign.actions.difference import Difference
+    from mlsign.actions.comparison.difference import Difference
 
 
 def render_difference(found: Difference, output_format: DiffFormat, *, file: bool = False, every: bool = False) -> str:
     """A difference in the format asked for; for a file it has no colours and no width of a terminal."""
     match output_format:
         case DiffFormat.TEXT:
-            from mlsign.report.diff_as_text import render_difference as as_text
+            from mlsign.report.diff.as_text import render_difference as as_text
 
             return as_text(found, width=100 if file else width(), color=wants_color() and not file, every=every)
         case DiffFormat.JSON:
-            from mlsign.report.diff_as_json import render_difference as as_json
+            from mlsign.report.diff.as_json import render_difference as as_json
 
             return as_json(found)
         case DiffFormat.HTML:
-            from mlsign.report.diff_as_html import render_difference as as_html
+            from mlsign.report.diff.as_html import render_difference as as_html
 
             return as_html(found)
 

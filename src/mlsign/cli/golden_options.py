@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mlsign.actions.golden_request import MAX_ATOL, MAX_DRAWN, MIN_MEMORY_BYTES, GoldenCheck, GoldenRequest
+from mlsign.actions.golden.request import MAX_ATOL, MAX_DRAWN, MIN_MEMORY_BYTES, GoldenCheck, GoldenRequest
 from mlsign.cli.console import complain, detail, say
 from mlsign.cli.sandbox_options import Sandbox, confinement_of
 from mlsign.errors import InputError, shown
@@ -17,7 +17,7 @@ from mlsign.sandbox.layers import REQUIRED, Wall
 from mlsign.words import counted
 
 if TYPE_CHECKING:
-    from mlsign.actions._golden_packed import PackedGolden
+    from mlsign.actions.golden.packed import PackedGolden
 
 _MAX_SHOWN: Final = 20
 _SUITED: Final = (

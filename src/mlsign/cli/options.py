@@ -15,7 +15,7 @@ from mlsign.errors import InputError, shown
 from mlsign.limits import KIB, MIB
 
 if TYPE_CHECKING:
-    from mlsign.actions.append_audit import AuditLog
+    from mlsign.actions.audit.append_audit import AuditLog
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=set_quiet, help="Say nothing but errors; data still goes out.")]
 Verbose = Annotated[
@@ -162,7 +162,7 @@ def audit_log(path: Path | None, *, size: int, caller: str, loosened: tuple[str,
     """The log that was asked for, if one was."""
     if path is None:
         return None
-    from mlsign.actions.append_audit import AuditLog
+    from mlsign.actions.audit.append_audit import AuditLog
 
     return AuditLog(path=path, caller=caller, max_bytes=size * MIB, loosened=loosened)
 

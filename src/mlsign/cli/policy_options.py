@@ -11,7 +11,7 @@ import typer
 from mlsign.errors import InputError
 
 if TYPE_CHECKING:
-    from mlsign.actions.verify_policy import PolicyTrust
+    from mlsign.actions.policies.verify_policy import PolicyTrust
 
 PolicyKeys = Annotated[
     list[Path] | None,
@@ -57,7 +57,7 @@ class PolicySignerOptions:
             return None
         if self == NO_POLICY_SIGNER:
             return None
-        from mlsign.actions._policy_signers import named_signers
+        from mlsign.actions.policies.signers import named_signers
 
         return named_signers(
             keys=tuple(self.policy_key or ()),

@@ -12,7 +12,7 @@ from mlsign.cli.console import is_interactive, say
 from mlsign.errors import InputError, shown
 
 if TYPE_CHECKING:
-    from mlsign.actions.start_policy import StartRequest
+    from mlsign.actions.policies.start_policy import StartRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ def settled(given: Answers, *, name: str | None, output: Path | None) -> StartRe
 
     Raises ``InputError`` (``usage.signer``).
     """
-    from mlsign.actions.start_policy import StartRequest
+    from mlsign.actions.policies.start_policy import StartRequest
     from mlsign.policy.model import Mode
     from mlsign.policy.starter import KeylessChoice
 
@@ -67,7 +67,7 @@ def settled(given: Answers, *, name: str | None, output: Path | None) -> StartRe
 
 def _show_claims(package: Path) -> None:
     """Who the package says has signed it, as what it is: a claim."""
-    from mlsign.actions.start_policy import claimed_identities
+    from mlsign.actions.policies.start_policy import claimed_identities
 
     for identity in claimed_identities(package):
         say(

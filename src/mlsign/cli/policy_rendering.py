@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mlsign.actions.check_policy import CheckedPolicy
-    from mlsign.actions.try_policy import CaseResult
+    from mlsign.actions.policies.check_policy import CheckedPolicy
+    from mlsign.actions.policies.try_policy import CaseResult
 
 
 def render_remarks(checked: Sequence[CheckedPolicy], output_format: str, *, width: int) -> str:

@@ -11,18 +11,18 @@ from mlsign.cli.options import FindingsFormat, Format, ReportFormat
 from mlsign.errors import InputError
 
 if TYPE_CHECKING:
-    from mlsign.actions.findings import Found
-    from mlsign.actions.inspect import Inspection
-    from mlsign.actions.replay import Replay
-    from mlsign.actions.verify import Report
-    from mlsign.policy.why_not import WhyNot
+    from mlsign.actions.golden.replay import Replay
+    from mlsign.actions.inspection.findings import Found
+    from mlsign.actions.inspection.inspect import Inspection
+    from mlsign.actions.verification.verify import Report
+    from mlsign.policy.remedies.why_not import WhyNot
     from mlsign.report.places import Base
 
 
 def reasons_of(report: Report) -> WhyNot | None:
     """What would have to be different for a package that is denied."""
     from mlsign.policy.model import Verdict
-    from mlsign.policy.why_not import why_not
+    from mlsign.policy.remedies.why_not import why_not
 
     return None if report.decision.verdict is Verdict.ALLOW else why_not(report.policy, report.evidence, now=report.now)
 

@@ -20,7 +20,7 @@ from mlsign.cli.rendering import render
 from mlsign.errors import InputError, OutsideError, shown
 
 if TYPE_CHECKING:
-    from mlsign.actions.verify import Report
+    from mlsign.actions.verification.verify import Report
 
 _SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 _MANY: Final = 12

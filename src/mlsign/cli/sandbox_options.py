@@ -10,7 +10,7 @@ from mlsign.errors import InputError
 from mlsign.sandbox.layers import Wall
 
 if TYPE_CHECKING:
-    from mlsign.actions.confinement import Confinement
+    from mlsign.actions.scoring.confinement import Confinement
 
 Sandbox = Annotated[
     Wall, typer.Option("--sandbox", help="What stands around a model: its own confined process, or gVisor (runsc) around that.")
@@ -19,7 +19,7 @@ Sandbox = Annotated[
 
 def confinement_of(wall: Wall, *, allow_unsandboxed: bool) -> Confinement:
     """How models have to be confined. Raises ``InputError`` (``usage.sandbox``) for a wall that may be left out."""
-    from mlsign.actions.confinement import Confinement
+    from mlsign.actions.scoring.confinement import Confinement
 
     if wall is Wall.GVISOR and allow_unsandboxed:
         raise InputError(

@@ -10,9 +10,9 @@ from typing import Final
 from mlsign.errors import InputError
 from mlsign.evidence.catalogue.pages import ENTRIES
 from mlsign.limits import DEFAULT, Limits
-from mlsign.policy.fields import PolicyFields, nearest, read_choice, read_items, read_text, refusal
+from mlsign.policy.decoding.fields import PolicyFields, nearest, read_choice, read_items, read_text, refusal
+from mlsign.policy.decoding.yaml_source import Node, Place, Scalar, decode_yaml
 from mlsign.policy.model import Verdict
-from mlsign.policy.yaml_source import Node, Place, Scalar, decode_yaml
 
 MAX_CASES: Final = 1000
 MAX_CODES: Final = 256

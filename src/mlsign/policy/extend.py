@@ -14,14 +14,14 @@ from typing import Final
 
 from mlsign.digest import Digest
 from mlsign.errors import InputError, shown
-from mlsign.policy.decode import PolicyDocument
-from mlsign.policy.decode_summaries import FIELD as SUMMARIES
-from mlsign.policy.extend_source import MAX_PARENTS, SHIPPED, Loosening, PolicySource
-from mlsign.policy.fields import nearest, refusal
+from mlsign.policy.decoding.extend_source import MAX_PARENTS, SHIPPED, Loosening, PolicySource
+from mlsign.policy.decoding.fields import nearest, refusal
+from mlsign.policy.decoding.policy import PolicyDocument
+from mlsign.policy.decoding.summaries import FIELD as SUMMARIES
+from mlsign.policy.decoding.yaml_source import Mapping, Node, Place, Scalar, Sequence
 from mlsign.policy.lineage import Lineage, Link, Loosened, chain_digest
 from mlsign.policy.model import Policy
 from mlsign.policy.tighter import LEAVES, NEVER, OWN, OWN_FIELDS, Leaf, attributes
-from mlsign.policy.yaml_source import Mapping, Node, Place, Scalar, Sequence
 
 Decode = Callable[[Node, Digest], PolicyDocument]
 

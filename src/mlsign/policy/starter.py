@@ -16,7 +16,7 @@ from mlsign.errors import shown
 from mlsign.interface import OperatorId
 from mlsign.limits import GIB, KIB, MIB
 from mlsign.onnx.summary import ModelSummary, Unbounded
-from mlsign.policy.decode_run import MAX_COUNT
+from mlsign.policy.decoding.run import MAX_COUNT
 from mlsign.policy.model import STANDARD_DOMAINS, Mode, RunSettings
 from mlsign.version import Version
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mlsign.actions.verify import Report
+from mlsign.actions.verification.verify import Report
 from mlsign.errors import MlsignError, shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.model import Mode, Verdict

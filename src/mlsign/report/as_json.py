@@ -10,14 +10,14 @@ from mlsign.report.claims import claimed_object
 from mlsign.report.findings_as_json import dump, finding_object, policy_object
 
 if TYPE_CHECKING:
-    from mlsign.actions.inspect import Inspection
-    from mlsign.actions.verify import Report
+    from mlsign.actions.inspection.inspect import Inspection
+    from mlsign.actions.verification.verify import Report
     from mlsign.evidence.record import SignatureRecord, TrustFacts
     from mlsign.formats.manifest import Previous
     from mlsign.interface import TypeSpec, ValueSpec
     from mlsign.onnx.summary import ModelSummary, RunBounds
     from mlsign.policy.exemption import Excepted
-    from mlsign.policy.why_not import WhyNot
+    from mlsign.policy.remedies.why_not import WhyNot
 
 SCHEMA = "mlsign/report/v1"
 INSPECTION_SCHEMA = "mlsign/inspection/v1"

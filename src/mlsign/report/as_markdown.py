@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC
 from typing import Final
 
-from mlsign.actions.verify import Report
+from mlsign.actions.verification.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome, against
 from mlsign.evidence.record import SignatureRecord, Standing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mlsign.actions.findings import Found
+from mlsign.actions.inspection.findings import Found
 from mlsign.report.sarif_log import Placed, note_at, render_log
 
 _MAX_LINKS: Final = 100

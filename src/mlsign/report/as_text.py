@@ -10,12 +10,12 @@ from mlsign.evidence.record import Standing
 from mlsign.policy.model import Mode, Verdict
 from mlsign.report.model_facts import add_model
 from mlsign.report.page import BAD, BOLD, DIM, GOOD, GREEN, WARNING, Facts, Page
-from mlsign.report.policy_lineage import loosenings, policy_facts
+from mlsign.report.policy.lineage import loosenings, policy_facts
 from mlsign.report.signers import when_signed, who_signed, why_idle
 from mlsign.words import counted, size
 
 if TYPE_CHECKING:
-    from mlsign.actions.verify import Report
+    from mlsign.actions.verification.verify import Report
     from mlsign.evidence.findings import Finding
     from mlsign.evidence.record import SignatureRecord
 

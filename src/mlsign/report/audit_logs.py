@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mlsign.actions.show_audit import ShownLine
-from mlsign.actions.verify_audit import AuditVerified
+from mlsign.actions.audit.show_audit import ShownLine
+from mlsign.actions.audit.verify_audit import AuditVerified
 from mlsign.errors import shown
 from mlsign.formats.audit import Decided, Event, Failed, Head, Torn
 from mlsign.formats.audit_chain import Note

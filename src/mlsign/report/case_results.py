@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from mlsign.actions.try_policy import CaseResult
+from mlsign.actions.policies.try_policy import CaseResult
 from mlsign.errors import shown
 from mlsign.report.findings_as_json import dump
 from mlsign.report.workflow import inert

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from mlsign.report.signers import quoted
 
 if TYPE_CHECKING:
-    from mlsign.actions.claimed_signers import ClaimedSigner
+    from mlsign.actions.inspection.claimed_signers import ClaimedSigner
 
 _HINT_CHARS: Final = 16
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mlsign.actions.verify import Report
+from mlsign.actions.verification.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.record import KnownBy
 from mlsign.policy.exemption import Excepted
-from mlsign.report.policy_lineage import loosenings
+from mlsign.report.policy.lineage import loosenings
 from mlsign.report.signers import who_signed
 from mlsign.words import counted, size
 

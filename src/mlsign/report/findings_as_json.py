@@ -12,7 +12,7 @@ from urllib.parse import quote
 from mlsign.evidence.catalogue.addresses import page_of
 
 if TYPE_CHECKING:
-    from mlsign.actions.findings import Found
+    from mlsign.actions.inspection.findings import Found
     from mlsign.evidence.findings import Finding
     from mlsign.policy.model import Policy
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from mlsign.actions.findings import Found, FoundModel
+from mlsign.actions.inspection.findings import Found, FoundModel
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.model import Mode, Verdict
-from mlsign.report.policy_lineage import loosenings
+from mlsign.report.policy.lineage import loosenings
 from mlsign.report.workflow import inert
 from mlsign.words import counted
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mlsign.actions._runs import GoldenRun
-from mlsign.actions.replay import Replay
-from mlsign.actions.verify import Report
+from mlsign.actions.golden.replay import Replay
+from mlsign.actions.golden.runs import GoldenRun
+from mlsign.actions.verification.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.record import MeasuredOutput, ReplayedSet
 from mlsign.formats.claimed_time import spell_time

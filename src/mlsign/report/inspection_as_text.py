@@ -11,7 +11,7 @@ from mlsign.report.page import BAD, BOLD, DIM, Facts, Page
 from mlsign.words import size
 
 if TYPE_CHECKING:
-    from mlsign.actions.inspect import Inspection
+    from mlsign.actions.inspection.inspect import Inspection
 
 _MAX_PROBLEMS: Final = 50
 _LONG: Final = 600

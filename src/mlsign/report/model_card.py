@@ -17,8 +17,8 @@ from mlsign.report.workflow import inert
 from mlsign.words import counted, size
 
 if TYPE_CHECKING:
-    from mlsign.actions.claimed_signers import ClaimedSigner
-    from mlsign.actions.describe import Description
+    from mlsign.actions.inspection.claimed_signers import ClaimedSigner
+    from mlsign.actions.inspection.describe import Description
 
 _MAX_ROWS: Final = 1000
 _CARDS: Final = ("readme", "model_card", "model-card", "modelcard", "card")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
-from mlsign.actions.verify import Report
+from mlsign.actions.verification.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding
 from mlsign.paths import MANIFEST_NAME

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import PurePath
 
-from mlsign.actions.check_policy import CheckedPolicy
+from mlsign.actions.policies.check_policy import CheckedPolicy
 from mlsign.errors import shown
-from mlsign.policy.extend_source import SHIPPED
+from mlsign.policy.decoding.extend_source import SHIPPED
 from mlsign.policy.lint.remark import Remark, Severity
 from mlsign.report.findings_as_json import dump
 from mlsign.report.workflow import LEGACY, inert

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from mlsign.actions.verify import Report
+from mlsign.actions.verification.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.exemption import Excepted

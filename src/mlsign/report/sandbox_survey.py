@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlsign.actions.survey import Survey
+from mlsign.actions.scoring.survey import Survey
 from mlsign.errors import MlsignError, shown
 from mlsign.report.findings_as_json import dump
 from mlsign.report.workflow import inert

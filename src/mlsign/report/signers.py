@@ -11,7 +11,7 @@ from mlsign.evidence.record import SignatureRecord, Standing
 from mlsign.identity import Method
 
 if TYPE_CHECKING:
-    from mlsign.actions.verify import Report
+    from mlsign.actions.verification.verify import Report
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._%+@:/!#?&=~*-]+", re.ASCII)
 

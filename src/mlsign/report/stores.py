@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlsign.actions.check_store import CheckedObject
+from mlsign.actions.stores.check_store import CheckedObject
 from mlsign.package.store import StoredObject
 from mlsign.package.store_pruning import Kept
 from mlsign.report.findings_as_json import dump

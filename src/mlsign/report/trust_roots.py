@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from mlsign.actions.trust_show import ShownAuthority, ShownTrust
+from mlsign.actions.trust.trust_show import ShownAuthority, ShownTrust
 from mlsign.errors import shown
 from mlsign.formats.trusted_root import Log, Period
 from mlsign.report.findings_as_json import dump

@@ -7,8 +7,8 @@ from typing import Any
 
 from mlsign.errors import shown
 from mlsign.policy.model import Verdict
-from mlsign.policy.remedy import Party, Remedy
-from mlsign.policy.why_not import WhyNot
+from mlsign.policy.remedies.remedy import Party, Remedy
+from mlsign.policy.remedies.why_not import WhyNot
 from mlsign.report.workflow import inert
 
 _TITLES = {

@@ -18,7 +18,7 @@ from mlsign.errors import JailError
 from mlsign.sandbox import protocol, zygote_host
 from mlsign.sandbox.channel import Channel, Watch
 from mlsign.sandbox.exchange import Exchange
-from mlsign.sandbox.gvisor import GvisorProcess
+from mlsign.sandbox.gvisor.process import GvisorProcess
 from mlsign.sandbox.handshake import (
     ACCEPTED,
     SURVIVABLE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlsign.sandbox import zygote
-from mlsign.sandbox.onnxruntime_engine import OnnxRuntime
+from mlsign.sandbox.onnxruntime.engine import OnnxRuntime
 
 if __name__ == "__main__":
     zygote.main(OnnxRuntime())

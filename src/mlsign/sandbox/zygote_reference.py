@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlsign.sandbox import zygote
-from mlsign.sandbox.reference import Reference
+from mlsign.sandbox.reference.engine import Reference
 
 if __name__ == "__main__":
     zygote.main(Reference())

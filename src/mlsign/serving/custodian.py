@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from mlsign.actions.admit import AdmittedModel, Denied
-from mlsign.actions.gate import Gate
+from mlsign.actions.verification.admit import AdmittedModel, Denied
+from mlsign.actions.verification.gate import Gate
 from mlsign.errors import InputError, JailError, MlsignError, OutsideError, TrustError, shown
 from mlsign.evidence.findings import Outcome
 from mlsign.serving.fingerprint import fingerprint

@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mlsign.actions.admit import AdmittedModel
-from mlsign.actions.gate import Gate
-from mlsign.actions.load_policies import load_policies
-from mlsign.actions.pool import WorkerPool
+from mlsign.actions.policies.load_policies import load_policies
+from mlsign.actions.scoring.pool import WorkerPool
+from mlsign.actions.verification.admit import AdmittedModel
+from mlsign.actions.verification.gate import Gate
 from mlsign.digest import sha256
 from mlsign.errors import InputError, MlsignError, shown
 from mlsign.limits import DEFAULT

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlsign.actions.append_audit import AuditLog
-from mlsign.actions.confinement import Confinement
-from mlsign.actions.verify_policy import PolicyTrust
+from mlsign.actions.audit.append_audit import AuditLog
+from mlsign.actions.policies.verify_policy import PolicyTrust
+from mlsign.actions.scoring.confinement import Confinement
 from mlsign.limits import MIB
 from mlsign.serving.journal import Level
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from mlsign.actions.admit import AdmittedModel
+from mlsign.actions.verification.admit import AdmittedModel
 from mlsign.errors import InputError, shown
 from mlsign.serving.carriage import Interface
 from mlsign.version import Version

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from making import make_package
 
-from mlsign.actions import _golden_statement
-from mlsign.actions._golden_statement import check_signable, statement_of
-from mlsign.actions._runs import GoldenRun
+from mlsign.actions.golden import statement as statement_module
+from mlsign.actions.golden.runs import GoldenRun
+from mlsign.actions.golden.statement import check_signable, statement_of
 from mlsign.digest import Digest, sha256
 from mlsign.errors import InputError
 from mlsign.evidence.findings import Finding, Outcome
@@ -156,6 +156,6 @@ def test_nothing_smaller_than_the_largest_statement_is_taken_for_it(manifest: Ma
     """The size that is reckoned with is never below that of a real one."""
     few = listing(manifest, 5)
     size = len(encode_golden_run(stated(worst_of(few))))
-    monkeypatch.setattr(_golden_statement, "MAX_GOLDEN_RUN_BYTES", size - 1)
+    monkeypatch.setattr(statement_module, "MAX_GOLDEN_RUN_BYTES", size - 1)
     with pytest.raises(InputError, match="more than a signed run can list"):
         checked(few)

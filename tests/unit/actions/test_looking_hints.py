@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from making import write_model
 
-from mlsign.actions.inspect import inspect
-from mlsign.actions.outline import outline
+from mlsign.actions.inspection.inspect import inspect
+from mlsign.actions.inspection.outline import outline
 from mlsign.errors import InputError
 from mlsign.limits import DEFAULT
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mlsign.actions.load_policy import LoadedPolicy, load_policy
-from mlsign.actions.score import ScoreRequest, score
-from mlsign.actions.verify import VerifyRequest
+from mlsign.actions.policies.load_policy import LoadedPolicy, load_policy
+from mlsign.actions.scoring.score import ScoreRequest, score
+from mlsign.actions.verification.verify import VerifyRequest
 from mlsign.errors import InputError
 
 

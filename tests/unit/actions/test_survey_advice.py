@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from mlsign.actions.survey import Survey, _advise
+from mlsign.actions.scoring.survey import Survey, _advise
 from mlsign.errors import JailError, OutsideError
 from mlsign.report.sandbox_survey import render_survey_json, render_survey_text
 from mlsign.sandbox.layers import FULL, Isolation, Layer

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from audit_lines import ALLOWED, CHAIN, DENIED, FAILED, log_of
 
-from mlsign.actions.verify_audit import VerifyAuditRequest, verify_audit
+from mlsign.actions.audit.verify_audit import VerifyAuditRequest, verify_audit
 from mlsign.digest import sha256
 from mlsign.errors import InputError, OutsideError
 from mlsign.formats.audit import MAX_LINE_BYTES, Head, NotedHead, Torn

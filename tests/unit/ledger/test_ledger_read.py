@@ -6,8 +6,8 @@ import os
 import pytest
 from audit_lines import ALLOWED, DENIED, log_of
 
-from mlsign.actions.show_audit import show_audit
-from mlsign.actions.verify_audit import VerifyAuditRequest, verify_audit
+from mlsign.actions.audit.show_audit import show_audit
+from mlsign.actions.audit.verify_audit import VerifyAuditRequest, verify_audit
 from mlsign.errors import InputError, OutsideError
 from mlsign.formats.audit import MAX_LINE_BYTES
 from mlsign.formats.audit_codec import decode_line

@@ -6,7 +6,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mlsign.errors import InputError
 from mlsign.onnx.golden import decode_golden_tensor
-from mlsign.sandbox.golden import array_of
+from mlsign.sandbox.golden.golden import array_of
 
 TYPES = ("f4", "f8", "f2", "?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "c8", "c16")
 

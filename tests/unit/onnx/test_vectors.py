@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlsign.actions.findings import FindRequest, find, load_model_policy
+from mlsign.actions.inspection.findings import FindRequest, find, load_model_policy
 from mlsign.errors import InputError
 from mlsign.evidence.catalogue import model_unread
 from mlsign.evidence.catalogue.model import ENTRIES

@@ -11,7 +11,7 @@ import pytest
 from making import write_model
 from reading import source
 
-from mlsign.actions.pack import PackRequest, pack
+from mlsign.actions.packing.pack import PackRequest, pack
 from mlsign.digest import Algorithm
 from mlsign.errors import InputError, OutsideError
 from mlsign.package import write

@@ -13,8 +13,8 @@ from mlsign.identity import KeyIdentity, Method
 from mlsign.interface import OperatorId, OperatorUse, OpsetImport
 from mlsign.onnx.summary import ModelSummary, RunBounds
 from mlsign.paths import PackagePath
-from mlsign.policy.decode import decode_policy
-from mlsign.policy.decode_signers import Bindings
+from mlsign.policy.decoding.policy import decode_policy
+from mlsign.policy.decoding.signers import Bindings
 from mlsign.policy.model import Hazard, Policy
 from mlsign.version import decode_version
 

@@ -17,9 +17,10 @@ from mlsign.errors import InputError
 from mlsign.identity import KeyIdentity
 from mlsign.interface import OperatorId
 from mlsign.limits import DEFAULT, Limits
-from mlsign.policy import decode, decode_run
-from mlsign.policy.decode import PolicyDocument, decode_policy
-from mlsign.policy.decode_signers import Bindings
+from mlsign.policy.decoding import policy as decode
+from mlsign.policy.decoding import run as decode_run
+from mlsign.policy.decoding.policy import PolicyDocument, decode_policy
+from mlsign.policy.decoding.signers import Bindings
 from mlsign.policy.model import (
     CustomDomains,
     ExternalData,

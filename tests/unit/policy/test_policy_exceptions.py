@@ -12,7 +12,7 @@ from mlsign.evidence.catalogue.pages import ENTRIES
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Evidence, Seen
 from mlsign.policy.decide import decide, judge_model
-from mlsign.policy.decode import decode_policy
+from mlsign.policy.decoding.policy import decode_policy
 from mlsign.policy.exemption import EXEMPTIBLE, Exemption
 from mlsign.policy.model import Policy, Verdict
 from mlsign.version import decode_version

@@ -9,13 +9,13 @@ from mlsign.digest import Digest, sha256
 from mlsign.errors import InputError
 from mlsign.interface import OperatorId
 from mlsign.policy import extend
-from mlsign.policy.decode import PolicyDocument, decode_policy, decode_policy_node
-from mlsign.policy.decode_signers import KeyReference
+from mlsign.policy.decoding.extend_source import MAX_PARENTS, decode_source, parent_name
+from mlsign.policy.decoding.policy import PolicyDocument, decode_policy, decode_policy_node
+from mlsign.policy.decoding.signers import KeyReference
+from mlsign.policy.decoding.yaml_source import Node
 from mlsign.policy.extend import combine
-from mlsign.policy.extend_source import MAX_PARENTS, decode_source, parent_name
 from mlsign.policy.model import CustomDomains, Hazard, Mode
 from mlsign.policy.tighter import LEAVES, NEVER, OWN, attributes
-from mlsign.policy.yaml_source import Node
 
 HEAD = "apiVersion: mlsign/v1\nkind: Policy\nname: {}\n"
 FIELDS = {

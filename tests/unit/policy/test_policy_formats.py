@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from mlsign.errors import InputError
 from mlsign.formats.statement import ACCEPTED_FORMATS, StatementFormat
 from mlsign.interface import OperatorId
-from mlsign.policy.decode import decode_policy
+from mlsign.policy.decoding.policy import decode_policy
 from mlsign.policy.model import Policy
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schemas" / "policy.v1.schema.json").read_text())

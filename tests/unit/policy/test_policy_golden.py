@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from mlsign.errors import InputError
-from mlsign.policy.decode import decode_policy
+from mlsign.policy.decoding.policy import decode_policy
 from mlsign.policy.golden import GoldenSettings
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "schemas" / "policy.v1.schema.json").read_text())

@@ -11,7 +11,7 @@ from mlsign.evidence.record import Evidence
 from mlsign.interface import OperatorId
 from mlsign.policy.catalogue import RULES, Subject
 from mlsign.policy.decide import decide, judge_model
-from mlsign.policy.decode import decode_policy
+from mlsign.policy.decoding.policy import decode_policy
 from mlsign.policy.model import Policy, Verdict
 
 UNREAD = Finding(code="MLS309", outcome=Outcome.FAIL, message="not a model")

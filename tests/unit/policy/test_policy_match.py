@@ -11,7 +11,7 @@ from mlsign.errors import InputError
 from mlsign.evidence.findings import Outcome
 from mlsign.evidence.record import Evidence
 from mlsign.policy.decide import decide
-from mlsign.policy.decode import decode_policy
+from mlsign.policy.decoding.policy import decode_policy
 from mlsign.policy.match import EVERY_PACKAGE, Fit, Match, Rival
 from mlsign.policy.model import Decision, Mode, Policy, Verdict
 

@@ -8,8 +8,8 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from mlsign.errors import InputError
-from mlsign.policy.decode import decode_policy
-from mlsign.policy.decode_signers import Bindings
+from mlsign.policy.decoding.policy import decode_policy
+from mlsign.policy.decoding.signers import Bindings
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[3] / "schemas" / "policy.v1.schema.json").read_text())
 PART = Draft202012Validator(SCHEMA["properties"]["provenance"])

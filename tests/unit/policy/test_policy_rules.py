@@ -18,7 +18,7 @@ from mlsign.policy import cel
 from mlsign.policy.cel import VARIABLES, Answer, check_condition, evaluate
 from mlsign.policy.condition import Condition
 from mlsign.policy.decide import decide
-from mlsign.policy.decode import decode_policy
+from mlsign.policy.decoding.policy import decode_policy
 from mlsign.policy.model import Policy, Verdict
 from mlsign.policy.rules import conditions
 

@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 from mlsign.identity import KeyIdentity
 from mlsign.interface import OperatorId
 from mlsign.limits import DEFAULT
-from mlsign.policy.decode import PolicyDocument, decode_policy
-from mlsign.policy.decode_signers import Bindings
+from mlsign.policy.decoding.policy import PolicyDocument, decode_policy
+from mlsign.policy.decoding.signers import Bindings
 from mlsign.policy.freshness import LogDemand
 from mlsign.policy.hazards import decode_hazards
 from mlsign.policy.model import Isolation, ManifestMode, Mode, Unbounded

@@ -10,14 +10,14 @@ from mlsign.identity import KeyIdentity
 from mlsign.interface import OperatorId, OperatorUse
 from mlsign.limits import GIB
 from mlsign.onnx.summary import ExternalTensor, Unbounded, Unknown
-from mlsign.policy.decode import decode_policy_node
-from mlsign.policy.decode_signers import Bindings
+from mlsign.policy.decoding.policy import decode_policy_node
+from mlsign.policy.decoding.signers import Bindings
+from mlsign.policy.decoding.yaml_source import decode_yaml
 from mlsign.policy.lint.checks import lint
 from mlsign.policy.lint.remark import Draft, Severity
 from mlsign.policy.model import ExternalData, Isolation, Mode, Policy
 from mlsign.policy.model import Unbounded as Answer
 from mlsign.policy.starter import KeyChoice, KeylessChoice, StarterFacts, render_starter
-from mlsign.policy.yaml_source import decode_yaml
 from mlsign.version import decode_version
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

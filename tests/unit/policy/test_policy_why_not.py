@@ -15,10 +15,10 @@ from mlsign.onnx.summary import Unbounded, Unknown
 from mlsign.policy.freshness import Freshness, LogDemand, Transparency, TrustSettings
 from mlsign.policy.model import Hazard, RevokedRelease, Rollback, SignerGroup, Verdict
 from mlsign.policy.patterns import PatternKind, TextPattern
-from mlsign.policy.remedies import ANSWERS, remedies_for
-from mlsign.policy.remedy import Party, State
+from mlsign.policy.remedies.remedies import ANSWERS, remedies_for
+from mlsign.policy.remedies.remedy import Party, State
+from mlsign.policy.remedies.why_not import why_not
 from mlsign.policy.requirements import KeylessRequirement
-from mlsign.policy.why_not import why_not
 from mlsign.version import decode_version
 
 LOOP, ADD = OperatorId("ai.onnx", "Loop"), OperatorId("ai.onnx", "Add")

@@ -11,18 +11,18 @@ from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import Standing
 from mlsign.interface import OperatorId, OperatorUse
 from mlsign.policy.decide import decide
-from mlsign.policy.decode_exceptions import decode_exceptions
+from mlsign.policy.decoding.exceptions import decode_exceptions
+from mlsign.policy.decoding.yaml_source import decode_yaml
 from mlsign.policy.exemption import EXEMPTIBLE, Exemption
-from mlsign.policy.last_resort import exception_for
 from mlsign.policy.lineage import Lineage, Link
 from mlsign.policy.match import Match
 from mlsign.policy.model import SignerGroup, Verdict
 from mlsign.policy.patterns import PatternKind, TextPattern
-from mlsign.policy.remedies import remedies_for
-from mlsign.policy.remedy import Party, State
+from mlsign.policy.remedies.last_resort import exception_for
+from mlsign.policy.remedies.remedies import remedies_for
+from mlsign.policy.remedies.remedy import Party, State
+from mlsign.policy.remedies.why_not import why_not
 from mlsign.policy.summaries import SummarySettings
-from mlsign.policy.why_not import why_not
-from mlsign.policy.yaml_source import decode_yaml
 from mlsign.report.why_not import render_why_not, why_not_object
 from mlsign.version import decode_version
 

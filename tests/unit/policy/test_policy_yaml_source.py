@@ -6,7 +6,7 @@ import pytest
 
 from mlsign.errors import InputError
 from mlsign.limits import Limits
-from mlsign.policy.yaml_source import (
+from mlsign.policy.decoding.yaml_source import (
     MAX_DEPTH,
     MAX_LINE_CHARS,
     MAX_LINES,

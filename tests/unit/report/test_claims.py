@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlsign.actions.claimed_signers import ClaimedSigner
+from mlsign.actions.inspection.claimed_signers import ClaimedSigner
 from mlsign.report.claims import claimed_object, who_claims
 
 

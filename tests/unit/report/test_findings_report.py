@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from making import linear_model, write_model, write_policy
 
-from mlsign.actions.findings import FindRequest, Found, FoundModel, find, load_model_policy
+from mlsign.actions.inspection.findings import FindRequest, Found, FoundModel, find, load_model_policy
 from mlsign.evidence.catalogue.pages import ENTRIES
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.model import Mode, Verdict

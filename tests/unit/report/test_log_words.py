@@ -7,7 +7,7 @@ import pytest
 from mlsign.compare.facts import FieldChange, FileChanges
 from mlsign.compare.releases import Bytes, ReleaseChange
 from mlsign.interface import OperatorId
-from mlsign.report.log_words import change_words
+from mlsign.report.log.words import change_words
 
 NOTHING = ReleaseChange(
     model=Bytes.SAME,

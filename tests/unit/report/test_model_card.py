@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
-from mlsign.actions.claimed_signers import ClaimedSigner
-from mlsign.actions.describe import Description
+from mlsign.actions.inspection.claimed_signers import ClaimedSigner
+from mlsign.actions.inspection.describe import Description
 from mlsign.digest import decode_digest
 from mlsign.formats.manifest import (
     FileEntry,

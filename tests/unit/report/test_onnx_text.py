@@ -32,9 +32,9 @@ from structure_protos import spelled as varint
 
 from mlsign.errors import UNSEEN, InputError
 from mlsign.onnx.structure import read_structure
-from mlsign.report.onnx_attributes import MAX_ITEMS
-from mlsign.report.onnx_text import render_onnx
-from mlsign.report.onnx_values import MAX_ELEMENTS
+from mlsign.report.onnx.attributes import MAX_ITEMS
+from mlsign.report.onnx.text import render_onnx
+from mlsign.report.onnx.values import MAX_ELEMENTS
 from mlsign.source import MemorySource
 
 ROOT = Path(__file__).parents[3]

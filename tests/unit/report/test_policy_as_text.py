@@ -45,9 +45,11 @@ from mlsign.policy.provenance import (
 )
 from mlsign.policy.requirements import CertificateRequirement, KeylessRequirement, KeyRequirement
 from mlsign.policy.summaries import Store, SummarySettings
-from mlsign.report import policy_as_text, policy_words, policy_words_settings
-from mlsign.report.policy_as_text import render_policy, render_policy_as_markdown, sections
-from mlsign.report.policy_words import exact_bytes, span
+from mlsign.report.policy import as_text as policy_as_text
+from mlsign.report.policy import words as policy_words
+from mlsign.report.policy import words_settings as policy_words_settings
+from mlsign.report.policy.as_text import render_policy, render_policy_as_markdown, sections
+from mlsign.report.policy.words import exact_bytes, span
 from mlsign.version import decode_version
 
 

@@ -12,8 +12,8 @@ from jsonschema import validators
 from making import canonical, put_signatures, statement_over, write_policy
 
 import mlsign
-from mlsign.actions.load_policy import load_policy
-from mlsign.actions.verify import VerifyRequest, verify
+from mlsign.actions.policies.load_policy import load_policy
+from mlsign.actions.verification.verify import VerifyRequest, verify
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.policy.model import Mode, Verdict
 from mlsign.report import sarif_log

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from roots_now import NOW
 
-from mlsign.actions._trust_cache import stored
-from mlsign.actions.trust_import import ImportFileRequest, import_trust_file
-from mlsign.actions.trust_pin import pin_trust
+from mlsign.actions.trust.cache import stored
+from mlsign.actions.trust.trust_import import ImportFileRequest, import_trust_file
+from mlsign.actions.trust.trust_pin import pin_trust
 from mlsign.digest import sha256
 from mlsign.errors import InputError, OutsideError, TrustError
 from mlsign.roots import cache

@@ -5,8 +5,8 @@ import pytest
 
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.onnx.golden_values import GoldenMap, GoldenOptional, GoldenSequence
-from mlsign.sandbox.golden_making import golden_values
-from mlsign.sandbox.golden_variety import PoorOutput, Variety, has_finite
+from mlsign.sandbox.golden.making import golden_values
+from mlsign.sandbox.golden.variety import PoorOutput, Variety, has_finite
 
 
 def tensor(element, *shape):

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mlsign.sandbox.gvisor_bundle import EMPTY_FOLDER, Installation, find_installation, write_bundle
+from mlsign.sandbox.gvisor.bundle import EMPTY_FOLDER, Installation, find_installation, write_bundle
 
 pytestmark = [pytest.mark.linux, pytest.mark.skipif(sys.platform != "linux", reason="gVisor needs Linux")]
 LOADED = """
 import sys
-from mlsign.sandbox.onnxruntime_engine import OnnxRuntime
+from mlsign.sandbox.onnxruntime.engine import OnnxRuntime
 OnnxRuntime().warm()
 for module in list(sys.modules.values()):
     if getattr(module, "__file__", None):
@@ -91,6 +91,6 @@ def test_the_process_has_four_capabilities_and_a_clean_start(bundle):
 
 
 def test_a_package_that_is_no_folder_is_refused(monkeypatch):
-    monkeypatch.setattr("mlsign.sandbox.gvisor_bundle._PACKAGES", ("mlsign", "typing_extensions"))
+    monkeypatch.setattr("mlsign.sandbox.gvisor.bundle._PACKAGES", ("mlsign", "typing_extensions"))
     with pytest.raises(OSError, match="typing_extensions does not lie in a folder of its own"):
         find_installation()

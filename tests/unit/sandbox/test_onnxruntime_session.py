@@ -11,10 +11,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from mlsign.errors import JailError
-from mlsign.sandbox import onnxruntime_session
 from mlsign.sandbox.arrays import decode_result
 from mlsign.sandbox.objects import value_of
-from mlsign.sandbox.onnxruntime_session import Runtime, ort_value, warm_runtime
+from mlsign.sandbox.onnxruntime import session as onnxruntime_session
+from mlsign.sandbox.onnxruntime.session import Runtime, ort_value, warm_runtime
 from mlsign.sandbox.values import Absent, Map, Sequence, Strings, Tensor
 from mlsign.tensors.elements import ELEMENTS
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from mlsign.errors import JailError
-from mlsign.sandbox.pool_queue import Queue, State, Turn
+from mlsign.sandbox.pool.queue import Queue, State, Turn
 
 PATIENCE = 20.0
 """For what must happen; nothing here measures speed."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mlsign.interface import TypeSpec, ValueKind, ValueSpec
-from mlsign.sandbox.pool_warm import zeros
+from mlsign.sandbox.pool.warm import zeros
 from mlsign.sandbox.tensors import check_feeds
 from mlsign.tensors.dtypes import DTYPES, RAW_DTYPES
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import onnx.reference
 import pytest
 
-from mlsign.sandbox import reference_warming
 from mlsign.sandbox.preconditions import OLDEST_ONNX
+from mlsign.sandbox.reference import warming as reference_warming
 
 ROOT = Path(onnx.reference.__file__).parent
 CALLS = frozenset(

@@ -8,7 +8,7 @@ from mlsign.interface import TypeSpec, ValueKind
 from mlsign.onnx.golden import GoldenTensor
 from mlsign.onnx.golden_values import GoldenMap, GoldenOptional, GoldenSequence
 from mlsign.sandbox.arrays import element_of
-from mlsign.sandbox.golden import feed_of, measure, measure_golden
+from mlsign.sandbox.golden.golden import feed_of, measure, measure_golden
 from mlsign.tensors.bits import are_floats, to_floats
 from mlsign.tensors.dtypes import RAW_DTYPES
 from mlsign.tensors.elements import ELEMENTS

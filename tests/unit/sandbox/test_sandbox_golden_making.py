@@ -10,8 +10,8 @@ from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import MIB
 from mlsign.onnx.golden import GoldenTensor
 from mlsign.onnx.golden_values import GoldenMap, GoldenOptional, GoldenSequence
-from mlsign.sandbox.golden import feed_of
-from mlsign.sandbox.golden_making import check_expected, golden_values, show_something
+from mlsign.sandbox.golden.golden import feed_of
+from mlsign.sandbox.golden.making import check_expected, golden_values, show_something
 from mlsign.tensors.dtypes import DTYPES, RAW_DTYPES
 from mlsign.tensors.elements import ELEMENTS
 

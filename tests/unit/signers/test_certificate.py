@@ -9,8 +9,8 @@ import pytest
 from certificate_authority import NOW, SERVER_AUTH, issue, make_organisation
 from making import make_key
 
-from mlsign.actions.load_certificate import load_certificate_signer
-from mlsign.actions.sign import Addition, sign
+from mlsign.actions.signing.load_certificate import load_certificate_signer
+from mlsign.actions.signing.sign import Addition, sign
 from mlsign.errors import InputError, MlsignError, OutsideError, TrustError
 from mlsign.formats.bundle import MAX_CERTIFICATES, Material, decode_bundle, encode_bundle
 from mlsign.formats.dsse import IN_TOTO_TYPE, Envelope

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from making import bundle_of, make_package, write_policy
 
 import mlsign
-from mlsign.actions.load_pkcs11 import load_pkcs11
+from mlsign.actions.signing.load_pkcs11 import load_pkcs11
 from mlsign.errors import InputError, MlsignError, OutsideError, TrustError
 from mlsign.formats.bundle import decode_bundle
 from mlsign.formats.dsse import IN_TOTO_TYPE, pre_authentication_encoding
@@ -269,7 +269,7 @@ def test_a_key_that_wants_the_pin_with_each_signature(token):
 
 
 def test_a_package_is_signed_and_verified(token, tmp_path):
-    from mlsign.actions.sign import Addition, sign
+    from mlsign.actions.signing.sign import Addition, sign
 
     package = make_package(tmp_path)
     with load(token, "pkcs11:token=team;object=p384") as signer:
@@ -290,7 +290,7 @@ def test_a_package_is_signed_and_verified(token, tmp_path):
 @pytest.mark.parametrize("name", CURVES)
 def test_the_openssf_tool_accepts_it(token, tmp_path, name):
     pytest.importorskip("model_signing", reason="the OpenSSF tool is not installed (pip install model-signing pyopenssl)")
-    from mlsign.actions.sign import sign
+    from mlsign.actions.signing.sign import sign
 
     package = make_package(tmp_path)
     with load(token, f"pkcs11:token=team;object={name}") as signer:
@@ -717,5 +717,5 @@ def test_a_second_login_is_refused_and_leaves_the_first_alone(token):
 
 
 def test_the_library_is_loaded_only_where_a_token_is_used():
-    probe = "import sys; import mlsign.actions.load_pkcs11; sys.exit('pkcs11' in sys.modules)"
+    probe = "import sys; import mlsign.actions.signing.load_pkcs11; sys.exit('pkcs11' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe]).returncode == 0

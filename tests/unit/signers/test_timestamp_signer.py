@@ -15,7 +15,7 @@ from local_sigstore import LocalSigstore
 from making import make_key
 
 import mlsign.signers.timestamp
-from mlsign.actions.sign import sign
+from mlsign.actions.signing.sign import sign
 from mlsign.errors import InputError, OutsideError, TrustError
 from mlsign.formats.bundle import MAX_TIMESTAMP_BYTES, decode_bundle, encode_bundle
 from mlsign.formats.trusted_root import decode_trusted_root

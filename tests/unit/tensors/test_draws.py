@@ -11,7 +11,7 @@ from mlsign.interface import TypeSpec, ValueKind, ValueSpec
 from mlsign.limits import MIB
 from mlsign.onnx.golden_encoding import encode_golden_value
 from mlsign.onnx.golden_values import GoldenMap, GoldenSequence
-from mlsign.sandbox.golden import array_of, feed_of
+from mlsign.sandbox.golden.golden import array_of, feed_of
 from mlsign.sandbox.tensors import check_feeds
 from mlsign.tensors.bits import are_floats, to_floats
 from mlsign.tensors.draws import GENERATOR, Breadth, breadths, draw_inputs

@@ -12,7 +12,7 @@ from mlsign.cli.report_files import clear_files, write_file
 from mlsign.errors import shown
 
 if TYPE_CHECKING:
-    from mlsign.actions.verify_policy import PolicyTrust
+    from mlsign.actions.policies.verify_policy import PolicyTrust
 
 
 def write_portrait(
@@ -21,15 +21,15 @@ def write_portrait(
     """Writes the page at ``html``, whole or not at all; exits by the decision where a policy decides."""
     from importlib.metadata import version
 
-    from mlsign.actions.portray import PortrayRequest, portray
+    from mlsign.actions.inspection.portray import PortrayRequest, portray
     from mlsign.policy.model import Verdict
     from mlsign.report.html.portrait import render_portrait
 
     clear_files([html], option="--html", packages=[path] if previous is None else [path, previous], read=[policy])
     request = PortrayRequest(previous=previous)
     if policy is not None:
-        from mlsign.actions.load_policies import load_policies
-        from mlsign.actions.verify import VerifyRequest
+        from mlsign.actions.policies.load_policies import load_policies
+        from mlsign.actions.verification.verify import VerifyRequest
 
         first, *others = load_policies([policy], signed=signed)
         request = PortrayRequest(verify=VerifyRequest(policy=first, others=tuple(others)), previous=previous)

@@ -14,8 +14,8 @@ _LINES: Final = 10_000
 
 def put_text(path: Path) -> None:
     """Prints the structure of the model in ONNX's textual syntax."""
-    from mlsign.actions.outline import outline
-    from mlsign.report.onnx_text import render_onnx
+    from mlsign.actions.inspection.outline import outline
+    from mlsign.report.onnx.text import render_onnx
 
     with progress("inspecting", path):
         structure = outline(path)
@@ -26,7 +26,7 @@ def put_text(path: Path) -> None:
 
 def put_card(path: Path) -> None:
     """Prints the model card of a package."""
-    from mlsign.actions.describe import describe
+    from mlsign.actions.inspection.describe import describe
     from mlsign.report.model_card import render_card
 
     put(render_card(describe(path)))

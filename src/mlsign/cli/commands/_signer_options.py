@@ -11,8 +11,8 @@ import typer
 from mlsign.cli.options import PasswordFile, PinFile, Pkcs11Key, Pkcs11Module, ask_password, ask_pin, read_password
 
 if TYPE_CHECKING:
-    from mlsign.actions.load_keyless import KeylessRequest
-    from mlsign.actions.load_signer import SignerRequest
+    from mlsign.actions.signing.load_keyless import KeylessRequest
+    from mlsign.actions.signing.load_signer import SignerRequest
 
 _CERTIFICATES = "Certificates above that of the signer, PEM files in the order of issue."
 _TOKEN = "The identity token, or @FILE. Else the CI system is asked for one, else a person in a browser."  # noqa: S105
@@ -76,7 +76,7 @@ class SignerOptions:
 
     def request(self) -> SignerRequest:
         """Who signs, and how to ask for what that takes."""
-        from mlsign.actions.load_signer import SignerRequest
+        from mlsign.actions.signing.load_signer import SignerRequest
 
         return SignerRequest(
             key=self.key,
@@ -97,7 +97,7 @@ class SignerOptions:
             if (self.identity_token, self.trust_config, self.tuf_url, self.tuf_root) != (None, None, None, None):
                 raise typer.BadParameter("--identity-token, --trust-config, --tuf-url and --tuf-root go with --keyless")
             return None
-        from mlsign.actions.load_keyless import KeylessRequest, Login
+        from mlsign.actions.signing.load_keyless import KeylessRequest, Login
         from mlsign.cli.console import is_interactive
 
         login = (Login.CODE if self.no_browser else Login.BROWSER) if is_interactive() else Login.NEVER

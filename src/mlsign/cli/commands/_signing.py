@@ -9,9 +9,9 @@ from mlsign.errors import shown
 from mlsign.identity import Identity, KeyIdentity
 
 if TYPE_CHECKING:
-    from mlsign.actions.attest_verdict import Attested
-    from mlsign.actions.countersign import CountersignedBundle
-    from mlsign.actions.sign import Neighbour
+    from mlsign.actions.signing.countersign import CountersignedBundle
+    from mlsign.actions.signing.sign import Neighbour
+    from mlsign.actions.verification.attest_verdict import Attested
 
 _MAX_NEIGHBOURS = 20
 

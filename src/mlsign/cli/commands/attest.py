@@ -36,8 +36,8 @@ def attest_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, attests, says what was added."""
-    from mlsign.actions.attest import attest
-    from mlsign.actions.load_signer import open_signer
+    from mlsign.actions.signing.attest import attest
+    from mlsign.actions.signing.load_signer import open_signer
     from mlsign.errors import shown
 
     request = signer_options.request()

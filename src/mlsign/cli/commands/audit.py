@@ -59,7 +59,7 @@ def verify_command(
     verbose: Verbose = False,
 ) -> None:
     """Reads, holds the lines against each other, prints, exits by what was found."""
-    from mlsign.actions.verify_audit import VerifyAuditRequest, verify_audit
+    from mlsign.actions.audit.verify_audit import VerifyAuditRequest, verify_audit
     from mlsign.formats.audit import decode_head
     from mlsign.report.audit_logs import render_verified_json, render_verified_text
 
@@ -86,7 +86,7 @@ def show_command(
     verbose: Verbose = False,
 ) -> None:
     """Reads, prints."""
-    from mlsign.actions.show_audit import show_audit
+    from mlsign.actions.audit.show_audit import show_audit
     from mlsign.report.audit_logs import render_shown_json, render_shown_text
 
     shown = show_audit(file, last=last)

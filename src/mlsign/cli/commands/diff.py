@@ -50,7 +50,7 @@ def diff_command(
 ) -> None:
     """Parses, compares, prints; exits as diff does."""
     TROUBLE.on = True
-    from mlsign.actions.diff import DiffRequest, diff
+    from mlsign.actions.comparison.diff import DiffRequest, diff
     from mlsign.cli.diff_rendering import clear_output, render_difference, write_output
 
     if no_run and inputs:
@@ -58,7 +58,7 @@ def diff_command(
     clear_output(output, before, after, read=[policy, *(inputs or ())])
     loaded = None
     if policy is not None or policy_signers != NO_POLICY_SIGNER:
-        from mlsign.actions.load_policy import load_policy
+        from mlsign.actions.policies.load_policy import load_policy
 
         signed = policy_signers.trusted(policy)
         loaded = None if policy is None else load_policy(policy, signed=signed)

@@ -81,13 +81,13 @@ def inspect_command(
 
             (put_text if text else put_card)(path)
             return
-        from mlsign.actions.inspect import inspect
+        from mlsign.actions.inspection.inspect import inspect
 
         with progress("inspecting", path):
             inspection = inspect(path)
         put(render_inspected(inspection, output_format))
         return
-    from mlsign.actions.findings import FindRequest, Summaries, find, load_model_policy
+    from mlsign.actions.inspection.findings import FindRequest, Summaries, find, load_model_policy
     from mlsign.policy.model import Verdict
 
     request = FindRequest(policy=load_model_policy(policy, signed=signed), summaries=Summaries.DROP)

@@ -49,10 +49,10 @@ def keygen_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, asks for a password, makes the key; or writes the public half of one in hardware."""
-    from mlsign.actions.keygen import KeygenRequest, keygen, write_public_key
+    from mlsign.actions.signing.keygen import KeygenRequest, keygen, write_public_key
 
     if pkcs11 is not None:
-        from mlsign.actions.load_pkcs11 import load_pkcs11
+        from mlsign.actions.signing.load_pkcs11 import load_pkcs11
 
         with load_pkcs11(pkcs11, module=pkcs11_module, ask_pin=ask_pin, pin_file=pin_file) as token:
             path, public = write_public_key(output, token.public), token.public

@@ -14,7 +14,7 @@ from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
 from mlsign.errors import InputError
 
 if TYPE_CHECKING:
-    from mlsign.actions.load_policy import LoadedPolicy
+    from mlsign.actions.policies.load_policy import LoadedPolicy
 
 HELP = """List the releases of models in a folder: versions, signers, dates, what changed, and which came before which.
 
@@ -48,7 +48,7 @@ def log_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, lists, prints, exits by what was found."""
-    from mlsign.actions.list_releases import LogRequest, Reading, list_releases
+    from mlsign.actions.releases.list_releases import LogRequest, Reading, list_releases
     from mlsign.policy.model import Verdict
 
     request = LogRequest(
@@ -62,11 +62,11 @@ def log_command(
     # With --quiet the exit code is the answer.
     if not quiet or output_format is not Format.TEXT:
         if output_format is Format.JSON:
-            from mlsign.report.log_as_json import render_log
+            from mlsign.report.log.as_json import render_log
 
             put(render_log(log))
         else:
-            from mlsign.report.log_as_text import render_log as as_text
+            from mlsign.report.log.as_text import render_log as as_text
 
             put(as_text(log, width=width(), color=wants_color()))
     if log.judged and log.verdict is not Verdict.ALLOW:
@@ -82,6 +82,6 @@ def _policies(paths: list[Path] | None, trust_root: Path | None, signers: Policy
         if trust_root is not None:
             raise InputError("nobody's signature is checked without --policy", code="usage.policy", hint="add --policy FILE")
         return ()
-    from mlsign.actions.load_policies import load_policies
+    from mlsign.actions.policies.load_policies import load_policies
 
     return load_policies(paths, trust_root=trust_root, signed=signed)

@@ -79,7 +79,7 @@ def pack_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, packs, says what was made."""
-    from mlsign.actions.pack import PackRequest, pack
+    from mlsign.actions.packing.pack import PackRequest, pack
     from mlsign.digest import decode_algorithm
     from mlsign.formats.manifest import Role
     from mlsign.words import counted, size
@@ -136,6 +136,6 @@ def _source_date_epoch() -> datetime | None:
 
 
 def _operator_sets() -> dict[str, frozenset[OperatorId]]:
-    from mlsign.actions.read_policy import load_operator_sets
+    from mlsign.actions.policies.read_policy import load_operator_sets
 
     return load_operator_sets()

@@ -46,7 +46,7 @@ def policy_check_command(
     verbose: Verbose = False,
 ) -> None:
     """Checks each file, prints the remarks, exits by the worst."""
-    from mlsign.actions.check_policy import check_policies
+    from mlsign.actions.policies.check_policy import check_policies
     from mlsign.cli.policy_rendering import render_remarks
     from mlsign.policy.lint.remark import Severity
 

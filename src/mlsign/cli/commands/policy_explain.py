@@ -36,9 +36,9 @@ def policy_explain_command(
     verbose: Verbose = False,
 ) -> None:
     """Reads the policy and the keys it names, prints what it asks for."""
-    from mlsign.actions.load_policy import bind_policy
-    from mlsign.actions.read_policy import read_policy_document
-    from mlsign.report.policy_as_text import render_policy, render_policy_as_markdown
+    from mlsign.actions.policies.load_policy import bind_policy
+    from mlsign.actions.policies.read_policy import read_policy_document
+    from mlsign.report.policy.as_text import render_policy, render_policy_as_markdown
 
     bound = bind_policy(policy, read_policy_document(policy)).policy
     put(render_policy(bound, width=width()) if output_format is Prose.TEXT else render_policy_as_markdown(bound))

@@ -39,7 +39,7 @@ def policy_init_command(
     verbose: Verbose = False,
 ) -> None:
     """Asks or takes the answers, writes the policy, says what to do next."""
-    from mlsign.actions.start_policy import start_policy, write_policy_file
+    from mlsign.actions.policies.start_policy import start_policy, write_policy_file
     from mlsign.cli.policy_questions import Answers, settled
 
     given = Answers(package=package, key=key, issuer=keyless_issuer, subject=keyless_subject, audit=audit)

@@ -36,8 +36,8 @@ def policy_sign_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, signs, says what the signature covers."""
-    from mlsign.actions.load_signer import open_signer
-    from mlsign.actions.sign_policy import sign_policy
+    from mlsign.actions.policies.sign_policy import sign_policy
+    from mlsign.actions.signing.load_signer import open_signer
     from mlsign.words import counted
 
     request = signer_options.request()

@@ -30,8 +30,8 @@ def policy_test_command(
     verbose: Verbose = False,
 ) -> None:
     """Decides each case, prints a table with the differences, exits by them."""
-    from mlsign.actions.load_policy import load_policy
-    from mlsign.actions.try_policy import try_policy
+    from mlsign.actions.policies.load_policy import load_policy
+    from mlsign.actions.policies.try_policy import try_policy
     from mlsign.cli.policy_rendering import render_cases
 
     results = try_policy(load_policy(policy, trust_root=trust_root), cases)

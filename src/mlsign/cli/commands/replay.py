@@ -20,8 +20,8 @@ from mlsign.errors import shown
 from mlsign.sandbox.layers import Wall
 
 if TYPE_CHECKING:
-    from mlsign.actions.load_signer import SignerRequest
-    from mlsign.actions.replay import Replay, ReplayRequest
+    from mlsign.actions.golden.replay import Replay, ReplayRequest
+    from mlsign.actions.signing.load_signer import SignerRequest
 
 HELP = """Run a package on its golden test data, and tell how far each answer is from the one that was signed.
 
@@ -76,7 +76,7 @@ def replay_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, replays, prints the result, exits by it."""
-    from mlsign.actions.replay import ReplayRequest
+    from mlsign.actions.golden.replay import ReplayRequest
     from mlsign.sandbox.runtimes import RuntimeName
 
     if signer_options.are_given and not attest:
@@ -91,8 +91,8 @@ def replay_command(
     confinement = confinement_of(sandbox, allow_unsandboxed=allow_unsandboxed)
     verify = None
     if policy:
-        from mlsign.actions.load_policies import load_policies
-        from mlsign.actions.verify import VerifyRequest
+        from mlsign.actions.policies.load_policies import load_policies
+        from mlsign.actions.verification.verify import VerifyRequest
 
         first, *others = load_policies(policy, trust_root=trust_root, signed=signed)
         verify = VerifyRequest(policy=first, others=tuple(others), signatures=tuple(signature or ()), store=store)
@@ -109,9 +109,9 @@ def _replay(package: Path, request: ReplayRequest, signer: SignerRequest | None)
     """The result; where the policy says no, its report is told first."""
     from contextlib import nullcontext
 
-    from mlsign.actions.admit import Denied
-    from mlsign.actions.load_signer import open_signer
-    from mlsign.actions.replay import replay
+    from mlsign.actions.golden.replay import replay
+    from mlsign.actions.signing.load_signer import open_signer
+    from mlsign.actions.verification.admit import Denied
 
     try:
         with (

@@ -42,7 +42,7 @@ def _group() -> None:
 @app.command("status", cls=PlainCommand, help=STATUS_HELP, short_help="Show what is in force and what is missing.")
 def status_command(output_format: FormatOption = Format.TEXT, quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Surveys, prints, exits by what was found."""
-    from mlsign.actions.survey import survey
+    from mlsign.actions.scoring.survey import survey
     from mlsign.report.sandbox_survey import render_survey_json, render_survey_text
     from mlsign.sandbox.layers import Isolation
 

@@ -63,11 +63,11 @@ def score_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, scores, says how it was confined."""
-    from mlsign.actions._recording import recording
-    from mlsign.actions.admit import Denied
-    from mlsign.actions.load_policies import load_policies
-    from mlsign.actions.score import ScoreRequest, score
-    from mlsign.actions.verify import VerifyRequest
+    from mlsign.actions.audit.recording import recording
+    from mlsign.actions.policies.load_policies import load_policies
+    from mlsign.actions.scoring.score import ScoreRequest, score
+    from mlsign.actions.verification.admit import Denied
+    from mlsign.actions.verification.verify import VerifyRequest
 
     confinement = confinement_of(sandbox, allow_unsandboxed=allow_unsandboxed)
     loosened = ("--allow-unsandboxed: the model runs even where it cannot be confined",) if allow_unsandboxed else ()

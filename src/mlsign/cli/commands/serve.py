@@ -102,7 +102,7 @@ def serve_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, serves until a signal, says why a package was denied."""
-    from mlsign.actions.admit import Denied
+    from mlsign.actions.verification.admit import Denied
 
     serve = _load_server()
     from mlsign.serving.journal import level_of

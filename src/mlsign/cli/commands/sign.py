@@ -16,8 +16,8 @@ from mlsign.cli.options import Quiet, StoreFolder, Verbose
 from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
 
 if TYPE_CHECKING:
-    from mlsign.actions.load_policy import LoadedPolicy
-    from mlsign.actions.verify_policy import PolicyTrust
+    from mlsign.actions.policies.load_policy import LoadedPolicy
+    from mlsign.actions.policies.verify_policy import PolicyTrust
 
 HELP = """Sign a package. Adds a file under signatures/ and changes nothing else.
 
@@ -55,20 +55,20 @@ def sign_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, signs, says what was added."""
-    from mlsign.actions.load_signer import open_signer
+    from mlsign.actions.signing.load_signer import open_signer
 
     request = signer_options.request()
     trusted = policy_signers.trusted(policy)
     loaded = _loaded(policy, signed=trusted)
     if countersign is not None:
-        from mlsign.actions.countersign import countersign as vouch
+        from mlsign.actions.signing.countersign import countersign as vouch
 
         with open_signer(request) as signer, progress("signing", package) as advance:
             made = vouch(package, signer, bundle=countersign, policy=loaded, store=store, advance=advance)
         say_countersigned(made)
         put(made.bundle)
         return
-    from mlsign.actions.sign import Addition, sign
+    from mlsign.actions.signing.sign import Addition, sign
     from mlsign.words import counted
 
     with open_signer(request) as signer, progress("signing", package) as advance:
@@ -87,6 +87,6 @@ def sign_command(
 def _loaded(policy: Path | None, *, signed: PolicyTrust | None) -> LoadedPolicy | None:
     if policy is None:
         return None
-    from mlsign.actions.load_policy import load_policy
+    from mlsign.actions.policies.load_policy import load_policy
 
     return load_policy(policy, signed=signed)

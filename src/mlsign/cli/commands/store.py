@@ -54,7 +54,7 @@ def list_command(
     store: StoreFolder, output_format: FormatOption = Format.TEXT, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
     """Lists, prints."""
-    from mlsign.actions.list_store import list_store
+    from mlsign.actions.stores.list_store import list_store
     from mlsign.report.stores import render_list_json, render_list_text
 
     things = list_store(store)
@@ -66,7 +66,7 @@ def check_command(
     store: StoreFolder, output_format: FormatOption = Format.TEXT, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
     """Hashes, prints, exits by what was found."""
-    from mlsign.actions.check_store import check_store
+    from mlsign.actions.stores.check_store import check_store
     from mlsign.report.stores import render_checked_json, render_checked_text
 
     with progress("hashing", store / "objects") as advance:
@@ -80,7 +80,7 @@ def check_command(
 @app.command("prune", cls=PlainCommand, help=PRUNE_HELP, short_help="Remove what no package needs.")
 def prune_command(store: StoreFolder, quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Removes, prints what is gone."""
-    from mlsign.actions.prune_store import prune_store
+    from mlsign.actions.stores.prune_store import prune_store
     from mlsign.words import counted, size
 
     gone = prune_store(store)

@@ -17,7 +17,7 @@ from mlsign.digest import Algorithm, Digest, decode_hex
 from mlsign.errors import InputError, shown
 
 if TYPE_CHECKING:
-    from mlsign.actions._trust_cache import Kept
+    from mlsign.actions.trust.cache import Kept
 
 HELP: Final = """Keep the trust roots that keyless signatures are verified by.
 
@@ -103,7 +103,7 @@ def show_command(
     verbose: Verbose = False,
 ) -> None:
     """Loads, decodes, prints."""
-    from mlsign.actions.trust_show import show_trust
+    from mlsign.actions.trust.trust_show import show_trust
     from mlsign.report.trust_roots import render_trust_json, render_trust_text
 
     trust = show_trust(now=datetime.now(UTC), name=name, file=root)
@@ -122,7 +122,7 @@ def update_command(
     verbose: Verbose = False,
 ) -> None:
     """Fetches, says what changed, prints the digest."""
-    from mlsign.actions.trust_update import UpdateRequest, update_trust
+    from mlsign.actions.trust.trust_update import UpdateRequest, update_trust
 
     now = datetime.now(UTC)
     _tell(update_trust(UpdateRequest(name=name, url=tuf_url, tuf_root=tuf_root), now=now), now=now)
@@ -138,7 +138,7 @@ def import_command(
     verbose: Verbose = False,
 ) -> None:
     """Takes in, says what changed, prints the digest."""
-    from mlsign.actions.trust_import import ImportFileRequest, ImportFolderRequest, import_trust_file, import_trust_folder
+    from mlsign.actions.trust.trust_import import ImportFileRequest, ImportFolderRequest, import_trust_file, import_trust_folder
 
     now = datetime.now(UTC)
     if os.path.isdir(path):  # noqa: PTH112 - which never raises: who opens it says what is wrong
@@ -160,7 +160,7 @@ def export_command(
     verbose: Verbose = False,
 ) -> None:
     """Writes the folder, prints its name."""
-    from mlsign.actions.trust_export import export_trust
+    from mlsign.actions.trust.trust_export import export_trust
     from mlsign.report.trust_roots import expiry_words
 
     record = export_trust(folder, name=name)
@@ -179,7 +179,7 @@ def pin_command(
     verbose: Verbose = False,
 ) -> None:
     """Sets or takes the pin, prints the digest."""
-    from mlsign.actions.trust_pin import pin_trust, read_root_digest, unpin_trust
+    from mlsign.actions.trust.trust_pin import pin_trust, read_root_digest, unpin_trust
 
     if (sha256 is not None) + (root is not None) + off > 1:
         raise InputError("--sha256, --root and --off exclude each other", code="usage.pin", hint="give one of them")
@@ -210,7 +210,7 @@ def _decode(text: str) -> Digest:
 
 def _confirmed_digest(path: Path) -> Digest:
     """The digest of the file, when somebody at a terminal says it is the right one. Raises ``InputError`` (``usage.sha256``)."""
-    from mlsign.actions.trust_pin import read_root_digest
+    from mlsign.actions.trust.trust_pin import read_root_digest
 
     digest = read_root_digest(path)
     if sys.stdin is None or not sys.stdin.isatty():

@@ -35,8 +35,8 @@ from mlsign.cli.rendering import reasons_of, render
 from mlsign.cli.report_files import append_summary, clear_places, decode_places, say_audited, write_reports
 
 if TYPE_CHECKING:
-    from mlsign.actions.load_signer import SignerRequest
-    from mlsign.actions.verify import Report, VerifyRequest
+    from mlsign.actions.signing.load_signer import SignerRequest
+    from mlsign.actions.verification.verify import Report, VerifyRequest
 
 HELP = """Verify a package under a policy: who signed it, whether a byte changed, what the model may do.
 
@@ -80,9 +80,9 @@ def verify_command(
     verbose: Verbose = False,
 ) -> None:
     """Parses, verifies, prints the report, exits by the decision."""
-    from mlsign.actions._recording import recording
-    from mlsign.actions.load_policies import load_policies
-    from mlsign.actions.verify import VerifyRequest
+    from mlsign.actions.audit.recording import recording
+    from mlsign.actions.policies.load_policies import load_policies
+    from mlsign.actions.verification.verify import VerifyRequest
     from mlsign.policy.model import Verdict
 
     signer = signer_options.request() if attest or signer_options.are_given else None
@@ -115,7 +115,7 @@ def verify_command(
     )
     report = _verify(package, request, signer, output=attest_output)
     if record is not None:
-        from mlsign.actions.record_evidence import write_record
+        from mlsign.actions.verification.record_evidence import write_record
 
         write_record(report, record)
     write_reports(report, places)
@@ -131,12 +131,12 @@ def verify_command(
 def _verify(package: Path, request: VerifyRequest, signer: SignerRequest | None, *, output: Path | None) -> Report:
     """The report; with a signer, after a summary was written of what it allows."""
     if signer is None:
-        from mlsign.actions.verify import verify
+        from mlsign.actions.verification.verify import verify
 
         with progress("verifying", package) as advance:
             return verify(package, request, advance=advance)
-    from mlsign.actions.attest_verdict import attest_verdict
-    from mlsign.actions.load_signer import open_signer
+    from mlsign.actions.signing.load_signer import open_signer
+    from mlsign.actions.verification.attest_verdict import attest_verdict
 
     with open_signer(signer) as opened, progress("verifying", package) as advance:
         attested = attest_verdict(package, request, opened, output=output, advance=advance)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from mlsign.errors import shown
 from mlsign.interface import OperatorId
+from mlsign.policy.decoding.yaml_source import Scalar
 from mlsign.policy.lint.remark import Draft, Remark
 from mlsign.policy.model import Isolation, ManifestMode, Presence, Unbounded
-from mlsign.policy.yaml_source import Scalar
 
 _TIGHT_SECONDS = 60.0
 _Named = tuple[frozenset[OperatorId], str]

@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Final
 
 from mlsign.errors import InputError
-from mlsign.policy.decode import API_VERSION, KIND, PolicyDocument
+from mlsign.policy.decoding.policy import API_VERSION, KIND, PolicyDocument
+from mlsign.policy.decoding.yaml_source import Mapping, Node, Place, Scalar, Sequence
 from mlsign.policy.lint.remark import Remark, Severity
-from mlsign.policy.yaml_source import Mapping, Node, Place, Scalar, Sequence
 
 MAX_ERRORS: Final = 50
 _WHERE: Final = re.compile(r"(.*?):([0-9]{1,9}):([0-9]{1,9})(?: (.*))?", re.DOTALL)

@@ -11,8 +11,8 @@ from datetime import datetime
 from enum import Enum
 
 from mlsign.interface import OperatorId
+from mlsign.policy.decoding.yaml_source import Mapping, Node, Place, Sequence
 from mlsign.policy.model import Policy
-from mlsign.policy.yaml_source import Mapping, Node, Place, Sequence
 
 
 class Severity(Enum):

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Final
 
 from mlsign.errors import shown
+from mlsign.policy.decoding.yaml_source import Mapping, Node, Scalar
 from mlsign.policy.lint.remark import Draft, Remark
 from mlsign.policy.lint.signers import person_of
 from mlsign.policy.requirements import Requirement
-from mlsign.policy.yaml_source import Mapping, Node, Scalar
 
 SOON: Final = timedelta(days=30)
 

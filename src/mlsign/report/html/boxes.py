@@ -15,7 +15,7 @@ from mlsign.interface import ONNX_DOMAIN, TypeSpec
 from mlsign.onnx.records import NodeRecord, SparseRecord, TensorRecord
 from mlsign.report.html.sheets import Sheet
 from mlsign.report.html.words import attribute_words, type_words
-from mlsign.report.onnx_values import values_words
+from mlsign.report.onnx.values import values_words
 
 MAX_ENDS: Final = 2_000
 """Inputs, and outputs, of a sheet that are drawn, and of a node that lines are looked for from."""

@@ -8,10 +8,10 @@ from mlsign.compare.lineage import Link
 from mlsign.errors import shown
 from mlsign.report.html.elements import Element, element
 from mlsign.report.html.parts import Tone, badge, note, section
-from mlsign.report.release_changes import change_lines
+from mlsign.report.log.changes import change_lines
 
 if TYPE_CHECKING:
-    from mlsign.actions._portrait_before import Before
+    from mlsign.actions.inspection.portrait_before import Before
 
 _LINKS: Final = {
     Link.FOUND: (Tone.GOOD, "the release before", "Its files have the digest that the manifest records."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mlsign.actions.portray import Portrait
+from mlsign.actions.inspection.portray import Portrait
 from mlsign.errors import shown
 from mlsign.evidence.record import ReplayedSet, SignatureRecord
 from mlsign.formats.manifest import Manifest

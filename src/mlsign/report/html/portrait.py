@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mlsign.actions._collector import collector_paused
-from mlsign.actions.portray import Portrait
+from mlsign.actions.inspection.portray import Portrait
 from mlsign.errors import shown
 from mlsign.report.html.changes import changes
 from mlsign.report.html.document import Page, Plain, document

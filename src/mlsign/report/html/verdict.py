@@ -10,9 +10,9 @@ from itertools import islice
 from pathlib import PurePath
 from typing import Final
 
-from mlsign.actions.claimed_signers import ClaimedSigner
-from mlsign.actions.portray import Portrait
-from mlsign.actions.verify import Report
+from mlsign.actions.inspection.claimed_signers import ClaimedSigner
+from mlsign.actions.inspection.portray import Portrait
+from mlsign.actions.verification.verify import Report
 from mlsign.errors import shown
 from mlsign.evidence.findings import Finding, Outcome
 from mlsign.evidence.record import SignatureRecord, Standing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import log1p
 from typing import Final
 
-from mlsign.actions._weights import Weight, Weights
+from mlsign.actions.inspection.weights import Weight, Weights
 from mlsign.errors import shown
 from mlsign.onnx.records import TensorRecord
 from mlsign.report.html.elements import Child, Element, element

@@ -10,12 +10,12 @@ from mlsign.digest import sha256
 from mlsign.errors import InputError
 from mlsign.identity import KeyIdentity
 from mlsign.interface import OperatorId
-from mlsign.policy.decode import decode_policy_node
-from mlsign.policy.decode_signers import Bindings
+from mlsign.policy.decoding.policy import decode_policy_node
+from mlsign.policy.decoding.signers import Bindings
+from mlsign.policy.decoding.yaml_source import Scalar, decode_yaml
 from mlsign.policy.lint.checks import lint
 from mlsign.policy.lint.errors import MAX_ERRORS, find_errors, remark_of
 from mlsign.policy.lint.remark import Draft, Severity, spelled_path
-from mlsign.policy.yaml_source import Scalar, decode_yaml
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SETS = {

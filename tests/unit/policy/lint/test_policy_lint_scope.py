@@ -7,16 +7,16 @@ import pytest
 from mlsign.digest import sha256
 from mlsign.identity import KeyIdentity
 from mlsign.interface import OperatorId
-from mlsign.policy.decode import decode_policy_node
-from mlsign.policy.decode_signers import Bindings
+from mlsign.policy.decoding.extend_source import decode_source
+from mlsign.policy.decoding.policy import decode_policy_node
+from mlsign.policy.decoding.signers import Bindings
+from mlsign.policy.decoding.yaml_source import decode_yaml
 from mlsign.policy.extend import combine
-from mlsign.policy.extend_source import decode_source
 from mlsign.policy.lint import scope
 from mlsign.policy.lint.checks import lint
 from mlsign.policy.lint.remark import Draft, Severity
 from mlsign.policy.lint.scope import check_overlaps
 from mlsign.policy.lint.standing import check_loosened
-from mlsign.policy.yaml_source import decode_yaml
 
 SETS = {"inference-v1": frozenset({OperatorId("ai.onnx", "Gemm")})}
 KEYS = {name: KeyIdentity(spki=sha256(name.encode()), kind="EC P-256") for name in ("a.pub", "b.pub")}

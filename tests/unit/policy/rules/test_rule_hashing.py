@@ -9,8 +9,8 @@ from mlsign.evidence.record import KnownBy, UnreadFile
 from mlsign.paths import PackagePath
 from mlsign.policy.decide import decide
 from mlsign.policy.model import Hashing, Verdict
-from mlsign.policy.remedies import remedies_for
-from mlsign.policy.remedy import Party, State
+from mlsign.policy.remedies.remedies import remedies_for
+from mlsign.policy.remedies.remedy import Party, State
 from mlsign.policy.rules import hashing
 
 

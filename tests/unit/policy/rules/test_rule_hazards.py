@@ -10,7 +10,7 @@ from mlsign.evidence.findings import MAX_LISTED, Finding, Outcome
 from mlsign.evidence.record import Evidence
 from mlsign.interface import OperatorId, OperatorUse
 from mlsign.policy.decide import decide
-from mlsign.policy.decode import decode_policy
+from mlsign.policy.decoding.policy import decode_policy
 from mlsign.policy.model import CustomDomains, Hazard, OperatorSettings, Policy, Verdict
 from mlsign.policy.rules import hazards, operators
 

@@ -266,7 +266,7 @@ def test_values_of_one_node_are_bounded_and_what_is_not_drawn_is_told(monkeypatc
 
 
 def test_a_finding_marks_its_node_and_an_operator_all_of_its_nodes():
-    from mlsign.actions.read_policy import shipped_baseline
+    from mlsign.actions.policies.read_policy import shipped_baseline
     from mlsign.report.html.findings import findings, marks_of
 
     wrong = Finding(
