@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, Final
@@ -19,7 +19,7 @@ from typing import Any, Final
 from mlsign.digest import Algorithm, Digest, decode_hex
 from mlsign.formats.claimed_time import read_time, spell_time
 from mlsign.formats.platform import PLATFORM
-from mlsign.formats.predicate_types import MAX_GOLDEN_RUN_BYTES, TEST_RESULT_TYPE
+from mlsign.formats.predicate_types import MAX_GOLDEN_RUN_BYTES, TEST_RESULT_TYPE, golden_run_limits
 from mlsign.formats.statement import STATEMENT_TYPE
 from mlsign.limits import DEFAULT, Limits
 from mlsign.paths import MANIFEST_NAME, PackagePath, decode_path
@@ -35,8 +35,6 @@ MAX_TOLD: Final = 100
 _MAX_TEXT: Final = 2048
 MAX_NAME: Final = 256
 _MAX_LAYERS: Final = 64
-_MAX_DIGITS: Final = 21
-"""Canonical JSON writes doubles below 10^21 as integers of so many digits."""
 _PASSED, _FAILED = "PASSED", "FAILED"
 _PREDICATE_FIELDS: Final = ("result", "configuration", "url", "passedtests", "warnedtests", "failedtests")
 _DESCRIPTOR_FIELDS: Final = ("name", "uri", "digest", "content", "downloadlocation", "mediatype", "annotations")
@@ -131,8 +129,7 @@ def decode_golden_run(payload: bytes, *, limits: Limits = DEFAULT) -> GoldenRunS
 
     Fields that the specification does not know are ignored, as it asks; what is ours is read exactly, and must agree with the result.
     """
-    most = replace(limits, max_json_integer_digits=max(limits.max_json_integer_digits, _MAX_DIGITS))
-    value = decode_json(payload, where="statement", max_bytes=MAX_GOLDEN_RUN_BYTES, limits=most)
+    value = decode_json(payload, where="statement", max_bytes=MAX_GOLDEN_RUN_BYTES, limits=golden_run_limits(limits))
     top = Fields(value, where="", format_name="golden_run")
     top.literal("_type", allowed=(STATEMENT_TYPE,))
     top.literal("predicateType", allowed=(TEST_RESULT_TYPE,))

@@ -5,6 +5,7 @@ The decoders are in modules of their own, which most packages have no need of.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from typing import Final
 
@@ -20,6 +21,13 @@ MAX_COUNTERSIGNATURE_BYTES: Final = 16 * KIB
 MAX_SUMMARY_BYTES: Final = 128 * KIB
 MAX_PROVENANCE_BYTES: Final = MIB
 MAX_GOLDEN_RUN_BYTES: Final = MIB
+_GOLDEN_RUN_DIGITS: Final = 21
+"""Canonical JSON writes doubles below 10^21, as errors in golden runs can be, as integers of so many digits."""
+
+
+def golden_run_limits(limits: Limits) -> Limits:
+    """The limits, with room for the numbers of golden runs."""
+    return replace(limits, max_json_integer_digits=max(limits.max_json_integer_digits, _GOLDEN_RUN_DIGITS))
 
 
 class PredicateType(Enum):
@@ -49,7 +57,7 @@ def claimed_predicate(payload: bytes, *, limits: Limits = DEFAULT) -> PredicateT
     if not any(kind.value.encode() in spelled for kind in PredicateType):
         return None
     try:
-        value = decode_json(payload, max_bytes=max(_MAX_BYTES.values()), limits=limits)
+        value = decode_json(payload, max_bytes=max(_MAX_BYTES.values()), limits=golden_run_limits(limits))
     except InputError:
         return None
     claimed = value.get("predicateType") if isinstance(value, dict) else None

@@ -82,6 +82,7 @@ def test_a_run_comes_back_as_it_was_written(run: GoldenRunStatement) -> None:
     data = encode_golden_run(run)
     assert decode_golden_run(data) == run
     assert encode_golden_run(decode_golden_run(data)) == data
+    assert claimed_predicate(data) is PredicateType.GOLDEN_RUN
 
 
 def test_others_read_the_result_off_the_fields_of_the_specification() -> None:
