@@ -187,6 +187,20 @@ def test_inputs_that_a_call_leaves_out_are_empty(start):
     assert np.array_equal(start(calling(function), runtime=REFERENCE).run({"x": X})["y"], X)
 
 
+def test_functions_that_are_made_of_others_are_not_called_by_nodes_that_call_none(start, memory):
+    """The second call of F is of a function F_1, which the model does not have; and the evaluator looks at no overload."""
+    nodes = [helper.make_node("F", [a], [b], domain="own", p=p) for a, b, p in (("x", "u", 0.5), ("u", "v", 0.25))]
+    for name, overload in (("F_1", ""), ("F", "other"), ("G", "")):
+        model = graph_model([*nodes, helper.make_node(name, ["v"], ["y"], domain="own")], [tensor("x")], [tensor("y")])
+        model.graph.node[2].overload = overload
+        model.functions.append(of_nodes(linked("LeakyRelu", ["a"], alpha=("p", TYPES.FLOAT))))
+        model.opset_import.append(helper.make_opsetid("own", 1))
+        assert f"there is no operator and no function {name} in own" in refused(memory, model).message
+    model.graph.node[2].op_type = "F_1"
+    model.functions.append(negation("F_1"))
+    assert np.array_equal(agree(start, model)["y"], -X)
+
+
 def test_an_attribute_outside_of_functions_is_taken_from_no_call(memory):
     model = graph_model([linked("LeakyRelu", ["x"], "y", alpha=("p", TYPES.FLOAT))], [tensor("x")], [tensor("y")])
     assert "is in no function" in refused(memory, model).message

@@ -14,6 +14,9 @@ from onnx import AttributeProto, FunctionProto, ModelProto, NodeProto
 
 from mlsign.errors import JailError, shown
 
+OWN_DOMAINS: Final = frozenset({"", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "experimental"})
+"""Where the evaluator has operators; functions of the model do not take their places."""
+
 _DEEPEST: Final = 64
 """Calls within functions and graphs within nodes, one in the other."""
 
@@ -28,8 +31,8 @@ Given = Mapping[str, AttributeProto]
 def bind_calls(model: ModelProto, functions: Mapping[Key, FunctionProto]) -> None:
     """No node of the model, nor of the functions that it then has, takes an attribute from a call.
 
-    Raises ``JailError`` (``sandbox.model.load``) for calls without end, for functions that come to too many nodes, and for an attribute
-    outside of functions that is to be taken from a call.
+    Raises ``JailError`` (``sandbox.model.load``) for calls without end, for functions that come to too many nodes, for a node that is
+    neither an operator nor calls one of them, and for an attribute outside of functions that is to be taken from a call.
     """
     binding = _Binding(functions)
     binding.bind(model.graph.node, None, depth=0)
@@ -67,6 +70,8 @@ class _Binding:
             function = self._functions.get(key)
             if function is not None:
                 self._call(node, key, function, depth=depth)
+            elif node.domain not in OWN_DOMAINS:  # by its name it could be one of those that are made here
+                raise _unknown(node)
 
     def _call(self, node: NodeProto, key: Key, function: FunctionProto, *, depth: int) -> None:
         """The node calls the function for its attributes, and gives every input; one that is left out is empty."""
@@ -95,6 +100,15 @@ class _Binding:
             made.ClearField(field)
         self.made.append(made)
         return made.name
+
+
+def _unknown(node: NodeProto) -> JailError:
+    overload = f" with the overload {shown(node.overload)}" if node.overload else ""
+    return JailError(
+        f"there is no operator and no function {shown(node.op_type)} in {shown(node.domain)}{overload}",
+        code="sandbox.model.load",
+        where=shown(node.name),
+    )
 
 
 def _take(node: NodeProto, given: Given | None) -> None:

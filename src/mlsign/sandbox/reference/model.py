@@ -19,7 +19,7 @@ from onnx.reference.op_run import OpFunction, OpRun
 from mlsign.errors import JailError, shown
 from mlsign.sandbox.arrays import Array, decode_array
 from mlsign.sandbox.externals import External, check_externals, find_externals, region
-from mlsign.sandbox.reference.functions import Key, bind_calls
+from mlsign.sandbox.reference.functions import OWN_DOMAINS, Key, bind_calls
 from mlsign.sandbox.reference.sparse import fill, fill_constant
 from mlsign.sandbox.task import Task
 from mlsign.sandbox.values import Tensor
@@ -94,9 +94,6 @@ def _messages(model: onnx.ModelProto) -> Iterator[Any]:
                 left.extend([content] if hasattr(content, "ListFields") else content)
 
 
-_OWN_DOMAINS: Final = frozenset({"", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "experimental"})
-"""Where the evaluator has operators; functions of the model do not take their places."""
-
 Functions = Mapping[Key, onnx.FunctionProto]
 """Those that the evaluator calls."""
 
@@ -112,7 +109,7 @@ def _functions(model: onnx.ModelProto) -> Functions:
         for name in function.attribute:  # read from the object for the call by that name, whoever put it there
             _check_name(name, taken=_FUNCTION_NAMES, where=f"function {shown(function.name)}")
         out[key] = function
-    return {key: function for key, function in out.items() if key[0] not in _OWN_DOMAINS}
+    return {key: function for key, function in out.items() if key[0] not in OWN_DOMAINS}
 
 
 _FUNCTION_NAMES: Final = frozenset(dir(OpFunction)) | {
