@@ -227,6 +227,49 @@ def test_what_makes_numbers_of_codes_is_compared_with_the_codes() -> None:
     assert counts(compared(dequantized(), dequantized(domain="com.microsoft"))) == (2, 0, 1, 1)
 
 
+def read_twice(*, third: str, inside: bool, **second) -> onnx.ModelProto:
+    """Codes that two nodes read; ``third`` is which of them the last product takes, in a subgraph or beside them."""
+    weights = [numpy_helper.from_array(np.ones((2, 2), np.int8), "w"), tensor("s", 1, 2), tensor("z", 5, 5, dtype=np.int8)]
+    taken = ["w", "s", *(["z"] if second.pop("zero_point", False) else [])]
+    readers = [
+        helper.make_node("DequantizeLinear", ["w", "s"], ["a"], axis=0),
+        helper.make_node("DequantizeLinear", taken, ["b"], **second),
+    ]
+    products = [helper.make_node("MatMul", pair[:2], pair[2:]) for pair in (("x", "a", "t"), ("t", "b", "u"), ("u", third, "v"))]
+    if not inside:
+        return model(*readers, *products, helper.make_node("Neg", ["v"], ["y"]), weights=weights)
+    branches = {name: helper.make_graph(products, name, [], [value("v")]) for name in ("then_branch", "else_branch")}
+    return model(*readers, helper.make_node("If", ["c"], ["y"], **branches), weights=weights, inputs=("x", "c"))
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("second", [{"axis": 1}, {"axis": 0, "zero_point": True}, {"axis": 0, "domain": "com.microsoft"}])
+def test_codes_that_are_read_in_two_ways_count_by_who_takes_which(second: dict, inside: bool) -> None:
+    same = compared(*(read_twice(third="a", inside=inside, **second) for _ in range(2)))
+    assert same.difference.is_same
+    found = compared(*(read_twice(third=third, inside=inside, **second) for third in "ab")).difference
+    assert not found.is_same
+    wheres = ["graph"] if not inside else ["graph.node[2].else_branch", "graph.node[2].then_branch"]
+    assert [change.field for change in found.outputs] == [f"{where} codes of weight w" for where in wheres]
+    assert found.outputs[0].before == "read by ai.onnx:DequantizeLinear, axis 0, no zero point"
+
+
+def test_an_input_of_a_subgraph_is_no_weight_where_an_initializer_has_its_name() -> None:
+    def looping(taken: str) -> onnx.ModelProto:
+        nodes = [
+            helper.make_node("Identity", ["on"], ["still"]),
+            helper.make_node("Add", ["a", taken], ["p"]),
+            helper.make_node("Sub", ["a", "b"], ["q"]),
+        ]
+        inputs = [value("i", [], 7), value("on", [], 9), value("a"), value("b")]
+        outputs = [value("still", [], 9), value("p"), value("q")]
+        body = helper.make_graph(nodes, "body", inputs, outputs, [tensor("a", 1), tensor("b", 1)])
+        return model(helper.make_node("Loop", ["", "", "x", "z"], ["y", "w"], body=body), inputs=("x", "z"))
+
+    assert compared(looping("a"), looping("a")).difference.is_same
+    assert changed(compared(looping("a"), looping("b"))) == [("1", "weight a", "weight b")]
+
+
 def test_every_scale_of_codes_that_are_used_twice_is_compared() -> None:
     found = compared(dequantized(), dequantized(scale="r"))
     assert ("s", "r") in [(pair.before.name, pair.after.name) for pair in found.constants]

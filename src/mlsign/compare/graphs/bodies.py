@@ -77,7 +77,8 @@ class Constant:
 class Scaling:
     """The numbers that make values of quantized ones: each of ``element``; one for all, along ``axis``, or for blocks along it.
 
-    With a ``factor``, which is one number, the scale is the product of both.
+    With a ``factor``, which is one number, the scale is the product of both. ``node`` is the one that makes the values, None where the
+    numbers are told from nodes that compute with codes.
     """
 
     scale: TensorRecord
@@ -85,6 +86,7 @@ class Scaling:
     axis: int
     block: int = 0
     factor: TensorRecord | None = None
+    node: NodeRecord | None = None
 
     @property
     def element(self) -> str:
@@ -255,6 +257,7 @@ class _Resolver:
             zero_point=zero_point,
             axis=_number(node, "axis", 1),
             block=_number(node, "block_size", 0),
+            node=node,
         )
         return Constant(name=taken[0].name or node.outputs[0], tensor=taken[0], node=index, quantized=scaling)
 

@@ -143,6 +143,7 @@ class _Comparison:
         changes = list(found.changes())
         self.outputs += found.outputs()
         both, *folded = found.folded()
+        self.outputs += found.readings({pair[:2] for pair in both})
         for change in (*changes, *(change for _, _, change in both)):
             if change is None:
                 self.identical += 1
@@ -200,7 +201,7 @@ class _Comparison:
                 source = body.names.get(name, ABSENT)
                 constant = body.constant(source)
                 if constant is not None:
-                    return constant
+                    return replace(constant, node=None)  # which is a node of this body, and not of the one inside
                 known = source.kind in (SourceKind.OUTER, SourceKind.ABSENT)
                 return source if known else Source(SourceKind.OUTER, self.interner.number((scope, key(source))))
 
@@ -212,10 +213,8 @@ class _Comparison:
             for place in (place for place in graphs[0] if place in graphs[1]):
                 a, b = graphs[0][place], graphs[1][place]
                 bodies = (
-                    graph_body(a, where=f"{first.where}.node[{ours}].{_spelled(first.nodes[ours], place)}", outer=outers[0]),
-                    graph_body(
-                        b, where=f"{second.where}.node[{theirs}].{_spelled(second.nodes[theirs], place)}", outer=outers[1]
-                    ),
+                    _subgraph_body(a, first, ours, place, outer=outers[0]),
+                    _subgraph_body(b, second, theirs, place, outer=outers[1]),
                 )
                 self.outputs += _ends(bodies[1].where, a, b)
                 self.waiting.append((*bodies, _in_place(a.inputs, b.inputs), _in_place(a.outputs, b.outputs)))
@@ -233,6 +232,12 @@ class _Comparison:
             renames=Renames(nodes=self.names[0], values=self.names[1], weights=self.names[2], examples=tuple(self.examples)),
             approximate=not self.exact,
         )
+
+
+def _subgraph_body(graph: GraphRecord, body: Body, index: int, place: tuple[str, int, int], *, outer: Outer) -> Body:
+    """The body of a graph at ``place`` in a node. Its inputs are given whatever the version, so an initializer of their name is no weight."""
+    where = f"{body.where}.node[{index}].{_spelled(body.nodes[index], place)}"
+    return graph_body(graph, where=where, outer=outer, defaults=True)
 
 
 def _spelled(node: NodeRecord, place: tuple[str, int, int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +14,7 @@ from mlsign.compare.graphs.bodies import Body, Constant, Source, SourceKind, gra
 from mlsign.compare.graphs.keys import float_count, is_learned, tensor_key
 from mlsign.compare.graphs.matching import NOBODY, Half, Matched
 from mlsign.compare.graphs.result import ConstantPair, NodeChange, StoredPair
-from mlsign.compare.graphs.spelling import node_ref, operator_of, spell_attribute, spell_outputs, spell_source
+from mlsign.compare.graphs.spelling import node_ref, operator_of, spell_attribute, spell_outputs, spell_reading, spell_source
 from mlsign.onnx.records import AttributeRecord, NodeRecord, SparseRecord, Stored, TensorRecord
 
 _FLOAT_DATA: Final = 4
@@ -93,6 +94,18 @@ class Description:
                 right.remove(theirs)
         return both, sorted(left), sorted(right)
 
+    def readings(self, told: AbstractSet[tuple[int, int]]) -> Iterator[FieldChange]:
+        """Pairs of codes that are read in another way than before, except those of the nodes in ``told``: the same codes may be read in
+        several ways, by several nodes or in the body around, and what takes them can have gone from one to another.
+        """
+        for pair in self.constants.values():
+            before, after = pair.before.quantized, pair.after.quantized
+            if before is None or after is None or (pair.before.node, pair.after.node) in told:
+                continue
+            if self.pair.first.keys.reading(before) != self.pair.second.keys.reading(after):
+                field = f"{self.second.where} codes of weight {pair.after.name}"
+                yield FieldChange(field=field, before=spell_reading(before), after=spell_reading(after))
+
     def _pair_unused(self) -> None:
         """Pairs constants that nothing takes, of one type and shape: by name, and what is left in the order of the files."""
         ours, theirs = _unused(self.first), _unused(self.second)
@@ -137,7 +150,8 @@ class Description:
         return keys[0].attribute(old) == keys[1].attribute(new)
 
     def _pair(self, before: Constant, after: Constant) -> None:
-        key = id(before.tensor), id(after.tensor), before.node, after.node
+        # Codes are read by any number of nodes, of this body and of those around.
+        key = id(before.tensor), id(after.tensor), before.node, after.node, id(before.quantized), id(after.quantized)
         self.constants.setdefault(key, ConstantPair(before=before, after=after))
 
     def _inputs(self, ours: int, theirs: int) -> Iterator[FieldChange]:

@@ -12,7 +12,17 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from mlsign.compare.graphs.bodies import Body, Constant, Source, SourceKind, free_names, function_body, graph_body, subgraphs
+from mlsign.compare.graphs.bodies import (
+    Body,
+    Constant,
+    Scaling,
+    Source,
+    SourceKind,
+    free_names,
+    function_body,
+    graph_body,
+    subgraphs,
+)
 from mlsign.interface import ONNX_DOMAIN, TypeSpec
 from mlsign.onnx.records import (
     AttributeKind,
@@ -97,6 +107,11 @@ class Keys:
         learned = is_learned(node)
         attributes = sorted(self.attribute(attribute, learned=learned) for attribute in node.attributes)
         return self._interner.number(("node", operator, len(node.outputs), *attributes))
+
+    def reading(self, scaling: Scaling) -> Hashable:
+        """How codes are read, whatever the scales and zero points are."""
+        node = None if scaling.node is None else self.node(scaling.node, Level.WHOLE)
+        return node, scaling.zero_point is None
 
     def attribute(self, attribute: AttributeRecord, *, learned: bool = False) -> int:
         """Name and value of an attribute; of tensors only type and shape, and of ``learned`` numbers how many there are."""

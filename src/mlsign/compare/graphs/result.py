@@ -61,8 +61,8 @@ class Renames:
 class GraphDifference:
     """Two graphs with their subgraphs and functions. ``identical`` nodes do the same in the same place, whatever their names.
 
-    ``outputs`` are outputs of the model that come from elsewhere, and what subgraphs take and give otherwise. ``approximate`` is True
-    where bounds on work ended the search for which node is which: nodes that are called added and removed may then be the same.
+    ``outputs`` are outputs of the model that come from elsewhere, what subgraphs take and give otherwise, and codes of which nodes take
+    other numbers than before. ``approximate`` is True where bounds on work ended the search for which node is which: nodes that are called added and removed may then be the same.
     """
 
     before: int

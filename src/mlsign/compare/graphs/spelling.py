@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mlsign.compare.graphs.bodies import Body, Source, SourceKind
+from mlsign.compare.graphs.bodies import Body, Scaling, Source, SourceKind
 from mlsign.compare.graphs.result import NodeRef
 from mlsign.interface import ONNX_DOMAIN
 from mlsign.onnx.records import AttributeRecord, GraphRecord, NodeRecord, SparseRecord, Stored, TensorRecord
@@ -46,6 +46,15 @@ def spell_source(body: Body, source: Source) -> str:
             return "a value from around the subgraph"
         case _:
             return "nothing"
+
+
+def spell_reading(scaling: Scaling) -> str:
+    """How codes become numbers."""
+    node, zero_point = scaling.node, scaling.zero_point
+    attributes = () if node is None else node.attributes[:_MAX_LISTED]
+    told = [] if node is None else [f"read by {operator_of(node)}"]
+    told += [f"{attribute.name} {spell_attribute(attribute)}" for attribute in attributes]
+    return ", ".join((*told, "no zero point" if zero_point is None else f"zero point {zero_point.name}"))
 
 
 def spell_outputs(node: NodeRecord) -> str:
