@@ -1,4 +1,4 @@
-"""Functions in models on the reference evaluator: what it makes of their names, of attributes of calls, and of what calls leave out."""
+"""Functions and values in models on the reference evaluator: what it makes of their names, of attributes of calls, and of what is left out."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from jail_models import X, graph_model, tensor
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 from test_reference_hostile import REFERENCE, branch_of, refused
 
+from mlsign.errors import JailError
 from mlsign.sandbox.runtimes import RuntimeName
 
 TYPES = AttributeProto
@@ -185,6 +186,58 @@ def test_inputs_that_a_call_leaves_out_are_empty(start):
         "own", "F", ["a", "low"], ["b"], [helper.make_node("Clip", ["a", "low"], ["b"])], [helper.make_opsetid("", 17)]
     )
     assert np.array_equal(start(calling(function), runtime=REFERENCE).run({"x": X})["y"], X)
+
+
+CLIP = helper.make_node("Clip", ["u", "", "high"], ["y"])
+
+
+def test_what_nobody_takes_of_one_node_is_not_what_another_leaves_out(start):
+    """The evaluator keeps a result without a name where it looks for inputs without one: here, the mean would be the lower bound."""
+    norm = helper.make_node("LayerNormalization", ["x", "scale"], ["u", "", "deviation"])
+    own = helper.make_function(
+        "own",
+        "F",
+        ["u", "low", "high"],
+        ["y"],
+        [helper.make_node("Clip", ["u", "low", "high"], ["y"])],
+        [helper.make_opsetid("", 17)],
+    )
+    call_ = helper.make_node("F", ["u", "", "high"], ["y"], domain="own")
+    branch = helper.make_graph([helper.make_node("Clip", ["u", "", "high"], ["z"])], "g", [], [tensor("z")])
+    choose = helper.make_node("If", ["true"], ["y"], then_branch=branch, else_branch=branch)
+    for node in (CLIP, call_, choose):
+        model = graph_model([norm, node], [tensor("x")], [tensor("y")])
+        for name, kind, shape, value in (("scale", 1, [2], [3, 4]), ("high", 1, [], [3]), ("true", TensorProto.BOOL, [], [1])):
+            model.graph.initializer.append(helper.make_tensor(name, kind, shape, value))
+        model.functions.append(own)
+        model.opset_import.append(helper.make_opsetid("own", 1))
+        assert agree(start, model)["y"].min() < -2.9
+
+
+def test_a_name_is_not_given_that_something_reads(memory, start):
+    model = graph_model(
+        [helper.make_node("LayerNormalization", ["x", "x"], ["u", ""]), helper.make_node("Identity", ["unread 0"], ["y"])],
+        [tensor("x")],
+        [tensor("y")],
+    )
+    with pytest.raises(JailError) as caught:
+        start(model, runtime=REFERENCE).run({"x": X[:1]})
+    assert "Unable to find input 'unread 0'" in caught.value.message
+
+
+def test_values_without_a_name_are_nobodys(memory):
+    """Whatever takes no input would take this one."""
+    for sparse in (False, True):
+        model = graph_model([CLIP], [tensor("u")], [tensor("y")])
+        value = helper.make_tensor("", TensorProto.FLOAT, [1], [3])
+        if sparse:
+            indices = helper.make_tensor("i", TensorProto.INT64, [1], [0])
+            model.graph.sparse_initializer.add(values=value, indices=indices, dims=[1])
+        else:
+            model.graph.initializer.append(value)
+        assert "an initializer has no name" in refused(memory, model).message
+    model = graph_model([CLIP], [tensor("u"), tensor("", TensorProto.FLOAT, [])], [tensor("y")])
+    assert refused(memory, model).code == "sandbox.interface"
 
 
 def test_functions_that_are_made_of_others_are_not_called_by_nodes_that_call_none(start, memory):

@@ -20,6 +20,7 @@ from mlsign.errors import JailError, shown
 from mlsign.sandbox.arrays import Array, decode_array
 from mlsign.sandbox.externals import External, check_externals, find_externals, region
 from mlsign.sandbox.reference.functions import OWN_DOMAINS, Key, bind_calls
+from mlsign.sandbox.reference.nameless import name_results
 from mlsign.sandbox.reference.sparse import fill, fill_constant
 from mlsign.sandbox.task import Task
 from mlsign.sandbox.values import Tensor
@@ -47,6 +48,7 @@ def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> Re
     if outside != len(found):
         message = f"{outside} tensors of the model lie in files, verified were {len(found)}"
         raise JailError(message, code="sandbox.external", expected=str(len(found)), found=str(outside))
+    name_results(_messages(parsed))
     bind_calls(parsed, functions)
     for message in _messages(parsed):
         if isinstance(message, onnx.GraphProto):
