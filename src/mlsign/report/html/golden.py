@@ -12,6 +12,7 @@ from mlsign.formats.manifest import Manifest
 from mlsign.report.html.elements import Child, Element, element
 from mlsign.report.html.parts import Tone, badge, code, note, section, table
 from mlsign.report.signers import who_signed
+from mlsign.words import counted
 
 _MAX_ROWS: Final = 200
 
@@ -32,12 +33,14 @@ def _here(portrait: Portrait, manifest: Manifest) -> Iterator[Element]:
         words = "The model was not run on it for this report: no policy asked for that, or something else was against it first."
         yield note(words)
         yield table("Golden test data", ("Set", "Relative tolerance", "Absolute tolerance"), rows)
+        yield from _left_out(len(manifest.golden), "set")
         return
     head = ("Set", "Output", "Outcome", "Compared", "Absolute", "Relative", "ULPs")
     rows_run = (row for each in replay[:_MAX_ROWS] for row in _replayed(each))
     words = "Scored in the sandbox for this report, and compared within the tolerances that were packed. Errors are the largest of each output."
     yield note(words)
     yield table("Golden test data, replayed", head, rows_run, class_="golden")
+    yield from _left_out(len(replay), "set")
 
 
 def _replayed(each: ReplayedSet) -> Iterator[tuple[Child | list[Child], ...]]:
@@ -47,7 +50,12 @@ def _replayed(each: ReplayedSet) -> Iterator[tuple[Child | list[Child], ...]]:
         yield code(each.path), "nothing was compared", badge(Tone.WARNING, "unknown"), "", "", "", ""
     for output in each.outputs[:_MAX_ROWS]:
         difference = output.difference
-        mark = badge(Tone.GOOD, "within tolerance") if difference is None else badge(Tone.BAD, "different")
+        if difference is not None:
+            mark = badge(Tone.BAD, "different")
+        elif output.compared:
+            mark = badge(Tone.GOOD, "within tolerance")
+        else:
+            mark = badge(Tone.WARNING, "nothing compared")
         what: list[Child] = [code(shown(output.output, limit=80))]
         if difference is not None:
             what.append(element("div", shown(difference.message, limit=300), class_="more"))
@@ -63,6 +71,12 @@ def _elsewhere(runs: tuple[SignatureRecord, ...], portrait: Portrait) -> Iterato
     yield note("What their signers say of running it. Whether the policy counts one is among the findings.")
     head = ("Signed by", "Outcome", "Platform", "Runtime", "Ran")
     yield table("Signed runs elsewhere", head, (_run(record, portrait) for record in runs[:_MAX_ROWS]))
+    yield from _left_out(len(runs), "run")
+
+
+def _left_out(count: int, word: str) -> Iterator[Element]:
+    if count > _MAX_ROWS:
+        yield note(f"{counted(count - _MAX_ROWS, f'further {word}')} not listed.")
 
 
 def _run(record: SignatureRecord, portrait: Portrait) -> tuple[Child | list[Child], ...]:
@@ -72,7 +86,7 @@ def _run(record: SignatureRecord, portrait: Portrait) -> tuple[Child | list[Chil
     if evidence is None or run.manifest != evidence.manifest_digest or run.subject != evidence.digest:
         outcome = badge(Tone.WARNING, "of another package")
     elif run.passed:
-        outcome = badge(Tone.GOOD, "within tolerance")
+        outcome = badge(Tone.PLAIN, "within tolerance")  # no sign of approval: anybody may sign such a run
     else:
         outcome = badge(Tone.BAD, "not within tolerance")
     place = run.place
