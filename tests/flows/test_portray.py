@@ -1,6 +1,7 @@
 """Portraits: judged as verify and inspect --findings judge, and of files that stayed what they were."""
 
 import os
+import resource
 import shutil
 import threading
 from pathlib import Path
@@ -215,6 +216,24 @@ def test_bytes_that_many_tensors_take_are_read_once(tmp_path):
     room = (tmp_path / "w.bin").stat().st_size + (tmp_path / "m.onnx").stat().st_size
     assert sum(told) <= room
     assert all(weight.statistics is not None or weight.problem for weight in overlapping.weights.measured)
+
+
+def test_files_of_tensors_that_nobody_measures_stay_closed(tmp_path, monkeypatch):
+    """Of a file for each tensor there may be more than a process may have open."""
+    monkeypatch.setattr(page_weights, "MAX_MEASURED", 8)
+    for at in range(64):
+        (tmp_path / f"w{at}.bin").write_bytes(WEIGHTS.tobytes())
+    path = external(tmp_path, [(f"T{at}", f"w{at}.bin", 0) for at in range(64)])
+    free = os.dup(0)
+    os.close(free)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + 32, before[1]))
+    try:
+        portrait, _ = look(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert [weight.statistics is not None for weight in portrait.weights.measured] == [True] * 8
+    assert portrait.weights.left_out == 56
 
 
 def test_no_more_is_read_than_a_report_is_worth(tmp_path, monkeypatch):

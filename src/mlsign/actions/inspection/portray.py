@@ -6,7 +6,7 @@ All of it is of the same files: when one of them changes meanwhile, there is no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -184,8 +184,8 @@ class _Look:
             with self._open(facts.model_path) as source:
                 with collector_paused():
                     structure = read_structure(source, limits=self.limits)
-                with self._outside(facts.model_path, facts.summary) as files:
-                    weights = measure_weights(structure, source, files, advance=advance)
+                with self._outside(facts.model_path) as open_at:
+                    weights = measure_weights(structure, source, open_at, advance=advance)
                 source.check_unchanged()
                 return structure, weights, source.size, ""
         except InputError as err:
@@ -203,24 +203,25 @@ class _Look:
         return source
 
     @contextmanager
-    def _outside(self, model_path: PackagePath, summary: ModelSummary) -> Iterator[dict[str, ByteSource]]:
-        """The files of external data that are there, open, by the locations that the model names. Links lead nowhere."""
+    def _outside(self, model_path: PackagePath) -> Iterator[Callable[[str], ByteSource | None]]:
+        """Opens files of external data by the locations that the model names, None where there is none. Links lead nowhere."""
         with ExitStack() as opened:
-            files: dict[str, ByteSource] = {}
-            paths: dict[PackagePath, FileSource] = {}
-            for location in {tensor.location for tensor in summary.external}:
+            files: dict[PackagePath, FileSource] = {}
+
+            def open_at(location: str) -> ByteSource | None:
                 try:
                     path = external_path(model_path, location)
                     there = look_at(self.package.fd, path, role=None)
                     if there is None or there.kind is not FileKind.REGULAR:
-                        continue
-                    if path not in paths:
-                        paths[path] = opened.enter_context(self._open(path))
-                    files[location] = paths[path]
+                        return None
+                    if path not in files:
+                        files[path] = opened.enter_context(self._open(path))
+                    return files[path]
                 except InputError as err:
                     if err.code == "file.changed":
                         raise
-                    continue  # what is wrong with it is among the findings
-            yield files
-            for source in paths.values():
+                    return None  # what is wrong with it is among the findings
+
+            yield open_at
+            for source in files.values():
                 source.check_unchanged()

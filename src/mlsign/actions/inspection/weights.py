@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from heapq import nlargest
@@ -67,9 +67,10 @@ _Known: TypeAlias = "tuple[Statistics | None, str]"
 
 
 def measure_weights(
-    model: ModelRecord, source: ByteSource, outside: Mapping[str, ByteSource], *, advance: Advance | None = None
+    model: ModelRecord, source: ByteSource, open_outside: Callable[[str], ByteSource | None], *, advance: Advance | None = None
 ) -> Weights:
-    """The weights of the model that ``source`` holds; ``outside`` has the open files of its external data by location.
+    """The weights of the model that ``source`` holds; ``open_outside`` opens a file of its external data by location, and is asked for those of
+    tensors that are measured alone: of a file for each tensor there may be more than a process may have open.
 
     No more bytes are read than the files have, however many tensors a model lays over the same bytes, and no more than
     ``MAX_READ_BYTES``. What is not read is told in its place. Raises ``OutsideError``, and ``InputError`` (``file.changed``) where a file is not what it was.
@@ -79,6 +80,8 @@ def measure_weights(
 
     found = list(_tensors(model, source))
     chosen = nlargest(MAX_MEASURED, found, key=lambda each: each[0].size)
+    places = {record.values.location for record, _ in chosen if isinstance(record.values, StoredOutside)}
+    outside = {place: file for place in places if (file := open_outside(place)) is not None}
     room = source.size + sum(file.size for file in set(outside.values()))
     affordable, known = _affordable((record for record, _ in chosen), room=room)
 
