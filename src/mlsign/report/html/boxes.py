@@ -85,10 +85,11 @@ class Boxes:
         """Nodes that make a constant for other nodes and for nothing else, by their index, with the words for it."""
         sheet = self._sheet
         found: dict[str, int] = {}
+        given = frozenset(("", *self._outputs))
         for index, node in enumerate(sheet.nodes):
             if node.operator not in _CONSTANTS or (node.domain or ONNX_DOMAIN) != ONNX_DOMAIN or len(node.outputs) != 1:
                 continue
-            alone = index not in marked and index not in sheet.opens and node.outputs[0] not in ("", *self._outputs)
+            alone = index not in marked and index not in sheet.opens and node.outputs[0] not in given
             if alone and all(not name or self._record(name) is not None for name in node.inputs[:MAX_ENDS]):
                 found.setdefault(node.outputs[0], index)
         taken = {name for node in sheet.nodes for name in node.inputs[:MAX_ENDS] if name in found}

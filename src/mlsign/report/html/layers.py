@@ -48,7 +48,8 @@ def layers(sheets: Sheets) -> Iterator[Element]:
     total = sum(each.count for each in sums.values()) or 1
     rows = (_row(name, each, most=most, total=total) for name, each in ordered[:MAX_ROWS])
     yield element("h3", "By part of the network")
-    yield note("All weights that nodes take, by the names of weights and nodes; a tensor that several take is counted once.")
+    which = "Weights of the nodes that are shown, and of no others" if sheets.left_out else "All weights that nodes take"
+    yield note(f"{which}, by the names of weights and nodes; a tensor that several take is counted once.")
     yield table(
         "Parameters by part of the network, the most first",
         ("Part", "How many", "Share", "Parameters", "Size", "Tensors"),

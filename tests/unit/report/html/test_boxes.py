@@ -231,6 +231,17 @@ def test_parameters_are_summed_by_the_parts_that_names_have():
     assert "40.0 %" in text
 
 
+def test_a_sum_without_the_nodes_that_are_left_out_says_so(monkeypatch):
+    """Or a model could keep most of its weights behind the last node that is shown, and shares would read as of all of it."""
+    nodes = [node("Add", ("x", f"w{n}"), (f"h{n}",), name=f"/part{n}/Add") for n in range(3)]
+    tensors = tuple(tensor(f"w{n}", 10) for n in range(3))
+    assert "All weights that nodes take" in part_rows(*nodes, tensors=tensors)
+    monkeypatch.setattr("mlsign.report.html.sheets.MAX_NODES", 2)
+    text = part_rows(*nodes, tensors=tensors)
+    assert "All weights" not in text
+    assert "Weights of the nodes that are shown, and of no others" in text
+
+
 def test_parts_without_names_are_operators():
     nodes = node("MatMul", ("x", "onnx::MatMul_1.2"), ("h",)), node("Gemm", ("h", "b"), ("y",))
     text = part_rows(*nodes, tensors=(tensor("onnx::MatMul_1.2", 4, 4), tensor("b", 4)))
