@@ -63,6 +63,16 @@ def pixels(window) -> int:
     )
 
 
+MOST_OF_A_PATH = """() => {
+  const of = CanvasRenderingContext2D.prototype, { beginPath, moveTo } = of;
+  let lines = 0;
+  window.most = 0;
+  of.beginPath = function () { lines = 0; return beginPath.call(this); };
+  of.moveTo = function (...place) { window.most = Math.max(window.most, ++lines); return moveTo.call(this, ...place); };
+}"""
+"""Counts the lines of the path that has most of them."""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_quiet_and_draw_in_both_schemes(show, nested, verified, scheme):
     for html in (nested, verified):
@@ -340,8 +350,11 @@ def test_ten_thousand_lines_from_one_node_are_drawn(show, tmp_path):
     path.write_bytes(fan_model(10_000).SerializeToString())
     window = show(render_portrait(portray(path, PortrayRequest())))
     assert pixels(window) > 1
+    window.page.evaluate(MOST_OF_A_PATH)
     press(window, "n", "0")
     assert window.page.locator("#details h3").first.text_content() == "x"
+    window.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert 0 < window.page.evaluate("window.most") <= 200, "a path that crosses itself in thousands of places is slow to fill"
     assert "and more" in window.page.locator("#details").text_content()
     window.check_quiet()
 

@@ -47,18 +47,8 @@ function painterOf(canvas, { data, isNode, endOf, labelOf, nameOf, weightsOf, he
       (a === chosen || b === chosen ? near : there).push(i);
     }
     const straight = view.scale < 0.15 || there.length + near.length > MANY;
-    context.strokeStyle = colours.edge;
-    context.lineWidth = Math.max(1.3, 0.6 / view.scale);
-    for (let start = 0; start < there.length; start += TOGETHER) {
-      context.beginPath();
-      for (const i of there.slice(start, start + TOGETHER)) trace(sheet, i, straight);
-      context.stroke();
-    }
-    context.beginPath();
-    for (const i of near) trace(sheet, i, straight);
-    context.strokeStyle = colours.link;
-    context.lineWidth = Math.max(2.4, 1.6 / view.scale);
-    context.stroke();
+    strokeLines(sheet, there, straight, colours.edge, Math.max(1.3, 0.6 / view.scale));
+    strokeLines(sheet, near, straight, colours.link, Math.max(2.4, 1.6 / view.scale));
     if (view.scale < 0.3) return;
     const chosenLines = new Set(near);
     for (const i of sheet.drawn) {
@@ -67,6 +57,16 @@ function painterOf(canvas, { data, isNode, endOf, labelOf, nameOf, weightsOf, he
       if (y < seen.top || y > seen.bottom + HIGHEST || x < seen.left || x > seen.right) continue;
       context.fillStyle = chosenLines.has(i) ? colours.link : colours.edge;
       arrow(x, y - heightOf(sheet, sheet.to[i]) / 2);
+    }
+  }
+
+  function strokeLines(sheet, lines, straight, colour, width) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    for (let start = 0; start < lines.length; start += TOGETHER) {
+      context.beginPath();
+      for (const i of lines.slice(start, start + TOGETHER)) trace(sheet, i, straight);
+      context.stroke();
     }
   }
 
