@@ -37,18 +37,17 @@ def place(tmp_path) -> Path:
 @pytest.mark.linux
 def test_the_commands_print_what_is_shown(place):
     page = re.sub(r"^```.*?^```$", "", MAKING, flags=re.MULTILINE | re.DOTALL)
-    shown = [line[4:] for line in page.splitlines() if line.startswith("    ")]
-    commands = [index for index, line in enumerate(shown) if line.startswith("$ mlsign ")]
-    assert len(commands) == 2
-    for start, end in zip(commands, [*commands[1:], len(shown)], strict=True):
+    blocks = [[line[4:] for line in part.splitlines()] for part in page.split("\n\n") if part.startswith("    $ mlsign ")]
+    assert len(blocks) == 2
+    for command, *shown in blocks:
         done = subprocess.run(
-            [sys.executable, "-m", *shown[start].removeprefix("$ ").split()], cwd=place, capture_output=True, text=True
+            [sys.executable, "-m", *command.removeprefix("$ ").split()], cwd=place, capture_output=True, text=True
         )
         printed = done.stderr.replace(
             f"onnxruntime {version('onnxruntime')} on {platform_name()}", "onnxruntime 1.32.0 on linux/amd64"
         )
         numbers = re.compile(r"[0-9]\.[0-9]{4,}")  # which another processor may end otherwise
-        assert numbers.sub("0", printed).splitlines() == [numbers.sub("0", line) for line in shown[start + 1 : end] if line]
+        assert numbers.sub("0", printed).splitlines() == [numbers.sub("0", line) for line in shown]
 
 
 def test_the_generator_has_the_name_that_is_written_down():

@@ -431,6 +431,13 @@ def test_a_file_of_inputs_that_cannot_be_read_is_named(save, tmp_path: Path) -> 
     assert str(tmp_path / "rows.json") in str(caught.value)
 
 
+def test_a_file_of_inputs_that_cannot_be_read_is_named_for_the_same_model_as_well(save, tmp_path: Path) -> None:
+    model = save(product(EYE), "a.onnx")
+    assert diff(model, model, DiffRequest(inputs=(rows(tmp_path),))).is_same
+    with pytest.raises(InputError):
+        diff(model, model, DiffRequest(inputs=(tmp_path / "none.npz",)))
+
+
 def test_without_inputs_nothing_is_run(save) -> None:
     before, after = save(product(EYE), "a.onnx"), save(product(EYE, name="v"), "b.onnx")
     assert diff(before, after, DiffRequest()).behaviour.ran is Ran.NO_DATA

@@ -218,6 +218,18 @@ def test_nothing_is_ever_overwritten(tmp_path):
         target.rmdir() if target.is_dir() else target.unlink()
 
 
+@pytest.mark.parametrize("place", ["next-1.1.0", "golden/next-1.1.0", "new/folders/next-1.1.0", "../link/next-1.1.0"])
+def test_nothing_is_packed_into_a_package(tmp_path, place):
+    package = make_package(tmp_path)
+    (tmp_path / "link").symlink_to(package / "golden")
+    before = sorted(package.rglob("*"))
+    with pytest.raises(InputError) as caught:
+        pack(PackRequest(model=write_model(tmp_path / "next.onnx"), output=package / place))
+    assert caught.value.code == "output.within"
+    assert caught.value.found == str(package.resolve())
+    assert sorted(package.rglob("*")) == before
+
+
 def test_the_time_is_the_one_that_was_given(tmp_path):
     model = write_model(tmp_path / "m.onnx")
     moment = datetime(2026, 1, 31, 12, tzinfo=UTC)

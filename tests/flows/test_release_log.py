@@ -186,6 +186,16 @@ def test_a_byte_of_an_ancestor_changed(shelf, keys, policy):
     assert "Only manifests were read: digests are right if every other file is what its manifest says" in words(quick)
 
 
+def test_what_changed_is_the_word_of_manifests_where_files_are_not_what_they_say(shelf):
+    shelf.chain()
+    assert "against 1.1.0: the model file changed" in words(shelf.log())
+    model = shelf.folder / "fraud-1.1.0" / "model.onnx"
+    model.write_bytes(model.read_bytes() + b"\0")
+    text = words(shelf.log())
+    assert "against 1.1.0, the version before, as manifests say: the model file changed" in text
+    assert "against 1.0.0, as manifests say: the model file changed" in text
+
+
 def test_a_manifest_that_was_changed_has_another_digest_also_at_a_quick_look(shelf):
     shelf.chain()
     edit(shelf.folder / "fraud-1.0.0", lambda manifest: manifest.update(description="another one"))
@@ -305,6 +315,7 @@ def test_what_cannot_be_read_is_listed_with_its_error(shelf):
     ]
     assert len(log.releases) == 1
     assert "3 folders that could not be read" in words(log)
+    assert "✗ fraud-1.2.0/mlsign.json: is, or lies behind, something that is no regular file" in words(log)
 
 
 def test_missing_files_leave_no_digest(shelf):
@@ -338,7 +349,8 @@ def test_another_model_is_left_out(shelf):
 
 
 def test_a_package_within_a_package_is_a_foreign_file_of_it_and_hides_nothing(shelf):
-    shelf.add("1.1.0", at=shelf.add("1.0.0"))
+    outer, inner = shelf.add("1.0.0"), shelf.add("1.1.0")
+    inner.rename(outer / inner.name)
     log = shelf.log()
     assert [each.found.path for each in log.releases] == ["fraud-1.0.0"]
     assert not log.is_sound

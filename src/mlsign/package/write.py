@@ -26,7 +26,7 @@ from mlsign.package.hashing import hash_source
 from mlsign.package.read import PARTIAL_PREFIX, OpenPackage
 from mlsign.package.scan import DIRECTORY_FLAGS
 from mlsign.package.stream import Advance, writer
-from mlsign.paths import SIGNATURES_NAME, PackagePath
+from mlsign.paths import MANIFEST_NAME, SIGNATURES_NAME, PackagePath
 
 if sys.platform == "linux":
     import fcntl
@@ -57,11 +57,12 @@ def outside(err: OSError, *, where: object) -> OutsideError:
 def new_folder(target: Path) -> Iterator[Path]:
     """A hidden folder to fill, which becomes ``target`` at the end, or vanishes when the block raises.
 
-    Raises ``InputError`` (``output.exists``) when ``target`` is already there: nothing is ever overwritten;
-    and ``OutsideError`` (``disk.full``, ``disk.write``).
+    Raises ``InputError`` (``output.exists``) when ``target`` is already there: nothing is ever overwritten; ``output.within`` when
+    it would lie in a package; and ``OutsideError`` (``disk.full``, ``disk.write``).
     """
     if os.path.lexists(target):
         raise _exists(target)
+    _check_outside_packages(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
@@ -80,6 +81,20 @@ def new_folder(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _check_outside_packages(target: Path) -> None:
+    """Whatever lies in a package is part of it: a new one in there would be files that nobody signed."""
+    parent = Path(os.path.realpath(target.parent))
+    for folder in (parent, *parent.parents):
+        if os.path.lexists(folder / MANIFEST_NAME):
+            raise InputError(
+                "would lie within a package, which would no longer be what was signed",
+                code="output.within",
+                where=shown(target),
+                found=shown(folder),
+                hint="choose a place outside of it with -o",
+            )
 
 
 def _exists(target: Path) -> InputError:

@@ -55,7 +55,7 @@ def compare_behaviour(
     Whatever keeps answers from being compared is in ``problems``. Raises ``InputError`` for a file among ``given`` that the first
     model cannot be fed with, and ``OutsideError``.
     """
-    inputs = [_given(path, first.inspection.summary.inputs, limits=limits) for path in given]
+    inputs = read_given(given, first, limits=limits)
     problems: list[str] = []
     seen: set[tuple[bytes, ...]] = set()
     for label, side in (("first", first), ("second", second)):
@@ -73,6 +73,11 @@ def compare_behaviour(
             )
         answers.append(told)
     return _held(first, second, inputs, answers, problems)
+
+
+def read_given(given: tuple[Path, ...], side: OpenSide, *, limits: Limits) -> list[_Inputs]:
+    """The files that were given, for this model. Raises ``InputError`` for one that it cannot be fed with, and ``OutsideError``."""
+    return [_given(path, side.inspection.summary.inputs, limits=limits) for path in given]
 
 
 def _given(path: Path, specs: tuple[ValueSpec, ...], *, limits: Limits) -> _Inputs:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from mlsign.actions._collector import collector_paused
-from mlsign.actions.comparison.behaviour import compare_behaviour
+from mlsign.actions.comparison.behaviour import compare_behaviour, read_given
 from mlsign.actions.comparison.difference import Behaviour, Difference, PolicyDifference, Ran, WeightsDifference
 from mlsign.actions.comparison.sides import OpenSide, changed_files, open_side, same_model
 from mlsign.actions.comparison.weights import compare_weights
@@ -126,6 +126,7 @@ def _tensors(side: OpenSide) -> int:
 
 def _behaviour(first: OpenSide, second: OpenSide, request: DiffRequest, *, same: bool) -> Behaviour:
     if same:
+        read_given(request.inputs if request.run else (), first, limits=request.limits)  # a wrong name is one here as well
         return Behaviour(ran=Ran.SAME_BYTES)
     if not request.run:
         return Behaviour(ran=Ran.NOT_ASKED)

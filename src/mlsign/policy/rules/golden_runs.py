@@ -82,7 +82,7 @@ def _wanted(platform: str, runtime: str, good: list[SignatureRecord], evidence: 
         where=f"golden.platforms {platform}",
         expected=f"a run that passed, signed by whom golden.run_by names, on {wanted}",
         found=shown(", ".join(others) or "no signed run", limit=400),
-        hint="run mlsign replay --attest there, and put the bundle into signatures/",
+        hint=f"run mlsign replay --runtime {runtime} --attest there, and put the bundle into signatures/",
     )
 
 

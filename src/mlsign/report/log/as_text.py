@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from mlsign.actions.releases.list_releases import Reading
 from mlsign.errors import shown
+from mlsign.paths import MANIFEST_NAME
 from mlsign.policy.model import Verdict
 from mlsign.report.log.words import change_words, lineage_words, right_words, signer_words, wrong_words
 from mlsign.report.page import BAD, BOLD, DIM, GOOD, WARNING, Facts, Page
@@ -36,7 +37,8 @@ def render_log(log: ReleaseLog, *, width: int, color: bool) -> str:
     if log.unreadable:
         out.heading(f"{counted(len(log.unreadable), 'folder')} that could not be read")
         for bad in log.unreadable:
-            out.line(("✗", BAD), f" {_path(bad.path)}: ", shown(bad.error.message, limit=_LONG))
+            path = f"{bad.path}/{MANIFEST_NAME}".lstrip("/") if bad.error.where == MANIFEST_NAME else bad.path
+            out.line(("✗", BAD), f" {_path(path)}: ", shown(bad.error.message, limit=_LONG))
     _notes(out, log)
     return out.text()
 
@@ -82,8 +84,10 @@ def _release(out: Page, each: LoggedRelease, *, judged: bool) -> None:
         facts.add("Fork", f"{', '.join(each.next_versions[:_MANY])} come after this one")
     if each.before is not None:
         against = f"against {each.before.release.version}" + ("" if each.lineage.parent is not None else ", the version before")
+        # Changes are read off manifests, and files of a package that is out of order may be others.
+        claimed = "" if found.is_sound and each.before.is_sound else ", as manifests say"
         words = "a manifest was changed meanwhile" if each.change is None else change_words(each.change)
-        facts.add("Changes", f"{against}: {words}")
+        facts.add("Changes", f"{against}{claimed}: {words}")
     if found.problem is not None:
         facts.add("Problem", f"{found.problem.code} {shown(found.problem.message, limit=_LONG)}")
         if found.problem.hint:

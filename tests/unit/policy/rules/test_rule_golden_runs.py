@@ -192,6 +192,9 @@ def test_every_platform_with_every_runtime_is_asked_for(policy, asked, signed, r
     for missing in (0, 1, 3):
         rest = [r for i, r in enumerate(records) if i != missing]
         assert bad(policy, wide, replace(base, signatures=(*base.signatures, *rest)), now) == {"MLS407"}
+    without = replace(base, signatures=(*base.signatures, *(record for i, record in enumerate(records) if i != 1)))
+    (missing,) = (f for f in decide(replace(policy, golden=wide), without, now=now).findings if f.outcome is not Outcome.PASS)
+    assert missing.hint.startswith("run mlsign replay --runtime reference --attest there")
     # The same run twice is one run.
     twice = replace(base, signatures=(*base.signatures, records[0], records[0], records[0]))
     assert bad(policy, wide, twice, now) == {"MLS407"}
