@@ -15,6 +15,9 @@ from typing import Final
 MAX_SHOWN_CHARS: Final = 160
 """Foreign text longer than this is cut in messages; a reader needs the start, a log needs a bound."""
 
+_MAX_MARKS: Final = 4
+"""Marks that a letter has at most in the scripts of the world; fonts pile up any number, over the lines above and below."""
+
 _URI_SCHEME: Final = "pkcs11:"
 _FILLERS: Final = (0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0)
 _SELECTORS: Final = (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
@@ -23,16 +26,21 @@ UNSEEN: Final = frozenset(map(chr, (*_FILLERS, *_SELECTORS)))
 
 
 def shown(text: object, *, limit: int = MAX_SHOWN_CHARS) -> str:
-    """Foreign text as it may stand in a message: no control, bidirectional or unseen characters, cut short.
+    """Foreign text as it may stand in a message: no control, bidirectional or unseen characters, no piles of marks, cut short.
 
     A file name or a field of a hostile document must not move the cursor, colour the terminal, forge a
-    second log line or reorder what a reviewer reads (CVE-2021-42574).
+    second log line, reorder what a reviewer reads (CVE-2021-42574), or be drawn over the lines around it.
     """
     raw = str(text)
     cut = raw[:limit]
     if cut.isascii() and cut.isprintable():
         return raw if len(raw) <= limit else f"{cut}… ({len(raw)} characters)"
-    out = "".join(char if _is_plain(char) else f"\\u{{{ord(char):x}}}" for char in cut)
+    parts: list[str] = []
+    marks = _MAX_MARKS  # a text that begins with one has no letter for it
+    for char in cut:
+        marks = marks + 1 if unicodedata.category(char)[0] == "M" else 0
+        parts.append(char if marks <= _MAX_MARKS and _is_plain(char) else f"\\u{{{ord(char):x}}}")
+    out = "".join(parts)
     return out if len(raw) <= limit else f"{out}… ({len(raw)} characters)"
 
 

@@ -67,6 +67,22 @@ def test_foreign_text_cannot_move_the_cursor(text, safe):
     assert shown(text) == safe
 
 
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("e\u0301", "e\u0301"),
+        ("ש\u05bc\u05c1\u05b8", "ש\u05bc\u05c1\u05b8"),
+        ("a" + "\u0317" * 6 + "b\u0317", "a" + "\u0317" * 4 + r"\u{317}\u{317}" + "b\u0317"),
+        ("\u0336x", r"\u{336}x"),
+        ("a" + "\u20dd\u0489" * 4, "a\u20dd\u0489\u20dd\u0489" + r"\u{20dd}\u{489}" * 2),
+    ],
+)
+def test_foreign_text_is_not_drawn_over_what_stands_around_it(text, safe):
+    """A letter has few marks, and each stands on a letter of its own text."""
+    assert shown(text) == safe
+    assert shown(shown(text)) == safe
+
+
 def test_foreign_text_is_cut():
     assert shown("x" * 160) == "x" * 160
     assert shown("x" * 161) == "x" * 160 + "… (161 characters)"
