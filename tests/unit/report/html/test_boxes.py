@@ -1,19 +1,10 @@
 """What is a box in a picture, what is folded into one, and what boxes say of weights and values."""
 
 import pytest
+from model_records import HOSTILE, attribute, graph, model, node, tensor
 from onnx import defs
 
-from mlsign.interface import TypeSpec, ValueKind, ValueSpec
-from mlsign.onnx.records import (
-    AttributeKind,
-    AttributeRecord,
-    GraphRecord,
-    ModelRecord,
-    NodeRecord,
-    SparseRecord,
-    Stored,
-    TensorRecord,
-)
+from mlsign.onnx.records import AttributeKind, SparseRecord, TensorRecord
 from mlsign.report.html.boxes import Boxes, tensor_words
 from mlsign.report.html.elements import render_element
 from mlsign.report.html.families import FAMILIES, family_of
@@ -21,64 +12,17 @@ from mlsign.report.html.layers import MAX_ROWS, layers
 from mlsign.report.html.picture import picture_of
 from mlsign.report.html.sheets import sheets_of
 
-HOSTILE = "<img src=x onerror=alert(1)>\u202e"
-
-
-def node(operator, inputs, outputs, *attributes, domain="", name=""):
-    return NodeRecord(
-        name=name, domain=domain, operator=operator, overload="", inputs=inputs, outputs=outputs, attributes=attributes
-    )
-
-
-def tensor(name, *shape, element="float", data=None):
-    count = 1
-    for dim in shape:
-        count *= dim
-    values = None if data is None else Stored(field=9, parts=(data,))
-    size = count * {"float": 4, "int64": 8}.get(element, 1)
-    return TensorRecord(name=name, element=element, shape=shape, count=count, size=size, values=values)
-
-
-def attribute(name, kind, value):
-    return AttributeRecord(name=name, kind=kind, value=value)
-
 
 def constant(name, value):
     return node("Constant", (), (name,), attribute("value", AttributeKind.TENSOR, value))
 
 
-def sheets(*nodes, inputs=("x",), outputs=("y",), tensors=(), values=()):
-    def specs(names):
-        return tuple(
-            ValueSpec(name=each, type=TypeSpec(kind=ValueKind.TENSOR, element="float", shape=("N", 3))) for each in names
-        )
-
-    graph = GraphRecord(
-        name="g",
-        inputs=specs(inputs),
-        outputs=specs(outputs),
-        values=specs(values),
-        initializers=tensors,
-        sparse_initializers=(),
-        nodes=nodes,
-    )
-    return sheets_of(
-        ModelRecord(
-            ir_version=8,
-            producer_name="",
-            producer_version="",
-            domain="",
-            model_version=0,
-            opsets=(),
-            metadata=(),
-            graph=graph,
-            functions=(),
-        )
-    )
+def sheets(*nodes, inputs=("x",), outputs=("y",), **pieces):
+    return sheets_of(model(graph(*nodes, inputs=inputs, outputs=outputs, **pieces)))
 
 
-def boxes(*nodes, marked=(), **graph):
-    return Boxes(sheets(*nodes, **graph).sheets[0], marked=frozenset(marked))
+def boxes(*nodes, marked=(), **pieces):
+    return Boxes(sheets(*nodes, **pieces).sheets[0], marked=frozenset(marked))
 
 
 SHAPE = tensor("", 2, element="int64", data=(1).to_bytes(8, "little") + (-1).to_bytes(8, "little", signed=True))
@@ -116,8 +60,7 @@ def test_what_is_not_plainly_a_constant_is_a_box(nodes, why):
 def test_a_constant_with_a_finding_or_something_inside_is_a_box():
     nodes = constant("c", SHAPE), node("Relu", ("c",), ("y",))
     assert boxes(*nodes, marked={0}).folded == {}
-    inner = GraphRecord(name="i", inputs=(), outputs=(), values=(), initializers=(), sparse_initializers=(), nodes=())
-    opens = node("Constant", (), ("c",), attribute("body", AttributeKind.GRAPH, inner))
+    opens = node("Constant", (), ("c",), attribute("body", AttributeKind.GRAPH, graph()))
     assert boxes(opens, nodes[1]).folded == {}
 
 

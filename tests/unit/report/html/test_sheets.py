@@ -3,20 +3,11 @@
 import json
 
 import pytest
+from model_records import FLOATS, attribute, function, graph, model, node, tensor
 
 from mlsign.evidence.findings import Finding, Outcome
-from mlsign.interface import TypeSpec, ValueKind, ValueSpec
-from mlsign.onnx.records import (
-    AttributeKind,
-    AttributeRecord,
-    FunctionRecord,
-    GraphRecord,
-    ModelRecord,
-    NodeRecord,
-    SparseRecord,
-    Stored,
-    TensorRecord,
-)
+from mlsign.interface import TypeSpec, ValueKind
+from mlsign.onnx.records import AttributeKind, SparseRecord, Stored, TensorRecord
 from mlsign.report.html import boxes, picture, sheets
 from mlsign.report.html.document import encode_data
 from mlsign.report.html.elements import render_element
@@ -26,61 +17,7 @@ from mlsign.report.html.picture import picture_of
 from mlsign.report.html.sheets import sheets_of
 from mlsign.report.html.words import attribute_words, name_of, type_words
 
-FLOATS = TypeSpec(kind=ValueKind.TENSOR, element="float", shape=("N", 3))
-
-
-def node(operator, inputs, outputs, *attributes, domain="", name=""):
-    return NodeRecord(
-        name=name, domain=domain, operator=operator, overload="", inputs=inputs, outputs=outputs, attributes=attributes
-    )
-
-
-def graph(*nodes, inputs=(), outputs=(), tensors=(), name="g"):
-    return GraphRecord(
-        name=name,
-        inputs=tuple(ValueSpec(name=each, type=FLOATS) for each in inputs),
-        outputs=tuple(ValueSpec(name=each, type=FLOATS) for each in outputs),
-        values=(),
-        initializers=tensors,
-        sparse_initializers=(),
-        nodes=nodes,
-    )
-
-
-def attribute(name, kind, value, reference=""):
-    return AttributeRecord(name=name, kind=kind, value=value, reference=reference)
-
-
-def model(main, *functions):
-    return ModelRecord(
-        ir_version=8,
-        producer_name="",
-        producer_version="",
-        domain="",
-        model_version=0,
-        opsets=(),
-        metadata=(),
-        graph=main,
-        functions=functions,
-    )
-
-
-def function(name, *nodes):
-    return FunctionRecord(
-        domain="f",
-        name=name,
-        overload="",
-        inputs=("a",),
-        outputs=("b",),
-        attributes=(),
-        defaults=(),
-        opsets=(),
-        values=(),
-        nodes=nodes,
-    )
-
-
-WEIGHT = TensorRecord(name="w", element="float", shape=(3, 3), count=9, size=36, values=None)
+WEIGHT = tensor("w", 3, 3)
 INNER = graph(node("Tanh", ("x",), ("t",)), node("Add", ("t", "w"), ("u",)), outputs=("u",), name="then")
 NESTED = model(
     graph(
