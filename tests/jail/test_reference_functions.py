@@ -7,7 +7,10 @@ from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper
 from test_reference_hostile import REFERENCE, branch_of, refused
 
 from mlsign.errors import JailError
+from mlsign.limits import MIB
+from mlsign.sandbox.jail import Jail
 from mlsign.sandbox.runtimes import RuntimeName
+from mlsign.sandbox.spec import JailSpec
 
 TYPES = AttributeProto
 
@@ -286,3 +289,46 @@ def test_functions_that_come_to_more_and_more_are_refused(memory):
         functions.append(of_nodes(*nodes, name="F" if not level else f"F{level}", attributes=names[:level]))
     error = refused(memory, calling(*functions))
     assert (error.code, "come to more than" in error.message) == ("sandbox.model.load", True)
+
+
+SMALL = JailSpec(runtime=REFERENCE, memory_bytes=256 * MIB)
+
+
+def test_what_is_made_of_a_model_takes_no_more_memory_than_it_may(memory):
+    """Protobuf crashes where there is none. Each function hands a graph on that holds the one it was given twice."""
+    functions = []
+    for level in range(40):
+        doubled = helper.make_graph([NodeProto(op_type="If", input=["c"], output=["z"])], "g", [], [tensor("z")])
+        for name in ("then_branch", "else_branch"):
+            doubled.node[0].attribute.append(AttributeProto(name=name, ref_attr_name="g", type=TYPES.GRAPH))
+        node = helper.make_node(f"F{level + 1}", ["a"], ["b"], domain="own", g=doubled)
+        functions.append(of_nodes(node, name=f"F{level}" if level else "F", attributes=("g",)))
+    functions.append(of_nodes(helper.make_node("Neg", ["a"], ["b"]), name="F40", attributes=("g",)))
+    given = helper.make_graph([helper.make_node("Identity", ["x"], ["z"])], "g", [], [tensor("z")])
+    with pytest.raises(JailError) as caught:
+        Jail.start(memory.model(call(calling(*functions), g=given)), spec=SMALL)
+    assert caught.value.code == "sandbox.memory"
+
+
+@pytest.mark.parametrize("times", [1, 300])
+def test_sparse_tensors_are_made_dense_in_no_more_memory_than_the_model_may_have(memory, times):
+    constant = helper.make_node("Constant", [], ["y"])
+    constant.attribute.add(name="sparse_value", type=TYPES.SPARSE_TENSOR).sparse_tensor.CopyFrom(
+        helper.make_sparse_tensor(
+            helper.make_tensor("v", TensorProto.FLOAT, [1], [9.0]),
+            helper.make_tensor("i", TensorProto.INT64, [1], [3]),
+            [1 << 20],
+        )
+    )
+    nodes = [NodeProto() for _ in range(times)]
+    for number, node in enumerate(nodes):
+        node.CopyFrom(constant)
+        node.output[0] = f"y{number}" if number else "y"
+    model = graph_model(nodes, [], [tensor("y", TensorProto.FLOAT, [1 << 20])])
+    if times > 1:
+        with pytest.raises(JailError) as caught:
+            Jail.start(memory.model(model), spec=SMALL)
+        assert caught.value.code == "sandbox.memory"
+        return
+    with Jail.start(memory.model(model), spec=SMALL) as jail:
+        assert jail.run({})["y"].sum() == 9.0

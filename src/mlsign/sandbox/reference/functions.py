@@ -13,6 +13,7 @@ from typing import Final
 from onnx import AttributeProto, FunctionProto, ModelProto, NodeProto
 
 from mlsign.errors import JailError, shown
+from mlsign.sandbox.reference.room import Room
 
 OWN_DOMAINS: Final = frozenset({"", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "experimental"})
 """Where the evaluator has operators; functions of the model do not take their places."""
@@ -28,13 +29,14 @@ Key = tuple[str, str, str]
 Given = Mapping[str, AttributeProto]
 
 
-def bind_calls(model: ModelProto, functions: Mapping[Key, FunctionProto]) -> None:
+def bind_calls(model: ModelProto, functions: Mapping[Key, FunctionProto], room: Room) -> None:
     """No node of the model, nor of the functions that it then has, takes an attribute from a call.
 
     Raises ``JailError`` (``sandbox.model.load``) for calls without end, for functions that come to too many nodes, for a node that is
-    neither an operator nor calls one of them, and for an attribute outside of functions that is to be taken from a call.
+    neither an operator nor calls one of them, and for an attribute outside of functions that is to be taken from a call; and
+    ``MemoryError`` where all that is made takes too much.
     """
-    binding = _Binding(functions)
+    binding = _Binding(functions, room)
     binding.bind(model.graph.node, None, depth=0)
     del model.functions[:]
     model.functions.extend(binding.made)
@@ -43,8 +45,9 @@ def bind_calls(model: ModelProto, functions: Mapping[Key, FunctionProto]) -> Non
 class _Binding:
     """``made`` are the functions so far, each after those that it calls, as the evaluator wants them."""
 
-    def __init__(self, functions: Mapping[Key, FunctionProto]) -> None:
+    def __init__(self, functions: Mapping[Key, FunctionProto], room: Room) -> None:
         self.made: list[FunctionProto] = []
+        self._room = room
         self._functions = functions
         self._names: dict[tuple[Key, tuple[bytes, ...]], str] = {}
         self._taken: set[tuple[str, str]] = set()
@@ -65,7 +68,7 @@ class _Binding:
             for attribute in node.attribute:  # before those that are given: their graphs are bound where they are from
                 for graph in chain([attribute.g] if attribute.HasField("g") else [], attribute.graphs):
                     self.bind(graph.node, given, depth=depth + 1)
-            _take(node, given)
+            _take(node, given, self._room)
             key = (node.domain, node.op_type, node.overload)
             function = self._functions.get(key)
             if function is not None:
@@ -89,6 +92,7 @@ class _Binding:
 
     def _make(self, function: FunctionProto, given: Given, *, depth: int) -> str:
         """A function for calls with these attributes, by a name that no other one has."""
+        self._room.take(function.ByteSize())
         made = FunctionProto()
         made.CopyFrom(function)
         self.bind(made.node, given, depth=depth + 1)
@@ -111,7 +115,7 @@ def _unknown(node: NodeProto) -> JailError:
     )
 
 
-def _take(node: NodeProto, given: Given | None) -> None:
+def _take(node: NodeProto, given: Given | None, room: Room) -> None:
     """The attributes of the node are its own. What neither the call nor a default gives is left out, as ONNX wants it."""
     if not any(attribute.ref_attr_name for attribute in node.attribute):
         return
@@ -124,6 +128,7 @@ def _take(node: NodeProto, given: Given | None) -> None:
         if attribute.ref_attr_name:
             if attribute.ref_attr_name not in given:
                 continue
+            room.take(given[attribute.ref_attr_name].ByteSize())  # a graph can hold the same one twice, at every call anew
             own = AttributeProto()
             own.CopyFrom(given[attribute.ref_attr_name])
             own.name = attribute.name

@@ -21,6 +21,7 @@ from mlsign.sandbox.arrays import Array, decode_array
 from mlsign.sandbox.externals import External, check_externals, find_externals, region
 from mlsign.sandbox.reference.functions import OWN_DOMAINS, Key, bind_calls
 from mlsign.sandbox.reference.nameless import name_results
+from mlsign.sandbox.reference.room import Room
 from mlsign.sandbox.reference.sparse import fill, fill_constant
 from mlsign.sandbox.task import Task
 from mlsign.sandbox.values import Tensor
@@ -29,7 +30,10 @@ from mlsign.tensors.elements import BY_NUMBER, ELEMENTS
 
 
 def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> ReferenceEvaluator:
-    """An evaluator of the model, external initializers tied to mapped memory. Raises ``JailError``, and what the evaluator raises."""
+    """An evaluator of the model, external initializers tied to mapped memory.
+
+    Raises ``JailError``, ``MemoryError``, and what the evaluator raises.
+    """
     found = find_externals(model)
     check_externals(found, task.external)
     parsed = onnx.ModelProto.FromString(bytes(model))
@@ -49,12 +53,13 @@ def load(task: Task, model: memoryview, weights: Mapping[str, memoryview]) -> Re
         message = f"{outside} tensors of the model lie in files, verified were {len(found)}"
         raise JailError(message, code="sandbox.external", expected=str(len(found)), found=str(outside))
     name_results(_messages(parsed))
-    bind_calls(parsed, functions)
+    room = Room(task.memory_bytes)
+    bind_calls(parsed, functions, room)
     for message in _messages(parsed):
         if isinstance(message, onnx.GraphProto):
-            fill(message)
+            fill(message, room)
         elif isinstance(message, onnx.NodeProto) and (message.domain, message.op_type) == ("", "Constant"):
-            fill_constant(message)
+            fill_constant(message, room)
     return evaluate(parsed, regions=_regions(found, weights, model_path=task.model[0]))
 
 

@@ -5,35 +5,42 @@ onnxruntime makes them dense when it loads a model, and so does this.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorProto, numpy_helper
 
 from mlsign.errors import JailError, shown
 from mlsign.sandbox.arrays import Array
+from mlsign.sandbox.reference.room import Room
 
 
-def fill(graph: GraphProto) -> None:
-    """Sparse initializers of this graph, not of those within its nodes, are dense ones. Raises ``JailError`` (``sandbox.model.load``)."""
-    graph.initializer.extend(_dense(sparse, name=sparse.values.name) for sparse in graph.sparse_initializer)
+def fill(graph: GraphProto, room: Room) -> None:
+    """Sparse initializers of this graph, not of those within its nodes, are dense ones.
+
+    Raises ``JailError`` (``sandbox.model.load``) and ``MemoryError``.
+    """
+    graph.initializer.extend(_dense(sparse, room, name=sparse.values.name) for sparse in graph.sparse_initializer)
     del graph.sparse_initializer[:]
 
 
-def fill_constant(node: NodeProto) -> None:
-    """A sparse constant is a dense one. Raises ``JailError`` (``sandbox.model.load``)."""
+def fill_constant(node: NodeProto, room: Room) -> None:
+    """A sparse constant is a dense one. Raises ``JailError`` (``sandbox.model.load``) and ``MemoryError``."""
     for attribute in node.attribute:
         if attribute.name == "sparse_value" and attribute.HasField("sparse_tensor"):
-            attribute.t.CopyFrom(_dense(attribute.sparse_tensor, name=""))
+            attribute.t.CopyFrom(_dense(attribute.sparse_tensor, room, name=""))
             attribute.name, attribute.type = "value", AttributeProto.TENSOR
             attribute.ClearField("sparse_tensor")
 
 
-def _dense(sparse: SparseTensorProto, *, name: str) -> TensorProto:
+def _dense(sparse: SparseTensorProto, room: Room, *, name: str) -> TensorProto:
     """The tensor of the same elements, zero where none is given."""
     values: Array = numpy_helper.to_array(sparse.values)
     places: Array = numpy_helper.to_array(sparse.indices)
     shape = tuple(sparse.dims)
     if values.ndim != 1 or any(dim < 0 for dim in shape):
         raise _wrong(name, f"{values.ndim} dimensions of values in a shape of {list(shape)}")
+    room.take(math.prod(shape) * values.dtype.itemsize)
     out = np.zeros(shape, values.dtype) if values.dtype != object else np.full(shape, "", object)
     flat = out.reshape(-1)
     at = _linear(places, shape, name=name)
