@@ -108,7 +108,7 @@
     canvas.focus();
   }
 
-  function enterInside(box) {
+  function enterInside(box = chosen) {
     const inner = current.opens[box]?.[0];
     if (inner !== undefined) open(inner, current, box);
     return inner !== undefined;
@@ -131,62 +131,7 @@
     },
   });
 
-  // --- hands: pointer, wheel and keys ---
-  const pointers = new Map();
-  let moved = 0;
-  const at = (event) => ({ x: event.clientX - canvas.getBoundingClientRect().left, y: event.clientY - canvas.getBoundingClientRect().top });
-
-  function boxAt(point) {
-    const x = (point.x - size.width / 2) / view.scale + view.x;
-    const y = (point.y - size.height / 2) / view.scale + view.y;
-    const row = current.rows.get(Math.round(y / data.row) * data.row) ?? [];
-    const slack = Math.max(0, 6 / view.scale - 6);
-    return row.find((box) => Math.abs(current.x[box] - x) <= current.w[box] / 2 + slack && Math.abs(current.y[box] - y) <= heightOf(current, box) / 2 + slack) ?? -1;
-  }
-
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    pointers.set(event.pointerId, at(event));
-    moved = 0;
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const before = pointers.get(event.pointerId);
-    if (!before) {
-      canvas.classList.toggle("over", boxAt(at(event)) >= 0);
-      return;
-    }
-    const now = at(event);
-    if (pointers.size === 2) {
-      const other = [...pointers].find(([id]) => id !== event.pointerId)[1];
-      const apart = (a, b) => Math.hypot(a.x - b.x, a.y - b.y) || 1;
-      zoom(apart(now, other) / apart(before, other), { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 });
-      moved = 99;
-    } else {
-      moved += Math.abs(now.x - before.x) + Math.abs(now.y - before.y);
-      pan(before.x - now.x, before.y - now.y);
-    }
-    pointers.set(event.pointerId, now);
-  });
-  for (const kind of ["pointerup", "pointercancel"]) {
-    canvas.addEventListener(kind, (event) => {
-      if (pointers.delete(event.pointerId) && kind === "pointerup" && moved < 6) {
-        const box = boxAt(at(event));
-        if (box >= 0) choose(current, box, { centre: false });
-        else { chosen = -1; redraw(); details.show(current, chosen); }
-      }
-    });
-  }
-  canvas.addEventListener("dblclick", (event) => {
-    const box = boxAt(at(event));
-    if (box < 0 || !enterInside(box)) zoom(1.6, at(event));
-  });
-  canvas.addEventListener("wheel", (event) => {
-    // A page that one scrolls through is not caught by a picture on the way.
-    if (!event.ctrlKey && !event.metaKey && document.activeElement !== canvas) return;
-    event.preventDefault();
-    zoom(Math.exp(-clamp(event.deltaY, -120, 120) * 0.0022), at(event));
-  }, { passive: false });
-
+  // --- from node to node, for keys ---
   function nearest() {
     let best = -1;
     let least = Infinity;
@@ -213,57 +158,20 @@
     $("details").focus();
   }
 
-  const keys = {
-    ArrowLeft: () => pan(-80, 0), ArrowRight: () => pan(80, 0), ArrowUp: () => pan(0, -80), ArrowDown: () => pan(0, 80),
-    "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: fit, Home: start,
-    n: () => step(1), p: () => step(-1), Enter: enter, Backspace: up,
-    o: () => enterInside(chosen),
-    "/": () => $("search").focus(),
-  };
-  canvas.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(keys, event.key)) return;
-    event.preventDefault();
-    keys[event.key]();
-  });
+  function unchoose() {
+    chosen = -1;
+    redraw();
+    details.show(current, chosen);
+  }
+
+  handsOn(canvas, model, state, { pan, zoom, fit, start, step, enter, up, choose, unchoose, enterInside });
 
   $("in").addEventListener("click", () => zoom(1.25));
   $("out").addEventListener("click", () => zoom(0.8));
   $("fit").addEventListener("click", fit);
   $("up").addEventListener("click", up);
   $("sheet").addEventListener("change", (event) => show(sheets[Number(event.target.value)]));
-
-  // A link to a node shows it in the picture, and its row, whose list is folded up. ``#node=NAME`` is the first node of that name.
-  function follow() {
-    const place = /^#n(\d+)-(\d+)$/.exec(location.hash);
-    const sheet = place ? sheets[Number(place[1])] : null;
-    if (sheet && Number(place[2]) < sheet.nodes.length) { lead(sheet, sheet.first + Number(place[2])); return; }
-    const graph = /^#s(\d+)$/.exec(location.hash);
-    if (graph && sheets[Number(graph[1])]) { show(sheets[Number(graph[1])]); $("graph").scrollIntoView(); return; }
-    if (!location.hash.startsWith("#node=")) return;
-    const name = named(location.hash.slice("#node=".length));
-    for (const each of sheets) {
-      for (let box = each.first; box < each.first + each.nodes.length; box++) {
-        if (name && model.nameOf(each, box) === name) { lead(each, box); return; }
-      }
-    }
-  }
-
-  function named(text) {
-    try { return decodeURIComponent(text); } catch { return ""; }
-  }
-
-  function lead(sheet, box) {
-    const folded = model.rowOf(sheet, box)?.closest("details");
-    if (folded) folded.open = true;
-    choose(sheet, box);
-    $("details").focus({ preventScroll: true });
-    $("trail").parentElement.scrollIntoView();
-  }
-  window.addEventListener("hashchange", follow);
-  document.addEventListener("click", (event) => { // the link of where one is already is no change
-    const link = event.target.closest?.("a[href^='#n']");
-    if (link && link.getAttribute("href") === location.hash) { event.preventDefault(); follow(); }
-  });
+  const links = linksOf(model, { show, choose });
 
   // --- size, colours, paper ---
   function measure() {
@@ -273,7 +181,7 @@
     size = { width: canvas.clientWidth, height: canvas.clientHeight };
     canvas.width = Math.round(size.width * ratio);
     canvas.height = Math.round(size.height * ratio);
-    if (first && size.width) { show(current); follow(); }
+    if (first && size.width) { show(current); links.follow(); }
     draw();
   }
   function recolour() { painter.readColours(); draw(); }

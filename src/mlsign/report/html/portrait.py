@@ -22,7 +22,8 @@ from mlsign.report.html.verdict import decided, identity, signers, subject_of, t
 from mlsign.report.html.weights import weights
 
 _SCRIPTS = (
-    *("tables.js", "graph_model.js", "graph_paint.js", "graph_map.js", "graph_details.js", "graph_search.js", "graph.js"),
+    *("tables.js", "graph_model.js", "graph_paint.js", "graph_map.js", "graph_details.js", "graph_search.js", "graph_hands.js"),
+    *("graph_links.js", "graph.js"),
 )
 
 
