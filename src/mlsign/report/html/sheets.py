@@ -173,18 +173,22 @@ class _Maker:
             left_out=len(nodes) - len(kept),
         )
         self.sheets.append(sheet)
-        for index, node in enumerate(kept):
-            for name, place_of, inner in _inner(node):
+        self._inside(sheet, number)
+        return number
+
+    def _inside(self, sheet: Sheet, number: int) -> None:
+        """What opens from the nodes of a sheet, each after the other."""
+        for index, node in enumerate(sheet.nodes):
+            for name, place, inner in _inner(node):
                 opened = self.graph(
                     inner,
-                    f"{place}.node[{index}].{place_of}",
+                    f"{sheet.place}.node[{index}].{place}",
                     title=f"{name} of {_called(node, index)}",
                     parent=(number, index),
-                    outer=types,
+                    outer=sheet.types,
                 )
                 if opened is not None:
                     sheet.opens.setdefault(index, []).append(opened)
-        return number
 
     def _leave_out(self, nodes: tuple[NodeRecord, ...]) -> None:
         """Counts nodes that stand nowhere, with everything inside of them."""
