@@ -52,6 +52,13 @@ def loop_model():
     return graph_model(nodes, [tensor("turns", TensorProto.INT64, []), tensor("x")], [tensor("y")], initializers=[true])
 
 
+def unconditional_model():
+    """The same without a condition, which the evaluator took for one that does not hold."""
+    model = loop_model()
+    model.graph.node[0].input[1] = ""
+    return model
+
+
 def function_model():
     function = helper.make_function(
         "own", "Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])], [helper.make_opsetid("", 17)]
@@ -122,6 +129,7 @@ def tree_model():
 
 MODELS = {
     "loop": (loop_model, {"turns": np.array(3), "x": X}),
+    "loop without a condition": (unconditional_model, {"turns": np.array(3), "x": X}),
     "function": (function_model, {"x": X}),
     "maps": (zip_map_model, {"x": X}),
     "sequence": (sequence_model, {"x": X}),

@@ -12,9 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
+import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpFunction, OpRun
+from onnx.reference.ops import op_loop
 
 from mlsign.errors import JailError, shown
 from mlsign.sandbox.arrays import Array, decode_array
@@ -72,7 +74,15 @@ def evaluate(model: onnx.ModelProto, *, regions: Mapping[str, Array]) -> Referen
         def retrieve_external_data(self, initializer: onnx.TensorProto) -> Array:
             return regions[initializer.name]
 
-    return Evaluator(model, new_ops=[ZipMap])
+    return Evaluator(model, new_ops=[Loop, ZipMap])
+
+
+class Loop(op_loop.Loop):
+    """The evaluator's own, which makes no turn where no condition is given."""
+
+    def run(self, *inputs: Any, **more: Any) -> Any:
+        turns, condition, *carried = inputs
+        return super().run(turns, np.array(True) if condition is None else condition, *carried, **more)  # type: ignore[no-untyped-call]
 
 
 class ZipMap(OpRun):
