@@ -134,6 +134,12 @@ def test_search_jumps_to_nodes_of_every_graph_by_keyboard(show, nested):
     assert window.page.locator("#details h3").first.text_content() == "Loop"
     window.page.locator("#search").fill("vendor unsafe")
     assert window.page.locator("#results button").all_text_contents() == ["FastConv · vendor/FastConv"]
+    window.page.keyboard.press("Enter")
+    facts = window.page.locator("#details dl").text_content()
+    assert facts.startswith("Operatorcom.vendor:FastConvNode"), "any domain may have one of a known name"
+    window.page.locator("#search").fill("gate/Greater")
+    window.page.keyboard.press("Enter")
+    assert window.page.locator("#details dl").text_content().startswith("Node")
     window.page.locator("#search").fill("no such thing")
     assert window.page.locator("#count").text_content() == "0 found"
     window.check_quiet()

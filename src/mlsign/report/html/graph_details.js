@@ -29,6 +29,8 @@ function detailsOf({ sheets, isNode, endOf, labelOf, nameOf, rowOf }, go) {
     const list = make("dl", undefined, { class: "facts narrow" });
     const say = (name, value) => { if (value) list.append(make("dt", name), make("dd", value)); };
     if (isNode(sheet, box)) {
+      const operator = rowOf(sheet, box)?.cells[1].firstChild?.textContent.trim(); // with its domain: any may have a Relu
+      if (operator !== labelOf(sheet, box)) say("Operator", operator);
       ["Node", "", "Name", "Inputs", "Outputs", "Attributes"].forEach((name, cell) => {
         const lines = Array.from(rowOf(sheet, box)?.cells[cell]?.childNodes ?? [], (line) => line.textContent).filter(Boolean);
         if (name) lines.forEach((line, at) => say(at ? "" : name, line));
