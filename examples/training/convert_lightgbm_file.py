@@ -20,7 +20,7 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
-from native_files import asked_files, read_table, rows_at_splits, try_export
+from native_files import asked_files, read_table, rows_at_splits, table_of, try_export
 from onnxmltools import convert_lightgbm
 from onnxmltools.convert.common.data_types import FloatTensorType
 from release import release
@@ -67,11 +67,6 @@ def rounded_down(numbers: str) -> str:
 def answers_of(booster: lightgbm.Booster, rows: np.ndarray, *, classes: bool) -> np.ndarray:
     """What the library says of rows, in the shape that the export has."""
     return table_of(np.asarray(booster.predict(rows)).reshape(len(rows), -1), classes=classes)
-
-
-def table_of(answers: np.ndarray, *, classes: bool) -> np.ndarray:
-    """A column for each class: of two classes LightGBM gives the probability of the second one alone, and no label."""
-    return np.hstack([1 - answers, answers]) if classes and answers.shape[1] == 1 else answers
 
 
 def export(booster: lightgbm.Booster, *, classes: bool) -> bytes:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import xgboost
-from native_files import asked_files, read_table, rows_at_splits, try_export
+from native_files import asked_files, read_table, rows_at_splits, table_of, try_export
 from onnxmltools import convert_xgboost
 from onnxmltools.convert.common.data_types import FloatTensorType
 from release import release
@@ -76,11 +76,6 @@ def answers_of(booster: xgboost.Booster, rows: np.ndarray, *, classes: bool) -> 
     kinds = booster.feature_types
     answers = booster.predict(xgboost.DMatrix(rows, feature_types=kinds, enable_categorical=bool(kinds)))
     return table_of(answers.reshape(len(rows), -1), classes=classes)
-
-
-def table_of(answers: np.ndarray, *, classes: bool) -> np.ndarray:
-    """A column for each class: of two classes XGBoost gives the probability of the second one alone."""
-    return np.hstack([1 - answers, answers]) if classes and answers.shape[1] == 1 else answers
 
 
 def export(booster: xgboost.Booster, *, classes: bool) -> bytes:

@@ -1,4 +1,4 @@
-"""What the two scripts that read native files share: rows and answers of a CSV, and the trial that holds an export to its library.
+"""What the two scripts that read native files share: rows and answers of a CSV, and the trial of an export on its library's answers.
 
 Converters guess what a native file does not say outright, and some guess wrong without a word (see docs/training-tools.md). So an
 export is tried on rows that lie on both sides of every threshold of the trees, and with missing values, before it is packed.
@@ -51,6 +51,11 @@ def read_numbers(path: Path) -> np.ndarray:
 
 def number(text: str) -> float:
     return np.nan if text.strip() in {"NA", ""} else float(text)
+
+
+def table_of(answers: np.ndarray, *, classes: bool) -> np.ndarray:
+    """A column for each class, as exports have it: of two classes both libraries give the probability of the second one alone."""
+    return np.hstack([1 - answers, answers]) if classes and answers.shape[1] == 1 else answers
 
 
 def rows_at_splits(splits: Iterable[tuple[int, float]], codes: Iterable[tuple[int, int]], *, columns: int) -> np.ndarray:

@@ -45,7 +45,7 @@ def release(
         print(f"$ {command}", flush=True)
         subprocess.run([MLSIGN, *shlex.split(command)[1:]], cwd=folder, check=True)
 
-    package = f"{name}-1.0.0"
+    package = shlex.quote(f"{name}-1.0.0")
     run(f"mlsign pack {shlex.quote(str(model.resolve()))} -o {package} --golden rows.inputs.npz --rtol {rtol} --atol {atol}")
     run("mlsign keygen -o release --no-password")
     run(f"mlsign sign {package} --key release.key")

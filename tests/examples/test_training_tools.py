@@ -123,6 +123,20 @@ def test_the_page_has_the_script_and_its_tolerance(script: Script) -> None:
     assert all(f"`{found[1]}`, `{found[2]}`" in row for row in rows)
 
 
+def test_a_name_that_no_package_can_have_is_refused_as_it_stands(tmp_path: Path) -> None:
+    """As a native file can have it, after which the package is called."""
+    program = (
+        "import numpy as np; from pathlib import Path; from release import release;"
+        f"release('two words', Path({str(ROOT / 'examples' / 'iris' / 'model.onnx')!r}), inputs={{'measurements': np.ones((1, 4))}},"
+        " expected={'label': np.array(['setosa'])}, rtol=0, atol=0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=TRAINING, env=environment_in(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "mlsign: two words-1.0.0: two words is not a package name" in done.stderr
+
+
 def test_every_script_is_tried() -> None:
     assert {path.stem for path in TRAINING.glob("*.py")} == {script.name for script in SCRIPTS} | {"native_files", "release"}
 
