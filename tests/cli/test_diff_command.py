@@ -15,6 +15,8 @@ import onnx
 import pytest
 from making import linear_model, make_key, make_package, write_model, write_policy
 
+from mlsign.actions.signing.sign import sign
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "comparing.md"
 GIT = {
     **{key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
@@ -196,3 +198,17 @@ def test_git_runs_diff_as_a_difftool(repository) -> None:
     assert "mlsign diff: " in shown
     assert "- ai.onnx:Tanh: 1 time" in shown
     assert "+ ai.onnx:Relu: 1 time" in shown
+
+
+def test_packages_that_share_files_take_their_store(run, tmp_path: Path) -> None:
+    pair = make_key()
+    write_policy(tmp_path, {"release": (1, [pair.public])})
+    (tmp_path / "shared.bin").write_bytes(bytes(2 << 20))
+    for name in ("fraud-1.0.0", "fraud-1.1.0"):
+        package = make_package(tmp_path, name=name, store=tmp_path / "store", include=(tmp_path / "shared.bin",))
+        sign(package, pair.signer, store=tmp_path / "store")
+    argv = ("diff", "fraud-1.0.0", "fraud-1.1.0", "--policy", "policy.yaml")
+    assert "deny, as before" in run(*argv).out
+    assert "allow, as before" in run(*argv, "--store", "store").out
+    alone = run("diff", "fraud-1.0.0", "fraud-1.1.0", "--store", "store")
+    assert (alone.code, "--store is for --policy" in alone.err) == (2, True)

@@ -6,6 +6,8 @@ import re
 import pytest
 from making import make_key, make_package, write_model, write_policy
 
+from mlsign.actions.signing.sign import sign
+
 
 @pytest.fixture(autouse=True)
 def place(tmp_path):
@@ -156,3 +158,20 @@ def test_a_report_that_is_part_of_a_package_stays_there(run, place, words):
     (place / "report.html").rename(place / "pkg" / "report.html")
     assert run(*words).code == 2
     assert (place / "pkg" / "report.html").exists()
+
+
+def test_packages_that_share_files_take_their_store(run, place):
+    pair, store = make_key(), place / "store"
+    write_policy(place, {"release": (1, [pair.public])}, name="shared.yaml")
+    (place / "shared.bin").write_bytes(bytes(2 << 20))
+    include = (place / "shared.bin",)
+    before = make_package(place, name="fraud-1.0.0", store=store, include=include)
+    after = make_package(place, name="fraud-1.1.0", store=store, include=include, previous=before)
+    sign(after, pair.signer, store=store)
+    argv = ("inspect", "--html", "report.html", "fraud-1.1.0", "--policy", "shared.yaml")
+    assert run(*argv).code == 1
+    assert run(*argv, "--store", "store", "--previous", "fraud-1.0.0").code == 0
+    named = run("inspect", "--html", "report.html", "fraud-1.1.0", "--previous", "fraud-1.0.0")
+    assert (named.code, "name the store that it is of" in named.err) == (3, True)
+    idle = run("inspect", "--html", "report.html", "fraud-1.1.0", "--store", "store")
+    assert (idle.code, "--store is for --html with --policy or --previous" in idle.err) == (2, True)

@@ -39,11 +39,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffRequest:
-    """With ``policy`` both are verified under it as well. ``inputs`` are files that both models are fed with, besides their golden
+    """With ``policy`` both are verified under it as well, and their files may have further names in ``store``. ``inputs`` are files that both models are fed with, besides their golden
     inputs; without ``run`` no model is run.
     """
 
     policy: LoadedPolicy | None = None
+    store: Path | None = None
     inputs: tuple[Path, ...] = ()
     run: bool = True
     now: datetime | None = None
@@ -163,7 +164,8 @@ def _judged(
 
     reports = []
     with TemporaryDirectory(prefix="mlsign-") as state:
-        verify = VerifyRequest(policy=policy, now=request.now or datetime.now(UTC), state=Path(state), limits=request.limits)
+        now = request.now or datetime.now(UTC)
+        verify = VerifyRequest(policy=policy, now=now, state=Path(state), store=request.store, limits=request.limits)
         for index, side in enumerate((first, second)):
             one = replace(verify, state=Path(state) / str(index))
             report, examination = judge_package(side.package, one, storage=Storage.DISK, advance=advance)

@@ -28,7 +28,9 @@ class Before:
     change: ReleaseChange
 
 
-def look_before(path: Path, manifest: Manifest | None, *, limits: Limits, advance: Advance | None = None) -> Before:
+def look_before(
+    path: Path, manifest: Manifest | None, *, store: Path | None = None, limits: Limits, advance: Advance | None = None
+) -> Before:
     """What became of the package at ``path`` being the release before that of ``manifest``.
 
     Raises ``InputError`` (``inspect.previous`` where there is no manifest to compare, or that package is not what its own says) and
@@ -38,10 +40,12 @@ def look_before(path: Path, manifest: Manifest | None, *, limits: Limits, advanc
         message = "cannot be compared: what is inspected has no manifest that could be read"
         raise _refused(path, message, hint="give --previous with a package, or compare models with mlsign diff")
     try:
-        before, digest = vouched_release(path, store=None, limits=limits, advance=advance)
+        before, digest = vouched_release(path, store=store, limits=limits, advance=advance)
     except RefusedToSign as err:
-        message = f"cannot be taken for the release before: {err.findings[0].code} {shown(err.findings[0].message, limit=400)}"
-        raise _refused(path, message, hint="take the release as it was signed; mlsign verify says what is wrong with it") from err
+        first = err.findings[0]
+        message = f"cannot be taken for the release before: {first.code} {shown(first.message, limit=400)}"
+        hint = first.hint or "take the release as it was signed; mlsign verify says what is wrong with it"
+        raise _refused(path, message, hint=hint) from err
     own = Release(name=manifest.name, version=manifest.version, digest=None, previous=manifest.previous)
     earlier = Release(name=before.name, version=before.version, digest=digest, previous=before.previous)
     return Before(

@@ -44,11 +44,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortrayRequest:
     """With ``verify`` the package is verified; without it the shipped baseline judges the model, and no signature is checked.
-    ``previous`` is a package to say the changes since.
+    ``previous`` is a package to say the changes since, whose files may have further names in ``store``.
     """
 
     verify: VerifyRequest | None = None
     previous: Path | None = None
+    store: Path | None = None
     now: datetime | None = None
     limits: Limits = DEFAULT
 
@@ -133,7 +134,7 @@ def _before(request: PortrayRequest, manifest: Manifest | None, advance: Advance
     # Looking at another release takes much that looking at one has no use for.
     from mlsign.actions.inspection.portrait_before import look_before
 
-    return look_before(request.previous, manifest, limits=request.limits, advance=advance)
+    return look_before(request.previous, manifest, store=request.store, limits=request.limits, advance=advance)
 
 
 def _judged(package: OpenPackage, path: Path, request: PortrayRequest, *, now: datetime) -> _Facts:

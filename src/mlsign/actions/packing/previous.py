@@ -31,7 +31,8 @@ def find_previous(
     except RefusedToSign as err:
         first = err.findings[0]
         message = f"cannot be recorded as the release before: {first.code} {first.message}"
-        raise _refused(path, message, hint="take the release as it was signed; mlsign verify says what is wrong with it") from err
+        hint = first.hint or "take the release as it was signed; mlsign verify says what is wrong with it"
+        raise _refused(path, message, hint=hint) from err
     if manifest.name != name:
         hint = f"give --name {manifest.name} if this is the same model; a model with a new name starts a lineage of its own"
         raise _refused(path, f"is a release of {manifest.name}, and this is one of {name}", hint=hint)

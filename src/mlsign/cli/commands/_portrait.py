@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def write_portrait(
-    path: Path, html: Path, *, policy: Path | None, signed: PolicyTrust | None, previous: Path | None = None
+    path: Path,
+    html: Path,
+    *,
+    policy: Path | None,
+    signed: PolicyTrust | None,
+    previous: Path | None = None,
+    store: Path | None = None,
 ) -> None:
     """Writes the page at ``html``, whole or not at all; exits by the decision where a policy decides."""
     from importlib.metadata import version
@@ -26,13 +33,13 @@ def write_portrait(
     from mlsign.report.html.portrait import render_portrait
 
     clear_files([html], option="--html", packages=[path] if previous is None else [path, previous], read=[policy])
-    request = PortrayRequest(previous=previous)
+    request = PortrayRequest(previous=previous, store=store)
     if policy is not None:
         from mlsign.actions.policies.load_policies import load_policies
         from mlsign.actions.verification.verify import VerifyRequest
 
         first, *others = load_policies([policy], signed=signed)
-        request = PortrayRequest(verify=VerifyRequest(policy=first, others=tuple(others)), previous=previous)
+        request = replace(request, verify=VerifyRequest(policy=first, others=tuple(others), store=store))
     # Verifying reads every byte, and looking at weights most of them again.
     read = [path] if policy is None else [path, path]
     with progress("inspecting", *read, *([] if previous is None else [previous])) as advance:

@@ -9,7 +9,7 @@ import typer
 
 from mlsign.cli.console import TROUBLE, progress, put
 from mlsign.cli.option_groups import with_option_groups
-from mlsign.cli.options import DiffFormat, DiffFormatOption, Quiet, Verbose
+from mlsign.cli.options import DiffFormat, DiffFormatOption, Quiet, StoreFolder, Verbose
 from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
 from mlsign.errors import InputError
 
@@ -45,6 +45,7 @@ def diff_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it here, not to the terminal.")
     ] = None,
+    store: StoreFolder = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -55,6 +56,8 @@ def diff_command(
 
     if no_run and inputs:
         raise InputError("--inputs are for running, and --no-run forbids it", code="usage.inputs", hint="leave one of them out")
+    if store is not None and policy is None:
+        raise InputError("--store is for --policy: without it nothing is verified", code="usage.store", hint="leave out --store")
     clear_output(output, before, after, read=[policy, *(inputs or ())])
     loaded = None
     if policy is not None or policy_signers != NO_POLICY_SIGNER:
@@ -62,7 +65,7 @@ def diff_command(
 
         signed = policy_signers.trusted(policy)
         loaded = None if policy is None else load_policy(policy, signed=signed)
-    request = DiffRequest(policy=loaded, inputs=tuple(inputs or ()), run=not no_run)
+    request = DiffRequest(policy=loaded, store=store, inputs=tuple(inputs or ()), run=not no_run)
     with progress("comparing", before, after) as advance:
         found = diff(before, after, request, advance=advance)
     if output is not None:

@@ -9,7 +9,7 @@ import typer
 
 from mlsign.cli.console import counted_progress, progress, put
 from mlsign.cli.option_groups import with_option_groups
-from mlsign.cli.options import FindingsFormat, FindingsFormatOption, Quiet, Verbose
+from mlsign.cli.options import FindingsFormat, FindingsFormatOption, Quiet, StoreFolder, Verbose
 from mlsign.cli.policy_options import NO_POLICY_SIGNER, PolicySignerOptions
 from mlsign.cli.rendering import render_findings, render_inspected
 from mlsign.errors import InputError
@@ -58,16 +58,20 @@ def inspect_command(
     ] = None,
     policy_signers: PolicySignerOptions = NO_POLICY_SIGNER,
     output_format: FindingsFormatOption = FindingsFormat.TEXT,
+    store: StoreFolder = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Parses, inspects or scans, prints; a scan exits by what it found."""
     signed = policy_signers.trusted(policy)
     _check_alone({"--findings": findings, "--text": text, "--card": card, "--html": html is not None}, output_format)
+    if store is not None and (html is None or (policy is None and previous is None)):
+        message = "--store is for --html with --policy or --previous: nothing else is held against a manifest here"
+        raise InputError(message, code="usage.inspect", hint="leave out --store")
     if html is not None:
         from mlsign.cli.commands._portrait import write_portrait
 
-        write_portrait(path, html, policy=policy, signed=signed, previous=previous)
+        write_portrait(path, html, policy=policy, signed=signed, previous=previous, store=store)
         return
     if previous is not None:
         raise InputError("--previous is for --html", code="usage.inspect", hint="give --html FILE, or see mlsign diff")
