@@ -9,6 +9,7 @@ import onnx
 from graph_kit import compared, record
 from onnx import helper, numpy_helper
 
+from mlsign.compare.graphs import notes
 from mlsign.compare.graphs.comparing import compare_graphs
 from mlsign.onnx import structure_notes
 
@@ -115,6 +116,17 @@ def test_what_differs_behind_the_beginning_is_told_by_digest(monkeypatch) -> Non
     monkeypatch.setattr(structure_notes, "_MAX_KEPT", 0)
     models.append(record(before))
     assert [(field, old) for field, old, _ in told(compare_graphs(*models))] == [("Add add doc_string, metadata", None)]
+
+
+def test_changes_that_are_too_many_to_tell_are_counted(monkeypatch) -> None:
+    before, after = model(), model()
+    for made, word in ((before, "a"), (after, "b")):
+        for node in made.graph.node:
+            node.doc_string = word
+    assert len(told(compared(before, after))) == len(before.graph.node)
+    monkeypatch.setattr(notes, "_MAX_TOLD", 1)
+    *_, last = told(compared(before, after))
+    assert last == ("notes", "1 changes are listed", f"{len(before.graph.node) - 1} more are not")
 
 
 def test_values_that_are_called_otherwise_keep_their_words() -> None:

@@ -33,7 +33,7 @@ from mlsign.compare.graphs.functions import (
 )
 from mlsign.compare.graphs.keys import FunctionKey, Interner, Keys
 from mlsign.compare.graphs.matching import NOBODY, Half, Matched, match_bodies
-from mlsign.compare.graphs.notes import changed_notes, notes_of_bodies, notes_of_nodes, notes_of_weights
+from mlsign.compare.graphs.notes import ToldNotes, changed_notes, notes_of_bodies, notes_of_nodes, notes_of_weights
 from mlsign.compare.graphs.result import (
     Compared,
     ConstantPair,
@@ -92,7 +92,8 @@ class _Comparison:
         self.names = [0, 0, 0]
         self.examples: list[tuple[str, str]] = []
         self.stored: list[StoredPair] = []
-        self.notes: list[FieldChange] = list(changed_notes("model", before.notes, after.notes))
+        self.notes = ToldNotes()
+        self.notes.add(changed_notes("model", before.notes, after.notes))
         self.weights = Weights()
 
     def run(self, counts: tuple[int, int]) -> Compared:
@@ -111,7 +112,8 @@ class _Comparison:
                 break
             self._compare(*self.waiting.popleft())
         found = self.weights.compared(self._difference(counts), tuple(self.stored))
-        return replace(found, notes=(*self.notes, *notes_of_weights(found.constants)))
+        self.notes.add(notes_of_weights(found.constants))
+        return replace(found, notes=self.notes.told())
 
     def _pair_functions(self, before: Mapping[FunctionKey, FunctionRecord], after: Mapping[FunctionKey, FunctionRecord]) -> None:
         pairs = matched_functions(before, after, self.keys)
@@ -183,9 +185,9 @@ class _Comparison:
         if first.record.value_notes or second.record.value_notes:
             every = (zip(first.nodes[ours].outputs, second.nodes[theirs].outputs, strict=False) for ours, theirs in pairs)
             names = {old: new for outputs in every for old, new in outputs}
-        self.notes += notes_of_bodies(second.where, first.record, second.record, names)
+        self.notes.add(notes_of_bodies(second.where, first.record, second.record, names))
         for ours, theirs in pairs:
-            self.notes += notes_of_nodes(spell_node(second, theirs), first.nodes[ours], second.nodes[theirs])
+            self.notes.add(notes_of_nodes(spell_node(second, theirs), first.nodes[ours], second.nodes[theirs]))
 
     def _name(self, kind: int, before: str, after: str) -> None:
         if before != after:

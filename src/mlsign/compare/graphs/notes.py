@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from mlsign.compare.facts import FieldChange, changed_fields
 from mlsign.compare.graphs.bodies import numbered
@@ -15,6 +15,31 @@ from mlsign.compare.graphs.result import ConstantPair
 from mlsign.onnx.records import FunctionRecord, GraphRecord, NodeRecord, Notes, SparseRecord, TensorRecord
 
 _V = TypeVar("_V")
+_MAX_TOLD: Final = 100_000
+"""Changes that are told one by one: a hostile model can have millions, each of a few bytes."""
+
+
+class ToldNotes:
+    """Changes of notes in the order in which they were found; of those that are too many to tell, how many there are."""
+
+    __slots__ = ("_more", "_told")
+
+    def __init__(self) -> None:
+        self._told: list[FieldChange] = []
+        self._more = 0
+
+    def add(self, changes: Iterable[FieldChange]) -> None:
+        for change in changes:
+            if len(self._told) < _MAX_TOLD:
+                self._told.append(change)
+            else:
+                self._more += 1
+
+    def told(self) -> tuple[FieldChange, ...]:
+        if not self._more:
+            return tuple(self._told)
+        more = FieldChange(field="notes", before=f"{_MAX_TOLD:,} changes are listed", after=f"{self._more:,} more are not")
+        return (*self._told, more)
 
 
 def changed_notes(where: str, before: Notes | None, after: Notes | None) -> Iterator[FieldChange]:
