@@ -531,7 +531,7 @@ def test_a_package_and_its_bare_model(tmp_path: Path) -> None:
     found = diff(package, tmp_path / "fraud-1.2.0.source" / "fraud.onnx", DiffRequest())
     assert found.same_model
     assert found.files is None
-    assert "the same model, in another package" in rendered(found)
+    assert "the same model, in a package and by itself" in rendered(found)
     assert not found.is_same
 
 

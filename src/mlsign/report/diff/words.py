@@ -30,7 +30,8 @@ def headline_of(found: Difference) -> str:
     if found.is_same:
         return "the same: the model files are the same bytes" if found.same_model else "the same in everything that is compared"
     if found.same_model:
-        return "the same model, in another package"
+        alone = (found.before.name is None) is not (found.after.name is None)
+        return f"the same model, {'in a package and by itself' if alone else 'in another package'}"
     if found.is_renamed_only:
         return f"renamed but identical: {renames_of(found)}, and nothing else of the models differs"
     parts = []
