@@ -121,6 +121,18 @@ def test_limits_hold_and_are_told(monkeypatch):
     assert "1 further node not listed" in "".join(map(render_element, node_lists(made, {})))
 
 
+def test_words_of_very_many_nodes_are_no_more_than_a_page_holds(monkeypatch):
+    """A long type is said once in a model, and at every node of a page."""
+    monkeypatch.setattr("mlsign.report.html.node_lists.MAX_WORDS", 5_000)
+    long = TensorRecord(name="<" * 80, element="float", shape=(10**9,) * 8, count=0, size=0, values=None)
+    many = [node("Sum", (long.name,) * 12, (f"v{n}",), name=f"node{n}") for n in range(100)]
+    text = "".join(map(render_element, node_lists(sheets_of(model(graph(*many, tensors=(long,)))), {})))
+    assert len(text) < 30_000
+    assert text.count("more than a page holds") == 99 + 1
+    assert "What 99 nodes take, give and are set to is more than a page holds" in text
+    assert "node99" in text
+
+
 def test_what_is_inside_of_what_is_left_out_is_counted_too(monkeypatch):
     """Or a model could hide nodes behind one more than are shown."""
     monkeypatch.setattr(sheets, "MAX_NODES", 1)
