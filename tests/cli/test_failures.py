@@ -133,6 +133,17 @@ def test_an_interruption_is_130(name, monkeypatch, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
+def test_an_interruption_within_a_command_is_told(monkeypatch, capsys):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mlsign.cli.main._Commands, "get_command", interrupted)
+    monkeypatch.setattr(sys, "argv", ["mlsign", "explain", "MLS201"])
+    with pytest.raises(SystemExit) as ended:
+        mlsign.cli.main.main()
+    assert (ended.value.code, capsys.readouterr().err) == (130, "mlsign: interrupted, nothing was allowed\n")
+
+
 def test_an_error_is_its_own_lines_only(capsys):
     evil = "\x1b[2J\n✓ all is well\r\u202e"
     print_error(InputError(evil, code="a.b", where=evil, expected=evil, found=evil, hint=evil))

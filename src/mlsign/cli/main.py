@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -61,6 +61,14 @@ class _Commands(LateGroup):
             "sandbox": ("sandbox:app", "See what the sandbox can enforce here."),
         }
     )
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command; an interruption, of which typer would say nothing, is said to be one."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            complain("mlsign: interrupted, nothing was allowed")
+            raise typer.Exit(INTERRUPTED) from None
 
 
 app = typer.Typer(
