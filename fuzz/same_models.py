@@ -129,7 +129,12 @@ def _drop(found: dict[int, list[Any]], name: str, kinds: dict[int, schema.Field]
 
 
 _UNREAD = {"TYPE": (6,), "DIMENSION": (3,)}
-_DEFAULTS = (("OPSET", 1, [b"ai.onnx"]), ("NODE", 7, [b"ai.onnx"]), ("DIMENSION", 1, [(1 << 64) - 1]))
+_DEFAULTS = (
+    ("OPSET", 1, [b"ai.onnx"]),
+    ("NODE", 7, [b"ai.onnx"]),
+    ("DIMENSION", 1, [(1 << 64) - 1]),
+    ("VALUE_INFO", 2, [()]),  # a type that says nothing
+)
 _TELLING = frozenset({("DIMENSION", 1)})
 """Single fields that say something by being there, whatever they say."""
 
