@@ -33,14 +33,17 @@ _PLAIN: Final = _WHOLE | {"float", "double"}
 class Boxes:
     """Boxes are numbered: what comes in, then the nodes, then what goes out. ``folded`` nodes have a number and no place."""
 
-    def __init__(self, sheet: Sheet, *, marked: frozenset[int] = frozenset()) -> None:
-        """``marked`` are nodes that stay boxes of their own, whatever they are."""
+    def __init__(self, sheet: Sheet, *, marked: frozenset[int] = frozenset(), room: int = MAX_ENDS) -> None:
+        """``marked`` are nodes that stay boxes of their own, whatever they are; ``room`` is for so many ends of each kind."""
         self._sheet = sheet
         self._made = {name for node in sheet.nodes for name in node.outputs[:MAX_ENDS]}
-        self._inputs = list(dict.fromkeys(sheet.inputs))[:MAX_ENDS]
+        room = min(room, MAX_ENDS)
+        inputs, outputs = list(dict.fromkeys(sheet.inputs)), list(dict.fromkeys(sheet.outputs))
+        self._inputs, self._outputs = inputs[:room], outputs[:room]
         self.inputs_left_out = sum(max(0, len(node.inputs) - MAX_ENDS) for node in sheet.nodes)
-        self._outputs = list(dict.fromkeys(sheet.outputs))[:MAX_ENDS]
-        self._outer = self._from_around() if sheet.parent is not None else []
+        outer = self._from_around(inputs) if sheet.parent is not None else []
+        self._outer = outer[:room]
+        self.ends_left_out = sum(max(0, len(ends) - room) for ends in (inputs, outputs, outer))
         self.before = [self._end("in", name) for name in self._inputs] + [self._end("around", name) for name in self._outer]
         self.after = [self._end("out", name) for name in self._outputs]
         self.first = len(self.before)
@@ -72,20 +75,22 @@ class Boxes:
         told = [words for name in names[:_MAX_TOLD] if (words := self._type(name))]
         return ", ".join(told) + (", …" if told and len(names) > len(told) else "")
 
-    def _from_around(self) -> list[str]:
+    def _from_around(self, inputs: list[str]) -> list[str]:
         """What a body takes from the graph around it."""
-        outer: dict[str, None] = {}
-        known = self._made | set(self._inputs) | self._sheet.stored | {""}
+        outer: list[str] = []
+        known = self._made | set(inputs) | self._sheet.stored | {""}
         for name in (name for node in self._sheet.nodes for name in node.inputs[:MAX_ENDS]):
-            if name not in known and len(outer) < MAX_ENDS and self._record(name) is None:
-                outer[name] = None
-        return list(outer)
+            if name not in known:
+                known.add(name)
+                if self._record(name) is None:
+                    outer.append(name)
+        return outer
 
     def _fold(self, marked: frozenset[int]) -> Mapping[int, str]:
         """Nodes that make a constant for other nodes and for nothing else, by their index, with the words for it."""
         sheet = self._sheet
         found: dict[str, int] = {}
-        given = frozenset(("", *self._outputs))
+        given = frozenset(("", *sheet.outputs))
         for index, node in enumerate(sheet.nodes):
             if node.operator not in _CONSTANTS or (node.domain or ONNX_DOMAIN) != ONNX_DOMAIN or len(node.outputs) != 1:
                 continue

@@ -52,6 +52,10 @@ def _left_out(sheets: Sheets, picture: Picture) -> Element | None:
         words.append(f"{told} of the model not shown: the first {MAX_NODES:,} nodes are, in the first {MAX_SHEETS:,} graphs")
     if picture.edges_left_out:
         words.append(f"{counted(picture.edges_left_out, 'line')} not drawn: the first {MAX_EDGES:,} are")
+    if picture.ends_left_out:
+        words.append(
+            f"{counted(picture.ends_left_out, 'end')} of graphs not drawn: inputs, outputs, and what bodies take from around"
+        )
     return note(". ".join(words) + ".") if words else None
 
 

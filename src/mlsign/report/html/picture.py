@@ -16,6 +16,8 @@ from mlsign.report.html.words import name_of
 
 MAX_EDGES: Final = 60_000
 """Lines that are drawn, of all sheets together."""
+MAX_ALL_ENDS: Final = 10_000
+"""Inputs, outputs and values from around that are drawn, of all sheets together, and as many of the sheet that takes the last room."""
 _CHAR: Final = 8.6
 _SMALL_CHAR: Final = 6.4
 _DIGIT: Final = 7.2
@@ -28,23 +30,29 @@ _FAMILIES: Final = tuple(FAMILIES)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """What the script draws, how many nodes there are of each family, and of folded constants, and how many lines it cannot draw."""
+    """What the script draws, how many nodes there are of each family, and of folded constants, and how many lines and ends of graphs it
+    cannot draw.
+    """
 
     data: Mapping[str, Plain]
     families: Mapping[str, int]
     folded: int
     edges_left_out: int
+    ends_left_out: int
 
 
 def picture_of(sheets: Sheets, marks: Marks) -> Picture:
     """Data for ``graph_model.js``; all of it numbers and short texts."""
     maker = _Maker()
     drawn: list[Plain] = []
-    left_out = 0
+    left_out = ends_left_out = 0
     room = MAX_EDGES
+    room_of_ends = MAX_ALL_ENDS
     for number, sheet in enumerate(sheets.sheets):
         own = {node: mark for (of, node), mark in marks.items() if of == number} if marks else {}
-        boxes = Boxes(sheet, marked=frozenset(own))
+        boxes = Boxes(sheet, marked=frozenset(own), room=max(room_of_ends, 0))
+        room_of_ends -= len(boxes.before) + len(boxes.after)
+        ends_left_out += boxes.ends_left_out
         edges: dict[tuple[int, int], None] = {}
         for edge in boxes.edges():
             if len(edges) < room:
@@ -61,7 +69,7 @@ def picture_of(sheets: Sheets, marks: Marks) -> Picture:
         "families": list(_FAMILIES),
         "sheets": drawn,
     }
-    return Picture(data=data, families=maker.families, folded=maker.folded, edges_left_out=left_out)
+    return Picture(data=data, families=maker.families, folded=maker.folded, edges_left_out=left_out, ends_left_out=ends_left_out)
 
 
 class _Maker:

@@ -214,6 +214,20 @@ def test_values_of_one_node_are_bounded_and_what_is_not_drawn_is_told(monkeypatc
     assert "not drawn" in render_element(graph_section(made, drawn, {}))
 
 
+def test_ends_of_all_graphs_are_bounded_together_and_what_is_not_drawn_is_told(monkeypatch):
+    """Bodies may all take the same two thousand values from around, each of which has a long type."""
+    monkeypatch.setattr(picture, "MAX_ALL_ENDS", 12)
+    names = tuple(f"v{n}" for n in range(5))
+    body = graph(node("Sum", names, ("s",)), outputs=("s",))
+    gates = [node("If", ("c",), (f"y{n}",), attribute("then", AttributeKind.GRAPH, body)) for n in range(9)]
+    made = sheets_of(model(graph(node("Split", ("x",), names), *gates, inputs=("x", "c"), outputs=("y0",))))
+    drawn = picture_of(made, {})
+    ends = [len(sheet["before"]) + len(sheet["after"]) for sheet in drawn.data["sheets"]]
+    assert ends == [3, 6, 4, *[0] * 7]
+    assert drawn.ends_left_out == 2 + 7 * 6
+    assert "44 ends of graphs not drawn" in render_element(graph_section(made, drawn, {}))
+
+
 def test_a_finding_marks_its_node_and_an_operator_all_of_its_nodes():
     from mlsign.actions.policies.read_policy import shipped_baseline
     from mlsign.report.html.findings import findings, marks_of
