@@ -18,6 +18,7 @@ from mlsign.cli.console import say
 from mlsign.cli.options import ReportFormat
 from mlsign.cli.rendering import render
 from mlsign.errors import InputError, OutsideError, shown
+from mlsign.paths import MANIFEST_NAME
 
 if TYPE_CHECKING:
     from mlsign.actions.verification.verify import Report
@@ -80,7 +81,7 @@ def clear_places(places: Iterable[Place], *, package: Path, read: Iterable[Path 
 
 
 def clear_files(files: Iterable[Path], *, option: str, packages: Iterable[Path], read: Iterable[Path | None]) -> None:
-    """The same for the files that ``option`` names; whatever lies in one of the ``packages`` stays there."""
+    """The same for the files that ``option`` names; whatever lies in one of the ``packages``, or in another, stays there."""
     kept = {real for path in read if path is not None for real in _reals(path)}
     folders = {real for package in packages for real in _reals(package)}
     every = list(files)
@@ -92,6 +93,8 @@ def clear_files(files: Iterable[Path], *, option: str, packages: Iterable[Path],
             raise _usage(f"{option} would write over {shown(file)}, which this command reads or writes", option=option)
         if any(real.is_relative_to(folder) for folder in folders):
             raise _usage(f"{option} would write {shown(file)} into the package", option=option)
+        if any(os.path.lexists(folder / MANIFEST_NAME) for folder in real.parents):
+            raise _usage(f"{option} would write {shown(file)} into a package", option=option)
     for file in every:
         try:
             status = os.lstat(file)
