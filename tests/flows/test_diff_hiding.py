@@ -88,3 +88,16 @@ def test_what_is_behind_a_problem_of_both_is_said_to_be_not_compared(tmp_path: P
         (tmp_path / f"{name}.onnx").write_bytes(data)
     text = as_text(diff(tmp_path / "a.onnx", tmp_path / "b.onnx", QUIET), width=200, color=False)
     assert "~ MLS330 field 60 is not a field of NodeProto: present → present, and not compared" in text
+
+
+@pytest.mark.parametrize("width", [60, 100, 120])
+def test_long_foreign_text_begins_no_line_like_those_of_the_report(tmp_path: Path, width: int) -> None:
+    forged = ("= identical: 6 tensors", "Behaviour", "+ nothing else")
+    for name, words in (("a", ()), ("b", forged)):
+        made = onnx.load_from_string(model())
+        made.producer_name = "maker" + "".join(f"{' ' * 40} {word}" for word in words)
+        made.graph.node[0].doc_string = "".join(f"{'e' * 43} {word} " for word in words)
+        (tmp_path / f"{name}.onnx").write_bytes(made.SerializeToString())
+    text = as_text(diff(tmp_path / "a.onnx", tmp_path / "b.onnx", QUIET), width=width, color=False)
+    lines = [line for line in text.splitlines() if line.lstrip().startswith(forged) and not line.startswith("      ")]
+    assert lines == ["  Behaviour"]

@@ -63,12 +63,14 @@ class Page:
         self._color = color
         self._lines: list[str] = []
 
-    def line(self, *parts: str | tuple[str, str]) -> None:
-        """Words, each with its style or none."""
+    def line(self, *parts: str | tuple[str, str], hang: int = 0) -> None:
+        """Words, each with its style or none. What does not fit stands ``hang`` columns further in: so foreign text, however long, begins
+        no line like those of the report.
+        """
         styled = [part if isinstance(part, tuple) else (part, "") for part in parts]
         start = 0
-        for text in broken("".join(text for text, _ in styled), self._width - _MARGIN):
-            self._put(_MARGIN, _cut(styled, start, start + len(text)))
+        for text in broken("".join(text for text, _ in styled), self._width - _MARGIN, hang=hang):
+            self._put(_MARGIN + (hang if start else 0), _cut(styled, start, start + len(text)))
             start += len(text)
 
     def heading(self, text: str) -> None:
@@ -100,21 +102,25 @@ class Page:
         self._lines.append(f"{' ' * margin}{text}".rstrip())
 
 
-def broken(text: str, width: int) -> Iterator[str]:
-    """The text in parts of at most ``width`` columns, between words where that is possible. Together they are the text."""
+def broken(text: str, width: int, *, hang: int = 0) -> Iterator[str]:
+    """The text in parts of at most ``width`` columns, and ``hang`` less for all but the first, between words where that is possible.
+    Together they are the text.
+    """
     start = used = 0
+    room = width
     for found in _WORD.finditer(text):
         word = found.group()
         needed = columns_of(word.rstrip())
-        if used + needed <= width:
+        if used + needed <= room:
             used += columns_of(word)
             continue
         if found.start() > start:
             yield text[start : found.start()]
             start = found.start()
+        room = width - hang
         used = columns_of(word)
-        if needed > width:
-            *whole, last = _chopped(word, width)
+        if needed > room:
+            *whole, last = _chopped(word, room)
             yield from whole
             start += sum(map(len, whole))
             used = columns_of(last)

@@ -111,3 +111,16 @@ def test_no_more_rows_than_a_person_reads() -> None:
     assert lines[1] == "  Files       file 0"
     assert lines[-2] == "              and 8 more"
     assert len(lines) == 1 + 12 + 1 + 1
+
+
+@pytest.mark.parametrize("text", ["one " * 60, "x" * 300, f"a {'x' * 97} b {'y' * 100} c", f"{'字' * 70} {'z' * 98}"])
+def test_what_does_not_fit_stands_further_in(text: str) -> None:
+    first, *others = broken(text, 100, hang=4)
+    assert "".join((first, *others)) == text
+    assert columns_of(first.rstrip()) <= 100
+    assert all(columns_of(part.rstrip()) <= 96 for part in others)
+    page = Page(width=102, color=False)
+    page.line(text, hang=4)
+    lines = page.text().splitlines()
+    assert len(lines) == 1 + len(others)
+    assert all(line.startswith(" " * 6) and columns_of(line) <= 102 for line in lines[1:])
