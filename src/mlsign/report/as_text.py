@@ -9,7 +9,7 @@ from mlsign.evidence.findings import Outcome, against
 from mlsign.evidence.record import Standing
 from mlsign.policy.model import Mode, Verdict
 from mlsign.report.model_facts import add_model
-from mlsign.report.page import BAD, BOLD, DIM, GOOD, GREEN, WARNING, Facts, Page
+from mlsign.report.page import BAD, BOLD, DIM, GOOD, GREEN, HANG, WARNING, Facts, Page
 from mlsign.report.policy.lineage import loosenings, policy_facts
 from mlsign.report.signers import when_signed, who_signed, why_idle
 from mlsign.words import counted, size
@@ -50,18 +50,18 @@ def render_report(report: Report, *, width: int, color: bool) -> str:
     if passed:
         out.heading("In order")
         for finding in passed[:_MAX_FINDINGS]:
-            out.line(_MARKS[finding.outcome], (f" {shown(finding.code)}  ", DIM), _words(finding.message))
+            out.line(_MARKS[finding.outcome], (f" {shown(finding.code)}  ", DIM), _words(finding.message), hang=HANG)
     idle = [s for s in report.evidence.signatures if s.standing in (Standing.REJECTED, Standing.STRANGER)]
     if idle and report.decision.verdict is Verdict.ALLOW:
         out.heading("Signatures that were not counted")
         for record in idle[:_MANY]:
-            out.line(f"· {shown(record.bundle)}: ", _words(why_idle(record)))
+            out.line(f"· {shown(record.bundle)}: ", _words(why_idle(record)), hang=HANG)
         if len(idle) > _MANY:
             out.line(f"· and {len(idle) - _MANY} more")
     if report.evidence.unverified:
         out.heading("In the folder but covered by no signature, and never loaded")
         for name in report.evidence.unverified[:_MANY]:
-            out.line(f"· {shown(name)}")
+            out.line(f"· {shown(name)}", hang=HANG)
         if len(report.evidence.unverified) > _MANY:
             out.line(f"· and {len(report.evidence.unverified) - _MANY} more")
     if wrong:
@@ -77,7 +77,7 @@ def _exceptions(out: Page, report: Report) -> None:
     out.heading("NOT HELD AGAINST IT, BY EXCEPTION")
     for item in used[:_MANY]:
         until = f"{item.exemption.until:%Y-%m-%d %H:%M:%S}Z"
-        out.line(("! ", WARNING), (f"until {until}: {_words(item.exemption.reason)}", WARNING))
+        out.line(("! ", WARNING), (f"until {until}: {_words(item.exemption.reason)}", WARNING), hang=HANG)
         for finding in item.findings[:_MANY]:
             _finding(out, finding)
         if len(item.findings) > _MANY:
@@ -123,7 +123,7 @@ def _signer(group: str, record: SignatureRecord) -> str:
 
 
 def _finding(out: Page, finding: Finding) -> None:
-    out.line(_MARKS[finding.outcome], (f" {shown(finding.code)}  ", BOLD), _words(finding.message))
+    out.line(_MARKS[finding.outcome], (f" {shown(finding.code)}  ", BOLD), _words(finding.message), hang=HANG)
     for label, value in (
         ("where", finding.where if finding.where not in finding.message else ""),
         ("expected", finding.expected),

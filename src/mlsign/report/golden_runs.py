@@ -13,7 +13,7 @@ from mlsign.evidence.record import MeasuredOutput, ReplayedSet
 from mlsign.formats.claimed_time import spell_time
 from mlsign.policy.model import Verdict
 from mlsign.report.findings_as_json import dump, finding_object, policy_object, spelled
-from mlsign.report.page import BAD, BOLD, DIM, GOOD, GREEN, WARNING, Facts, Page
+from mlsign.report.page import BAD, BOLD, DIM, GOOD, GREEN, HANG, WARNING, Facts, Page
 from mlsign.sandbox.layers import Isolation, missing_layers
 from mlsign.strict import MAX_SAFE_INTEGER
 from mlsign.words import counted
@@ -85,7 +85,7 @@ def _confined(replay: Replay, run: GoldenRun) -> str:
 
 def _set(out: Page, runtime: str, found: ReplayedSet) -> None:
     if found.problem is not None:
-        out.line(("? ", WARNING), f"{runtime}: ", shown(found.problem.message, limit=600))
+        out.line(("? ", WARNING), f"{runtime}: ", shown(found.problem.message, limit=600), hang=HANG)
         if found.problem.hint:
             out.detail("do", shown(found.problem.hint, limit=600))
         return
@@ -93,7 +93,7 @@ def _set(out: Page, runtime: str, found: ReplayedSet) -> None:
         out.line(("? ", WARNING), f"{runtime}: the set has no element to compare, so it shows nothing")
     for output in found.outputs[:_MANY]:
         mark = ("✓ ", GREEN) if output.difference is None else ("✗ ", BAD)
-        out.line(mark, f"{runtime} {shown(output.output)}: ", errors_in_words(output))
+        out.line(mark, f"{runtime} {shown(output.output)}: ", errors_in_words(output), hang=HANG)
         if output.difference is not None:
             out.detail("wrong", shown(output.difference.message, limit=600))
             out.detail("expected", output.difference.expected)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from mlsign.errors import shown
 from mlsign.report.claims import who_claims
 from mlsign.report.model_facts import add_model
-from mlsign.report.page import BAD, BOLD, DIM, Facts, Page
+from mlsign.report.page import BAD, BOLD, DIM, HANG, Facts, Page
 from mlsign.words import size
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def render_inspection(inspection: Inspection, *, width: int, color: bool) -> str
     if inspection.summary.problems:
         out.heading("Problems")
         for problem in inspection.summary.problems[:_MAX_PROBLEMS]:
-            out.line(("✗", BAD), (f" {shown(problem.code)}  ", BOLD), shown(problem.message, limit=_LONG))
+            out.line(("✗", BAD), (f" {shown(problem.code)}  ", BOLD), shown(problem.message, limit=_LONG), hang=HANG)
             if problem.where:
                 out.detail("where", shown(problem.where, limit=_LONG))
         if len(inspection.summary.problems) > _MAX_PROBLEMS:

@@ -19,6 +19,8 @@ GOOD: Final = "1;32"
 BAD: Final = "1;31"
 WARNING: Final = "1;33"
 """Styles are the numbers of ECMA-48 (SGR)."""
+HANG: Final = 4
+"""How much further in stands what does not fit into a line with foreign text."""
 
 _MARGIN: Final = 2
 _DETAILS: Final = 12

@@ -9,7 +9,7 @@ from mlsign.errors import shown
 from mlsign.paths import MANIFEST_NAME
 from mlsign.policy.model import Verdict
 from mlsign.report.log.words import change_words, lineage_words, right_words, signer_words, wrong_words
-from mlsign.report.page import BAD, BOLD, DIM, GOOD, WARNING, Facts, Page
+from mlsign.report.page import BAD, BOLD, DIM, GOOD, HANG, WARNING, Facts, Page
 from mlsign.words import counted
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def render_log(log: ReleaseLog, *, width: int, color: bool) -> str:
         out.heading(f"{counted(len(log.unreadable), 'folder')} that could not be read")
         for bad in log.unreadable:
             path = f"{bad.path}/{MANIFEST_NAME}".lstrip("/") if bad.error.where == MANIFEST_NAME else bad.path
-            out.line(("✗", BAD), f" {_path(path)}: ", shown(bad.error.message, limit=_LONG))
+            out.line(("✗", BAD), f" {_path(path)}: ", shown(bad.error.message, limit=_LONG), hang=HANG)
     _notes(out, log)
     return out.text()
 
