@@ -3,6 +3,7 @@ fails over it.
 """
 
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Iterable, Iterator
@@ -64,3 +65,9 @@ def standing_still(pids: Iterable[int]) -> Iterator[None]:
 def workers_below(pid: int) -> list[int]:
     """The processes that models run in: a parent has zygotes, each of them has keepers, and each of those has a worker."""
     return [worker for zygote in children(pid) for keeper in children(zygote) for worker in children(keeper)]
+
+
+def open_descriptors() -> list[str]:
+    """The descriptors of this process, once what nothing holds any more is collected: an earlier test may have left what has some."""
+    gc.collect()
+    return sorted(os.listdir("/proc/self/fd"))

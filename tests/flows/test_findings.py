@@ -11,6 +11,7 @@ from pathlib import Path
 import onnx
 import pytest
 from making import linear_model, make_package, write_model, write_policy
+from processes import open_descriptors
 
 import mlsign
 from mlsign.actions.inspection import findings as scanning
@@ -595,12 +596,12 @@ def test_a_model_that_changes_while_it_is_read(scan, tmp_path, monkeypatch):
 def test_no_descriptor_is_left_open(scan, package, tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"")
     (tmp_path / "link.onnx").symlink_to("x")
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(open_descriptors())
     for _ in range(3):
         scan(tmp_path)
         with pytest.raises(mlsign.InputError):
             scan(tmp_path, limits=Limits(max_files=2))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(open_descriptors()) == before
 
 
 def test_a_finding_is_what_it_says(scan, tmp_path):

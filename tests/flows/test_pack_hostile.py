@@ -14,6 +14,7 @@ import pytest
 from making import write_golden, write_model
 from onnx import TensorProto, helper, numpy_helper
 from onnx.external_data_helper import set_external_data
+from processes import open_descriptors
 
 from mlsign.actions.golden.found import open_golden
 from mlsign.actions.packing.ingredients import Ingredient, check_covered, find_included
@@ -214,10 +215,10 @@ def test_what_onnxruntime_saves_is_packed(tmp_path):
 def test_tied_weights_and_more_files_than_stay_open_are_packed(tmp_path):
     folder = tmp_path / "in"
     regions = [(f"w/{number:03}.bin", 0, put(folder, f"w/{number:03}.bin", b"%04d" % number)) for number in range(150)]
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(open_descriptors())
     pack(PackRequest(model=taking(folder / "m.onnx", [*regions, *regions]), output=tmp_path / "p"))
     assert {(tmp_path / "p" / name).read_bytes() for name, _, _ in regions} == {b"%04d" % n for n in range(150)}
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(open_descriptors()) == before
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -225,13 +226,13 @@ def test_a_file_that_need_not_stay_open_is_closed_after_the_check(tmp_path, keep
     """A model with a file for each tensor has more of them than a process may have open."""
     size = put(tmp_path, "w.bin", b"0123")
     place = tmp_path / "w.bin"
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(open_descriptors())
     item = Ingredient.opened(
         path=PackagePath("w.bin"), origin=str(place), role=Role.WEIGHTS, fd=os.open(place, os.O_RDONLY), keep=keep
     )
     tensor = ExternalTensor(name="t", where="", location="w.bin", offset=0, length=size, size=size)
     check_covered(item, [tensor], model=tmp_path / "m.onnx")
-    assert len(os.listdir("/proc/self/fd")) == before + keep
+    assert len(open_descriptors()) == before + keep
     with item.source() as source:
         assert source.read_at(0, size) == b"0123"
 
@@ -240,9 +241,9 @@ def test_a_refusal_leaves_no_file_open(tmp_path):
     folder = tmp_path / "in"
     regions = [(name, 0, put(folder, name, data)) for name, data in (("a.bin", b"1"), ("b.bin", b"2"), ("c.bin", PEM))]
     model = taking(folder / "m.onnx", regions)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(open_descriptors())
     assert refusal(tmp_path, model).code == "pack.weights.secret"
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(open_descriptors()) == before
 
 
 def test_regions_beyond_two_gibibytes_count(tmp_path):

@@ -1,5 +1,6 @@
 """What tests of pools share: pools over models made on the spot, and what a pool must not leave behind."""
 
+import gc
 import os
 import threading
 import time
@@ -57,6 +58,7 @@ def footprint() -> tuple[int, int, int]:
 
 def footprint_at_rest() -> tuple[int, int, int]:
     """The footprint once it has not changed for a while: keepers of earlier tests are reaped by then."""
+    gc.collect()  # what an earlier test left may hold descriptors, and would let go of them at any time
     last, since = footprint(), time.monotonic()
     while time.monotonic() < since + 0.2:
         time.sleep(0.01)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import open_descriptors
 
 from mlsign.errors import JailError
 from mlsign.sandbox.gvisor.process import descendants
@@ -23,10 +24,10 @@ def refused(memory, doubler, tmp_path, monkeypatch):
             (tmp_path / "runsc").write_text(script)
             (tmp_path / "runsc").chmod(0o755)
         monkeypatch.setenv("PATH", str(tmp_path))
-        before = os.listdir("/proc/self/fd"), descendants(os.getpid())
+        before = open_descriptors(), descendants(os.getpid())
         with pytest.raises(JailError) as caught:
             Jail.start(memory.model(doubler), spec=JailSpec(wall=Wall.GVISOR, **spec), allow_unsandboxed=True)
-        after = os.listdir("/proc/self/fd"), descendants(os.getpid())
+        after = open_descriptors(), descendants(os.getpid())
         assert (len(after[0]) - len(before[0]), after[1]) == (1, before[1])  # the sealed model of this very attempt
         return caught.value
 

@@ -17,7 +17,7 @@ import pytest
 from jail_models import Memory, X, graph_model, keeper_of, tensor
 from onnx import TensorProto, helper
 from pooling import pool_of, until
-from processes import command_line
+from processes import command_line, open_descriptors
 
 from mlsign.errors import JailError
 from mlsign.sandbox.channel import Watch
@@ -256,7 +256,7 @@ def everything() -> tuple:
     gc.collect()
     mounts = Path("/proc/self/mountinfo").read_text().count("\n")
     files = [each for place in map(Path, PLACES) for each in place.iterdir() if each.name in OURS or "runsc" in each.name]
-    return sorted(os.listdir("/proc/self/fd")), descendants(os.getpid()), mounts, sorted(files)
+    return open_descriptors(), descendants(os.getpid()), mounts, sorted(files)
 
 
 def test_starts_leave_nothing_behind(memory, doubler):

@@ -12,6 +12,7 @@ import pytest
 from jail_models import X, graph_model, tensor
 from onnx import TensorProto, helper
 from pooling import until
+from processes import open_descriptors
 
 from mlsign.errors import InputError, JailError
 from mlsign.limits import Limits
@@ -374,13 +375,13 @@ def test_many_calls_and_starts_leave_descriptors_and_maps_as_they_were(memory, d
     model = memory.model(doubler)
     with Jail.start(model) as jail:
         jail.run({"x": X})
-    before = (len(os.listdir("/proc/self/fd")), areas())
+    before = (len(open_descriptors()), areas())
     for _ in range(10):
         with Jail.start(model) as jail:
             for count in (1, 2, 3):
                 jail.run({"x": rows(count)})
     gc.collect()
-    assert (len(os.listdir("/proc/self/fd")), areas()) == before
+    assert (len(open_descriptors()), areas()) == before
 
 
 def areas():

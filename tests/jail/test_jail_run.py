@@ -12,7 +12,7 @@ import pytest
 from jail_models import X, graph_model, keeper_of, tensor
 from onnx import TensorProto, helper
 from pooling import until
-from processes import children
+from processes import children, open_descriptors
 
 from mlsign.errors import InputError, JailError
 from mlsign.sandbox.jail import Jail
@@ -271,7 +271,7 @@ def test_a_plain_file_is_no_sealed_memory(memory, doubler, tmp_path):
 
 
 def descriptors():
-    return sorted(os.listdir("/proc/self/fd"))
+    return open_descriptors()
 
 
 def forks():

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from jail_models import X, graph_model, tensor
 from onnx import TensorProto, helper
+from processes import open_descriptors
 
 from mlsign.errors import JailError
 from mlsign.limits import Limits
@@ -152,10 +153,10 @@ def test_an_interrupt_while_starting_leaves_no_descriptor(memory, doubler, monke
     started: list[subprocess.Popen] = []
     zygote_host.end()
     model = memory.model(doubler)
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     monkeypatch.setattr(subprocess, "Popen", Interrupted)
     caught = pytest.raises(KeyboardInterrupt, Jail.start, model)
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
     assert caught.value.__traceback__ is not None
     assert started[0].wait(20) is not None
 
