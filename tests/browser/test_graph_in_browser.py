@@ -202,6 +202,8 @@ def test_a_link_leads_to_a_node_or_nowhere(show, pages, link, name, inside):
     window = show(pages["nested"])
     window.page.evaluate("(link) => { location.hash = link; }", link)
     window.page.wait_for_function("(link) => location.hash !== ''", arg=link)
+    if name is not None:  # a browser tells of links in its own time
+        window.page.locator("#details dl", has_text=name).wait_for()
     drawn(window.page)
     assert window.page.locator("#trail").is_visible() is bool(inside)
     assert not inside or trail(window.page) == inside
@@ -222,6 +224,7 @@ def test_a_chosen_node_says_by_which_link_it_is_found(show, pages):
     assert link.get_attribute("href") == "#n0-8"
     link.click()
     assert page.url.endswith("#n0-8")
+    page.wait_for_function("document.activeElement.id === 'details'")
     page.locator("#picture").press("n")
     assert chosen(page) == "Softmax"
     page.evaluate("document.querySelector('a[href=\"#n0-8\"]').click()")
@@ -243,8 +246,9 @@ def test_a_node_shows_the_histograms_of_its_weights_and_leads_to_its_finding(sho
     links.first.click()
     assert page.locator("#findings tr:target th").text_content() == "MLS303"
     page.locator("#weights-table a", has_text="show in the graph").first.click()
-    assert "Weights w_then" in page.locator("#details").text_content()
+    page.locator("#details h4", has_text="Weights w_then").wait_for()
     page.locator(".operators a", has_text="Softmax").click()
+    page.locator("#details h3", has_text="Softmax").wait_for()
     assert chosen(page) == "Softmax"
     window.check_quiet()
 
