@@ -41,7 +41,7 @@ def inspect(path: Path, *, limits: Limits = DEFAULT) -> Inspection:
 
 def inspect_open(package: OpenPackage, path: Path, *, limits: Limits = DEFAULT) -> Inspection:
     """What ``inspect`` says, of a package that is open already. Raises what ``inspect`` raises."""
-    manifest, model_path, files = locate(package, path, limits=limits)
+    manifest, model_path, files = locate(package, limits=limits)
     with package.open_file(model_path) as source:
         summary = summarize(source, where=str(path), limits=limits)
         source.check_unchanged()
@@ -57,13 +57,11 @@ def inspect_open(package: OpenPackage, path: Path, *, limits: Limits = DEFAULT) 
     )
 
 
-def locate(
-    package: OpenPackage, path: Path, *, limits: Limits = DEFAULT
-) -> tuple[Manifest | None, PackagePath, tuple[FoundFile, ...]]:
+def locate(package: OpenPackage, *, limits: Limits = DEFAULT) -> tuple[Manifest | None, PackagePath, tuple[FoundFile, ...]]:
     """The manifest of a package that is open already, its model and its files. Raises ``InputError`` where there is not one model."""
     listing = package.list_files(skip=NOT_LOOKED_AT, limits=limits)
     manifest = find_manifest(package, listing.files, limits=limits)
-    return manifest, find_model(path, manifest, listing), listing.files
+    return manifest, find_model(package, manifest, listing), listing.files
 
 
 def summarize(source: ByteSource, *, where: str, limits: Limits = DEFAULT) -> ModelSummary:

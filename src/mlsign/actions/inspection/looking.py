@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import stat
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Final
 
 from mlsign.errors import InputError, naming
@@ -44,7 +41,7 @@ def find_manifest(package: OpenPackage, files: Iterable[FoundFile], *, limits: L
         return decode_manifest(source.read_all(max_bytes=limits.max_manifest_bytes), limits=limits)
 
 
-def find_model(path: Path, manifest: Manifest | None, listing: Listing) -> PackagePath:
+def find_model(package: OpenPackage, manifest: Manifest | None, listing: Listing) -> PackagePath:
     """Where the model is.
 
     Raises ``InputError`` (``inspect.model`` where nothing says which of several files it is, ``path.…`` for a file by a
@@ -53,7 +50,7 @@ def find_model(path: Path, manifest: Manifest | None, listing: Listing) -> Packa
     files = listing.files
     if manifest is not None:
         return manifest.model.path
-    if not stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - the file itself was opened above
+    if package.only is not None:
         for intruder in listing.intruders:
             raise intruder.error
         if len(files) == 1:
@@ -66,7 +63,7 @@ def find_model(path: Path, manifest: Manifest | None, listing: Listing) -> Packa
     raise InputError(
         f"has {len(models)} ONNX files and no manifest, so there is no one model to look at",
         code="inspect.model",
-        where=str(path),
+        where=package.where,
         found=found,
         hint=known.hint if known else "name the ONNX file itself",
     )

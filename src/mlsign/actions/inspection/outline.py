@@ -19,7 +19,7 @@ def outline(path: Path, *, limits: Limits = DEFAULT) -> ModelRecord:
     """
     with OpenPackage.open(path, follow=True) as package:
         listing = package.list_files(skip=NOT_LOOKED_AT, limits=limits)
-        model_path = find_model(path, find_manifest(package, listing.files, limits=limits), listing)
+        model_path = find_model(package, find_manifest(package, listing.files, limits=limits), listing)
         with package.open_file(model_path) as source:
             with naming_model(str(path)), collector_paused():
                 structure = read_structure(source, limits=limits)

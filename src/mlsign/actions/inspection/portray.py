@@ -138,7 +138,7 @@ def _before(request: PortrayRequest, manifest: Manifest | None, advance: Advance
 
 
 def _judged(package: OpenPackage, path: Path, request: PortrayRequest, *, now: datetime) -> _Facts:
-    manifest, model_path, _ = locate(package, path, limits=request.limits)
+    manifest, model_path, _ = locate(package, limits=request.limits)
     policy, found = judge_open(package, model_path, manifest, FindRequest(now=now, limits=request.limits))
     # What the policy's own limits refuse can be looked at all the same; what cannot be read at all is an error that says why.
     summary = found.summary or inspect_open(package, path, limits=request.limits).summary
